@@ -1,0 +1,127 @@
+"""Tables that qa_eval reads and writes, as polars schemas.
+
+The evaluator reads `frames`, `frame_sets` and `questions`, and writes the others. Other packages hold copies of the same declarations; the workspace's tests compare them.
+A new nullable column is a minor version; anything else is a major one.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from qa_eval.tableio import Schema
+
+FRAMES: Schema = {
+    "scene_name": pl.String,
+    "frame_id": pl.String,
+    "time_s": pl.Float64,
+    "image_path": pl.String,  # relative to the store
+    "depth_path": pl.String,  # uint16 PNG, millimetres along z, 0 = none; or null
+    "instance_path": pl.String,  # uint16 PNG, instance_id + 1, 0 = none; or null
+    "width": pl.Int64,
+    "height": pl.Int64,
+    "intrinsics": pl.List(pl.Float64),  # (9,) row-major, pixels, or null
+    "world_from_camera": pl.List(pl.Float64),  # (16,) row-major, OpenCV camera, or null
+}
+
+FRAME_SETS: Schema = {
+    "scene_name": pl.String,
+    "frame_set_id": pl.String,
+    "method": pl.String,
+    "n": pl.Int64,
+    "frame_ids": pl.List(pl.String),
+}
+
+QUESTIONS: Schema = {
+    "question_id": pl.String,
+    "dataset": pl.String,
+    "scene_name": pl.String,
+    "question_type": pl.String,
+    "question": pl.String,
+    "options": pl.List(pl.String),  # "A. text", or null for numbers
+    "ground_truth": pl.String,  # letter of the option, or the number as text
+    "answer_type": pl.String,  # choice, integer, number
+    "answer_value": pl.Float64,  # unrounded; null for a choice
+    "answer_low": pl.Float64,
+    "answer_high": pl.Float64,
+    "unit": pl.String,
+    "program": pl.String,
+    "operands": pl.List(pl.Struct({"role": pl.String, "category": pl.String, "instance_ids": pl.List(pl.Int64)})),
+    "margin": pl.Float64,  # distance to the next decision border, in margin_unit
+    "margin_unit": pl.String,
+    "cell": pl.String,  # one knob of the task cut at fixed edges, for example "count:3"
+    "difficulty": pl.Struct(
+        {
+            "count": pl.Int64,
+            "distance_m": pl.Float64,
+            "size_m": pl.Float64,
+            "area_m2": pl.Float64,
+            "angle_deg": pl.Float64,
+            "n_options": pl.Int64,
+        }
+    ),
+    "frame_set_id": pl.String,
+    "evidence_frames": pl.List(pl.String),
+    "signature": pl.String,  # identity of the question across rounds: scene, type, operands, parameters
+    "proposer": pl.String,
+    "prompt_id": pl.String,
+    "profile": pl.String,  # exact, vsi-bench
+    "round": pl.Int32,
+    "seed": pl.Int64,
+}
+
+PREDICTIONS: Schema = {
+    "question_id": pl.String,
+    "scene_name": pl.String,
+    "question_type": pl.String,
+    "run_id": pl.String,
+    "model_id": pl.String,
+    "runner": pl.String,  # transformers, blind, majority, oracle, ...; trainer for phase train
+    "round": pl.Int32,
+    "step": pl.Int32,  # optimizer step of the forward pass; the model's last step in the other phases
+    "phase": pl.String,  # train (completion = ground truth, teacher-forced), score, eval (completion = own answer)
+    "completion": pl.String,
+    "token_ids": pl.List(pl.Int32),
+    "token_logprobs": pl.List(pl.Float32),  # natural log, one per token of token_ids
+    "token_mask": pl.List(pl.Boolean),  # true where the token counts for confidence (no end token, no white space)
+    "token_is_top1": pl.List(pl.Boolean),
+    "token_entropy": pl.List(pl.Float32),  # nats
+    "frame_set_id": pl.String,
+    "prompt_id": pl.String,
+}
+
+SCORES: Schema = {
+    "question_id": pl.String,
+    "scene_name": pl.String,
+    "question_type": pl.String,
+    "run_id": pl.String,
+    "model_id": pl.String,
+    "runner": pl.String,
+    "round": pl.Int32,
+    "benchmark": pl.String,
+    "parser": pl.String,
+    "parsed": pl.String,
+    "score": pl.Float64,  # 0 to 1; null where the row could not be scored
+    "parse_failed": pl.Boolean,
+    "frame_set_id": pl.String,
+    "prompt_id": pl.String,
+}
+
+REJECTS: Schema = {
+    "stage": pl.String,
+    "item": pl.String,
+    "scene_name": pl.String,
+    "question_type": pl.String,
+    "signature": pl.String,
+    "reason": pl.String,  # a code of the closed list of the package
+    "detail": pl.String,
+}
+
+TABLES: dict[str, Schema] = {
+    "frames": FRAMES,
+    "frame_sets": FRAME_SETS,
+    "questions": QUESTIONS,
+    "predictions": PREDICTIONS,
+    "scores": SCORES,
+    "rejects": REJECTS,
+}
+"""Table name to schema."""
