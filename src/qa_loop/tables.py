@@ -1,6 +1,7 @@
 """Tables that qa_loop reads and writes, as polars schemas.
 
-The loop only reads tables. Other packages hold copies of the same declarations; the workspace's tests compare them.
+The loop only reads tables.
+Other packages hold copies of the same declarations; the workspace's tests compare them.
 A new nullable column is a minor version; anything else is a major one.
 """
 

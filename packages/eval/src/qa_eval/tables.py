@@ -1,6 +1,7 @@
 """Tables that qa_eval reads and writes, as polars schemas.
 
-The evaluator reads `frames`, `frame_sets` and `questions`, and writes the others. Other packages hold copies of the same declarations; the workspace's tests compare them.
+The evaluator reads `frames`, `frame_sets` and `questions`, and writes the others.
+Other packages hold copies of the same declarations; the workspace's tests compare them.
 A new nullable column is a minor version; anything else is a major one.
 """
 

@@ -1,6 +1,7 @@
 """Tables that qa_engine reads and writes, as polars schemas.
 
-The engine writes all of them but `feedback`, which it reads. Other packages hold copies of the same declarations; the workspace's tests compare them.
+The engine writes all of them but `feedback`, which it reads.
+Other packages hold copies of the same declarations; the workspace's tests compare them.
 A new nullable column is a minor version; anything else is a major one.
 """
 
