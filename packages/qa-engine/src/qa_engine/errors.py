@@ -1,0 +1,85 @@
+"""Errors of the engine. All of them mean: the input is wrong, and the message says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class QAEngineError(Exception):
+    """Base of the engine's errors; the command line ends with exit code 2 and shows the message."""
+
+
+class IngestReason(StrEnum):
+    """Why a scene was refused at ingest: the closed list behind `rejects.reason` of stage `ingest`."""
+
+    MISSING_FILE = "missing_file"
+    UNREADABLE_FILE = "unreadable_file"
+    BAD_JSON = "bad_json"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    NOT_FINITE = "not_finite"
+    BAD_SIZE = "bad_size"
+    BAD_ROTATION = "bad_rotation"
+    BOX_MISMATCH = "box_mismatch"
+    BAD_COUNT = "bad_count"
+    BAD_NAME = "bad_name"
+    DUPLICATE_INSTANCE = "duplicate_instance"
+    DUPLICATE_SCENE = "duplicate_scene"
+    BAD_FRAME = "bad_frame"
+    BAD_CAMERA = "bad_camera"
+    TOO_LARGE = "too_large"
+    SKIPPED = "skipped"
+
+
+class SceneError(QAEngineError):
+    """A scene breaks a rule of the canonical form, or its source cannot be read.
+
+    Parameters
+    ----------
+    field : str
+        The field at fault, with the object or frame where there is one: `objects[3].size`.
+    problem : str
+        What was found there and what was expected.
+    reason : IngestReason
+        Code for the table of rejects.
+
+    Examples
+    --------
+    >>> print(SceneError("objects[3].size", "-1 is not above 0", reason=IngestReason.BAD_SIZE))
+    objects[3].size: -1 is not above 0
+    """
+
+    def __init__(self, field: str, problem: str, *, reason: IngestReason) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+        self.reason = reason
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str], hint: str) -> QAEngineError:
+    """Build the error for a name that is not in a registry, with the closest valid one.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for: `task`, `dataset`.
+    name : str
+        The name that was asked for.
+    valid : iterable of str
+        Names that exist.
+    hint : str
+        Where to look: `See 'qa-engine tasks'.`
+
+    Examples
+    --------
+    >>> print(unknown_name("task", "obj_count", ["object_counting", "room_size"], "See 'qa-engine tasks'."))
+    Unknown task 'obj_count'. Did you mean 'object_counting'? See 'qa-engine tasks'.
+    >>> print(unknown_name("task", "xyz", ["object_counting", "room_size"], "See 'qa-engine tasks'."))
+    Unknown task 'xyz'. Valid: object_counting, room_size. See 'qa-engine tasks'.
+    """
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    advice = f"Did you mean '{close[0]}'?" if close else f"Valid: {', '.join(names)}."
+    return QAEngineError(f"Unknown {kind} {name!r}. {advice} {hint}")

@@ -1,0 +1,353 @@
+"""Scene and Frame: one place in the canonical form (metres, Z up, right-handed, OpenCV cameras), checked, no I/O.
+
+Objects are columns, not a list: everything computed from a scene is computed for all objects at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_engine.errors import IngestReason, SceneError
+
+SPLITS = ("train", "val", "test")
+"""Names of the splits, in the order in which hashed groups fill them."""
+
+ROTATION_TOLERANCE = 1e-4
+"""Largest entry of |R Rᵀ - I|: sources store axes with 5 to 17 digits, and 1e-4 moves the corner of a 5 m box by
+less than a millimetre."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Frame:
+    """One image of a scene: a file (`image_path`) or pixels in memory (`rgb`).
+
+    Parameters
+    ----------
+    frame_id : str
+        Unique in the scene; the frames of a scene stand in the order of the recording.
+    image_path, depth_path, instance_path : Path, optional
+        Files: the image; depth as uint16 PNG, millimetres along z, 0 = none; instances as uint16 PNG,
+        `instance_id + 1`, 0 = none.
+    rgb : (H, W, 3) uint8, optional
+        Pixels, instead of `image_path`.
+    depth_m : (H, W) float32, optional
+        Metres along the camera's z axis, 0 = none; instead of `depth_path`.
+    instance : (H, W) int32, optional
+        `instance_id` per pixel, -1 = none; instead of `instance_path`.
+    width, height : int, optional
+        Pixels; taken from `rgb` where that is given.
+    time_s : float, optional
+        Seconds; only differences mean something.
+    intrinsics : (3, 3) float64, optional
+        Pinhole camera matrix, pixels.
+    world_from_camera : (4, 4) float64, optional
+        Pose in the canonical world, OpenCV camera axes (x right, y down, z forward), metres.
+
+    Raises
+    ------
+    SceneError
+        A field breaks a rule; the message names it.
+
+    Examples
+    --------
+    >>> Frame(frame_id="0", rgb=np.zeros((4, 6, 3), np.uint8)).width
+    6
+    """
+
+    frame_id: str
+    image_path: Path | None = None
+    rgb: NDArray[np.uint8] | None = None
+    depth_path: Path | None = None
+    depth_m: NDArray[np.float32] | None = None
+    instance_path: Path | None = None
+    instance: NDArray[np.int32] | None = None
+    width: int | None = None
+    height: int | None = None
+    time_s: float | None = None
+    intrinsics: NDArray[np.float64] | None = None
+    world_from_camera: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        name = f"frames[{self.frame_id}]"
+        if (self.image_path is None) == (self.rgb is None):
+            raise SceneError(f"{name}.image_path", "give either a file or pixels", reason=IngestReason.BAD_FRAME)
+        if self.rgb is not None:
+            shape = self.rgb.shape[:2]
+            _check_pixels(self.rgb, np.uint8, (*shape, 3), f"{name}.rgb")
+            object.__setattr__(self, "height", shape[0])
+            object.__setattr__(self, "width", shape[1])
+            _check_pixels(self.depth_m, np.float32, shape, f"{name}.depth_m")
+            _check_pixels(self.instance, np.int32, shape, f"{name}.instance")
+        if self.time_s is not None and not np.isfinite(self.time_s):
+            raise SceneError(f"{name}.time_s", f"{self.time_s} is not a time", reason=IngestReason.BAD_FRAME)
+        if self.intrinsics is not None:
+            matrix = _floats(self.intrinsics, (3, 3), f"{name}.intrinsics")
+            if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+                raise SceneError(f"{name}.intrinsics", "focal length not above 0", reason=IngestReason.BAD_CAMERA)
+            object.__setattr__(self, "intrinsics", matrix)
+        if self.world_from_camera is not None:
+            pose = _floats(self.world_from_camera, (4, 4), f"{name}.world_from_camera")
+            _check_rotations(pose[None, :3, :3], f"{name}.world_from_camera", reason=IngestReason.BAD_CAMERA)
+            object.__setattr__(self, "world_from_camera", pose)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scene:
+    """One scanned place with its objects as columns of length n.
+
+    Parameters
+    ----------
+    scene_name, dataset : str
+        Name, unique in a store, and the dataset that it comes from.
+    category : (n,) array of str
+        Name of each object as questions use it.
+    center, size : (n, 3) float64, metres
+        Middle of the oriented box in world, and its full extents along its own axes.
+    rotation : (n, 3, 3) float64
+        Rows are the box axes in world: corner = center + (±size / 2) @ rotation.
+    instance_id : (n,) int64, optional
+        Unique, not negative; 0 to n - 1 where not given.
+    category_raw : (n,) array of str, optional
+        The source's own labels; `category` where not given.
+    category_counts : dict of str to int, optional
+        Objects per category as the source publishes them, which may differ from the number of boxes; counted from
+        `category` where not given.
+    scene_group : str, optional
+        Rescans of one place share it; splits never cut a group. `scene_name` where not given.
+    split : str
+        `train`, `val` or `test`.
+    room_size_m2 : float, optional
+        Floor area; None where the source has none.
+    room_center : (3,) float64, metres, optional
+    floor_polygon : (k, 2) float64, metres, optional
+        Outline of the floor, counter-clockwise.
+    canonical_from_source : (4, 4) float64, optional
+        Turns the source's coordinates into these; identity where not given.
+    source_sha : str
+        SHA-256 of what the scene was read from.
+    frames : tuple of Frame
+        In the order of the recording.
+
+    Raises
+    ------
+    SceneError
+        A field breaks a rule; the message names the field and the object.
+
+    Notes
+    -----
+    Arrays are kept as read-only copies. A scene without objects is valid, and so is one without frames.
+
+    Examples
+    --------
+    >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["chair"]), center=np.array([[0, 0, 0.5]]),
+    ...               size=np.array([[0.5, 0.5, 1]]), rotation=np.eye(3)[None])
+    >>> scene.category_counts, scene.instance_id.tolist(), len(scene)
+    ({'chair': 1}, [0], 1)
+    """
+
+    scene_name: str
+    dataset: str
+    category: NDArray[np.str_]
+    center: NDArray[np.float64]
+    size: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    instance_id: NDArray[np.int64] = None  # pyright: ignore[reportAssignmentType]
+    category_raw: NDArray[np.str_] = None  # pyright: ignore[reportAssignmentType]
+    category_counts: dict[str, int] = None  # pyright: ignore[reportAssignmentType]
+    scene_group: str = ""
+    split: str = "train"
+    room_size_m2: float | None = None
+    room_center: NDArray[np.float64] | None = None
+    floor_polygon: NDArray[np.float64] | None = None
+    canonical_from_source: NDArray[np.float64] = None  # pyright: ignore[reportAssignmentType]
+    source_sha: str = ""
+    frames: tuple[Frame, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.category)
+
+    def __post_init__(self) -> None:
+        checked = _checked_objects(self) | _checked_room(self)
+        if self.split not in SPLITS:
+            raise SceneError("split", f"{self.split!r} is none of {', '.join(SPLITS)}", reason=IngestReason.WRONG_TYPE)
+        for name in ("scene_name", "dataset"):
+            check_name(getattr(self, name), name)
+        ids = [frame.frame_id for frame in self.frames]
+        if len(set(ids)) != len(ids):
+            double = next(name for name, count in Counter(ids).items() if count > 1)
+            raise SceneError("frames.frame_id", f"{double!r} occurs twice", reason=IngestReason.BAD_FRAME)
+        for name in ids:
+            check_name(name, "frames.frame_id")
+        checked["scene_group"] = self.scene_group or self.scene_name
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+def check_name(name: object, field: str) -> str:
+    """Check a name that becomes a folder or file of the store: no path, no control characters.
+
+    Raises
+    ------
+    SceneError
+        The name is empty, has a slash, starts with a dot, or is longer than a file name may be.
+
+    Examples
+    --------
+    >>> check_name("scene0000_00", "scene_name")
+    'scene0000_00'
+    """
+    problem = ""
+    if not isinstance(name, str) or not name:
+        problem = "expected a name"
+    elif "/" in name or "\\" in name or name.startswith("."):
+        problem = "a name has no slashes and does not start with a dot"
+    elif not name.isprintable() or len(name.encode()) > 200:
+        problem = "a name has printable characters and at most 200 bytes"
+    if problem:
+        raise SceneError(field, f"{_short(name)}: {problem}", reason=IngestReason.BAD_NAME)
+    return str(name)
+
+
+def _checked_objects(scene: Scene) -> dict[str, Any]:
+    """Convert and check the columns of the objects."""
+    category = _texts(scene.category, "objects.category")
+    n = len(category)
+    raw = category if scene.category_raw is None else _texts(scene.category_raw, "objects.category_raw")
+    if len(raw) != n:
+        problem = f"expected {n} labels like category, found {len(raw)}"
+        raise SceneError("objects.category_raw", problem, reason=IngestReason.WRONG_TYPE)
+    ids = np.arange(n) if scene.instance_id is None else np.asarray(scene.instance_id)
+    if ids.shape != (n,) or (n > 0 and not np.issubdtype(ids.dtype, np.integer)) or (ids < 0).any():
+        problem = f"expected {n} integers from 0 up, found {ids.dtype} {ids.shape}"
+        raise SceneError("objects.instance_id", problem, reason=IngestReason.WRONG_TYPE)
+    values, repeats = np.unique(ids, return_counts=True)
+    if (repeats > 1).any():
+        problem = f"{values[repeats > 1][0]} occurs {repeats.max()} times"
+        raise SceneError("objects.instance_id", problem, reason=IngestReason.DUPLICATE_INSTANCE)
+    center = _floats(scene.center, (n, 3), "objects", suffix="center")
+    size = _floats(scene.size, (n, 3), "objects", suffix="size")
+    flat = np.argwhere(size <= 0)
+    if len(flat):
+        i = int(flat[0, 0])
+        problem = f"{size[i].tolist()} has a side that is not above 0 m"
+        raise SceneError(f"objects[{i}].size", problem, reason=IngestReason.BAD_SIZE)
+    rotation = _floats(scene.rotation, (n, 3, 3), "objects", suffix="rotation")
+    _check_rotations(rotation, "objects", reason=IngestReason.BAD_ROTATION)
+    counts = scene.category_counts
+    return {
+        "category": category,
+        "category_raw": raw,
+        "instance_id": _frozen(ids.astype(np.int64)),
+        "center": center,
+        "size": size,
+        "rotation": rotation,
+        "category_counts": dict(Counter(category.tolist())) if counts is None else _checked_counts(counts),
+    }
+
+
+def _checked_room(scene: Scene) -> dict[str, Any]:
+    """Convert and check what describes the scene as a whole."""
+    matrix = np.eye(4) if scene.canonical_from_source is None else scene.canonical_from_source
+    checked: dict[str, Any] = {"canonical_from_source": _floats(matrix, (4, 4), "canonical_from_source")}
+    if scene.room_size_m2 is not None:
+        area = float(_floats(scene.room_size_m2, (), "room_size_m2"))
+        if area <= 0:
+            raise SceneError("room_size_m2", f"{area} is not above 0 m2", reason=IngestReason.BAD_SIZE)
+        checked["room_size_m2"] = area
+    if scene.room_center is not None:
+        checked["room_center"] = _floats(scene.room_center, (3,), "room_center")
+    if scene.floor_polygon is not None:
+        polygon = np.asarray(scene.floor_polygon)
+        if polygon.ndim != 2 or len(polygon) < 3:
+            problem = f"expected at least 3 corners, found shape {polygon.shape}"
+            raise SceneError("floor_polygon", problem, reason=IngestReason.WRONG_TYPE)
+        checked["floor_polygon"] = _floats(polygon, (len(polygon), 2), "floor_polygon")
+    return checked
+
+
+def _checked_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Check the published number of objects per category."""
+    for category, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or not 0 <= count < 2**31:
+            problem = f"{_short(count)} is not a number of objects"
+            raise SceneError(f"category_counts[{_short(category)}]", problem, reason=IngestReason.BAD_COUNT)
+    _texts(list(counts), "category_counts")
+    return {str(category): int(count) for category, count in counts.items()}
+
+
+def _texts(values: Any, field: str) -> NDArray[np.str_]:
+    """Convert to a read-only array of labels that are not empty and printable."""
+    labels = np.asarray(values, dtype=object)
+    if labels.ndim != 1:
+        raise SceneError(field, f"expected one label per object, found {labels.shape}", reason=IngestReason.WRONG_TYPE)
+    for i, label in enumerate(labels.tolist()):
+        if not isinstance(label, str) or not label.strip() or not label.isprintable() or len(label) > 200:
+            problem = f"{_short(label)} is no label (printable text, at most 200 characters)"
+            raise SceneError(f"{field}[{i}]", problem, reason=IngestReason.BAD_NAME)
+    return _frozen(labels.astype(np.str_))
+
+
+def _floats(values: Any, shape: tuple[int, ...], field: str, *, suffix: str = "") -> NDArray[np.float64]:
+    """Convert to a read-only float64 array of `shape` without NaN and infinity."""
+    name = f"{field}.{suffix}" if suffix else field
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        problem = f"expected numbers of shape {shape}, found {_short(values)}"
+        raise SceneError(name, problem, reason=IngestReason.WRONG_TYPE) from None
+    if array.size == 0 and 0 in shape:
+        array = array.reshape(shape)
+    if array.shape != shape:
+        raise SceneError(name, f"expected shape {shape}, found {array.shape}", reason=IngestReason.WRONG_TYPE)
+    finite = np.isfinite(array)
+    if not finite.all():
+        i = int(np.argwhere(~finite)[0, 0]) if array.ndim else 0
+        name = f"{field}[{i}].{suffix}" if suffix else field
+        problem = f"{array[i].tolist() if suffix else array.tolist()} has a value that is NaN or infinite"
+        raise SceneError(name, problem, reason=IngestReason.NOT_FINITE)
+    return _frozen(array)
+
+
+def _check_rotations(rotation: NDArray[np.float64], field: str, *, reason: IngestReason) -> None:
+    """Check (n, 3, 3) matrices: orthonormal within ROTATION_TOLERANCE and right-handed."""
+    if len(rotation) == 0:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
+        handed = np.linalg.det(rotation)
+    bad = np.flatnonzero(~(error <= ROTATION_TOLERANCE) | ~(handed > 0))
+    if len(bad):
+        i = int(bad[0])
+        name = f"{field}[{i}].rotation" if field == "objects" else field
+        if error[i] <= ROTATION_TOLERANCE:
+            problem = "the axes are left-handed (determinant -1)"
+        else:
+            problem = f"the axes are not orthonormal (off by {error[i]:.3g}, allowed {ROTATION_TOLERANCE:g})"
+        raise SceneError(name, problem, reason=reason)
+
+
+def _check_pixels(pixels: NDArray[Any] | None, dtype: Any, shape: tuple[int, ...], field: str) -> None:
+    """Check the type and shape of an image in memory."""
+    if pixels is not None and (pixels.dtype != dtype or pixels.shape != shape or pixels.size == 0):
+        expected = f"{np.dtype(dtype)} {shape}"
+        problem = f"expected {expected}, found {pixels.dtype} {pixels.shape}"
+        raise SceneError(field, problem, reason=IngestReason.BAD_FRAME)
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Forbid writing to `array`."""
+    array.setflags(write=False)
+    return array
+
+
+def _short(value: object) -> str:
+    """Show a value in an error message without flooding it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
