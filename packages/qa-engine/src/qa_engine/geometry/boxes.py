@@ -1,0 +1,106 @@
+"""Corners, bounds and membership of oriented boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+CORNER_SIGNS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
+"""Signs of the 8 corners along the box's own axes, the last axis running fastest."""
+
+
+def box_corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
+    """Corners of oriented boxes.
+
+    Parameters
+    ----------
+    center, size : (n, 3) float64, metres
+    rotation : (n, 3, 3) float64
+        Row i is the unit vector of box axis i in the world frame.
+
+    Returns
+    -------
+    (n, 8, 3) float64, metres, world frame
+        In the order of `CORNER_SIGNS`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> box_corners([[0, 0, 1]], [[2, 4, 2]], np.eye(3)[None])[0, 0].tolist()
+    [-1.0, -2.0, 0.0]
+    """
+    c, s, r = (np.asarray(value, dtype=np.float64) for value in (center, size, rotation))
+    half_axes = r * (s * 0.5)[:, :, None]
+    signed = CORNER_SIGNS[None, :, :, None] * half_axes[:, None]
+    return c[:, None] + ((signed[:, :, 0] + signed[:, :, 1]) + signed[:, :, 2])
+
+
+def box_bounds(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
+    """Axis-aligned bounds of oriented boxes.
+
+    Returns
+    -------
+    (n, 2, 3) float64, metres, world frame
+        Lowest and highest coordinates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> box_bounds([[0, 0, 1]], [[2, 4, 2]], np.eye(3)[None])[0].tolist()
+    [[-1.0, -2.0, 0.0], [1.0, 2.0, 2.0]]
+    """
+    corners = box_corners(center, size, rotation)
+    return np.stack([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def point_in_box(points: ArrayLike, center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> NDArray[np.bool_]:
+    """Tell which points lie in a solid box, its surface included.
+
+    Parameters
+    ----------
+    points : (m, 3) float64, metres
+    center, size : (n, 3) float64, metres
+    rotation : (n, 3, 3) float64
+        Row i is the unit vector of box axis i.
+
+    Returns
+    -------
+    (n, m) bool
+
+    Notes
+    -----
+    No tolerance: a point on a face of a turned box may fall to either side by rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> point_in_box([[0, 0, 0], [2, 0, 0]], [[0, 0, 0]], [[2, 2, 2]], np.eye(3)[None]).tolist()
+    [[True, False]]
+    """
+    p, c, s, r = (np.asarray(value, dtype=np.float64) for value in (points, center, size, rotation))
+    product = (p[None, :, None] - c[:, None, None]) * r[:, None]
+    local = (product[..., 0] + product[..., 1]) + product[..., 2]
+    return np.asarray((np.abs(local) <= (s * 0.5)[:, None]).all(axis=2))
+
+
+def box_footprint(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> list[Array]:
+    """Outlines of boxes on the floor plan: the convex hulls of their corners seen from above.
+
+    Returns
+    -------
+    list of (k, 2) float64, metres, world x and y
+        Counter-clockwise, 4 to 6 corners.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> len(box_footprint([[0, 0, 1]], [[2, 4, 2]], np.eye(3)[None])[0])
+    4
+    """
+    import shapely
+
+    corners = box_corners(center, size, rotation)[:, :, :2]
+    hulls = np.atleast_1d(shapely.orient_polygons(shapely.convex_hull(shapely.multipoints(np.round(corners, 12)))))
+    return [shapely.get_coordinates(hull)[:-1] for hull in hulls]
