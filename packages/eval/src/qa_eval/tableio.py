@@ -124,7 +124,7 @@ def read_table(source: Path, table: str, schema: Schema, *, columns: Sequence[st
             )
     quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
     with duckdb.connect() as connection:
-        frame = connection.execute(f"SELECT {quoted} FROM read_parquet(?)", [[str(p) for p in files]]).pl()
+        frame = connection.sql(f"SELECT {quoted} FROM read_parquet(?)", params=[[str(p) for p in files]]).pl()
     try:
         return frame.cast({name: schema[name] for name in names})
     except pl.exceptions.PolarsError as error:
