@@ -1,0 +1,15 @@
+"""One's own questions table, scored like VSI-Bench; question types beyond it are tasks of their own."""
+
+from __future__ import annotations
+
+from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.vsi_bench import VSI_METRICS, VSI_TASKS
+
+QUESTIONS_TABLE = Benchmark(
+    name="questions",
+    description="a questions table: VSI-Bench's metrics, any question type; overall = mean of the tasks present",
+    source="the questions table that is scored",
+    metrics=VSI_METRICS,
+    tasks=VSI_TASKS,
+    open_types=True,
+)

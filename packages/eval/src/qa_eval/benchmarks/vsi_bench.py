@@ -1,0 +1,28 @@
+"""VSI-Bench (arXiv 2412.14171): ten question types, eight tasks."""
+
+from __future__ import annotations
+
+from qa_eval.benchmarks.base import Benchmark, Metric
+
+NUMBER_TYPES = ("object_counting", "object_size_estimation", "room_size_estimation", "object_abs_distance")
+DIRECTION_TYPES = ("object_rel_direction_easy", "object_rel_direction_medium", "object_rel_direction_hard")
+CHOICE_TYPES = ("object_rel_distance", "obj_appearance_order", "route_planning", *DIRECTION_TYPES)
+
+VSI_METRICS: dict[str, Metric] = {
+    **dict.fromkeys(NUMBER_TYPES, "mra"),
+    **dict.fromkeys(CHOICE_TYPES, "choice"),
+}
+
+VSI_TASKS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in (*NUMBER_TYPES, *CHOICE_TYPES) if name not in DIRECTION_TYPES},
+    "object_rel_direction": DIRECTION_TYPES,
+}
+"""Task to its question types, in the order in which the overall mean adds them."""
+
+VSI_BENCH = Benchmark(
+    name="vsi-bench",
+    description="VSI-Bench: accuracy and mean relative accuracy; overall = mean of 8 tasks, direction = mean of levels",
+    source="arXiv 2412.14171; nyu-visionx/VSI-Bench; vision-x-nyu/thinking-in-space",
+    metrics=VSI_METRICS,
+    tasks=VSI_TASKS,
+)

@@ -1,0 +1,119 @@
+"""The command `qa-eval`. Libraries that take long to import are imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qa_eval.errors import QAEvalError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.",
+)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    """Accept --debug before the command; `main` reads it."""
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Argument(help="JSONL or Parquet with id, prediction; or a predictions table.")],
+    questions: Annotated[Path | None, typer.Option(help="Questions, joined by id (JSONL, Parquet or folder).")] = None,
+    benchmark: Annotated[str, typer.Option(help="Metrics and averages: see 'qa-eval benchmarks'.")] = "vsi-bench",
+    parser: Annotated[str, typer.Option(help="How answers are read: see 'qa-eval parsers'.")] = "official",
+    out: Annotated[Path | None, typer.Option(help="Write one row per answer here (.jsonl or .parquet).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the aggregate object, in percent.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    force: Annotated[bool, typer.Option(help="Overwrite --out.")] = False,
+) -> None:
+    """Score stored predictions without the model."""
+    from qa_eval.benchmarks import find_benchmark
+    from qa_eval.inputs import read_answers
+    from qa_eval.outputs import check_output_file, write_scores
+    from qa_eval.parsers import find_parser
+    from qa_eval.scoring import score_answers
+    from qa_eval.summary import percent_summary, run_summary, summary_table
+
+    started = time.perf_counter()
+    chosen, reader = find_benchmark(benchmark), find_parser(parser)
+    stored = read_answers(predictions, questions)
+    if out is not None:
+        check_output_file(out, stored.is_table, force=force)
+    scored = score_answers(stored.answers, chosen, reader)
+    n, n_unscored = len(stored.answers.ids), len(scored.reason)
+    if n_unscored == n:
+        raise QAEvalError(f"{predictions}: none of the {n} rows can be scored ({_first_reason(stored, scored)}).")
+    if out is not None:
+        write_scores(out, stored, scored, benchmark=chosen.name, parser=reader.name, force=force)
+    if as_json:
+        summary = percent_summary(stored.answers, scored, chosen)
+        summary |= {"benchmark": chosen.name, "parser": reader.name, "unknown_predictions": len(stored.unknown)}
+        typer.echo(json.dumps(summary, indent=1))
+    else:
+        typer.echo(f"benchmark {chosen.name}, parser {reader.name}")
+        typer.echo(summary_table(run_summary(stored.answers, scored, chosen, seed=seed)))
+    if stored.repeated:
+        typer.echo(f"warning: {stored.repeated} rows repeat an id; all rows are scored.", err=True)
+    if stored.unknown:
+        typer.echo(
+            f"warning: {len(stored.unknown)} predictions belong to no question (first: {stored.unknown[0]}).", err=True
+        )
+    if n_unscored:
+        typer.echo(f"warning: {n_unscored} of {n} rows have no score ({_first_reason(stored, scored)}).", err=True)
+    written = f"{out}: " if out is not None else ""
+    typer.echo(f"{written}{n - n_unscored} rows scored in {time.perf_counter() - started:.2f} s", err=True)
+    if n_unscored or stored.unknown:
+        raise typer.Exit(1)
+
+
+def _first_reason(stored, scored) -> str:
+    """Describe the first row without a score."""
+    from qa_eval.errors import REASONS
+
+    row, reason = next(iter(scored.reason.items()))
+    return f"id {stored.answers.ids[row]}, type {stored.answers.question_type[row]}: {reason}, {REASONS[reason]}"
+
+
+@app.command()
+def benchmarks() -> None:
+    """List the benchmarks."""
+    from qa_eval.benchmarks import BENCHMARKS
+
+    for item in BENCHMARKS.values():
+        typer.echo(f"{item.name:<16} {item.description}\n{'':<16} source: {item.source}")
+
+
+@app.command()
+def parsers() -> None:
+    """List the parsers."""
+    from qa_eval.parsers import PARSERS
+
+    for item in PARSERS.values():
+        typer.echo(f"{item.name:<16} {item.source}")
+
+
+def main() -> None:
+    """Run the command line; user errors exit with 2 and without a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if "--debug" in sys.argv or not _is_user_error(error):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+def _is_user_error(error: Exception) -> bool:
+    """Whether an error is about the input; the table reader is loaded only if a table was touched."""
+    tableio = sys.modules.get("qa_eval.tableio")
+    return isinstance(error, QAEvalError) or (tableio is not None and isinstance(error, tableio.TableError))

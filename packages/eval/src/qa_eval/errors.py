@@ -1,0 +1,41 @@
+"""Errors of qa_eval, and the closed list of reasons for which a row stays without a score."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class QAEvalError(Exception):
+    """A request that cannot be served; the message says what was asked, what was found and what to do."""
+
+
+REASONS: dict[str, str] = {
+    "no_prediction": "the question has no stored prediction",
+    "no_ground_truth": "the row has no usable ground truth",
+    "zero_ground_truth": "the relative error of a ground truth of 0 is undefined",
+    "unknown_question_type": "the benchmark has no such question type",
+    "unknown_question": "the prediction belongs to no question",
+    "missing_frame_set": "the store has no frame set of that id for the scene",
+    "missing_frame": "a frame of the frame set is not in the store",
+    "unreadable_frame": "a frame is not a readable image",
+    "missing_answer": "the answers hold no answer to the question",
+    "no_baseline": "the reference questions hold no question of the type",
+    "server_error": "the server gave no answer after all retries",
+    "generation_failed": "the model could not be run on the question",
+}
+"""Reason code to its meaning; scores and reject rows use no other code."""
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> QAEvalError:
+    """Build the error for a name that is not registered, with the nearest valid one.
+
+    Examples
+    --------
+    >>> str(unknown_name("parser", "oficial", ["official", "lenient"]))
+    "Unknown parser 'oficial'. Did you mean 'official'? Valid: lenient, official."
+    """
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return QAEvalError(f"Unknown {kind} '{name}'.{hint} Valid: {', '.join(names)}.")

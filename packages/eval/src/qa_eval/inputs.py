@@ -1,0 +1,210 @@
+"""Read stored predictions and questions: JSONL, JSON or Parquet in VSI-Bench's names, or the workspace's tables.
+
+Only Parquet needs polars, so that scoring a JSONL file starts fast.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa_eval.errors import QAEvalError
+from qa_eval.scoring import Answers
+
+Columns = dict[str, list[Any]]
+"""Column name to values; all lists have one length."""
+
+PREDICTION_COLUMNS = (
+    *("question_id", "scene_name", "question_type", "run_id", "model_id", "runner", "round", "phase", "completion"),
+    *("frame_set_id", "prompt_id"),
+)
+"""Columns of the predictions table that scoring needs."""
+
+
+@dataclass(frozen=True)
+class StoredAnswers:
+    """Predictions joined to their questions.
+
+    Attributes
+    ----------
+    answers : Answers
+    columns : dict of str to list
+        The remaining columns, aligned with `answers`; None in rows whose question has no prediction.
+    is_table : bool
+        Whether the predictions came as the workspace's table.
+    unknown : list of str or int
+        Ids of predictions that belong to no question.
+    repeated : int
+        Rows whose id occurred before.
+    """
+
+    answers: Answers
+    columns: Columns
+    is_table: bool
+    unknown: list[str | int]
+    repeated: int
+
+
+def read_answers(predictions: Path, questions: Path | None = None) -> StoredAnswers:
+    """Read predictions and join them to their questions, by id, where a questions file is given.
+
+    Parameters
+    ----------
+    predictions : Path
+        Rows with `id` and `prediction` (and `question_type`, `ground_truth` where `questions` is None), or the
+        predictions table with `question_id` and `completion`.
+    questions : Path, optional
+        Rows with `id`, `question_type`, `ground_truth`, or the questions table. Questions without a prediction become
+        rows without a score.
+
+    Raises
+    ------
+    QAEvalError
+        A file is missing or malformed, or columns are missing.
+    """
+    rows = read_columns(predictions, "predictions")
+    is_table = "question_id" in rows
+    if is_table:
+        rows = _own_answers(predictions, rows)
+    key, text = ("question_id", "completion") if is_table else ("id", "prediction")
+    _need(rows, [key, text], predictions)
+    if questions is None:
+        if "ground_truth" not in rows:
+            raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
+        _need(rows, ["question_type"], predictions)
+        source, order, unknown = rows, list(range(len(rows[key]))), []
+        ids = rows[key]
+    else:
+        source = read_columns(questions, "questions")
+        question_key = "question_id" if "question_id" in source else "id"
+        _need(source, [question_key, "question_type", "ground_truth"], questions)
+        ids, order, source, unknown = _join(rows, key, source, question_key)
+    options = source.get("options")
+    scenes = source.get("scene_name")
+    answers = Answers(
+        ids=ids,
+        question_type=[str(value) for value in source["question_type"]],
+        ground_truth=[_text(value) for value in source["ground_truth"]],
+        prediction=[None if i is None else _text(rows[text][i]) for i in order],
+        options=[list(o) if o else None for o in options] if options is not None else None,
+        scene_name=[str(s) for s in scenes] if scenes is not None and None not in scenes else None,
+    )
+    columns = {name: [None if i is None else values[i] for i in order] for name, values in rows.items()}
+    repeated = len(ids) - len(set(ids))
+    return StoredAnswers(answers, columns, is_table, unknown, repeated)
+
+
+def read_columns(path: Path, table: str) -> Columns:
+    """Read a JSONL, JSON or Parquet file, or a folder with `<table>.parquet`, as columns.
+
+    Rows of JSON that lack a key get None there.
+
+    Raises
+    ------
+    QAEvalError
+        With the file, the line and the reason.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise QAEvalError(f"{path}: no such file or folder (expected {table}).")
+    if path.is_dir() or path.suffix == ".parquet":
+        return _read_parquet(path, table)
+    if path.suffix not in (".jsonl", ".ndjson", ".json"):
+        raise QAEvalError(f"{path}: expected .jsonl, .json or .parquet, found '{path.suffix or 'no suffix'}'.")
+    rows = _read_json_rows(path)
+    if not rows:
+        raise QAEvalError(f"{path}: no rows.")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _read_json_rows(path: Path) -> list[dict[str, Any]]:
+    """Parse one object per line, or a list of objects."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QAEvalError(f"{path}: not readable as UTF-8 text ({error}).") from error
+    rows: list[Any] = []
+    if text.lstrip().startswith("["):
+        try:
+            rows = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise QAEvalError(f"{path}: not valid JSON ({error}).") from error
+    else:
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                try:
+                    rows.append(json.loads(line))
+                except json.JSONDecodeError as error:
+                    raise QAEvalError(f"{path}: line {number} is not valid JSON ({error}).") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise QAEvalError(f"{path}: row {number} is a {type(row).__name__}, expected an object.")
+    return rows
+
+
+def _read_parquet(path: Path, table: str) -> Columns:
+    """Read a Parquet file: the workspace's table where it has a question_id, else any columns."""
+    import polars as pl
+
+    from qa_eval.tableio import read_table, table_files
+    from qa_eval.tables import TABLES
+
+    files = table_files(path, table)
+    try:
+        names = list(pl.read_parquet_schema(files[0]))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEvalError(f"{files[0]}: not a readable Parquet file ({error}).") from error
+    if "question_id" in names:
+        wanted = PREDICTION_COLUMNS if table == "predictions" else tuple(TABLES[table])
+        frame = read_table(path, table, TABLES[table], columns=[name for name in wanted if name in names])
+    else:
+        frame = pl.read_parquet(files)
+    return frame.to_dict(as_series=False)
+
+
+def _own_answers(path: Path, rows: Columns) -> Columns:
+    """Drop the rows of the training pass: their completion is the ground truth, not an answer."""
+    phases = rows.get("phase", [])
+    keep = [i for i, phase in enumerate(phases) if phase != "train"]
+    if phases and not keep:
+        raise QAEvalError(
+            f"{path}: all {len(phases)} rows are of phase 'train' (the completion is the ground truth); "
+            "answers come from 'qa-eval run'."
+        )
+    return {name: [values[i] for i in keep] for name, values in rows.items()} if phases else rows
+
+
+def _join(
+    rows: Columns, key: str, source: Columns, question_key: str
+) -> tuple[list[str | int], list[int | None], Columns, list[str | int]]:
+    """Align predictions to questions: ids, row of the prediction or None, question columns, unknown ids.
+
+    Several predictions of a question stay in their order; ids are compared as text.
+    """
+    at: dict[str, list[int]] = {}
+    for i, value in enumerate(rows[key]):
+        at.setdefault(str(value), []).append(i)
+    pairs: list[tuple[int, int | None]] = []
+    for q, value in enumerate(source[question_key]):
+        pairs += [(q, i) for i in at.get(str(value), [])] or [(q, None)]
+    known = {str(value) for value in source[question_key]}
+    unknown = [value for value in rows[key] if str(value) not in known]
+    aligned = {name: [values[q] for q, _ in pairs] for name, values in source.items()}
+    return aligned[question_key], [i for _, i in pairs], aligned, unknown
+
+
+def _need(columns: Columns, names: list[str], path: Path) -> None:
+    """Raise unless all columns are there."""
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise QAEvalError(f"{path}: expected {', '.join(missing)}; found {', '.join(columns) or 'nothing'}.")
+
+
+def _text(value: object) -> str | None:
+    """Text of a prediction or ground truth; numbers are written out, other types are no answer."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

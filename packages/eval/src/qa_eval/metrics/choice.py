@@ -1,0 +1,58 @@
+"""Accuracy of multiple-choice answers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T", bound=Hashable)
+
+
+def factorize(values: Sequence[T]) -> tuple[list[T], NDArray[np.intp]]:
+    """Distinct values in the order of first use, and the position of every value among them.
+
+    Examples
+    --------
+    >>> factorize(["b", "a", "b"])
+    (['b', 'a'], array([0, 1, 0]))
+    """
+    distinct = list(dict.fromkeys(values))
+    position = {value: i for i, value in enumerate(distinct)}
+    return distinct, np.fromiter(map(position.__getitem__, values), dtype=np.intp, count=len(values))
+
+
+def choice_accuracy(answer: Sequence[str | None], ground_truth: Sequence[str]) -> NDArray[np.float64]:
+    """1 where the answer equals the ground truth regardless of case, else 0; no answer is wrong.
+
+    Parameters
+    ----------
+    answer : sequence of str or None, length n
+        Option letters as a parser extracted them.
+    ground_truth : sequence of str, length n
+
+    Returns
+    -------
+    (n,) float64
+
+    Examples
+    --------
+    >>> choice_accuracy(["b", "A", None], ["B", "C", "A"])
+    array([1., 0., 0.])
+    """
+    codes: dict[str, int] = {}
+    return (fold_codes(answer, codes) == fold_codes(ground_truth, codes)).astype(np.float64)
+
+
+def fold_codes(texts: Sequence[str | None], codes: dict[str, int]) -> NDArray[np.intp]:
+    """Number texts so that texts equal in lower case share a number; None is -1. `codes` grows with new texts.
+
+    Examples
+    --------
+    >>> fold_codes(["A", "b", "a", None], {})
+    array([ 0,  1,  0, -1])
+    """
+    numbers = (-1 if text is None else codes.setdefault(text.lower(), len(codes)) for text in texts)
+    return np.fromiter(numbers, dtype=np.intp, count=len(texts))

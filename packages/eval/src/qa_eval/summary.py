@@ -1,0 +1,132 @@
+"""Summaries of a scored run: what is printed, and `summary.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_eval.benchmarks.base import Benchmark
+from qa_eval.metrics.aggregate import Aggregate, aggregate
+from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
+from qa_eval.metrics.choice import factorize
+from qa_eval.scoring import Answers, Scored
+
+
+def percent_summary(answers: Answers, scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
+    """Build the aggregate object of `score --json`: percent per task and type, overall, micro, counts.
+
+    The tasks and `overall` stand at the top level under their own names, as in VSI-Bench's output.
+    """
+    means = aggregate(scored.score, answers.question_type, benchmark.tasks)
+    failures = count_by_type(answers, scored.parse_failed)
+    summary: dict[str, Any] = {task: mean * 100 for task, mean in means.tasks.items()}
+    summary["overall"] = None if means.overall is None else means.overall * 100
+    summary["micro"] = None if means.micro is None else means.micro * 100
+    summary["n"] = len(answers.ids)
+    summary["n_scored"] = int((~np.isnan(scored.score)).sum())
+    summary["parse_failures"] = int(scored.parse_failed.sum())
+    summary["unscored"] = reason_counts(scored)
+    summary["types"] = {
+        name: {"score": mean * 100, "n": means.counts[name], "parse_failures": failures.get(name, 0)}
+        for name, mean in means.types.items()
+    }
+    summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
+    return summary
+
+
+def run_summary(
+    answers: Answers, scored: Scored, benchmark: Benchmark, *, seed: int, n_resamples: int = 2000
+) -> dict[str, Any]:
+    """Build `summary.json`: means from 0 to 1 with 95% intervals by a bootstrap over scenes.
+
+    Rows without a scene name are clusters of their own.
+    """
+    means = aggregate(scored.score, answers.question_type, benchmark.tasks)
+    scenes = answers.scene_name or [str(i) for i in range(len(answers.ids))]
+    intervals = cluster_bootstrap(
+        scored.score,
+        answers.question_type,
+        scenes,
+        benchmark.tasks,
+        rng=np.random.default_rng(seed),
+        n_resamples=n_resamples,
+    )
+    return {
+        "benchmark": benchmark.name,
+        "n": len(answers.ids),
+        "n_scored": int((~np.isnan(scored.score)).sum()),
+        "n_scenes": len(set(scenes)),
+        "unscored": reason_counts(scored),
+        "parse_failures": int(scored.parse_failed.sum()),
+        "types": _with_intervals(means, intervals, count_by_type(answers, scored.parse_failed)),
+        "tasks": {
+            task: {"mean": mean, "ci_low": intervals.tasks[task].low, "ci_high": intervals.tasks[task].high}
+            for task, mean in means.tasks.items()
+        },
+        "overall": {"mean": means.overall, "ci_low": intervals.overall.low, "ci_high": intervals.overall.high},
+        "micro": {"mean": means.micro, "ci_low": intervals.micro.low, "ci_high": intervals.micro.high},
+        "interval": f"95%, bootstrap over scenes, {n_resamples} resamples, seed {seed}",
+    }
+
+
+def _with_intervals(means: Aggregate, intervals: Intervals, failures: dict[str, int]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "n": means.counts[name],
+            "mean": mean,
+            "ci_low": intervals.types[name].low,
+            "ci_high": intervals.types[name].high,
+            "parse_failures": failures.get(name, 0),
+        }
+        for name, mean in means.types.items()
+    }
+
+
+def count_by_type(answers: Answers, flags: NDArray[np.bool_]) -> dict[str, int]:
+    """Count flagged rows per question type, types without one left out."""
+    names, code = factorize(answers.question_type)
+    counts = np.bincount(code[flags], minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+
+
+def reason_counts(scored: Scored) -> dict[str, int]:
+    """Count the rows without a score by reason."""
+    reasons = list(scored.reason.values())
+    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
+
+
+def summary_table(summary: dict[str, Any]) -> str:
+    """Write a run's summary as text lines, in percent.
+
+    Examples
+    --------
+    >>> cell = {"mean": 0.5, "ci_low": 0.25, "ci_high": None}
+    >>> print(summary_table({"types": {"size": {**cell, "n": 2}}, "tasks": {"size": cell}, "overall": cell,
+    ...                      "micro": cell, "n": 2, "n_scored": 2, "parse_failures": 0, "unscored": {}}))
+    question type                    n    score   95% interval
+    size                             2    50.00   25.00 - ...
+    overall (mean of 1 task)         2    50.00   25.00 - ...
+    micro                            2    50.00   25.00 - ...
+    parse failures: 0 of 2
+    """
+
+    def limits(cell: dict[str, Any]) -> str:
+        low, high = ("..." if cell[k] is None else f"{100 * cell[k]:.2f}" for k in ("ci_low", "ci_high"))
+        return f"{low} - {high}"
+
+    def line(name: str, n: int, cell: dict[str, Any]) -> str:
+        mean = "    ..." if cell["mean"] is None else f"{100 * cell['mean']:7.2f}"
+        return f"{name:<28} {n:>5}  {mean}   {limits(cell)}"
+
+    n, count = summary["n_scored"], len(summary["tasks"])
+    lines = [f"{'question type':<28} {'n':>5}    score   95% interval"]
+    lines += [line(name, cell["n"], cell) for name, cell in summary["types"].items()]
+    lines.append(line(f"overall (mean of {count} task{'s' if count != 1 else ''})", n, summary["overall"]))
+    lines.append(line("micro", n, summary["micro"]))
+    lines.append(f"parse failures: {summary['parse_failures']} of {n}")
+    if n < summary["n"]:
+        why = ", ".join(f"{reason} {count}" for reason, count in summary["unscored"].items())
+        lines.append(f"UNSCORED: {summary['n'] - n} of {summary['n']} rows ({why}); the scores leave them out")
+    return "\n".join(lines)
