@@ -1,0 +1,102 @@
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+from qa_confidence import cli
+from qa_confidence.tableio import TableError
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line inside this process."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["qa-confidence", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=stopped.value.code or 0, stdout=out, stderr=err)
+
+    return run
+
+
+@pytest.fixture
+def inputs(make, tmp_path):
+    rows = [make.prediction(f"q{i}", [-0.05 * i], scene_name=f"s{i % 2}") for i in range(8)]
+    make.write(make.predictions(*rows), tmp_path, "predictions")
+    make.write(make.questions(*[{"question_id": f"q{i}", "cell": "c"} for i in range(8)]), tmp_path, "questions")
+    return tmp_path
+
+
+def test_label_then_feedback(inputs, run):
+    done = run("label", inputs, "--out", inputs / "label", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"] == 8
+    assert "next: qa-confidence feedback" in done.stderr
+    done = run("feedback", inputs / "label", "--questions", inputs, "--out", inputs / "feedback")
+    assert done.returncode == 0, done.stderr
+    assert pl.read_parquet(inputs / "feedback/feedback.parquet")["n"].sum() == 8
+    assert pl.read_parquet(inputs / "feedback/rejects.parquet").is_empty()
+
+
+def test_same_input_same_bytes(inputs, run):
+    for out in ("one", "two"):
+        run("label", inputs, "--out", inputs / out)
+        run("feedback", inputs / out, "--questions", inputs, "--out", inputs / f"{out}-feedback")
+    for name in ("confidence", "rejects"):
+        assert (inputs / f"one/{name}.parquet").read_bytes() == (inputs / f"two/{name}.parquet").read_bytes()
+    assert (inputs / "one-feedback/feedback.parquet").read_bytes() == (
+        inputs / "two-feedback/feedback.parquet"
+    ).read_bytes()
+
+
+def test_lost_rows_exit_with_1(make, tmp_path, run):
+    make.write(make.predictions(make.prediction("a", [-0.1]), make.prediction("b", [])), tmp_path, "predictions")
+    done = run("label", tmp_path, "--out", tmp_path / "label")
+    assert done.returncode == 1
+    assert "no_tokens 1" in done.stderr
+    make.write(make.questions(), tmp_path, "questions")
+    done = run("feedback", tmp_path / "label", "--questions", tmp_path, "--out", tmp_path / "feedback")
+    assert done.returncode == 1
+    assert "unknown_question 1" in done.stderr
+
+
+def test_user_errors_exit_with_2_and_leave_nothing(inputs, run):
+    for arguments, message in (
+        (["label", inputs / "nowhere"], "no such file"),
+        (["label", inputs, "--profile", "papper"], "Did you mean 'paper'"),
+        (["label", inputs / "questions.parquet"], "expected table 'predictions'"),
+        (["feedback", inputs, "--questions", inputs], "expected confidence.parquet"),
+    ):
+        done = run(*arguments, "--out", inputs / "out")
+        assert done.returncode == 2, arguments
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (inputs / "out").exists()
+    (inputs / "full").mkdir()
+    (inputs / "full/file").touch()
+    done = run("label", inputs, "--out", inputs / "full")
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["qa-confidence", "--debug", "label", "nowhere", "--out", str(tmp_path / "out")])
+    with pytest.raises(TableError, match="no such file"):
+        cli.main()
+
+
+def test_the_module_runs_as_a_program():
+    done = subprocess.run([sys.executable, "-m", "qa_confidence.cli", "label", "x"], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"--out" in done.stderr
+
+
+def test_help_does_not_import_the_table_libraries():
+    code = "import sys; from qa_confidence import cli; print([m for m in ('polars', 'duckdb') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
