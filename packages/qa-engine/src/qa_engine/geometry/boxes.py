@@ -102,5 +102,5 @@ def box_footprint(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> li
     import shapely
 
     corners = box_corners(center, size, rotation)[:, :, :2]
-    hulls = np.atleast_1d(shapely.orient_polygons(shapely.convex_hull(shapely.multipoints(np.round(corners, 12)))))
+    hulls = [shapely.orient_polygons(shapely.convex_hull(shapely.multipoints(xy))) for xy in np.round(corners, 12)]
     return [shapely.get_coordinates(hull)[:-1] for hull in hulls]

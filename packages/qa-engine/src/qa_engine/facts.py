@@ -1,0 +1,140 @@
+"""Facts of one scene, computed once for all its objects: what questions select from and programs compute with."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_engine.geometry import bearing_deg, box_corners
+from qa_engine.profiles import get_profile
+from qa_engine.scene import Scene
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+class Facts:
+    """Numbers about the objects of a scene; each is computed when first asked for and kept.
+
+    Objects are addressed by row (0 to n - 1, the scene's order), categories by code (their place in `categories`).
+
+    Parameters
+    ----------
+    scene : Scene
+    profile : str
+        A name in `PROFILES`: what the distance between two objects means.
+
+    Attributes
+    ----------
+    categories : tuple of str
+        All categories of the boxes and of the published counts, sorted.
+    code : (n,) int64
+        Category of each object.
+    boxes : (c,) int64
+        Boxes per category.
+    counts : (c,) int64
+        Objects per category as the scene's source publishes them; may differ from `boxes`.
+    members : list of (k,) int64
+        Object rows of each category.
+    unique : (u,) int64
+        Codes of the categories with one object and one box: those that "the chair" can refer to.
+
+    Examples
+    --------
+    >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["chair", "table"]), size=np.ones((2, 3)),
+    ...               center=np.array([[0, 0, 0.5], [3, 0, 0.5]]), rotation=np.array([np.eye(3)] * 2))
+    >>> facts = Facts(scene)
+    >>> float(facts.distance(np.array([0]), np.array([1]))[0])
+    2.0
+    """
+
+    def __init__(self, scene: Scene, profile: str = "exact") -> None:
+        self.scene = scene
+        self.profile = profile
+        self._pair_distance = get_profile(profile)
+        names = scene.category.tolist()
+        self.categories = tuple(sorted({*names, *scene.category_counts}))
+        place = {name: i for i, name in enumerate(self.categories)}
+        self.code = np.array([place[name] for name in names], dtype=np.int64)
+        self.boxes = np.bincount(self.code, minlength=len(place))
+        self.counts = np.array([scene.category_counts.get(name, 0) for name in self.categories], dtype=np.int64)
+        order = np.argsort(self.code, kind="stable")
+        self.members: list[Rows] = np.split(order, np.cumsum(self.boxes)[:-1]) if place else []
+        self.unique: Rows = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
+
+    @cached_property
+    def row_of_instance(self) -> dict[int, int]:
+        """Object row of each instance id."""
+        return {int(instance): row for row, instance in enumerate(self.scene.instance_id)}
+
+    @cached_property
+    def code_of_category(self) -> dict[str, int]:
+        """Code of each category name."""
+        return {name: code for code, name in enumerate(self.categories)}
+
+    @cached_property
+    def unique_rows(self) -> Rows:
+        """Object row of each category in `unique`, (u,)."""
+        return np.array([self.members[code][0] for code in self.unique], dtype=np.int64)
+
+    @cached_property
+    def longest_side_m(self) -> Array:
+        """Longest extent of each box, (n,) metres."""
+        return self.scene.size.max(axis=1, initial=0.0)
+
+    @cached_property
+    def half_diagonal_m(self) -> Array:
+        """Half the space diagonal of each box, (n,) metres."""
+        return np.sqrt((self.scene.size**2).sum(axis=1)) / 2
+
+    @cached_property
+    def corners(self) -> Array:
+        """Corners of the boxes, (n, 8, 3) metres, world frame."""
+        return box_corners(self.scene.center, self.scene.size, self.scene.rotation)
+
+    @cached_property
+    def bearing(self) -> Array:
+        """Bearing from the centre of row i to that of row j, (n, n) degrees."""
+        return bearing_deg(self.scene.center[:, None], self.scene.center[None])
+
+    @cached_property
+    def _distance(self) -> Array:
+        matrix = np.full((len(self.scene), len(self.scene)), np.nan)
+        np.fill_diagonal(matrix, 0.0)
+        return matrix
+
+    def distance(self, first: Rows, second: Rows) -> Array:
+        """Distance between object rows `first` and `second` (n,), in metres, as the profile defines it.
+
+        Pairs are computed once, lower row first, so that the order of the operands changes nothing.
+        """
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        missing = np.isnan(self._distance[low, high])
+        if missing.any():
+            size = len(self.scene)
+            pairs = np.unique(low[missing] * size + high[missing])
+            i, j = pairs // size, pairs % size
+            self._distance[i, j] = self._distance[j, i] = self._pair_distance(self.scene, i, j)
+        return self._distance[low, high]
+
+    def category_distance(self, rows: Rows) -> Array:
+        """Distance from objects to the nearest object of each category.
+
+        Returns
+        -------
+        (len(rows), c) float64, metres
+            Infinite where the category has no box; 0 for the object's own category.
+        """
+        n = len(self.scene)
+        result = np.full((len(rows), len(self.categories)), np.inf)
+        if len(rows) == 0 or n == 0:
+            return result
+        first, second = np.repeat(rows, n), np.tile(np.arange(n), len(rows))
+        distance = self.distance(first, second).reshape(len(rows), n)
+        order = np.argsort(self.code, kind="stable")
+        present = np.flatnonzero(self.boxes)
+        starts = np.concatenate([[0], np.cumsum(self.boxes[present])[:-1]])
+        result[:, present] = np.minimum.reduceat(distance[:, order], starts, axis=1)
+        return result
