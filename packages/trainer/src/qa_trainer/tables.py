@@ -1,6 +1,6 @@
 """Tables that qa_trainer reads and writes, as polars schemas.
 
-The trainer reads `frames`, `frame_sets` and `questions`, and writes the others.
+The trainer writes `predictions` and `rejects`, and reads the others.
 Other packages hold copies of the same declarations; the workspace's tests compare them.
 A new nullable column is a minor version; anything else is a major one.
 """
@@ -10,6 +10,31 @@ from __future__ import annotations
 import polars as pl
 
 from qa_trainer.tableio import Schema
+
+SCENES: Schema = {
+    "scene_name": pl.String,
+    "dataset": pl.String,
+    "scene_group": pl.String,  # rescans of one place share it
+    "split": pl.String,  # train, val, test: seeded hash of scene_group
+    "room_size_m2": pl.Float64,  # null where the source has none
+    "room_center": pl.List(pl.Float64),  # (3,) metres, or null
+    "floor_polygon": pl.List(pl.List(pl.Float64)),  # (n, 2) metres, counter-clockwise, or null
+    "category_counts": pl.List(pl.Struct({"category": pl.String, "count": pl.Int64})),
+    "cloud_path": pl.String,  # relative to the store, or null
+    "canonical_from_source": pl.List(pl.Float64),  # (16,) row-major
+    "source_sha": pl.String,
+}
+
+OBJECTS: Schema = {
+    "scene_name": pl.String,
+    "instance_id": pl.Int64,
+    "category": pl.String,
+    "category_raw": pl.String,
+    "center": pl.List(pl.Float64),  # (3,) metres
+    "size": pl.List(pl.Float64),  # (3,) full extents, metres
+    "rotation": pl.List(pl.Float64),  # (9,) row-major 3x3, rows = box axes in world
+    "n_points": pl.Int64,
+}
 
 FRAMES: Schema = {
     "scene_name": pl.String,
@@ -101,6 +126,8 @@ REJECTS: Schema = {
 }
 
 TABLES: dict[str, Schema] = {
+    "scenes": SCENES,
+    "objects": OBJECTS,
     "frames": FRAMES,
     "frame_sets": FRAME_SETS,
     "questions": QUESTIONS,
