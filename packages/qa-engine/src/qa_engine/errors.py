@@ -12,10 +12,11 @@ class QAEngineError(Exception):
 
 
 class IngestReason(StrEnum):
-    """Why a scene was refused at ingest: the closed list behind `rejects.reason` of stage `ingest`."""
+    """Why a scene or a frame was refused at ingest: the closed list behind `rejects.reason` of stage `ingest`."""
 
     MISSING_FILE = "missing_file"
     UNREADABLE_FILE = "unreadable_file"
+    TOO_LARGE = "too_large"
     BAD_JSON = "bad_json"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
@@ -29,8 +30,33 @@ class IngestReason(StrEnum):
     DUPLICATE_SCENE = "duplicate_scene"
     BAD_FRAME = "bad_frame"
     BAD_CAMERA = "bad_camera"
-    TOO_LARGE = "too_large"
     SKIPPED = "skipped"
+
+    @property
+    def fix(self) -> str:
+        """What the user can do about it."""
+        return _FIXES[self]
+
+
+_FIXES = {
+    IngestReason.MISSING_FILE: "Download the scene again, or leave it out with --only.",
+    IngestReason.UNREADABLE_FILE: "Download the file again and check that you may read it.",
+    IngestReason.TOO_LARGE: "Check that this is the right file; cut it into parts if it is.",
+    IngestReason.BAD_JSON: "The file is cut off or damaged: download it again.",
+    IngestReason.MISSING_FIELD: "Compare the file with the dataset's format; download it again if it is damaged.",
+    IngestReason.WRONG_TYPE: "Compare the file with the dataset's format; download it again if it is damaged.",
+    IngestReason.NOT_FINITE: "Remove or correct the annotation.",
+    IngestReason.BAD_SIZE: "Sizes are full lengths in metres above 0: remove or correct the annotation.",
+    IngestReason.BAD_ROTATION: "The three rows must be unit axes of a right-handed box: correct the annotation.",
+    IngestReason.BOX_MISMATCH: "Correct the axes or drop min and max.",
+    IngestReason.BAD_COUNT: "Counts are whole numbers from 0 up: correct the file.",
+    IngestReason.BAD_NAME: "Rename it.",
+    IngestReason.DUPLICATE_INSTANCE: "Give each object its own id.",
+    IngestReason.DUPLICATE_SCENE: "Keep one of the two folders.",
+    IngestReason.BAD_FRAME: "Export the image again, or delete it.",
+    IngestReason.BAD_CAMERA: "Correct the camera file, or delete it to ingest the frames without cameras.",
+    IngestReason.SKIPPED: "The source's annotators marked the scene as not usable; nothing to do.",
+}
 
 
 class SceneError(QAEngineError):

@@ -5,8 +5,9 @@ Objects are columns, not a list: everything computed from a scene is computed fo
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ SPLITS = ("train", "val", "test")
 ROTATION_TOLERANCE = 1e-4
 """Largest entry of |R Rᵀ - I|: sources store axes with 5 to 17 digits, and 1e-4 moves the corner of a 5 m box by
 less than a millimetre."""
+
+
+_Name = Callable[[int], str]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,13 +92,13 @@ class Frame:
         if self.time_s is not None and not np.isfinite(self.time_s):
             raise SceneError(f"{name}.time_s", f"{self.time_s} is not a time", reason=IngestReason.BAD_FRAME)
         if self.intrinsics is not None:
-            matrix = _floats(self.intrinsics, (3, 3), f"{name}.intrinsics")
+            matrix = floats(self.intrinsics, (3, 3), f"{name}.intrinsics")
             if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
                 raise SceneError(f"{name}.intrinsics", "focal length not above 0", reason=IngestReason.BAD_CAMERA)
             object.__setattr__(self, "intrinsics", matrix)
         if self.world_from_camera is not None:
-            pose = _floats(self.world_from_camera, (4, 4), f"{name}.world_from_camera")
-            _check_rotations(pose[None, :3, :3], f"{name}.world_from_camera", reason=IngestReason.BAD_CAMERA)
+            pose = floats(self.world_from_camera, (4, 4), f"{name}.world_from_camera")
+            _check_rotations(pose[None, :3, :3], lambda _: f"{name}.world_from_camera", reason=IngestReason.BAD_CAMERA)
             object.__setattr__(self, "world_from_camera", pose)
 
 
@@ -211,7 +215,7 @@ def check_name(name: object, field: str) -> str:
     elif not name.isprintable() or len(name.encode()) > 200:
         problem = "a name has printable characters and at most 200 bytes"
     if problem:
-        raise SceneError(field, f"{_short(name)}: {problem}", reason=IngestReason.BAD_NAME)
+        raise SceneError(field, f"{shorten(name)}: {problem}", reason=IngestReason.BAD_NAME)
     return str(name)
 
 
@@ -231,15 +235,15 @@ def _checked_objects(scene: Scene) -> dict[str, Any]:
     if (repeats > 1).any():
         problem = f"{values[repeats > 1][0]} occurs {repeats.max()} times"
         raise SceneError("objects.instance_id", problem, reason=IngestReason.DUPLICATE_INSTANCE)
-    center = _floats(scene.center, (n, 3), "objects", suffix="center")
-    size = _floats(scene.size, (n, 3), "objects", suffix="size")
-    flat = np.argwhere(size <= 0)
-    if len(flat):
-        i = int(flat[0, 0])
-        problem = f"{size[i].tolist()} has a side that is not above 0 m"
-        raise SceneError(f"objects[{i}].size", problem, reason=IngestReason.BAD_SIZE)
-    rotation = _floats(scene.rotation, (n, 3, 3), "objects", suffix="rotation")
-    _check_rotations(rotation, "objects", reason=IngestReason.BAD_ROTATION)
+    center = floats(scene.center, (n, 3), "objects", suffix="center")
+    size = floats(scene.size, (n, 3), "objects", suffix="size")
+    rotation = floats(scene.rotation, (n, 3, 3), "objects", suffix="rotation")
+    check_boxes(
+        size,
+        rotation,
+        size_name=lambda i: f"objects[{i}] ({category[i]}).size",
+        rotation_name=lambda i: f"objects[{i}] ({category[i]}).rotation",
+    )
     counts = scene.category_counts
     return {
         "category": category,
@@ -255,20 +259,20 @@ def _checked_objects(scene: Scene) -> dict[str, Any]:
 def _checked_room(scene: Scene) -> dict[str, Any]:
     """Convert and check what describes the scene as a whole."""
     matrix = np.eye(4) if scene.canonical_from_source is None else scene.canonical_from_source
-    checked: dict[str, Any] = {"canonical_from_source": _floats(matrix, (4, 4), "canonical_from_source")}
+    checked: dict[str, Any] = {"canonical_from_source": floats(matrix, (4, 4), "canonical_from_source")}
     if scene.room_size_m2 is not None:
-        area = float(_floats(scene.room_size_m2, (), "room_size_m2"))
+        area = float(floats(scene.room_size_m2, (), "room_size_m2"))
         if area <= 0:
             raise SceneError("room_size_m2", f"{area} is not above 0 m2", reason=IngestReason.BAD_SIZE)
         checked["room_size_m2"] = area
     if scene.room_center is not None:
-        checked["room_center"] = _floats(scene.room_center, (3,), "room_center")
+        checked["room_center"] = floats(scene.room_center, (3,), "room_center")
     if scene.floor_polygon is not None:
         polygon = np.asarray(scene.floor_polygon)
         if polygon.ndim != 2 or len(polygon) < 3:
             problem = f"expected at least 3 corners, found shape {polygon.shape}"
             raise SceneError("floor_polygon", problem, reason=IngestReason.WRONG_TYPE)
-        checked["floor_polygon"] = _floats(polygon, (len(polygon), 2), "floor_polygon")
+        checked["floor_polygon"] = floats(polygon, (len(polygon), 2), "floor_polygon")
     return checked
 
 
@@ -276,31 +280,29 @@ def _checked_counts(counts: Mapping[str, int]) -> dict[str, int]:
     """Check the published number of objects per category."""
     for category, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or not 0 <= count < 2**31:
-            problem = f"{_short(count)} is not a number of objects"
-            raise SceneError(f"category_counts[{_short(category)}]", problem, reason=IngestReason.BAD_COUNT)
+            problem = f"{shorten(count)} is not a number of objects"
+            raise SceneError(f"category_counts[{shorten(category)}]", problem, reason=IngestReason.BAD_COUNT)
     _texts(list(counts), "category_counts")
     return {str(category): int(count) for category, count in counts.items()}
 
 
 def _texts(values: Any, field: str) -> NDArray[np.str_]:
     """Convert to a read-only array of labels that are not empty and printable."""
-    labels = np.asarray(values, dtype=object)
-    if labels.ndim != 1:
-        raise SceneError(field, f"expected one label per object, found {labels.shape}", reason=IngestReason.WRONG_TYPE)
-    for i, label in enumerate(labels.tolist()):
+    labels = list(values)
+    for i, label in enumerate(labels):
         if not isinstance(label, str) or not label.strip() or not label.isprintable() or len(label) > 200:
-            problem = f"{_short(label)} is no label (printable text, at most 200 characters)"
+            problem = f"{shorten(label)} is no label (printable text, at most 200 characters)"
             raise SceneError(f"{field}[{i}]", problem, reason=IngestReason.BAD_NAME)
-    return _frozen(labels.astype(np.str_))
+    return _frozen(np.array(labels, dtype=np.str_))
 
 
-def _floats(values: Any, shape: tuple[int, ...], field: str, *, suffix: str = "") -> NDArray[np.float64]:
+def floats(values: Any, shape: tuple[int, ...], field: str, *, suffix: str = "") -> NDArray[np.float64]:
     """Convert to a read-only float64 array of `shape` without NaN and infinity."""
     name = f"{field}.{suffix}" if suffix else field
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        problem = f"expected numbers of shape {shape}, found {_short(values)}"
+        problem = f"expected numbers of shape {shape}, found {shorten(values)}"
         raise SceneError(name, problem, reason=IngestReason.WRONG_TYPE) from None
     if array.size == 0 and 0 in shape:
         array = array.reshape(shape)
@@ -315,7 +317,30 @@ def _floats(values: Any, shape: tuple[int, ...], field: str, *, suffix: str = ""
     return _frozen(array)
 
 
-def _check_rotations(rotation: NDArray[np.float64], field: str, *, reason: IngestReason) -> None:
+def check_boxes(
+    size: NDArray[np.float64], rotation: NDArray[np.float64], *, size_name: _Name, rotation_name: _Name
+) -> None:
+    """Check (n, 3) box sizes and (n, 3, 3) axes.
+
+    Parameters
+    ----------
+    size_name, rotation_name : callable
+        Gives the name of a field for the error, from the index of the box.
+
+    Raises
+    ------
+    SceneError
+        A side is not above 0 m, or axes are not orthonormal within ROTATION_TOLERANCE or not right-handed.
+    """
+    flat = np.argwhere(size <= 0)
+    if len(flat):
+        i = int(flat[0, 0])
+        problem = f"{size[i].tolist()} has a side that is not above 0 m"
+        raise SceneError(size_name(i), problem, reason=IngestReason.BAD_SIZE)
+    _check_rotations(rotation, rotation_name, reason=IngestReason.BAD_ROTATION)
+
+
+def _check_rotations(rotation: NDArray[np.float64], name: _Name, *, reason: IngestReason) -> None:
     """Check (n, 3, 3) matrices: orthonormal within ROTATION_TOLERANCE and right-handed."""
     if len(rotation) == 0:
         return
@@ -325,12 +350,11 @@ def _check_rotations(rotation: NDArray[np.float64], field: str, *, reason: Inges
     bad = np.flatnonzero(~(error <= ROTATION_TOLERANCE) | ~(handed > 0))
     if len(bad):
         i = int(bad[0])
-        name = f"{field}[{i}].rotation" if field == "objects" else field
         if error[i] <= ROTATION_TOLERANCE:
             problem = "the axes are left-handed (determinant -1)"
         else:
             problem = f"the axes are not orthonormal (off by {error[i]:.3g}, allowed {ROTATION_TOLERANCE:g})"
-        raise SceneError(name, problem, reason=reason)
+        raise SceneError(name(i), problem, reason=reason)
 
 
 def _check_pixels(pixels: NDArray[Any] | None, dtype: Any, shape: tuple[int, ...], field: str) -> None:
@@ -347,7 +371,15 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _short(value: object) -> str:
-    """Show a value in an error message without flooding it."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def shorten(value: object) -> str:
+    """Show a value in an error message without flooding it, however large or deep it is.
+
+    Examples
+    --------
+    >>> shorten([0] * 1000)
+    '[0, 0, 0, 0, 0, 0, ...]'
+    """
+    try:
+        return reprlib.repr(value)
+    except (ValueError, RecursionError):  # an integer with more digits than Python prints, a deep nesting
+        return f"a {type(value).__name__}"

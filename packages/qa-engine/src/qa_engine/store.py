@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from qa_engine.errors import unknown_name
 from qa_engine.scene import SPLITS, Frame, Scene
-from qa_engine.tableio import read_table, table_files
+from qa_engine.tableio import TableError, read_table, table_files
 from qa_engine.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
 
@@ -36,6 +37,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._root = self.path.resolve()
         table_files(self.path, "scenes")
 
     @cached_property
@@ -56,7 +58,16 @@ class Store:
 
     @cached_property
     def _objects(self) -> _Columns:
-        return _Columns(read_table(self.path, "objects", OBJECTS).sort("scene_name", maintain_order=True))
+        table = read_table(self.path, "objects", OBJECTS).sort("scene_name", maintain_order=True)
+        return _Columns(
+            slices=_slices(table),
+            instance_id=table["instance_id"].to_numpy(),
+            category=table["category"].to_numpy(),
+            category_raw=table["category_raw"].to_numpy(),
+            center=self._matrix(table, "center", (3,)),
+            size=self._matrix(table, "size", (3,)),
+            rotation=self._matrix(table, "rotation", (3, 3)),
+        )
 
     @cached_property
     def _frames(self) -> tuple[pl.DataFrame, dict[str, slice]]:
@@ -90,7 +101,8 @@ class Store:
         if name not in self._rows:
             raise unknown_name("scene", name, self._rows, f"Its store is {self.path}.")
         row = self.scenes.row(self._rows[name], named=True)
-        counts = row["category_counts"] or []
+        objects = self._objects
+        part = objects.slices.get(name, slice(0, 0))
         return Scene(
             scene_name=name,
             dataset=row["dataset"],
@@ -99,10 +111,15 @@ class Store:
             room_size_m2=row["room_size_m2"],
             room_center=row["room_center"],
             floor_polygon=row["floor_polygon"],
-            category_counts={item["category"]: item["count"] for item in counts},
+            category_counts={item["category"]: item["count"] for item in row["category_counts"] or ()},
             canonical_from_source=np.array(row["canonical_from_source"]).reshape(4, 4),
             source_sha=row["source_sha"],
-            **self._objects.of_scene(name),
+            instance_id=objects.instance_id[part],
+            category=objects.category[part],
+            category_raw=objects.category_raw[part],
+            center=objects.center[part],
+            size=objects.size[part],
+            rotation=objects.rotation[part],
         )
 
     def iter_scenes(self, split: str | None = None) -> Iterator[Scene]:
@@ -116,40 +133,56 @@ class Store:
         part = slices.get(scene if isinstance(scene, str) else scene.scene_name, slice(0, 0))
         return tuple(self._frame(row) for row in table[part].iter_rows(named=True))
 
+    def frame_ids(self) -> dict[str, list[str]]:
+        """List the frames of each scene that has any, in the order of the recording."""
+        table, slices = self._frames
+        return {name: table["frame_id"][part].to_list() for name, part in slices.items()}
+
     def frame_set_ids(self) -> list[str]:
         """List the frame sets that `sample-frames` has written."""
         return self.frame_sets["frame_set_id"].unique().sort().to_list()
 
+    def _matrix(self, table: pl.DataFrame, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Turn a column of lists into one array (n, *shape)."""
+        width = int(np.prod(shape))
+        if not (table[name].list.len() == width).all():
+            raise TableError(f"{self.path}: objects.{name} must have {width} numbers in every row.")
+        return table[name].list.explode().to_numpy().reshape(-1, *shape)
+
     def _frame(self, row: dict[str, Any]) -> Frame:
-        root = self.path.resolve()
-        files = {key: None if row[key] is None else root / row[key] for key in _FRAME_FILES}
-        shapes = (("intrinsics", (3, 3)), ("world_from_camera", (4, 4)))
-        arrays = {key: None if row[key] is None else np.array(row[key]).reshape(shape) for key, shape in shapes}
-        plain = {key: row[key] for key in ("frame_id", "time_s", "width", "height")}
-        return Frame(**plain, **files, **arrays)
+        return Frame(
+            frame_id=row["frame_id"],
+            time_s=row["time_s"],
+            image_path=self._file(row["image_path"]),
+            depth_path=self._file(row["depth_path"]),
+            instance_path=self._file(row["instance_path"]),
+            width=row["width"],
+            height=row["height"],
+            intrinsics=None if row["intrinsics"] is None else np.array(row["intrinsics"]).reshape(3, 3),
+            world_from_camera=None
+            if row["world_from_camera"] is None
+            else np.array(row["world_from_camera"]).reshape(4, 4),
+        )
+
+    def _file(self, relative: str | None) -> Path | None:
+        if relative is None:
+            return None
+        if relative.startswith("/") or ".." in relative.split("/"):
+            raise TableError(f"{self.path}: frames name the file {relative!r}, which lies outside the store.")
+        return self._root / relative
 
 
-_FRAME_FILES = ("image_path", "depth_path", "instance_path")
-
-
+@dataclass(frozen=True)
 class _Columns:
     """The table `objects` as arrays over all scenes, and where each scene starts and ends."""
 
-    def __init__(self, table: pl.DataFrame) -> None:
-        self._slices = _slices(table)
-        self._arrays: dict[str, NDArray[Any]] = {
-            "instance_id": table["instance_id"].to_numpy(),
-            "category": table["category"].to_numpy().astype(object),
-            "category_raw": table["category_raw"].to_numpy().astype(object),
-            "center": _matrix(table["center"], (3,)),
-            "size": _matrix(table["size"], (3,)),
-            "rotation": _matrix(table["rotation"], (3, 3)),
-        }
-
-    def of_scene(self, name: str) -> dict[str, NDArray[Any]]:
-        """Slice the columns of one scene."""
-        part = self._slices.get(name, slice(0, 0))
-        return {key: array[part] for key, array in self._arrays.items()}
+    slices: dict[str, slice]
+    instance_id: NDArray[np.int64]
+    category: NDArray[Any]
+    category_raw: NDArray[Any]
+    center: NDArray[np.float64]
+    size: NDArray[np.float64]
+    rotation: NDArray[np.float64]
 
 
 def _slices(table: pl.DataFrame) -> dict[str, slice]:
@@ -157,8 +190,3 @@ def _slices(table: pl.DataFrame) -> dict[str, slice]:
     runs = table["scene_name"].rle().struct.unnest()
     stops = runs["len"].cum_sum().to_list()
     return {name: slice(stop - n, stop) for name, n, stop in zip(runs["value"], runs["len"], stops, strict=True)}
-
-
-def _matrix(column: pl.Series, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Turn a column of lists of equal length into one array (n, *shape)."""
-    return column.list.to_array(int(np.prod(shape))).to_numpy().reshape(-1, *shape)

@@ -1,0 +1,43 @@
+"""Command line of the engine: `qa-engine`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from qa_engine.cli import store_commands
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich costs most of the start-up
+    help="Make spatial questions from 3D scenes; every answer is computed and can be replayed.",
+)
+store_commands.register(app)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """Take the options that stand before the command."""
+
+
+def main() -> None:
+    """Run the command line; user errors exit with 2 and without a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if "--debug" in sys.argv or not _is_user_error(error):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+def _is_user_error(error: Exception) -> bool:
+    """Tell a mistake in the input from one in the program; the table reader is slow to import, so it comes late."""
+    from qa_engine.errors import QAEngineError
+    from qa_engine.tableio import TableError
+
+    return isinstance(error, (QAEngineError, TableError, OSError))

@@ -1,0 +1,142 @@
+"""Commands that make a store and prepare it: datasets, ingest, sample-frames."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from qa_engine.datasets.base import SceneSource
+    from qa_engine.ingest import IngestReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    app.command()(datasets)
+    app.command()(ingest)
+    app.command("sample-frames")(sample_frames)
+
+
+def datasets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the datasets that `ingest` can read and what each needs."""
+    from qa_engine.datasets import DATASETS
+
+    rows = [
+        {
+            "name": dataset.name,
+            "needs": dataset.needs,
+            "options": [f"--{name.replace('_', '-')}" for name in sorted(dataset.options)],
+            "description": dataset.description,
+        }
+        for dataset in DATASETS.values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(dataset.name) for dataset in DATASETS.values())
+    for dataset in DATASETS.values():
+        typer.echo(f"{dataset.name:{width}}  {dataset.description}\n{'':{width}}  ROOT: {dataset.needs}")
+
+
+def ingest(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; see 'qa-engine datasets'.")],
+    root: Annotated[
+        Path | None, typer.Argument(help="File or folder of the dataset; none for a generated one.")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the new store.")],
+    seed: Annotated[int, typer.Option(help="Seed of the split, and of generated scenes.")] = 0,
+    split: Annotated[
+        str, typer.Option(help="Fractions of the groups of scenes per split.")
+    ] = "train=0.8,val=0.1,test=0.1",
+    only: Annotated[list[str] | None, typer.Option(help="Take only this scene; repeat for more.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")] = None,
+    frames_dir: Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")] = None,
+    scenes: Annotated[int | None, typer.Option(min=1, help="Generated: number of scenes.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Generated: frames per scene.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Generated: pixels per side of a frame.")] = None,
+    first_scene: Annotated[int | None, typer.Option(min=0, help="Generated: number of the first scene.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing store.")] = False,
+) -> None:
+    """Read a dataset into a store: scenes, objects, frames and their images; what is refused goes to `rejects`.
+
+    Exit code 1: the store is there, but a scene or a frame was lost. 2: nothing was written.
+    """
+    from qa_engine.datasets import get_dataset
+    from qa_engine.datasets.base import IngestOptions
+    from qa_engine.ingest import ingest as run
+    from qa_engine.ingest import parse_split
+
+    report = run(
+        get_dataset(dataset),
+        root,
+        out=out,
+        options=IngestOptions(
+            seed=seed,
+            annotations=annotations,
+            frames_dir=frames_dir,
+            scenes=scenes,
+            frames=frames,
+            size=size,
+            first_scene=first_scene,
+        ),
+        split=parse_split(split),
+        only=only or (),
+        force=force,
+        progress=_with_bar,
+    )
+    _close_ingest(out, report)
+    if report.lost:
+        raise typer.Exit(1)
+
+
+def sample_frames(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    *,
+    frames: Annotated[int, typer.Option(min=1, help="Frames per scene; a scene with fewer keeps all of its own.")],
+    method: Annotated[str, typer.Option(help="uniform = even steps from the first to the last frame.")] = "uniform",
+    force: Annotated[bool, typer.Option("--force", help="Make a frame set again that exists.")] = False,
+) -> None:
+    """Choose the frames of each scene that a model sees, and write them to the store's `frame_sets`."""
+    from qa_engine.frame_sampling import sample_frames as run
+    from qa_engine.store import Store
+
+    report = run(Store(store), method=method, n=frames, force=force)
+    if report.n_short:
+        typer.echo(f"{report.n_short} scenes have fewer than {frames} frames and keep all of theirs.", err=True)
+    if report.n_without_frames:
+        typer.echo(f"{report.n_without_frames} scenes have no frames and get no row.", err=True)
+    typer.echo(
+        f"Wrote {store / 'frame_sets.parquet'}: '{report.frame_set_id}' for {report.n_scenes} scenes in "
+        f"{report.seconds:.1f} s. Next: qa-engine generate {store} --out QUESTIONS",
+        err=True,
+    )
+
+
+def _close_ingest(out: Path, report: IngestReport) -> None:
+    """Say what was written, what was lost and what comes next."""
+    if report.rejects:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(report.rejects.items()))
+        typer.echo(f"Refused: {reasons}. See {out / 'rejects.parquet'} for file, field and fix.", err=True)
+    sampling = (
+        f"qa-engine sample-frames {out} --frames 32" if report.n_frames else f"qa-engine generate {out} --out DIR"
+    )
+    typer.echo(
+        f"Wrote {out}: {report.n_scenes} scenes, {report.n_objects} objects, {report.n_frames} frames of "
+        f"{report.n_scenes_with_frames} scenes, {sum(report.rejects.values())} rejects in {report.seconds:.1f} s. "
+        f"Next: {sampling}",
+        err=True,
+    )
+
+
+def _with_bar(sources: Sequence[SceneSource]) -> Iterable[SceneSource]:
+    """Show progress on stderr."""
+    with typer.progressbar(sources, label="Scenes", file=sys.stderr) as bar:
+        yield from bar

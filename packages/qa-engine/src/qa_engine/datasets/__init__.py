@@ -1,0 +1,30 @@
+"""Datasets that `qa-engine ingest` can read; a new one is a file and a line here."""
+
+from __future__ import annotations
+
+from qa_engine.datasets.arkitscenes import ARKITSCENES
+from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.rooms import ROOMS
+from qa_engine.datasets.vsi_bench import VSI_BENCH
+from qa_engine.errors import unknown_name
+
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (VSI_BENCH, ARKITSCENES, ROOMS)}
+"""Name on the command line to dataset."""
+
+
+def get_dataset(name: str) -> Dataset:
+    """Look up a dataset.
+
+    Raises
+    ------
+    QAEngineError
+        There is none of this name; the message suggests the closest one.
+
+    Examples
+    --------
+    >>> get_dataset("vsi-bench").needs_root
+    True
+    """
+    if name not in DATASETS:
+        raise unknown_name("dataset", name, DATASETS, "See 'qa-engine datasets'.")
+    return DATASETS[name]
