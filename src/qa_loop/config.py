@@ -1,0 +1,336 @@
+"""The configuration of a run: the sections of `loop.toml`, checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from qa_loop.errors import QALoopError, suggest
+
+Dataset = Literal["rooms", "vsi-bench", "arkitscenes"]
+Scalar = str | int | float | bool
+Options = dict[str, Scalar | list[str | int | float]]
+"""Further options of a stage command: `key = value` becomes `--key value`."""
+
+ROOM_KEYS = ("scenes", "frames", "size")
+"""Keys of [scenes] that only the procedural rooms have."""
+OWNED_OPTIONS = ("out", "seed", "round", "force", "store", "model", "state-from", "feedback", "exclude", "runner")
+"""Options that the loop sets itself, so that a stage's `options` may not."""
+
+PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    # The recipe of Ouroboros-Spatial (arXiv 2606.11719).
+    "paper": {
+        "run": {"rounds": 4},
+        "frames": {"method": "uniform", "frames": 32},
+        "train": {"steps": 100, "batch_size": 64, "learning_rate": 1e-6},
+        "confidence": {"profile": "paper"},
+    },
+}
+"""Values that `run.profile` fills in where the file is silent."""
+
+
+class Section(BaseModel):
+    """A section of the file; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("options", check_fields=False)
+    @classmethod
+    def _options_are_free(cls, options: Options) -> Options:
+        for name in options:
+            if name.replace("_", "-") in OWNED_OPTIONS or name.replace("_", "-") in _dashed(cls):
+                raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
+        return options
+
+
+def _dashed(section: type[BaseModel]) -> set[str]:
+    return {name.replace("_", "-") for name in section.model_fields}
+
+
+class RunSection(Section):
+    """`[run]`: what the run is called, its seed, and how many rounds it has."""
+
+    name: str = Field(min_length=1)
+    seed: int = Field(default=0, ge=0)
+    rounds: int = Field(ge=1)
+    profile: Literal["paper"] | None = None
+
+
+class ScenesSection(Section):
+    """`[scenes]`: the data set and what `qa-engine ingest` needs to read it."""
+
+    dataset: Dataset
+    root: str | None = None
+    annotations: str | None = None
+    frames_dir: str | None = None
+    only: list[str] = []
+    scenes: int | None = Field(default=None, ge=1)
+    frames: int | None = Field(default=None, ge=0)
+    size: int | None = Field(default=None, ge=16)
+    seed: int = Field(default=0, ge=0)
+    split: str | None = None
+    options: Options = {}
+
+    @field_validator("split")
+    @classmethod
+    def _split_is_a_partition(cls, split: str | None) -> str | None:
+        if split is None:
+            return None
+        try:
+            shares = {name.strip(): float(share) for name, share in (part.split("=") for part in split.split(","))}
+        except ValueError:
+            raise ValueError('write it as "train=0.6,val=0.1,test=0.3"') from None
+        if unknown := set(shares) - {"train", "val", "test"}:
+            raise ValueError(f"unknown split {sorted(unknown)}; valid: train, val, test")
+        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+            raise ValueError(f"shares must be 0 or more and add up to 1, found {sum(shares.values()):g}")
+        return split
+
+    @model_validator(mode="after")
+    def _keys_belong_to_the_dataset(self) -> ScenesSection:
+        if self.dataset == "rooms":
+            missing = [key for key in ROOM_KEYS if getattr(self, key) is None]
+            if missing:
+                raise ValueError(f"dataset 'rooms' needs {', '.join(missing)}")
+            wrong = [key for key in ("root", "annotations", "frames_dir", "only") if getattr(self, key)]
+        else:
+            if self.root is None:
+                raise ValueError(f"dataset '{self.dataset}' needs root, the place of its files")
+            wrong = [key for key in ROOM_KEYS if getattr(self, key) is not None]
+            if self.dataset == "vsi-bench":
+                wrong += [key for key in ("annotations", "frames_dir", "only") if getattr(self, key)]
+        if wrong:
+            raise ValueError(f"dataset '{self.dataset}' has no {', '.join(wrong)}; remove it")
+        return self
+
+
+class FramesSection(Section):
+    """`[frames]`: which frames of a scene the model sees. Without the section, questions are asked on text alone."""
+
+    method: str = "uniform"
+    frames: int = Field(ge=1)
+
+
+class GenerateSection(Section):
+    """`[generate]`: the questions of every round."""
+
+    tasks: list[str] = []
+    split: str = "train"
+    workers: int = Field(default=1, ge=1)
+    options: Options = {}
+
+
+class TrainSection(Section):
+    """`[train]`: one round of training. A round asks `steps x batch_size` questions, each trained on once."""
+
+    model: str = Field(min_length=1)
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    options: Options = {}
+
+
+class ConfidenceSection(Section):
+    """`[confidence]`: how training predictions become easy, frontier and hard."""
+
+    profile: str = "paper"
+    options: Options = {}
+
+
+class EvalSection(Section):
+    """`[eval]`: the fixed question set, drawn before round 1, and what is measured on it."""
+
+    split: str | None = None
+    in_sample: bool = False
+    per_scene: int | None = Field(default=None, ge=1)
+    count: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=8, ge=1)
+    runners: list[Literal["blind", "majority", "oracle"]] = ["blind", "majority"]
+    blind_every_round: bool = False
+    options: Options = {}
+
+    @model_validator(mode="after")
+    def _one_size(self) -> EvalSection:
+        if (self.per_scene is None) == (self.count is None):
+            raise ValueError("give per_scene or count, one of the two")
+        return self
+
+
+class LoopConfig(Section):
+    """A whole configuration, with every default filled in and every path absolute."""
+
+    run: RunSection
+    scenes: ScenesSection
+    frames: FramesSection | None = None
+    generate: GenerateSection = GenerateSection()
+    train: TrainSection
+    confidence: ConfidenceSection = ConfidenceSection()
+    eval: EvalSection
+
+    @model_validator(mode="after")
+    def _held_out_unless_said(self) -> LoopConfig:
+        if self.eval.in_sample and self.eval_split != self.generate.split:
+            raise ValueError(
+                f"eval.in_sample = true asks about the training split '{self.generate.split}', "
+                f"but eval.split is '{self.eval.split}'; remove one of the two"
+            )
+        if not self.eval.in_sample and self.eval_split == self.generate.split:
+            raise ValueError(
+                f"eval.split and generate.split are both '{self.generate.split}': scores would not be held out. "
+                "Choose another split, or say eval.in_sample = true (a plumbing check, no result)"
+            )
+        return self
+
+    @property
+    def eval_split(self) -> str:
+        """Split of the evaluation questions: `test`, or the training split where `in_sample` is said."""
+        return self.eval.split or (self.generate.split if self.eval.in_sample else "test")
+
+    @property
+    def questions_per_round(self) -> int:
+        """Every question of a round is trained on once."""
+        return self.train.steps * self.train.batch_size
+
+
+def load_config(path: Path) -> LoopConfig:
+    """Read a configuration file.
+
+    Relative paths are relative to the file. `${NAME}` in a path stands for an environment variable.
+
+    Raises
+    ------
+    QALoopError
+        Naming the file and the key: unknown keys, wrong values, an unset variable, a path that does not exist.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            raw = tomllib.load(file)
+    except OSError as error:
+        raise QALoopError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise QALoopError(f"{path}: not a valid TOML file: {error}.") from error
+    config = parse_config(raw, source=str(path))
+    return _with_paths(config, path.resolve().parent, source=str(path))
+
+
+def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
+    """Check the parsed sections of a file; paths stay as they are written.
+
+    Examples
+    --------
+    >>> parse_config({"run": {"name": "x", "roundz": 3}}, source="loop.toml")
+    Traceback (most recent call last):
+    ...
+    qa_loop.errors.QALoopError: loop.toml: unknown key 'run.roundz'. Did you mean 'rounds'?
+    """
+    unknown = _unknown_keys(raw)
+    if unknown:
+        raise QALoopError("\n".join(f"{source}: {text}" for text in unknown))
+    try:
+        return LoopConfig.model_validate(_with_profile(raw))
+    except ValidationError as error:
+        raise QALoopError("\n".join(f"{source}: {_describe(item)}" for item in error.errors())) from None
+
+
+def differing_keys(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """Name the keys whose values differ, as `section.key: old -> new`.
+
+    Examples
+    --------
+    >>> differing_keys({"train": {"steps": 20, "model": "tiny"}}, {"train": {"steps": 30, "model": "tiny"}})
+    ['train.steps: 20 -> 30']
+    """
+    found: list[str] = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differing_keys(before, after, f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key}: {before} -> {after}")
+    return found
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    """Map each section's name to its model."""
+    found: dict[str, type[BaseModel]] = {}
+    for name, field in LoopConfig.model_fields.items():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found[name] = part
+    return found
+
+
+def _unknown_keys(raw: dict[str, Any]) -> list[str]:
+    sections = _sections()
+    found: list[str] = []
+    for name, values in raw.items():
+        if name not in sections:
+            found.append(f"unknown section [{name}].{suggest(name, sections)} Valid: {', '.join(sections)}.")
+            continue
+        if not isinstance(values, dict):
+            found.append(f"'{name}' must be a section, [{name}].")
+            continue
+        fields = sections[name].model_fields
+        found += [f"unknown key '{name}.{key}'.{suggest(key, fields)}" for key in values if key not in fields]
+    return found
+
+
+def _with_profile(raw: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what `run.profile` says and the file does not."""
+    profile = raw.get("run", {}).get("profile")
+    defaults = PROFILES.get(profile, {}) if isinstance(profile, str) else {}
+    return {**raw, **{name: {**values, **raw.get(name, {})} for name, values in defaults.items()}}
+
+
+def _describe(item: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    text = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "missing":
+        return f"{where} is missing."
+    found = f" (found {item['input']!r})" if not isinstance(item["input"], dict | BaseModel) else ""
+    return f"{where + ': ' if where else ''}{text}{found}."
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_LOCAL_MODEL = ("./", "../", "/", "~", "$")  # a model that starts so is a folder, not a hub id
+
+
+def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
+    """Make every path absolute and check that it is there."""
+    scenes = {
+        key: _existing(value, folder, where=f"{source}: scenes.{key}")
+        for key in ("root", "annotations", "frames_dir")
+        if (value := getattr(config.scenes, key)) is not None
+    }
+    train: dict[str, str] = {}
+    if config.train.model.startswith(_LOCAL_MODEL):
+        train["model"] = _existing(config.train.model, folder, where=f"{source}: train.model")
+    return config.model_copy(
+        update={
+            "scenes": config.scenes.model_copy(update=scenes),
+            "train": config.train.model_copy(update=train),
+        }
+    )
+
+
+def _existing(text: str, folder: Path, *, where: str) -> str:
+    for name in _VARIABLE.findall(text):
+        if not os.environ.get(name):
+            raise QALoopError(
+                f"{where} is '{text}', but the environment variable {name} is not set. "
+                f"Set it to the folder that holds the data: export {name}=/path/to/data"
+            )
+    expanded = _VARIABLE.sub(lambda match: os.environ[match[1]], text)
+    path = folder / Path(expanded).expanduser()
+    if not path.exists():
+        raise QALoopError(f"{where}: {path} does not exist (written as '{text}').")
+    return str(path.resolve())

@@ -1,0 +1,215 @@
+"""Do what the plan says: skip what is done, run the rest, remember everything."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import polars as pl
+
+from qa_loop import facts
+from qa_loop.config import LoopConfig, differing_keys
+from qa_loop.errors import QALoopError, StageError
+from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
+from qa_loop.process import find_program, lock_folder, run_command
+from qa_loop.progress import Progress, last_lines
+from qa_loop.stages import Stage, dependents, plan
+from qa_loop.tableio import table_files, write_json
+
+SPEED_KEYS = ("generate.workers",)
+"""Keys that may change between starts: they do not change what is written."""
+LOG_LINES = 15
+
+
+class Stopped(KeyboardInterrupt):
+    """The loop was asked to end by SIGTERM."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    lossy : list of str
+        Stages that said that rows are missing.
+    seconds : float
+        Time of this start, not of earlier ones.
+    """
+
+    lossy: list[str]
+    seconds: float
+
+
+def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
+    """Run every stage that is not done yet.
+
+    Parameters
+    ----------
+    config : LoopConfig
+        What to run.
+    out : Path
+        The run's folder; one that was begun with the same configuration is continued.
+    force : bool
+        Accept a changed configuration: stages from the first changed one on are done again.
+
+    Raises
+    ------
+    QALoopError
+        The folder holds something else, the configuration changed, or a stage command is not installed.
+    StageError
+        A stage ended without its output.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM; the running stage has been ended.
+    """
+    started = time.monotonic()
+    out = Path(out)
+    stages = plan(config)
+    for program in dict.fromkeys(stage.argv[0] for stage in stages):
+        find_program(program)
+    _check_folder(out)
+    (out / "logs").mkdir(parents=True, exist_ok=True)
+    with lock_folder(out) as lock, _sigterm_raises():
+        manifest = _open_manifest(config, out, stages, force=force)
+        progress = Progress(stages, folder=out)
+        for stage in stages:
+            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress)
+    return Outcome(lossy=manifest.lossy, seconds=time.monotonic() - started)
+
+
+def config_changes(config: LoopConfig, out: Path) -> list[str]:
+    """Name the keys in which `config` differs from the one that `out` was started with."""
+    changes = differing_keys(load_resolved(out), config.model_dump(mode="json"))
+    return [change for change in changes if not change.startswith(tuple(f"{key}:" for key in SPEED_KEYS))]
+
+
+def count_rows(out: Path, stage: Stage) -> int | None:
+    """Count the rows of the stage's table; None when it is not there."""
+    source = out / stage.out
+    if not source.exists():
+        return None
+    return pl.scan_parquet(table_files(source, stage.table)).select(pl.len()).collect().item()
+
+
+def _check_folder(out: Path) -> None:
+    if out.is_file():
+        raise QALoopError(f"{out}: a file is there; --out needs a folder.")
+    if out.is_dir() and not (out / MANIFEST).exists():
+        strange = sorted(path.name for path in out.iterdir() if path.name not in (".lock", "logs", CONFIG))
+        if strange:
+            raise QALoopError(f"{out}: the folder holds {', '.join(strange[:5])} and no run. Choose another --out.")
+
+
+def _open_manifest(config: LoopConfig, out: Path, stages: Sequence[Stage], *, force: bool) -> Manifest:
+    """Read the manifest of an earlier start, or begin one; refuse a changed configuration."""
+    manifest = Manifest()
+    if (out / MANIFEST).exists():
+        changes = config_changes(config, out)
+        if changes and not force:
+            raise QALoopError(
+                f"{out} was started with another configuration:\n  "
+                + "\n  ".join(changes)
+                + "\nGo on with the old values, choose another --out, or pass --force to do the changed stages again."
+            )
+        manifest = load_manifest(out)
+        _drop_changed(manifest, out, stages)
+    manifest.versions, manifest.host = facts.versions(), facts.host()
+    # The configuration goes first: killed between the two, the next start finds the changed stages by their commands.
+    write_json(out / CONFIG, config.model_dump(mode="json"))
+    manifest.save(out)
+    return manifest
+
+
+def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> None:
+    """Forget the stages whose command changed, and all that read what they wrote; remove those no longer planned."""
+    planned = {stage.name for stage in stages}
+    for record in [record for record in manifest.stages.values() if record.name not in planned]:
+        if out.resolve() in (out / record.out).resolve().parents:
+            _remove(out / record.out)
+        manifest.drop([record.name])
+    for stage in stages:
+        record = manifest.stages.get(stage.name)
+        if record is not None and record.argv != list(stage.argv):
+            manifest.drop({stage.name} | dependents(stages, stage))
+
+
+def _run_stage(
+    stage: Stage, stages: Sequence[Stage], *, manifest: Manifest, out: Path, lock: int, progress: Progress
+) -> None:
+    record = manifest.stages.get(stage.name)
+    if record is not None and record.state == "done" and stage.complete(out):
+        progress.known(stage, record.seconds or 0.0)
+        progress.skip(stage)
+        return
+    if record is None or record.state == "done" or not stage.resumes:
+        _remove(out / stage.out)
+    _remove_leftovers(out / stage.out)
+    manifest.drop(dependents(stages, stage))
+    attempts = 1 if record is None else record.attempts + 1
+    record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now(), attempts=attempts)
+    manifest.drop([stage.name])
+    manifest.stages[stage.name] = record
+    manifest.save(out)
+    (out / stage.out).parent.mkdir(parents=True, exist_ok=True)
+    progress.start(stage)
+    began = time.monotonic()
+    tick = functools.partial(progress.tick, stage)
+    code = run_command(stage.command, cwd=out, log=out / stage.log, lock=lock, tick=tick)
+    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
+    good = code in (0, 1) and stage.complete(out)
+    record.state = "done" if good else "failed"
+    record.rows = count_rows(out, stage) if good else None
+    manifest.save(out)
+    if not good:
+        raise _failure(stage, code, out)
+    progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=code == 1)
+
+
+def _failure(stage: Stage, code: int, out: Path) -> StageError:
+    if code < 0:
+        name = signal.Signals(-code).name
+        how = f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    elif code == 0:
+        missing = [name for name in stage.files if not (out / name).exists()]
+        how = f"ended well but did not write {', '.join(missing)}"
+    else:
+        how = f"failed with exit code {code}"
+    tail = "\n".join(f"  | {line}" for line in last_lines(out / stage.log, LOG_LINES))
+    message = (
+        f"Stage {stage.name} {how}. Its log, {out / stage.log}, ends with:\n{tail}\nCommand: {' '.join(stage.command)}"
+    )
+    return StageError(message, exit_code=2 if code == 2 else 1)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what a killed writer of `path` left beside it; the folder's lock says that none is at work."""
+    for leftover in [*path.parent.glob(f".{path.name}.*.partial"), *path.parent.glob(f".{path.name}.*.old")]:
+        _remove(leftover)
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that the running stage is ended first."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,96 @@
+"""Where a run stands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qa_loop.config import LoopConfig
+from qa_loop.errors import QALoopError
+from qa_loop.manifest import load_manifest, load_resolved
+from qa_loop.process import folder_is_locked
+from qa_loop.stages import Stage, plan
+
+Standing = Literal["done", "rows missing", "running", "interrupted", "failed", "waiting"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage of the plan, and how far it is."""
+
+    name: str
+    state: Standing
+    rows: int | None
+    table: str
+    seconds: float | None
+    log: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run's stages, and what to do next."""
+
+    name: str
+    stages: list[StageStatus]
+    next: str
+
+    @property
+    def done(self) -> bool:
+        """Every stage of the plan is done."""
+        return all(stage.state in ("done", "rows missing") for stage in self.stages)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the status as plain values."""
+        return {**asdict(self), "done": self.done}
+
+
+def resolved_config(folder: Path) -> LoopConfig:
+    """Read the configuration of a run that was started.
+
+    Raises
+    ------
+    QALoopError
+        The folder holds no run, or its configuration is of another version of the loop.
+    """
+    value = load_resolved(folder)
+    try:
+        return LoopConfig.model_validate(value)
+    except ValueError as error:
+        raise QALoopError(f"{folder}: its configuration does not fit this version of qa-loop: {error}") from error
+
+
+def run_status(folder: Path) -> RunStatus:
+    """Compare the plan of a run with its manifest."""
+    folder = Path(folder)
+    config = resolved_config(folder)
+    records = load_manifest(folder).stages
+    at_work = folder_is_locked(folder)
+
+    def standing(stage: Stage) -> Standing:
+        record = records.get(stage.name)
+        if record is None or (record.state == "done" and not stage.complete(folder)):
+            return "waiting"
+        if record.state == "running":
+            return "running" if at_work else "interrupted"
+        if record.state == "failed":
+            return "failed"
+        return "done" if record.exit_code == 0 else "rows missing"
+
+    stages: list[StageStatus] = []
+    for stage in plan(config):
+        record = records.get(stage.name)
+        rows, seconds = (record.rows, record.seconds) if record else (None, None)
+        stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, seconds, stage.log))
+    return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work))
+
+
+def _next(folder: Path, stages: list[StageStatus], *, at_work: bool) -> str:
+    if at_work:
+        return "a loop is at work here; wait for it"
+    failed = [stage for stage in stages if stage.state == "failed"]
+    if failed:
+        return f"read {folder / failed[0].log}, then start the same command again with --out {folder}"
+    if all(stage.state in ("done", "rows missing") for stage in stages):
+        return f"qa-loop report {folder}"
+    return f"start the same command again with --out {folder}; finished stages are kept"
