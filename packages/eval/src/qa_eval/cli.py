@@ -16,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich costs most of the start-up
     help="Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.",
 )
 
@@ -82,6 +83,87 @@ def _first_reason(stored, scored) -> str:
 
     row, reason = next(iter(scored.reason.items()))
     return f"id {stored.answers.ids[row]}, type {stored.answers.question_type[row]}: {reason}, {REASONS[reason]}"
+
+
+@app.command()
+def run(
+    questions: Annotated[Path, typer.Argument(help="Questions table (folder or file).")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same call continues a killed run.")],
+    store: Annotated[Path | None, typer.Option(help="Store with the frames that the questions refer to.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model folder or hub id.")] = None,
+    runner: Annotated[str, typer.Option(help="What answers: see 'qa-eval runners'.")] = "transformers",
+    batch_size: Annotated[int, typer.Option(min=1)] = 8,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="As VSI-Bench: 16.")] = 16,
+    round_: Annotated[int | None, typer.Option("--round", help="Round of the loop, stored in every row.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of random runners and intervals.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    benchmark: Annotated[str, typer.Option(help="Metrics and averages: see 'qa-eval benchmarks'.")] = "questions",
+    parser: Annotated[str, typer.Option(help="How answers are read: see 'qa-eval parsers'.")] = "official",
+    majority_from: Annotated[
+        Path | None, typer.Option(help="Questions that the majority runner is fitted on (default: the same).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
+    force: Annotated[bool, typer.Option(help="Replace a run of another configuration in --out.")] = False,
+) -> None:
+    """Answer a questions table with a model or a baseline, and score the answers."""
+    from qa_eval.run import RunOptions
+    from qa_eval.run import run as run_questions
+    from qa_eval.summary import summary_table
+
+    started = time.perf_counter()
+    result = run_questions(
+        questions,
+        store,
+        out,
+        RunOptions(runner, model, batch_size, max_new_tokens, round_, seed, device, benchmark, parser),
+        majority_from=majority_from,
+        force=force,
+        progress=_Progress(),
+    )
+    summary = result.summary
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1))
+    else:
+        typer.echo(f"runner {summary['runner']}, model {summary['model_id']}, parser {summary['parser']}")
+        typer.echo(summary_table(summary))
+    if result.already:
+        typer.echo(f"{out}: this run is already finished; nothing to do.", err=True)
+    else:
+        resumed = f", {result.n_resumed} of them from the interrupted run" if result.n_resumed else ""
+        rejected = f", {result.n_rejected} without an answer (rejects.parquet)" if result.n_rejected else ""
+        typer.echo(
+            f"{out}: {result.n_questions} rows{resumed}{rejected}, {time.perf_counter() - started:.1f} s. "
+            f"Next: qa-eval score {out} --questions {questions} --json",
+            err=True,
+        )
+    if summary["n_scored"] < summary["n"]:
+        raise typer.Exit(1)
+
+
+class _Progress:
+    """Write rows done and time left to stderr, at most every few seconds."""
+
+    def __init__(self) -> None:
+        self.started = self.last = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        self.first = done if self.first is None else self.first
+        if now - self.last > 5 and done < total:
+            self.last = now
+            rate = (done - self.first) / (now - self.started)
+            left = f", about {(total - done) / rate:.0f} s left" if rate else ""
+            typer.echo(f"{done} of {total} rows{left}", err=True)
+
+
+@app.command()
+def runners() -> None:
+    """List the runners."""
+    from qa_eval.models import RUNNERS
+
+    for name in RUNNERS:
+        typer.echo(name)
 
 
 @app.command()

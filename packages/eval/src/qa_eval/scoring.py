@@ -74,7 +74,7 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
     >>> from qa_eval.parsers import find_parser
     >>> rows = Answers([1, 2], ["object_counting", "route_planning"], ["4", "B"], ["3", "b."])
     >>> score_answers(rows, find_benchmark("vsi-bench"), find_parser("official")).score
-    array([0.5, 1. ])
+    array([0.6, 1. ])
     """
     types, type_code = factorize(answers.question_type)
     truths, truth_code = factorize(answers.ground_truth)

@@ -47,7 +47,7 @@ def choice_accuracy(answer: Sequence[str | None], ground_truth: Sequence[str]) -
 
 
 def fold_codes(texts: Sequence[str | None], codes: dict[str, int]) -> NDArray[np.intp]:
-    """Number texts so that texts equal in lower case share a number; None is -1. `codes` grows with new texts.
+    """Give texts that are equal in lower case one number, None the number -1; `codes` grows with new texts.
 
     Examples
     --------

@@ -1,0 +1,177 @@
+"""A tiny random model, a small store with frames, and questions about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from qa_eval.tableio import table_metadata, write_table
+from qa_eval.tables import FRAME_SETS, FRAMES, QUESTIONS
+
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c['text'] }}{% endif %}"
+    "{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder with `vsi_bench/` and `real/`, or a skip."""
+    folder = os.environ.get("SPATIAL_QA_DATA")
+    if not folder:
+        pytest.skip("SPATIAL_QA_DATA is unset")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def golden(data_dir) -> list[dict]:
+    """Rows of the scorer's golden file."""
+    with (data_dir / "vsi_bench/scorer_golden.jsonl").open() as stream:
+        return [json.loads(line) for line in stream]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """Folder of a random Qwen3-VL with a byte-level tokenizer; its greedy answers vary with text and frames."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        Qwen2VLImageProcessor,
+        Qwen3VLConfig,
+        Qwen3VLForConditionalGeneration,
+        Qwen3VLProcessor,
+        Qwen3VLVideoProcessor,
+    )
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=list(SPECIAL), initial_alphabet=alphabet)
+    backend.train_from_iterator(["These are frames of a video. How many chairs are in this room?"], trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=SPECIAL[2], pad_token=SPECIAL[0])
+    tokenizer.add_special_tokens({"additional_special_tokens": [SPECIAL[1], *SPECIAL[3:]]})
+    size = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
+    image, video = (
+        kind(size=size, patch_size=16, merge_size=2) for kind in (Qwen2VLImageProcessor, Qwen3VLVideoProcessor)
+    )
+    processor = Qwen3VLProcessor(image, tokenizer, video, chat_template=TEMPLATE)
+    ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
+    config = Qwen3VLConfig(
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "patch_size": 16,
+            "out_hidden_size": 48,
+            "num_position_embeddings": 16,
+            "deepstack_visual_indexes": [0],
+            "initializer_range": 0.4,
+        },
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 48,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 24,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 4, 4]},
+            "initializer_range": 0.4,
+        },
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        eos_token_id=ids["<|im_end|>"],
+        pad_token_id=ids["<|endoftext|>"],
+    )
+    torch.manual_seed(0)
+    model = Qwen3VLForConditionalGeneration(config)
+    # Published checkpoints ship sampling settings; a greedy run must not be moved by them.
+    model.generation_config.do_sample = True
+    model.generation_config.temperature = 0.7
+    folder = tmp_path_factory.mktemp("model")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    """Two scenes with three frames each, sets of two frames, of different image sizes."""
+    from PIL import Image
+
+    folder = tmp_path / "store"
+    rng = np.random.default_rng(5)
+    frames, sets = [], []
+    for scene, shape in (("s1", (48, 64, 3)), ("s2", (64, 64, 3))):
+        for i in range(3):
+            path = f"images/{scene}/{i}.png"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(folder / path)
+            frames.append({"scene_name": scene, "frame_id": str(i), "image_path": path, "width": 64, "height": 64})
+        sets.append(
+            {"scene_name": scene, "frame_set_id": "uniform-2", "method": "uniform", "n": 2, "frame_ids": ["0", "2"]}
+        )
+    save(frames, folder, "frames", FRAMES)
+    save(sets, folder, "frame_sets", FRAME_SETS)
+    return folder
+
+
+@pytest.fixture
+def questions(tmp_path) -> Path:
+    """Eleven questions of three types over two scenes; the last has no frames."""
+    rows = [
+        question(f"n{i}", f"s{1 + i % 2}", "object_counting", f"How many {c}(s) are in this room?", truth)
+        for i, (c, truth) in enumerate([("chair", "2"), ("table", "3"), ("tv", "2"), ("big wooden wardrobe", "4")])
+    ]
+    rows += [
+        question(
+            f"d{i}", f"s{1 + i % 2}", "object_rel_direction_easy", "Left or right?", letter, ["A. left", "B. right"]
+        )
+        for i, letter in enumerate("ABAAB")
+    ]
+    rows.append(question("z0", "s1", "object_size_estimation", "How long is the bed?", "200"))
+    rows.append(question("z1", "s1", "object_size_estimation", "How long is it?", "150") | {"frame_set_id": None})
+    return save(rows, tmp_path / "questions", "questions", QUESTIONS)
+
+
+def question(question_id: str, scene: str, kind: str, text: str, truth: str, options: list[str] | None = None) -> dict:
+    """One questions row."""
+    return {
+        "question_id": question_id,
+        "scene_name": scene,
+        "question_type": kind,
+        "question": text,
+        "options": options,
+        "ground_truth": truth,
+        "frame_set_id": "uniform-2",
+        "prompt_id": "vsi-bench",
+        "signature": question_id,
+    }
+
+
+def save(rows: list[dict], folder: Path, table: str, schema) -> Path:
+    """Write rows as a table; columns that they lack are null."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=dict(schema))
+    write_table(frame, folder / f"{table}.parquet", schema, table_metadata(table, "test", {}, 0))
+    return folder

@@ -1,0 +1,126 @@
+"""The command `run`, in this process."""
+
+import json
+
+import polars as pl
+import pytest
+import qa_eval.run as run_module
+from qa_eval.errors import QAEvalError
+from qa_eval.run import RunOptions, make_batches, run
+from qa_eval.tableio import read_metadata, read_table
+from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
+
+TABLES = ("predictions.parquet", "scores.parquet", "rejects.parquet", "summary.json")
+
+
+@pytest.fixture
+def options(tiny_model):
+    return RunOptions(model=str(tiny_model), batch_size=3, max_new_tokens=6, device="cpu", round=2)
+
+
+def test_oracle_scores_everything_and_needs_no_store(questions, tmp_path):
+    result = run(questions, None, tmp_path / "out", RunOptions("oracle"))
+    assert result.summary["overall"]["mean"] == 1
+    scores = read_table(tmp_path / "out", "scores", SCORES)
+    assert scores["score"].to_list() == [1.0] * 11
+    assert scores["question_id"].to_list() == pl.read_parquet(questions / "questions.parquet")["question_id"].to_list()
+
+
+def test_predictions_carry_what_confidence_needs(questions, store, tmp_path, options):
+    run(questions, store, tmp_path / "out", options)
+    rows = read_table(tmp_path / "out", "predictions", PREDICTIONS)
+    assert rows.height == 11
+    for name in ("token_logprobs", "token_mask", "token_is_top1", "token_entropy"):
+        assert rows[name].list.len().to_list() == rows["token_ids"].list.len().to_list()
+    assert set(rows["phase"]) == {"eval"}
+    assert set(rows["round"]) == {2}
+    assert rows["run_id"][0] == read_metadata(tmp_path / "out/predictions.parquet")["run_id"]
+    assert rows["model_id"][0].startswith("qwen3_vl@")
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["rows"] == {"questions": 11, "predictions": 11, "rejects": 0}
+    assert not (tmp_path / "out/work").exists()
+
+
+def test_a_stopped_run_continues_and_ends_with_the_same_bytes(questions, store, tmp_path, options, monkeypatch):
+    run(questions, store, tmp_path / "whole", options)
+    calls = 0
+    write = run_module.write_table
+
+    def stop_after_two(*args):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return write(*args)
+
+    monkeypatch.setattr(run_module, "write_table", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        run(questions, store, tmp_path / "parts", options)
+    assert not (tmp_path / "parts/predictions.parquet").exists()
+    monkeypatch.undo()
+    result = run(questions, store, tmp_path / "parts", options)
+    assert 0 < result.n_resumed < 11
+    for name in TABLES:
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_finished_run_is_left_alone_and_another_configuration_refused(questions, tmp_path):
+    out = tmp_path / "out"
+    run(questions, None, out, RunOptions("oracle"))
+    before = (out / "manifest.json").read_bytes()
+    assert run(questions, None, out, RunOptions("oracle")).already
+    assert (out / "manifest.json").read_bytes() == before
+    with pytest.raises(QAEvalError, match="different: majority_from, model_id, runner"):
+        run(questions, None, out, RunOptions("majority"))
+    assert not run(questions, None, out, RunOptions("majority"), force=True).already
+
+
+def test_foreign_folder_is_refused(questions, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.txt").write_text("mine")
+    with pytest.raises(QAEvalError, match="holds no run"):
+        run(questions, None, tmp_path / "out", RunOptions("oracle"))
+
+
+def test_questions_without_frames_are_rejects(questions, store, tmp_path, options):
+    (store / "images/s1/0.png").unlink()
+    sets = pl.read_parquet(store / "frame_sets.parquet")
+    meta = read_metadata(store / "frame_sets.parquet")
+    sets.filter(scene_name="s1").write_parquet(store / "frame_sets.parquet", metadata=meta)
+    result = run(questions, store, tmp_path / "out", options)
+    rejects = read_table(tmp_path / "out", "rejects", REJECTS)
+    assert result.n_rejected == 10
+    assert set(rejects["reason"]) == {"missing_frame", "missing_frame_set"}
+    assert result.summary["n_scored"] == 1
+    assert result.summary["unscored"] == {"missing_frame": 6, "missing_frame_set": 4}
+    assert read_table(tmp_path / "out", "predictions", PREDICTIONS)["question_id"].to_list() == ["z1"]
+    assert read_table(tmp_path / "out", "scores", SCORES)["score"].null_count() == 10
+
+
+def test_majority_learns_from_other_questions(questions, tmp_path):
+    source = pl.read_parquet(questions / "questions.parquet").filter(pl.col("question_type") == "object_counting")
+    (tmp_path / "reference").mkdir()
+    source.write_parquet(
+        tmp_path / "reference/questions.parquet", metadata=read_metadata(questions / "questions.parquet")
+    )
+    result = run(questions, None, tmp_path / "out", RunOptions("majority"), majority_from=tmp_path / "reference")
+    assert result.summary["unscored"] == {"no_baseline": 7}
+    assert set(read_table(tmp_path / "out", "predictions", PREDICTIONS)["completion"]) == {"2"}
+
+
+def test_missing_options_are_named(questions, tmp_path):
+    with pytest.raises(QAEvalError, match="needs --model"):
+        run(questions, None, tmp_path / "out", RunOptions())
+    with pytest.raises(QAEvalError, match="--store"):
+        run(questions, None, tmp_path / "out", RunOptions(model="some/hub-id"))
+    with pytest.raises(QAEvalError, match="Did you mean 'oracle'"):
+        run(questions, None, tmp_path / "out", RunOptions("orakel"))
+
+
+def test_batches_do_not_mix_frame_counts():
+    class Sorter:
+        def batch_key(self, item):
+            return (item, 0, "", 0)
+
+    batches = make_batches([2, 0, 2, 2, 0], range(5), Sorter(), 2)
+    assert batches == [[1, 4], [0, 2], [3]]

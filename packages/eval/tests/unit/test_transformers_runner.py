@@ -1,0 +1,112 @@
+import math
+
+import pytest
+from qa_eval.errors import QAEvalError
+from qa_eval.items import build_items, frame_paths, read_questions
+from qa_eval.models.base import RunnerConfig
+from qa_eval.models.transformers import FrameCache, TransformersRunner, pick_device
+
+
+@pytest.fixture(scope="module")
+def runner(tiny_model):
+    return TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8), with_frames=True)
+
+
+@pytest.fixture
+def items(questions, store):
+    table = read_questions(questions)
+    return build_items(table, frame_paths(table, store))
+
+
+def test_a_batch_answers_as_single_rows_do(runner, items):
+    together = runner.answer(items)
+    for item, answer in zip(items, together, strict=True):
+        (alone,) = runner.answer([item])
+        assert answer.token_ids == alone.token_ids
+        assert answer.token_logprobs == pytest.approx(alone.token_logprobs, abs=1e-4)
+        assert answer.token_entropy == pytest.approx(alone.token_entropy, abs=1e-3)
+    assert len({answer.completion for answer in together}) > 1
+
+
+def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, items):
+    import torch
+
+    (answer,) = runner.answer(items[:1])
+    inputs = runner._inputs(items[:1])
+    ids = torch.cat([inputs["input_ids"], torch.tensor([answer.token_ids])], dim=1)
+    types = torch.nn.functional.pad(inputs["mm_token_type_ids"], (0, len(answer.token_ids)))
+    with torch.no_grad():
+        logits = runner.model(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            mm_token_type_ids=types,
+            pixel_values=inputs["pixel_values"],
+            image_grid_thw=inputs["image_grid_thw"],
+        ).logits[0]
+    steps = torch.log_softmax(logits[inputs["input_ids"].shape[1] - 1 : -1].float(), dim=-1)
+    expected = [float(step[token]) for step, token in zip(steps, answer.token_ids, strict=True)]
+    assert answer.token_logprobs == pytest.approx(expected, abs=1e-4)
+    assert all(answer.token_is_top1)
+    assert answer.token_entropy == pytest.approx((-(steps.exp() * steps).sum(-1)).tolist(), abs=1e-3)
+
+
+def test_cached_inputs_equal_those_of_the_processor(runner, items):
+    import torch
+    from PIL import Image
+
+    mine = runner._inputs(items[:3])
+    texts = [runner._chat_text(item, len(item.frames)) for item in items[:3]]
+    images = [[Image.open(path).convert("RGB") for path in item.frames] for item in items[:3]]
+    theirs = runner.processor(text=texts, images=images, padding=True, return_tensors="pt")
+    assert set(mine) == set(theirs)
+    for name in mine:
+        assert torch.equal(mine[name], theirs[name]), name
+
+
+def test_frames_matter_and_blind_shows_none(runner, tiny_model, items):
+    blind = TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8), with_frames=False)
+    seen, unseen = runner.answer(items[:1])[0], blind.answer(items[:1])[0]
+    assert seen.token_logprobs != unseen.token_logprobs
+    assert set(blind._inputs(items[:1])) == {"input_ids", "attention_mask"}
+
+
+def test_mask_leaves_out_end_token_and_white_space(runner):
+    tokenizer = runner.processor.tokenizer
+    ids = [*tokenizer.encode("4"), *tokenizer.encode("\n"), tokenizer.eos_token_id, tokenizer.pad_token_id]
+    answer = runner._answer(ids, [-1.0] * 4, [True] * 4, [0.5] * 4)
+    assert answer.completion == "4\n"
+    assert answer.token_ids == ids[:3]
+    assert answer.token_mask == [True, False, False]
+
+
+def test_bad_frames_are_answers_with_a_reason(runner, items, store):
+    (store / "images/s1/2.png").unlink()
+    (store / "images/s2/0.png").write_bytes(b"no image")
+    runner.frames = FrameCache(runner.processor.image_processor)
+    answers = runner.answer(items)
+    errors = {item.question_id: answer.error for item, answer in zip(items, answers, strict=True)}
+    assert errors["n0"] == "missing_frame"
+    assert errors["n1"] == "unreadable_frame"
+    assert errors["z1"] is None
+
+
+def test_frame_cache_keeps_to_its_size(runner, items):
+    paths = items[0].frames
+    one = sum(t.nbytes for t in FrameCache(runner.processor.image_processor).get(paths[0]).values())
+    cache = FrameCache(runner.processor.image_processor, max_bytes=one)
+    cache.get(paths[0])
+    cache.get(paths[1])
+    assert list(cache.entries) == [paths[1]]
+    assert cache.n_bytes == one
+
+
+def test_clear_errors(tmp_path):
+    with pytest.raises(QAEvalError, match="Valid: auto, cpu, cuda"):
+        pick_device("gpu")
+    with pytest.raises(QAEvalError, match=r"config\.json"):
+        TransformersRunner(RunnerConfig(str(tmp_path), "cpu"), with_frames=True)
+
+
+def test_entropy_is_within_its_bounds(runner, items):
+    (answer,) = runner.answer(items[:1])
+    assert all(0 <= value <= math.log(len(runner.processor.tokenizer)) for value in answer.token_entropy)
