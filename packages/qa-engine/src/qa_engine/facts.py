@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +65,14 @@ class Facts:
         order = np.argsort(self.code, kind="stable")
         self.members: list[Rows] = np.split(order, np.cumsum(self.boxes)[:-1]) if place else []
         self.unique: Rows = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
+
+        self._memory: dict[str, Any] = {}
+
+    def remember(self, key: str, make: Callable[[Facts], Any]) -> Any:
+        """Return what `make` made of these facts the first time `key` was asked for."""
+        if key not in self._memory:
+            self._memory[key] = make(self)
+        return self._memory[key]
 
     @cached_property
     def row_of_instance(self) -> dict[int, int]:

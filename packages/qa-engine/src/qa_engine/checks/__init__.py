@@ -1,0 +1,5 @@
+"""Rules that a question has to pass, and the codes of those that do not."""
+
+from qa_engine.checks.reasons import Reason, Reject
+
+__all__ = ["Reason", "Reject"]

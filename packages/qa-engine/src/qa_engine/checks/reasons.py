@@ -1,0 +1,60 @@
+"""Why a question candidate is refused: the closed list behind `rejects.reason` of stage `generate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Code of a refusal."""
+
+    COUNT_BELOW_TWO = "count_below_two"
+    """Counting a category with a single object."""
+    NOT_UNIQUE = "not_unique"
+    """The category has several objects, so "the chair" refers to none of them."""
+    COUNT_MISMATCH = "count_mismatch"
+    """The published count differs from the number of boxes."""
+    NO_ROOM_SIZE = "no_room_size"
+    """The source has no floor area."""
+    TOO_FEW_OBJECTS = "too_few_objects"
+    """The scene has too few categories to ask about."""
+    TOO_CLOSE = "too_close"
+    """Objects touch or nearly do."""
+    TOO_FAR = "too_far"
+    """Objects are further apart than the question type allows."""
+    TIE_WITHIN_MARGIN = "tie_within_margin"
+    """Two options are at nearly the same distance."""
+    NEAR_SECTOR_BORDER = "near_sector_border"
+    """The direction is close to the border between two answers."""
+    VERTICES_IN_OTHER_SECTOR = "vertices_in_other_sector"
+    """Too much of the object lies in the sector of another answer."""
+    NOT_AN_OPTION = "not_an_option"
+    """The object is behind, where the question offers left and right only."""
+    UNSTABLE = "unstable"
+    """The answer flips within the stated noise of boxes."""
+    ASKED_BEFORE = "asked_before"
+    """The signature is in an excluded table."""
+    BAD_SCENE = "bad_scene"
+    """The scene cannot be read; its questions are lost."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One refused candidate, or all that were refused for one reason where candidates are combinations.
+
+    Attributes
+    ----------
+    reason : Reason
+    item : str
+        The categories concerned, or empty for combinations.
+    n : int
+        Candidates refused.
+    detail : str
+        The figure behind the refusal.
+    """
+
+    reason: Reason
+    item: str = ""
+    n: int = 1
+    detail: str = ""

@@ -1,0 +1,329 @@
+"""Generate questions over the scenes of a store: one pass to count the candidates, one to write those chosen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from qa_engine.checks import Reason
+from qa_engine.errors import QAEngineError
+from qa_engine.facts import Facts
+from qa_engine.proposers.template import SceneCandidates, TemplateProposer
+from qa_engine.sampler import cell_weights, plan
+from qa_engine.seeding import scene_rng
+from qa_engine.store import Store
+from qa_engine.tables import QUESTIONS, REJECTS
+from qa_engine.tasks import select_tasks
+from qa_engine.tasks.base import Rows
+
+SCENES_PER_BATCH = 16
+"""Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
+
+ROWS_PER_SHARD = 100_000
+"""Rows of a file; questions are shuffled within it, and scenes over files."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to generate; everything here decides the content of the output.
+
+    Attributes
+    ----------
+    tasks : tuple of str
+        Question types.
+    split : str or None
+    count, per_scene : int or None
+        Questions in all, or per scene; all candidates where both are None.
+    seed, round : int
+    profile : str
+    frame_set_id : str or None
+    """
+
+    tasks: tuple[str, ...]
+    split: str | None = None
+    count: int | None = None
+    per_scene: int | None = None
+    seed: int = 0
+    round: int = 0
+    profile: str = "exact"
+    frame_set_id: str | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Some scenes to work on: how many questions per scene and cell, and the signatures asked before."""
+
+    names: list[str]
+    quota: Rows | None
+    asked: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a worker returns for some scenes."""
+
+    scene_names: list[str]
+    available: Rows
+    questions: pl.DataFrame | None
+    rejects: pl.DataFrame
+
+
+@dataclass
+class Generation:
+    """A run: hands out tables of questions one after the other, and fills the rest as it goes.
+
+    Attributes
+    ----------
+    rejects : list of DataFrame
+    n_scenes, n_available, n_questions, n_bad_scenes : int
+    """
+
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+    n_scenes: int = 0
+    n_available: int = 0
+    n_questions: int = 0
+    n_bad_scenes: int = 0
+
+
+def generate(
+    store: Path,
+    request: Request,
+    *,
+    feedback: pl.DataFrame | None = None,
+    exclude: pl.DataFrame | None = None,
+    workers: int = 1,
+    progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
+) -> tuple[Generation, Iterator[pl.DataFrame]]:
+    """Generate questions.
+
+    Parameters
+    ----------
+    store : Path
+    request : Request
+    feedback : DataFrame, optional
+        Table `feedback`.
+    exclude : DataFrame, optional
+        Columns `scene_name` and `signature` of questions that were asked before.
+    workers : int
+        Processes; their number changes nothing in the output.
+    progress : callable
+        Called with a stage, and scenes done and to do.
+
+    Returns
+    -------
+    Generation, iterator of DataFrame
+        The figures of the run, complete once the iterator is exhausted, and tables of at most about `ROWS_PER_SHARD`
+        shuffled questions.
+    """
+    names = Store(store).scene_names(request.split)
+    if not names:
+        where = f"in split {request.split!r}" if request.split else "in the store"
+        raise QAEngineError(f"{store}: no scenes {where}, so there is nothing to ask about.")
+    generation = Generation(n_scenes=len(names))
+    return generation, _run(store, request, names, generation, feedback, exclude, workers, progress)
+
+
+def _run(
+    store: Path,
+    request: Request,
+    names: list[str],
+    generation: Generation,
+    feedback: pl.DataFrame | None,
+    exclude: pl.DataFrame | None,
+    workers: int,
+    progress: Callable[[str, int, int], None],
+) -> Iterator[pl.DataFrame]:
+    weights = cell_weights(select_tasks(request.tasks), feedback)
+    order = scene_rng(request.seed, "", "generate/scenes", request.round).permutation(len(names))
+    names = [names[i] for i in order]
+    batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
+    work = [_Work(batch, None, asked) for batch, asked in zip(batches, _by_batch(exclude, batches), strict=True)]
+    with _Pool(workers, store, request, weights) as pool:
+        if request.count is not None:
+            counted = list(pool.map("count", work, progress))
+            generation.rejects = [batch.rejects for batch in counted]
+            available = np.concatenate([batch.available for batch in counted])
+            generation.n_available = int(available.sum())
+            shares = plan(
+                available, weights, request.count, scene_rng(request.seed, "", "generate/plan", request.round)
+            )
+            quotas = np.split(shares, np.cumsum([len(batch) for batch in batches])[:-1])
+            work = [replace(part, quota=quota) for part, quota in zip(work, quotas, strict=True) if quota.any()]
+        results = pool.map("write", work, progress)
+        yield from _shards(_collected(results, request, generation), request, generation)
+
+
+def _collected(results: Iterator[_Result], request: Request, generation: Generation) -> Iterator[pl.DataFrame]:
+    """Pass the questions on; keep the rejects, which a counting pass has already returned."""
+    for batch in results:
+        if request.count is None:
+            generation.rejects.append(batch.rejects)
+            generation.n_available += int(batch.available.sum())
+        if batch.questions is not None and len(batch.questions):
+            yield batch.questions
+    bad = [part.filter(pl.col("reason") == Reason.BAD_SCENE).height for part in generation.rejects]
+    generation.n_bad_scenes = sum(bad)
+
+
+def _shards(tables: Iterator[pl.DataFrame], request: Request, generation: Generation) -> Iterator[pl.DataFrame]:
+    """Collect tables into files and shuffle the rows of each."""
+    waiting: list[pl.DataFrame] = []
+    index = 0
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= ROWS_PER_SHARD:
+            yield _shuffled(waiting, request, index, generation)
+            waiting, index = [], index + 1
+    if waiting or index == 0:
+        yield _shuffled(waiting or [pl.DataFrame(schema=QUESTIONS)], request, index, generation)
+
+
+def _shuffled(tables: list[pl.DataFrame], request: Request, index: int, generation: Generation) -> pl.DataFrame:
+    table = pl.concat(tables)
+    rng = scene_rng(request.seed, f"shard {index}", "generate/shuffle", request.round)
+    generation.n_questions += len(table)
+    return table[rng.permutation(len(table))]
+
+
+def _by_batch(exclude: pl.DataFrame | None, batches: list[list[str]]) -> list[dict[str, list[str]]]:
+    """Split excluded signatures by batch and scene."""
+    if exclude is None:
+        return [{} for _ in batches]
+    grouped = exclude.group_by("scene_name").agg(pl.col("signature").unique().sort())
+    known = dict(zip(grouped["scene_name"], grouped["signature"].to_list(), strict=True))
+    return [{name: known[name] for name in batch if name in known} for batch in batches]
+
+
+class _Worker:
+    """Works on batches of scenes, in this process or in one of a pool."""
+
+    def __init__(self, store: Path, request: Request, weights: np.ndarray) -> None:
+        self.store = Store(store)
+        self.request = request
+        self.weights = weights
+        self.proposer = TemplateProposer(select_tasks(request.tasks), seed=request.seed, round=request.round)
+
+    def count(self, work: _Work) -> _Result:
+        """Find the candidates of some scenes and count them by cell."""
+        scenes, rejects = self._find(work)
+        return _Result(work.names, self._available(work.names, scenes), None, rejects)
+
+    def write(self, work: _Work) -> _Result:
+        """Find the candidates of some scenes, choose by quota and write the questions."""
+        scenes, rejects = self._find(work)
+        names, quota = work.names, work.quota
+        available = self._available(names, scenes)
+        if self.request.per_scene is not None:
+            rows = [self._scene_plan(name, row) for name, row in zip(names, available, strict=True)]
+            quota = np.stack(rows)
+        chosen = [
+            self.proposer.choose(scenes[name], None if quota is None else quota[i])
+            for i, name in enumerate(names)
+            if name in scenes
+        ]
+        questions = self.proposer.write(chosen).with_columns(frame_set_id=pl.lit(self.request.frame_set_id, pl.String))
+        return _Result(names, available, questions, rejects)
+
+    def _scene_plan(self, name: str, available: Rows) -> Rows:
+        rng = scene_rng(self.request.seed, name, "generate/plan", self.request.round)
+        return plan(available[None], self.weights, self.request.per_scene or 0, rng)[0]
+
+    def _available(self, names: list[str], scenes: dict[str, SceneCandidates]) -> Rows:
+        none = np.zeros(sum(self.proposer.n_cells), dtype=np.int64)
+        return np.stack([self.proposer.counts(scenes[name]) if name in scenes else none for name in names])
+
+    def _find(self, work: _Work) -> tuple[dict[str, SceneCandidates], pl.DataFrame]:
+        """Find the candidates of each scene; a scene that cannot be read becomes a reject."""
+        scenes: dict[str, SceneCandidates] = {}
+        rows: list[tuple[str, str, str, str, str]] = []
+        for name in work.names:
+            try:
+                facts = Facts(self.store.load_scene(name), self.request.profile)
+            except QAEngineError as error:
+                rows.append((name, "", "", Reason.BAD_SCENE, str(error)))
+                continue
+            scene = self.proposer.find(facts)
+            for task, found in zip(self.proposer.tasks, scene.found, strict=True):
+                for reject in found.rejects:
+                    detail = reject.detail if reject.n == 1 else f"{reject.n} candidates"
+                    rows.append((name, task.question_type, reject.item, reject.reason, detail))
+            if name in work.asked:
+                scene, dropped = self.proposer.without(scene, pl.Series(work.asked[name], dtype=pl.String))
+                for task, n in zip(self.proposer.tasks, dropped, strict=True):
+                    if n:
+                        rows.append((name, task.question_type, "", Reason.ASKED_BEFORE, f"{n} candidates"))
+            scenes[name] = scene
+        return scenes, _reject_table(rows)
+
+
+def _reject_table(rows: Sequence[tuple[str, str, str, str, str]]) -> pl.DataFrame:
+    """Make the table `rejects` from (scene, question type, item, reason, detail)."""
+    schema = ("scene_name", "question_type", "item", "reason", "detail")
+    frame = pl.DataFrame([tuple(map(str, row)) for row in rows], dict.fromkeys(schema, pl.String), orient="row")
+    return frame.with_columns(stage=pl.lit("generate"), signature=pl.lit(None, dtype=pl.String)).select(list(REJECTS))
+
+
+class _Pool:
+    """Runs batches in this process, or in a few others, and returns the results in order.
+
+    Processes are spawned, not forked: forking a process with threads, as polars has, can hang.
+    """
+
+    def __init__(self, workers: int, store: Path, request: Request, weights: np.ndarray) -> None:
+        self.workers = workers
+        self.arguments = (Path(store), request, weights)
+        self.local = _Worker(*self.arguments) if workers == 1 else None
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Pool:
+        if self.local is None:
+            os.environ.setdefault("POLARS_MAX_THREADS", "1")  # for the processes; this one has its threads already
+            context = get_context("spawn")
+            self.pool = ProcessPoolExecutor(self.workers, context, initializer=_start, initargs=self.arguments)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def map(self, stage: str, work: list[_Work], progress: Callable[[str, int, int], None]) -> Iterator[_Result]:
+        """Run one stage over all batches; only a few are under way at a time, so that memory stays flat."""
+        of, done = sum(len(part.names) for part in work), 0
+        for result in self._results(stage, iter(work)):
+            done += len(result.scene_names)
+            progress(stage, done, of)
+            yield result
+
+    def _results(self, stage: str, work: Iterator[_Work]) -> Iterator[_Result]:
+        if self.pool is None:
+            yield from (getattr(self.local, stage)(part) for part in work)
+            return
+        waiting: list[Future[_Result]] = [
+            self.pool.submit(_work, stage, part) for part in islice(work, 2 * self.workers)
+        ]
+        while waiting:
+            result = waiting.pop(0).result()
+            waiting.extend(self.pool.submit(_work, stage, part) for part in islice(work, 1))
+            yield result
+
+
+_worker: _Worker | None = None
+
+
+def _start(store: Path, request: Request, weights: np.ndarray) -> None:
+    """Prepare a process of the pool."""
+    global _worker
+    _worker = _Worker(store, request, weights)
+
+
+def _work(stage: str, work: _Work) -> _Result:
+    """Run one batch in a process of the pool."""
+    return getattr(_worker, stage)(work)

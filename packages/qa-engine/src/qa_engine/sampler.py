@@ -1,0 +1,141 @@
+"""Which questions to ask next: weights over (question type x cell), and quotas per scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from qa_engine.tasks import Task
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+FLOOR = 0.05
+"""Weight before normalisation that every cell keeps, however easy or hard: nothing is learnt about what is not asked."""
+
+
+def cell_names(tasks: Sequence[Task]) -> list[tuple[str, str]]:
+    """List (question type, cell) of all tasks, in order."""
+    return [(task.question_type, cell) for task in tasks for cell in task.knob.cells]
+
+
+def cell_weights(tasks: Sequence[Task], feedback: pl.DataFrame | None = None) -> Array:
+    """Weight of each cell; they sum to 1.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    feedback : DataFrame, optional
+        Table `feedback`, pooled over scenes and rounds here. Without it question types weigh alike, and cells alike
+        within a type.
+
+    Returns
+    -------
+    (k,) float64
+        In the order of `cell_names`. With feedback, max(0.05, (n_frontier + 1) / (n + 2)), normalised: the expected
+        share of questions that are neither easy nor hard, one pseudo-count each way. Cells never asked have the floor.
+
+    Examples
+    --------
+    >>> from qa_engine.tasks import select_tasks
+    >>> weights = cell_weights(select_tasks(["object_counting", "room_size_estimation"]))
+    >>> weights.tolist()
+    [0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125]
+    """
+    names = cell_names(tasks)
+    if not names:
+        return np.zeros(0)
+    if feedback is None:
+        sizes = [len(task.knob.labels) for task in tasks]
+        return np.concatenate([np.full(size, 1 / (len(tasks) * size)) for size in sizes])
+    pooled = feedback.group_by("question_type", "cell").agg(pl.col("n", "n_frontier").sum())
+    asked = {(row["question_type"], row["cell"]): (row["n"], row["n_frontier"]) for row in pooled.to_dicts()}
+    raw = np.full(len(names), FLOOR)
+    for k, name in enumerate(names):
+        n, frontier = asked.get(name, (0, 0))
+        if n > 0:
+            raw[k] = max(FLOOR, (frontier + 1) / (n + 2))
+    return raw / raw.sum()
+
+
+def plan(available: Rows, weights: Array, total: int, rng: np.random.Generator) -> Rows:
+    """Share `total` questions out over cells by weight, and within a cell evenly over scenes.
+
+    Parameters
+    ----------
+    available : (s, k) int64
+        Candidates per scene and cell.
+    weights : (k,) float64
+    total : int
+        Wanted; where fewer are available, all are taken.
+    rng : numpy.random.Generator
+        Decides which scenes get the one question more that does not divide.
+
+    Returns
+    -------
+    (s, k) int64
+        Questions per scene and cell, none above `available`.
+
+    Notes
+    -----
+    A cell that runs out passes its share on to the others by weight.
+
+    Examples
+    --------
+    >>> plan(np.array([[5, 1], [5, 0]]), np.array([0.5, 0.5]), 6, np.random.default_rng(0)).sum(axis=0).tolist()
+    [5, 1]
+    """
+    per_cell = share_out(available.sum(axis=0), weights, total)
+    quotas = np.zeros_like(available)
+    for k in np.flatnonzero(per_cell):
+        quotas[:, k] = _level(available[:, k], int(per_cell[k]), rng)
+    return quotas
+
+
+def share_out(available: Rows, weights: Array, total: int) -> Rows:
+    """Share `total` out by weight, none above what is available; what is left over goes to the largest remainders.
+
+    Examples
+    --------
+    >>> share_out(np.array([100, 2, 100]), np.array([0.5, 0.25, 0.25]), 10).tolist()
+    [5, 2, 3]
+    """
+    shares = np.zeros(len(available))
+    open_cells = available > 0
+    left = float(min(total, int(available.sum())))
+    while left > 1e-9 and open_cells.any():
+        # Weights of zero cannot take a share; cells that only they are left to share alike.
+        weight = np.where(open_cells, weights, 0.0)
+        weight = weight if weight.sum() > 0 else open_cells.astype(np.float64)
+        given = np.minimum(left * weight / weight.sum(), available - shares)
+        shares += given
+        left -= float(given.sum())
+        open_cells = available - shares > 1e-9
+    whole = np.floor(shares + 1e-9).astype(np.int64)
+    missing = min(total, int(available.sum())) - int(whole.sum())
+    order = np.argsort(-(shares - whole), kind="stable")
+    order = order[whole[order] < available[order]]
+    whole[order[:missing]] += 1
+    return whole
+
+
+def _level(available: Rows, total: int, rng: np.random.Generator) -> Rows:
+    """Fill scenes to one level, none above what it has."""
+    ranked = np.sort(available)
+    before = np.concatenate([[0], np.cumsum(ranked)[:-1]])
+    # Filling to level ranked[i] takes before[i] + ranked[i] * (scenes from i on).
+    takes = before + ranked * np.arange(len(ranked), 0, -1)
+    first = int(np.searchsorted(takes, total, side="left"))
+    if first == len(ranked):
+        return available.copy()
+    level = (total - int(before[first])) // (len(ranked) - first)
+    quota = np.minimum(available, level)
+    can_take = np.flatnonzero(available > level)
+    extra = rng.permutation(can_take)[: total - int(quota.sum())]
+    quota[extra] += 1
+    return quota

@@ -1,0 +1,62 @@
+"""Question types, one file each (the three levels of direction share one)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qa_engine.errors import unknown_name
+from qa_engine.tasks import (
+    object_abs_distance,
+    object_counting,
+    object_rel_direction,
+    object_rel_distance,
+    object_size_estimation,
+    room_size_estimation,
+)
+from qa_engine.tasks.base import Candidates, Knob, Task, answer_texts
+
+TASKS: dict[str, Task] = {
+    task.question_type: task
+    for task in (
+        object_counting.TASK,
+        object_size_estimation.TASK,
+        room_size_estimation.TASK,
+        object_abs_distance.TASK,
+        object_rel_distance.TASK,
+        object_rel_direction.EASY,
+        object_rel_direction.MEDIUM,
+        object_rel_direction.HARD,
+    )
+}
+"""Question type to task."""
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "object_rel_direction": tuple(name for name in TASKS if name.startswith("object_rel_direction"))
+}
+"""Names that stand for several question types."""
+
+
+def select_tasks(names: Iterable[str] | None = None) -> list[Task]:
+    """Look up tasks by question type or family, in the order of `TASKS`; all of them by default.
+
+    Raises
+    ------
+    QAEngineError
+        There is no such task; the message suggests the closest.
+
+    Examples
+    --------
+    >>> [task.question_type for task in select_tasks(["object_counting", "object_size_estimation"])]
+    ['object_counting', 'object_size_estimation']
+    """
+    if names is None:
+        return list(TASKS.values())
+    wanted: set[str] = set()
+    for name in names:
+        if name not in TASKS and name not in FAMILIES:
+            raise unknown_name("task", name, [*TASKS, *FAMILIES], "See 'qa-engine tasks'.")
+        wanted.update(FAMILIES.get(name, (name,)))
+    return [task for name, task in TASKS.items() if name in wanted]
+
+
+__all__ = ["FAMILIES", "TASKS", "Candidates", "Knob", "Task", "answer_texts", "select_tasks"]

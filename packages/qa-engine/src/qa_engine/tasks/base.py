@@ -1,0 +1,211 @@
+"""What a question type is: how its candidates are found in a scene, and how they are worded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from qa_engine.checks import Reject
+from qa_engine.facts import Facts
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+LETTERS = "ABCDEFGH"
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One property of questions, cut at fixed edges into the cells that feedback is counted in.
+
+    Attributes
+    ----------
+    name : str
+    labels : tuple of str
+        One per cell.
+    edges : tuple of float
+        Ascending, one less than labels; a value on an edge belongs to the upper cell.
+    unit : str
+
+    Examples
+    --------
+    >>> Knob("count", ("2", "3+"), (3,), "objects").cells
+    ('count:2', 'count:3+')
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    edges: tuple[float, ...]
+    unit: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cells as they stand in the tables."""
+        return tuple(f"{self.name}:{label}" for label in self.labels)
+
+    def index(self, values: Array) -> Rows:
+        """Cell of each value."""
+        return np.searchsorted(np.array(self.edges), values, side="right")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The accepted candidates of one question type in one scene as columns of length n, and the refused ones.
+
+    Attributes
+    ----------
+    roles : (n, r) int64
+        Category code of each role of the task.
+    answer : (n,) int64
+        For a choice, the place of the right answer in the task's choices or listed roles; otherwise -1.
+    value, low, high : (n,) float64
+        For a number, the unrounded answer and its bounds under noise; otherwise NaN.
+    margin : (n,) float64
+        Distance to the next border at which the answer changes.
+    knob : (n,) float64
+        What the task's cells cut.
+    difficulty : dict of str to (n,) array
+        Fields of the column `difficulty`.
+    rejects : list of Reject
+    """
+
+    roles: Rows
+    answer: Rows
+    value: Array
+    low: Array
+    high: Array
+    margin: Array
+    knob: Array
+    difficulty: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.roles)
+
+    def take(self, rows: Rows) -> Candidates:
+        """Keep some rows, in the order given."""
+        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return replace(self, **columns, difficulty={k: v[rows] for k, v in self.difficulty.items()})
+
+
+_COLUMNS = ("roles", "answer", "value", "low", "high", "margin", "knob")
+
+
+def numbers(
+    roles: Rows,
+    value: Array,
+    bounds: tuple[Array, Array],
+    *,
+    knob: Array,
+    difficulty: str,
+    step: float,
+    rejects: list[Reject],
+) -> Candidates:
+    """Make candidates whose answer is a number that is written in multiples of `step`.
+
+    The margin is the distance to the value at which the written answer changes; `difficulty` is the field of the column
+    `difficulty` that holds the knob.
+    """
+    low, high = bounds
+    in_steps = value / step
+    margin = (0.5 - np.abs(in_steps - np.rint(in_steps))) * step
+    return Candidates(
+        roles=roles,
+        answer=np.full(len(value), -1),
+        value=value,
+        low=low,
+        high=high,
+        margin=margin,
+        knob=knob,
+        difficulty={difficulty: knob},
+        rejects=rejects,
+    )
+
+
+def choices(
+    roles: Rows,
+    answer: Rows,
+    margin: Array,
+    *,
+    knob: Array,
+    difficulty: dict[str, NDArray[np.generic]],
+    rejects: list[Reject],
+) -> Candidates:
+    """Make candidates whose answer is one of several options."""
+    none = np.full(len(answer), np.nan)
+    return Candidates(
+        roles=roles,
+        answer=answer,
+        value=none,
+        low=none,
+        high=none,
+        margin=margin,
+        knob=knob,
+        difficulty=difficulty,
+        rejects=rejects,
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question type.
+
+    Attributes
+    ----------
+    question_type : str
+    answer_type : str
+        `integer` (a whole number), `number` (one decimal) or `choice`.
+    unit, margin_unit : str
+        Of the answer and of the margin.
+    roles : tuple of str
+        Names of the operands.
+    find : callable
+        From facts and a random generator to `Candidates`; the generator only draws from more combinations than are
+        kept.
+    question, program : polars expression
+        Over the columns `<role>` (category), `<role>_id` (instance id), `<role>_literal` (category in quotes), and
+        `listed_<i>`, `listed_<i>_literal` for what stands in a list.
+    knob : Knob
+    needs : str
+        What a scene must have.
+    listed : tuple of int
+        Roles that the question lists in an order drawn by the seed; they are the options of a choice without
+        `choices`.
+    choices : tuple of str
+        Options that are the same for all questions, shown in an order drawn by the seed.
+    """
+
+    question_type: str
+    answer_type: str
+    unit: str
+    margin_unit: str
+    roles: tuple[str, ...]
+    find: Callable[[Facts, np.random.Generator], Candidates]
+    question: pl.Expr
+    program: pl.Expr
+    knob: Knob
+    needs: str
+    listed: tuple[int, ...] = ()
+    choices: tuple[str, ...] = ()
+
+    @property
+    def n_shown(self) -> int:
+        """Length of what is shown in a drawn order: options, or listed operands."""
+        return len(self.choices) or len(self.listed)
+
+
+def answer_texts(values: Sequence[float], answer_type: str) -> list[str]:
+    """Write numbers as VSI-Bench writes its ground truth: whole, or with one decimal, halves to even.
+
+    Examples
+    --------
+    >>> answer_texts([61.5, 62.5], "integer"), answer_texts([16.45, 2.0], "number")
+    (['62', '62'], ['16.4', '2.0'])
+    """
+    if answer_type == "integer":
+        return [str(round(value)) for value in values]
+    return [f"{value:.1f}" for value in values]

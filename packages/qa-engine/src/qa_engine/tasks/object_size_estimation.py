@@ -1,0 +1,56 @@
+"""How long the longest side of an object is."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from qa_engine.checks import Reason, Reject
+from qa_engine.checks.noise import length_bounds
+from qa_engine.facts import Facts
+from qa_engine.tasks.base import Candidates, Knob, Task, numbers
+
+
+def find(facts: Facts, rng: np.random.Generator) -> Candidates:
+    """Find the objects that are the only one of their category."""
+    side = facts.longest_side_m[facts.unique_rows]
+    value = side * 100
+    return numbers(
+        facts.unique[:, None],
+        value,
+        length_bounds(value),
+        knob=side,
+        difficulty="size_m",
+        step=1.0,
+        rejects=not_unique(facts),
+    )
+
+
+def not_unique(facts: Facts) -> list[Reject]:
+    """Refuse the categories that no "the" refers to."""
+    several = np.setdiff1d(np.arange(len(facts.categories)), facts.unique)
+    return [
+        Reject(
+            Reason.NOT_UNIQUE if facts.counts[code] == facts.boxes[code] else Reason.COUNT_MISMATCH,
+            facts.categories[code],
+            detail=f"count {facts.counts[code]}, boxes {facts.boxes[code]}",
+        )
+        for code in several.tolist()
+    ]
+
+
+TASK = Task(
+    question_type="object_size_estimation",
+    answer_type="integer",
+    unit="cm",
+    margin_unit="cm",
+    roles=("object",),
+    find=find,
+    question=pl.format(
+        "What is the length of the longest dimension (length, width, or height) of the {}, measured in centimeters?",
+        "object",
+    ),
+    program=pl.format("longest_side_cm({})", "object_id"),
+    knob=Knob("size", ("<0.5", "0.5-1", "1-2", ">=2"), (0.5, 1, 2), "m"),
+    needs="a category with one object",
+)
