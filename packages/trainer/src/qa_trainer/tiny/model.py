@@ -91,8 +91,8 @@ def build_model(processor: Qwen3VLProcessor, *, seed: int) -> Qwen3VLForConditio
     config = Qwen3VLConfig(
         vision_config={
             "depth": 4,
-            "hidden_size": 96,
-            "intermediate_size": 256,
+            "hidden_size": 64,
+            "intermediate_size": 192,
             "num_heads": 4,
             "patch_size": 16,
             "spatial_merge_size": 2,
@@ -105,7 +105,7 @@ def build_model(processor: Qwen3VLProcessor, *, seed: int) -> Qwen3VLForConditio
         text_config={
             "vocab_size": len(tokenizer),
             "hidden_size": width,
-            "intermediate_size": 384,
+            "intermediate_size": 256,
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,

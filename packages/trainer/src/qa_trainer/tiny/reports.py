@@ -12,6 +12,8 @@ import numpy as np
 
 ABSENT_CATEGORIES = 2
 """Categories in a report that the room lacks, so that the model must look before it answers."""
+MOST_ITEMS = 6
+"""A report asks for at most so many things, which keeps the rows of a batch about equally long."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def report(
     others = [name for name in vocabulary if name not in names]
     absent = rng.permutation(len(others))[:ABSENT_CATEGORIES]
     items = [*names, *(others[i] for i in absent), "room"]
-    items = [items[i] for i in rng.permutation(len(items))]
+    items = [items[i] for i in rng.permutation(len(items))[:MOST_ITEMS]]
     named = bool(rng.random() < 0.5)
     values = []
     for item in items:
