@@ -167,6 +167,11 @@ def _ingest_scene(
     except SceneError as error:
         tables.reject(source.item, source.scene_name, error)
         return
+    except OSError as error:  # `load` only reads, so this is about the source
+        problem = error.strerror or str(error)
+        unreadable = SceneError("source", problem, reason=IngestReason.UNREADABLE_FILE)
+        tables.reject(source.item, source.scene_name, unreadable)
+        return
     scene = replace(scene, split=split_of(scene.scene_group, split, seed=seed))
     frames = store_frames(scene, folder, source.roots)
     for item, error in frames.refused:
@@ -186,8 +191,8 @@ class _Tables:
     def reject(self, item: str, scene_name: str, error: SceneError) -> None:
         """Note a refused scene or frame."""
         row: dict[str, Any] = dict.fromkeys(REJECTS)
-        row |= {"stage": "ingest", "item": item, "scene_name": _clean(scene_name), "reason": error.reason.value}
-        row |= {"item": _clean(item), "detail": _clean(f"{item}: {error}. {error.reason.fix}")}
+        row |= {"stage": "ingest", "item": _clean(item), "scene_name": _clean(scene_name)}
+        row |= {"reason": error.reason.value, "detail": _clean(f"{item}: {error}. {error.reason.fix}")}
         self.rejects.append(row)
 
     def add(self, scene: Scene, frames: list[dict[str, Any]]) -> None:

@@ -145,7 +145,7 @@ def read_pincam(path: Path) -> Camera:
     """
     values = read_numbers(path, 6)
     if len(values) != 1 or (values[0, :4] <= 0).any() or (values[0, :2] > 1e6).any():
-        raise SceneError(str(path), "expected one line: width height fx fy cx cy", reason=IngestReason.BAD_CAMERA)
+        raise SceneError(path.name, "expected one line: width height fx fy cx cy", reason=IngestReason.BAD_CAMERA)
     width, height, fx, fy, cx, cy = values[0]
     return Camera(int(width), int(height), np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]))
 
@@ -182,14 +182,14 @@ def read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
     for i, row in enumerate(rows, start=1):
         if len(row) != columns:
             problem = f"line {i}: expected {columns} numbers, found {len(row)} words"
-            raise SceneError(str(path), problem, reason=IngestReason.BAD_CAMERA)
+            raise SceneError(path.name, problem, reason=IngestReason.BAD_CAMERA)
     try:
         values = np.array(rows, dtype=np.float64).reshape(-1, columns)
     except ValueError as error:
-        raise SceneError(str(path), f"not a table of numbers ({error})", reason=IngestReason.BAD_CAMERA) from None
+        raise SceneError(path.name, f"not a table of numbers ({error})", reason=IngestReason.BAD_CAMERA) from None
     if not np.isfinite(values).all():
         i = int(np.argwhere(~np.isfinite(values))[0, 0]) + 1
-        raise SceneError(str(path), f"line {i}: a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
+        raise SceneError(path.name, f"line {i}: a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
     return values
 
 

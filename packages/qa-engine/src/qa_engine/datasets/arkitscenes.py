@@ -137,7 +137,10 @@ def _visits(root: Path) -> dict[str, str]:
     visits: dict[str, str] = {}
     for folder in (root.parent, root, *(root / name for name in ("raw", "threedod", "3dod"))):
         for path in sorted(folder.glob("*_train_val_splits.csv")):
-            rows = csv.DictReader(read_text(path, max_bytes=MAX_BYTES).splitlines())
+            try:
+                rows = csv.DictReader(read_text(path, max_bytes=MAX_BYTES).splitlines())
+            except SceneError as error:
+                raise QAEngineError(f"{path}: {error.problem}. {error.reason.fix}") from None
             if not {"video_id", "visit_id"} <= set(rows.fieldnames or ()):
                 raise QAEngineError(f"{path}: expected columns video_id, visit_id, found {rows.fieldnames}.")
             visits |= {row["video_id"]: row["visit_id"] for row in rows if row["visit_id"] not in (None, "", "NA")}

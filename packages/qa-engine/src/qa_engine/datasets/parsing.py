@@ -35,7 +35,7 @@ def check_inside(path: Path, roots: Sequence[Path]) -> None:
     real = path.resolve()
     if not any(real.is_relative_to(root) for root in roots):
         problem = "a link out of the dataset; give the real folder as ROOT, --annotations or --frames-dir"
-        raise SceneError(str(path), problem, reason=IngestReason.UNREADABLE_FILE)
+        raise SceneError(path.name, problem, reason=IngestReason.UNREADABLE_FILE)
 
 
 def read_bytes(path: Path, *, max_bytes: int) -> bytes:
@@ -49,15 +49,15 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise SceneError(str(path), "not a plain file", reason=IngestReason.UNREADABLE_FILE)
+            raise SceneError(path.name, "not a plain file", reason=IngestReason.UNREADABLE_FILE)
         if status.st_size > max_bytes:
             problem = f"{status.st_size / 1e6:.0f} MB is more than the limit of {max_bytes / 1e6:.0f} MB"
-            raise SceneError(str(path), problem, reason=IngestReason.TOO_LARGE)
+            raise SceneError(path.name, problem, reason=IngestReason.TOO_LARGE)
         return path.read_bytes()
     except FileNotFoundError:
-        raise SceneError(str(path), "no such file", reason=IngestReason.MISSING_FILE) from None
+        raise SceneError(path.name, "no such file", reason=IngestReason.MISSING_FILE) from None
     except OSError as error:
-        raise SceneError(str(path), error.strerror or str(error), reason=IngestReason.UNREADABLE_FILE) from None
+        raise SceneError(path.name, error.strerror or str(error), reason=IngestReason.UNREADABLE_FILE) from None
 
 
 def read_text(path: Path, *, max_bytes: int) -> str:
@@ -65,7 +65,7 @@ def read_text(path: Path, *, max_bytes: int) -> str:
     try:
         return read_bytes(path, max_bytes=max_bytes).decode()
     except UnicodeDecodeError as error:
-        raise SceneError(str(path), f"no text file ({error})", reason=IngestReason.UNREADABLE_FILE) from None
+        raise SceneError(path.name, f"no text file ({error})", reason=IngestReason.UNREADABLE_FILE) from None
 
 
 def read_json(path: Path, *, max_bytes: int) -> tuple[Any, str]:
@@ -80,9 +80,9 @@ def read_json(path: Path, *, max_bytes: int) -> tuple[Any, str]:
     try:
         return json.loads(data, object_pairs_hook=_unique_keys), hashlib.sha256(data).hexdigest()
     except RecursionError:
-        raise SceneError(str(path), "nested too deeply", reason=IngestReason.BAD_JSON) from None
+        raise SceneError(path.name, "nested too deeply", reason=IngestReason.BAD_JSON) from None
     except ValueError as error:
-        raise SceneError(str(path), f"not valid JSON ({error})", reason=IngestReason.BAD_JSON) from None
+        raise SceneError(path.name, f"not valid JSON ({error})", reason=IngestReason.BAD_JSON) from None
 
 
 def member(value: dict[str, Any], key: str, kind: type[T], field: str) -> T:

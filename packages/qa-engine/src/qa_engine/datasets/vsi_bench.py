@@ -88,7 +88,10 @@ def load(source: SceneSource) -> Scene:
 
 def _sources(path: Path) -> list[SceneSource]:
     """List the scenes of one file."""
-    value, _ = read_json(path, max_bytes=MAX_BYTES)
+    try:
+        value, _ = read_json(path, max_bytes=MAX_BYTES)
+    except SceneError as error:
+        raise QAEngineError(f"{path}: {error.problem}. {error.reason.fix}") from None
     if not isinstance(value, dict) or not value:
         raise QAEngineError(f"{path}: expected an object with one entry per scene, found {shorten(value)}.")
     prefix = path.name.partition("_meta_info")[0]
