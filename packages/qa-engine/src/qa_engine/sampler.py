@@ -16,7 +16,8 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 FLOOR = 0.05
-"""Weight before normalisation that every cell keeps, however easy or hard: nothing is learnt about what is not asked."""
+"""Weight before normalisation that every cell keeps, however easy or hard: what is never asked stays
+unknown."""
 
 
 def cell_names(tasks: Sequence[Task]) -> list[tuple[str, str]]:

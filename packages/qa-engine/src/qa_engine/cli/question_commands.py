@@ -1,0 +1,171 @@
+"""Commands that make questions and check them: tasks, generate, verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    app.command()(tasks)
+    app.command()(generate)
+    app.command()(verify)
+
+
+def tasks(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the question types: answer, cells of their difficulty, and what a scene needs."""
+    from qa_engine.tasks import FAMILIES, TASKS
+
+    rows = [
+        {
+            "question_type": task.question_type,
+            "answer_type": task.answer_type,
+            "unit": task.unit,
+            "margin_unit": task.margin_unit,
+            "cells": list(task.knob.cells),
+            "cell_unit": task.knob.unit,
+            "needs": task.needs,
+        }
+        for task in TASKS.values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(name) for name in TASKS)
+    for row in rows:
+        answer = f"{row['answer_type']}{', ' + row['unit'] if row['unit'] else ''}"
+        typer.echo(f"{row['question_type']:{width}}  {answer:15}  {' '.join(row['cells'])} ({row['cell_unit']})")
+        typer.echo(f"{'':{width}}  needs {row['needs']}")
+    for family, names in FAMILIES.items():
+        typer.echo(f"{family:{width}}  = {', '.join(names)}")
+
+
+def generate(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for questions, rejects and manifest.")],
+    tasks: Annotated[str | None, typer.Option(help="Question types, with commas; see 'qa-engine tasks'.")] = None,
+    split: Annotated[str | None, typer.Option(help="Scenes of this split: train, val or test.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Questions in all.")] = None,
+    per_scene: Annotated[int | None, typer.Option(min=1, help="Questions per scene.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
+    round: Annotated[int, typer.Option(min=0, help="Number of the loop's round.")] = 0,
+    feedback: Annotated[Path | None, typer.Option(help="Table 'feedback' that decides what to ask more of.")] = None,
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before; repeat for more.")] = None,
+    frame_set: Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")] = None,
+    profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+) -> None:
+    """Generate questions with computed answers; all that there are, or as many as asked for.
+
+    Exit code 1: the output is there, but a scene was lost or there are fewer questions than asked for.
+    """
+    from qa_engine.errors import QAEngineError
+    from qa_engine.generate import Request
+    from qa_engine.profiles import get_profile
+    from qa_engine.question_files import choose_frame_set, write_generation
+    from qa_engine.store import Store
+    from qa_engine.tableio import check_output_folder
+    from qa_engine.tasks import select_tasks
+
+    if count is not None and per_scene is not None:
+        raise QAEngineError("--count and --per-scene exclude each other; give one of them.")
+    check_output_folder(out, force=force)
+    get_profile(profile)
+    began = time.perf_counter()
+    names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
+    if names == []:
+        raise QAEngineError("--tasks names no task. See 'qa-engine tasks'.")
+    request = Request(
+        tasks=tuple(task.question_type for task in select_tasks(names)),
+        split=split,
+        count=count,
+        per_scene=per_scene,
+        seed=seed,
+        round=round,
+        profile=profile,
+        frame_set_id=choose_frame_set(Store(store), frame_set),
+    )
+    run = write_generation(
+        store,
+        request,
+        out,
+        feedback=feedback,
+        exclude=exclude or (),
+        workers=workers,
+        force=force,
+        progress=_Progress(),
+    )
+    wanted = count if count is not None else None if per_scene is None else per_scene * run.n_scenes
+    if run.n_bad_scenes:
+        typer.echo(f"{run.n_bad_scenes} of {run.n_scenes} scenes were lost; see {out / 'rejects.parquet'}.", err=True)
+    missing = 0 if wanted is None else wanted - run.n_questions
+    if missing:
+        typer.echo(f"{missing} of {wanted} questions are missing: the scenes give no more.", err=True)
+    typer.echo(
+        f"Wrote {out}: {run.n_questions} questions from {run.n_scenes} scenes in {time.perf_counter() - began:.1f} s. "
+        f"Next: qa-engine verify {store} {out}",
+        err=True,
+    )
+    if missing or run.n_bad_scenes:
+        raise typer.Exit(1)
+
+
+def verify(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    questions: Annotated[Path, typer.Argument(help="Table 'questions': a file, or its folder.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
+) -> None:
+    """Replay the program of every question and compare with the stored answer.
+
+    Exit code 1: there are differences; they are listed.
+    """
+    from qa_engine.store import Store
+    from qa_engine.tableio import read_table
+    from qa_engine.tables import QUESTIONS
+    from qa_engine.verify import COLUMNS, difference_rows
+    from qa_engine.verify import verify as run
+
+    began = time.perf_counter()
+    table = read_table(questions, "questions", QUESTIONS, columns=COLUMNS)
+    progress = _Progress()
+    differences = run(Store(store), table, progress=lambda done, of: progress("verify", done, of))
+    if as_json:
+        typer.echo(json.dumps({"questions": len(table), "differences": difference_rows(differences)}, indent=1))
+    else:
+        for row in difference_rows(differences):
+            typer.echo(
+                f"{row['question_id']} {row['scene_name']} {row['question_type']}: {row['problem']} is "
+                f"{row['stored']}, the program gives {row['replayed']}"
+            )
+    ending = "Next: train or evaluate on them." if not differences else "The store or the questions were changed."
+    typer.echo(
+        f"Replayed {len(table)} questions: {len(differences)} differences in {time.perf_counter() - began:.1f} s. "
+        f"{ending}",
+        err=True,
+    )
+    if differences:
+        raise typer.Exit(1)
+
+
+class _Progress:
+    """Progress on stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+
+    def __call__(self, stage: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if sys.stderr.isatty() and (done == of or now - self.shown > 0.2):
+            self.shown = now
+            typer.echo(f"\r{stage} {done}/{of}" + ("\n" if done == of else ""), err=True, nl=False)

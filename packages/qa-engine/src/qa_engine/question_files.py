@@ -1,0 +1,114 @@
+"""Files of a generation run: questions (sharded when large), rejects, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from qa_engine.errors import QAEngineError
+from qa_engine.generate import Generation, Request, generate
+from qa_engine.sampler import cell_names, cell_weights
+from qa_engine.store import Store
+from qa_engine.tableio import output_folder, read_table, table_metadata, write_json, write_table
+from qa_engine.tables import FEEDBACK, QUESTIONS, REJECTS
+from qa_engine.tasks import select_tasks
+
+PRODUCER = "qa-engine generate"
+
+
+def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
+    """Read the signatures of questions asked before, from one or several tables `questions`."""
+    if not sources:
+        return None
+    columns = ["scene_name", "signature"]
+    return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
+
+
+def choose_frame_set(store: Store, wanted: str | None) -> str | None:
+    """Decide which frame set goes with the questions: the only one of the store, the one named, or none.
+
+    Raises
+    ------
+    QAEngineError
+        The store has several, or not the one named.
+    """
+    known = store.frame_set_ids()
+    if wanted is not None:
+        if wanted not in known:
+            have = ", ".join(known) or "none; run 'qa-engine sample-frames'"
+            raise QAEngineError(f"Unknown frame set {wanted!r}. The store has: {have}.")
+        return wanted
+    if len(known) > 1:
+        raise QAEngineError(f"The store has several frame sets ({', '.join(known)}); choose one by --frame-set.")
+    return known[0] if known else None
+
+
+def write_generation(
+    store: Path,
+    request: Request,
+    out: Path,
+    *,
+    feedback: Path | None = None,
+    exclude: Sequence[Path] = (),
+    workers: int = 1,
+    force: bool = False,
+    progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
+) -> Generation:
+    """Generate questions into a folder: `questions`, `rejects` and `manifest.json`.
+
+    The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards.
+    """
+    began = time.perf_counter()
+    table = read_table(feedback, "feedback", FEEDBACK) if feedback else None
+    excluded = read_excluded(exclude)
+    with output_folder(out, force=force) as folder:
+        config = _config(request, table, excluded)
+        metadata = table_metadata("questions", PRODUCER, config, request.seed)
+        generation, tables = generate(
+            store, request, feedback=table, exclude=excluded, workers=workers, progress=progress
+        )
+        shards = [write_table(t, folder / f"part-{k}", QUESTIONS, metadata) for k, t in enumerate(tables)]
+        for k, shard in enumerate(shards):
+            suffix = f"-{k:05d}-of-{len(shards):05d}" if len(shards) > 1 else ""
+            shard.rename(folder / f"questions{suffix}.parquet")
+        rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
+        metadata = table_metadata("rejects", PRODUCER, config, request.seed)
+        write_table(rejects, folder / "rejects.parquet", REJECTS, metadata)
+        weights = cell_weights(select_tasks(request.tasks), table).tolist()
+        names = [f"{kind} {cell}" for kind, cell in cell_names(select_tasks(request.tasks))]
+        write_json(
+            folder / "manifest.json",
+            {
+                "command": PRODUCER,
+                "run_id": metadata["run_id"],
+                "config": config,
+                "store": str(store),
+                "workers": workers,
+                "scenes": generation.n_scenes,
+                "scenes_lost": generation.n_bad_scenes,
+                "candidates": generation.n_available,
+                "questions": generation.n_questions,
+                "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
+                "weights": dict(zip(names, weights, strict=True)),
+                "seconds": round(time.perf_counter() - began, 3),
+                "host": {"python": platform.python_version(), "machine": platform.machine()},
+            },
+        )
+    return generation
+
+
+def _config(request: Request, feedback: pl.DataFrame | None, excluded: pl.DataFrame | None) -> Mapping[str, object]:
+    """Collect what decides the content of the output; tables count by a hash of their rows."""
+    tables = {"feedback": feedback, "exclude": excluded}
+    return asdict(request) | {name: None if t is None else _digest(t) for name, t in tables.items()}
+
+
+def _digest(table: pl.DataFrame) -> str:
+    """Hash the content of a table."""
+    return hashlib.sha256(table.write_ndjson().encode()).hexdigest()[:16]
