@@ -70,8 +70,9 @@ class ScenesSection(Section):
     frames_dir: str | None = None
     only: list[str] = []
     scenes: int | None = Field(default=None, ge=1)
-    frames: int | None = Field(default=None, ge=0)
+    frames: int | None = Field(default=None, ge=1)
     size: int | None = Field(default=None, ge=16)
+    first_scene: int | None = Field(default=None, ge=0)
     seed: int = Field(default=0, ge=0)
     split: str | None = None
     options: Options = {}
@@ -101,7 +102,7 @@ class ScenesSection(Section):
         else:
             if self.root is None:
                 raise ValueError(f"dataset '{self.dataset}' needs root, the place of its files")
-            wrong = [key for key in ROOM_KEYS if getattr(self, key) is not None]
+            wrong = [key for key in (*ROOM_KEYS, "first_scene") if getattr(self, key) is not None]
             if self.dataset == "vsi-bench":
                 wrong += [key for key in ("annotations", "frames_dir", "only") if getattr(self, key)]
         if wrong:

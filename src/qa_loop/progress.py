@@ -72,7 +72,7 @@ class Progress:
     def left_s(self, stage: Stage) -> float | None:
         """Estimate the seconds after `stage`, from the stages of the same kinds; None until each kind was seen."""
         rest = self.stages[self.stages.index(stage) + 1 :]
-        if any(later.kind not in self.seconds for later in rest):
+        if not rest or any(later.kind not in self.seconds for later in rest):
             return None
         return sum(sum(self.seconds[later.kind]) / len(self.seconds[later.kind]) for later in rest)
 

@@ -132,7 +132,7 @@ def format_comparison(table: Comparison) -> str:
     >>> score = Score(0.5, 0.4, 0.6, 80)
     >>> text = format_comparison(Comparison(3, 3, False, [Row("size", score, None, None, None)]))
     >>> text.splitlines()[1]
-    'size               80   50.0 [ 40.0,  60.0]                    -                    -                    -'
+    'size               80  50.0 [ 40.0,  60.0]                    -                    -                    -'
     """
     width = max(16, *(len(row.name) for row in table.rows))
     heads = (f"round {table.last_round}", "round 0", f"blind, round {table.blind_round}", "majority")

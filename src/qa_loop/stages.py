@@ -86,6 +86,7 @@ class _Planner:
         argv += flags({"annotations": scenes.annotations, "frames-dir": scenes.frames_dir, "only": scenes.only})
         if scenes.dataset == "rooms":
             argv += flags({"scenes": scenes.scenes, "frames": scenes.frames, "size": scenes.size})
+            argv += flags({"first-scene": scenes.first_scene})
         argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
         files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
         self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes"))
