@@ -8,7 +8,7 @@ Seen from above (metres; boxes are axis-aligned unless said, all standing on the
     lamp   centre (-3, -1), 0.2 x 0.2, height 1.5
     chairs centres (2, 3), (-2, 3.6), (6, 6), all 0.5 x 0.5, height 1.0
     two stools at (-4, 4), (-4, 5), 0.4 x 0.4, height 0.5
-    rug    centre (0, -4), 3.0 x 1.0, turned by 45 degrees, height 0.02
+    rug    centre (0, -3), 3.0 x 1.0, turned by 45 degrees, height 0.02
 
 The published counts add a third stool that has no box.
 """
@@ -32,7 +32,7 @@ OBJECTS = [
     ("chair", (6, 6, 0.5), (0.5, 0.5, 1)),
     ("stool", (-4, 4, 0.25), (0.4, 0.4, 0.5)),
     ("stool", (-4, 5, 0.25), (0.4, 0.4, 0.5)),
-    ("rug", (0, -4, 0.01), (3, 1, 0.02)),
+    ("rug", (0, -3, 0.01), (3, 1, 0.02)),
 ]
 HALF = np.sqrt(0.5)
 
@@ -130,12 +130,11 @@ def test_distances_between_closest_points(toy):
         ("lamp", "table"): np.hypot(1.9, 0.4),  # corner (-2.9, -0.9) to (-1, -0.5)
         ("bed", "lamp"): np.hypot(1.9, 3.9),  # (-2.9, -0.9) to (-1, 3)
         ("lamp", "sofa"): 6.4,  # x -2.9 to 3.5; their y overlap: -0.9 is within -1 to 1
-        # The rug's corner with the largest y: 0.5 * (3 + 1) * sqrt(1/2) = 1.414 above -4, at x = 0.5 * (3 - 1) * 0.707.
-        ("rug", "table"): 4 - np.sqrt(2) - 0.5,
-        ("bed", "rug"): 7 - np.sqrt(2),
-        # The sofa's corner (3.5, -1) is 3.5, 3 from the rug's centre: along the rug's axes 6.5 * 0.707 and -0.5 * 0.707,
-        # so it faces the rug's end, 1.5 from its centre.
-        ("rug", "sofa"): 6.5 * HALF - 1.5,
+        # The rug's corner with the largest y is 0.5 * (3 + 1) * sqrt(1/2) above its centre and within the table's x.
+        ("rug", "table"): 3 - np.sqrt(2) - 0.5,
+        ("bed", "rug"): 6 - np.sqrt(2),
+        # The sofa's corner (3.5, -1) is 3.5, 2 from the rug's centre: 5.5 and -1.5 times sqrt(1/2) along its axes.
+        ("rug", "sofa"): np.hypot(5.5 * HALF - 1.5, 1.5 * HALF - 0.5),
     }  # fmt: skip
     got = by_operands(table, "object_abs_distance")
     for names, distance in expected.items():
@@ -161,12 +160,12 @@ def test_closest_of_four_with_several_instances(toy):
     got = rows(table, "object_rel_distance").to_dicts()
     sets = {(row["operands"][0]["category"], *sorted(o["category"] for o in row["operands"][1:])) for row in got}
     assert all("stool" not in names for names in sets)
-    # From the sofa: table 2.5, bed 3.2016, chair at (2, 3): 1.25 in x and 1.75 in y: 2.1506, lamp 6.4, rug 3.0961.
-    # bed and rug differ by less than 0.15 m, so no set has both; that leaves two of the five sets of four.
+    # From the sofa: table 2.5, bed 3.2016, chair at (2, 3): 1.25 in x and 1.75 in y: 2.1506, lamp 6.4, rug 2.4537.
+    # Table and rug differ by less than 0.15 m, so no set has both; that leaves two of the five sets of four.
     from_sofa = {tuple(sorted(o["category"] for o in r["operands"][1:])): r for r in got
                  if r["operands"][0]["category"] == "sofa"}  # fmt: skip
-    assert set(from_sofa) == {("bed", "chair", "lamp", "table"), ("chair", "lamp", "rug", "table")}
-    for row in from_sofa.values():
+    assert set(from_sofa) == {("bed", "chair", "lamp", "table"), ("bed", "chair", "lamp", "rug")}
+    for names, row in from_sofa.items():
         letter = "ABCD".index(row["ground_truth"])
         assert row["options"][letter] == f"{row['ground_truth']}. chair"
         listed = [option[3:] for option in row["options"]]
@@ -174,7 +173,8 @@ def test_closest_of_four_with_several_instances(toy):
             "Measuring from the closest point of each object, which of these objects "
             f"({', '.join(listed)}) is the closest to the sofa?"
         )
-        assert row["margin"] == pytest.approx(2.5 - np.hypot(1.25, 1.75))
+        second = 2.5 if "table" in names else np.hypot(5.5 * HALF - 1.5, 1.5 * HALF - 0.5)
+        assert row["margin"] == pytest.approx(second - np.hypot(1.25, 1.75))
         assert row["cell"] == "margin:0.3-0.6"
         quoted = ", ".join(f'"{name}"' for name in listed)
         assert row["program"] == f"nearest_category(101, [{quoted}])"
@@ -215,7 +215,7 @@ def test_direction_levels(toy):
         "is the bed to my left, right, or back?\n"
         "An object is to my back if I would have to turn at least 135 degrees in order to face it."
     )
-    # Facing the bed (+y) at the table, the rug at (0, -4) is straight behind: 180 degrees, a border of quadrants only.
+    # Facing the bed (+y) at the table, the rug is straight behind: 180 degrees, a border of quadrants only.
     assert option(medium[("table", "bed", "rug")]) == "back"
     assert ("table", "bed", "rug") not in easy
     assert ("table", "bed", "rug") not in hard
