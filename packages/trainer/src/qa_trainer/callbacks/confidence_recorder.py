@@ -1,0 +1,162 @@
+"""Token log-probabilities of the answers, read from the training forward pass."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.hooks import RemovableHandle
+
+RECORD: dict[str, Any] = {
+    "row": pl.Int64,
+    "step": pl.Int32,
+    "token_ids": pl.List(pl.Int32),
+    "token_logprobs": pl.List(pl.Float32),
+    "token_mask": pl.List(pl.Boolean),
+    "token_is_top1": pl.List(pl.Boolean),
+    "token_entropy": pl.List(pl.Float32),
+}
+"""Columns of `ConfidenceRecorder.frame`."""
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """The answers of one forward pass; token arrays are flat, `lengths` cuts them into rows."""
+
+    rows: np.ndarray  # (b,) int64
+    step: int
+    lengths: np.ndarray  # (b,) int64
+    ids: np.ndarray  # (t,) int64
+    logprobs: np.ndarray  # (t,) float32
+    is_top1: np.ndarray  # (t,) bool
+    entropy: np.ndarray  # (t,) float32
+
+
+class ConfidenceRecorder:
+    """Reads the output of TRL's fused language-model head: no second forward pass, no logits.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Decides which tokens count: special tokens, the end of the turn and white space do not.
+
+    Attributes
+    ----------
+    seconds : float
+        Time spent recording so far.
+
+    Notes
+    -----
+    The log-probabilities are those before the optimizer step that the forward pass belongs to. A model with active
+    dropout is measured with its dropout.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._special = set(tokenizer.all_special_ids)
+        self._forwards: list[_Forward] = []
+        self._expected: tuple[torch.Tensor, int] | None = None
+        self._handle: RemovableHandle | None = None
+        self.seconds = 0.0
+
+    def attach(self, model: torch.nn.Module) -> None:
+        """Listen to the forward passes of `model`."""
+        self._handle = model.register_forward_hook(self._on_forward, with_kwargs=True)
+
+    def detach(self) -> None:
+        """Stop listening."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+
+    def expect(self, rows: torch.Tensor, step: int) -> None:
+        """Announce which rows the next forward pass holds, and its optimizer step (from 1)."""
+        self._expected = (rows, step)
+
+    def _on_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if self._expected is None:
+            return
+        started = time.perf_counter()
+        rows, step = self._expected
+        self._expected = None
+        mask = output.label_mask
+        ids = kwargs["labels"][:, 1:][mask]
+        values = (output.log_probs.detach()[mask], output.is_top1[mask], output.entropy.detach()[mask])
+        logprobs, is_top1, entropy = (value.cpu().numpy() for value in values)
+        self._forwards.append(
+            _Forward(
+                rows.cpu().numpy(),
+                step,
+                mask.sum(dim=1).cpu().numpy(),
+                ids.cpu().numpy(),
+                logprobs.astype(np.float32),
+                is_top1.astype(bool),
+                entropy.astype(np.float32),
+            )
+        )
+        self.seconds += time.perf_counter() - started
+
+    def step_loss(self, step: int) -> float:
+        """Mean negative log-probability of the answer tokens of a step, end tokens included."""
+        logprobs = np.concatenate([f.logprobs for f in self._forwards if f.step == step])
+        return -float(logprobs.mean(dtype=np.float64))
+
+    def rows_of(self, step: int) -> np.ndarray:
+        """Rows of a step."""
+        return np.concatenate([f.rows for f in self._forwards if f.step == step])
+
+    def not_finite(self, step: int) -> np.ndarray:
+        """Rows of a step with a log-probability that is NaN or infinite."""
+        found = [
+            f.rows[np.unique(np.repeat(np.arange(len(f.rows)), f.lengths)[~np.isfinite(f.logprobs)])]
+            for f in self._forwards
+            if f.step == step
+        ]
+        return np.concatenate(found)
+
+    def frame(self) -> pl.DataFrame:
+        """Give everything recorded since the recorder was made, in order.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns of `RECORD`, one row per question and forward pass.
+        """
+        if not self._forwards:
+            return pl.DataFrame(schema=RECORD)
+
+        def flat(name: str) -> np.ndarray:
+            return np.concatenate([getattr(forward, name) for forward in self._forwards])
+
+        lengths = flat("lengths")
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        ids = flat("ids")
+        tokens = {
+            "token_ids": ids.astype(np.int32),
+            "token_logprobs": flat("logprobs"),
+            "token_mask": self._counts(ids),
+            "token_is_top1": flat("is_top1"),
+            "token_entropy": flat("entropy"),
+        }
+        columns = {
+            name: pl.from_arrow(pa.LargeListArray.from_arrays(offsets, pa.array(values)))
+            for name, values in tokens.items()
+        }
+        steps = np.repeat([f.step for f in self._forwards], [len(f.rows) for f in self._forwards])
+        frame = pl.DataFrame({"row": flat("rows"), "step": steps, **columns})
+        return frame.select(pl.col(name).cast(dtype) for name, dtype in RECORD.items())
+
+    def _counts(self, ids: np.ndarray) -> np.ndarray:
+        """Tell for each token whether it belongs to the answer."""
+        distinct, where = np.unique(ids, return_inverse=True)
+        counts = [
+            token not in self._special and bool(self._tokenizer.decode([token]).strip()) for token in distinct.tolist()
+        ]
+        return np.array(counts, dtype=bool)[where]

@@ -1,0 +1,114 @@
+"""Command line of qa-trainer; the heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qa_trainer.errors import QATrainerError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Fine-tune a vision-language model on spatial questions and record its confidence on the way.",
+)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    """Fine-tune a vision-language model on spatial questions and record its confidence on the way."""
+
+
+@app.command()
+def sft(
+    questions: Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")],
+    store: Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")],
+    model: Annotated[str, typer.Option(help="Folder of a model, a hub id, or 'tiny' (shipped, no download).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command again resumes it.")],
+    config: Annotated[Path | None, typer.Option(help="TOML file with the settings below, as keys.")] = None,
+    state_from: Annotated[Path | None, typer.Option(help="--out of the run to continue: optimizer, step.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 100]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 64]")] = None,
+    micro_batch_size: Annotated[int | None, typer.Option(help="Questions per forward pass. [default: all]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Constant learning rate. [default: 1e-06]")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW. [default: 0.0]")] = None,
+    max_grad_norm: Annotated[float | None, typer.Option(help="Gradient clipping, 0 = none. [default: 1.0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed. [default: 0]")] = None,
+    round_number: Annotated[int | None, typer.Option("--round", help="Round. [default: the questions']")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16 arithmetic. [default: float32]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="vision, connector or language; repeatable.")] = None,
+    activation_checkpointing: Annotated[
+        bool | None, typer.Option(help="Less memory, more time. [default: no-activation-checkpointing]")
+    ] = None,
+    save_steps: Annotated[int | None, typer.Option(help="Steps between checkpoints. [default: 20]")] = None,
+    image_cache_mb: Annotated[int | None, typer.Option(help="Memory for frames. [default: 1024]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+) -> None:
+    """Fine-tune on questions; write model, optimizer state and the confidence of every answer trained on."""
+    from dataclasses import asdict
+
+    from qa_trainer.config import load_settings
+    from qa_trainer.run import SFTInputs, run_sft
+
+    overrides = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "micro_batch_size": micro_batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "max_grad_norm": max_grad_norm,
+        "seed": seed,
+        "round": round_number,
+        "dtype": dtype,
+        "device": device,
+        "freeze": freeze or None,
+        "activation_checkpointing": activation_checkpointing,
+        "save_steps": save_steps,
+        "image_cache_mb": image_cache_mb,
+    }
+    settings = load_settings(config, overrides)
+    inputs = SFTInputs(questions, store, model, state_from)
+    try:
+        summary = run_sft(inputs, settings, out, force=force, report=_report)
+    except KeyboardInterrupt:
+        _report(f"stopped; the same command goes on from the last checkpoint in {out}")
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo(json.dumps(asdict(summary)))
+    loss = f"loss {summary.loss[0]:.4f} -> {summary.loss[-1]:.4f}"
+    done = "already complete" if summary.already_complete else f"{summary.seconds:.1f} s"
+    refused = f", {summary.rejects} questions refused (see {out / 'rejects.parquet'})" if summary.rejects else ""
+    _report(
+        f"{out}: step {summary.global_step}, {summary.predictions} predictions, {loss}{refused}, {done}; "
+        f"next: qa-confidence label {out} --out DIR"
+    )
+    if summary.rejects:
+        raise typer.Exit(1)
+
+
+def _report(line: str) -> None:
+    """Write a line of progress."""
+    typer.echo(line, err=True)
+
+
+def main() -> None:
+    """Run the command line; user errors exit with 2 and without a traceback."""
+    try:
+        app()
+    except Exception as error:
+        from qa_trainer.tableio import TableError
+
+        if not isinstance(error, (QATrainerError, TableError)) or "--debug" in sys.argv:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

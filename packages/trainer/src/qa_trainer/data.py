@@ -1,0 +1,175 @@
+"""Questions and frames of a store, as rows that TRL trains on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_trainer.errors import QATrainerError
+from qa_trainer.images import check_images
+from qa_trainer.prompts import PROMPTS, format_prompt
+from qa_trainer.tableio import read_table
+from qa_trainer.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
+
+_COLUMNS = [
+    *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
+    *("signature", "frame_set_id", "prompt_id", "round"),
+]
+_CONTROL_TOKEN = r"<\|\w+\|>"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Questions to train on, in the order of the file, and those refused.
+
+    Attributes
+    ----------
+    rows : polars.DataFrame
+        The columns of `questions` that the trainer needs, and `images`: list of str, relative to `store`, in the
+        order in which the model sees them (empty without a frame set).
+    rejects : polars.DataFrame
+        Table `rejects`.
+    store : Path
+        Folder of the images.
+    """
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    store: Path
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def examples(self, indices: list[int]) -> dict[str, list[Any]]:
+        """Build TRL's prompt-completion rows.
+
+        Parameters
+        ----------
+        indices : list of int
+            Row numbers; they wrap around after the last row.
+
+        Returns
+        -------
+        dict
+            `images` (lists of PIL images, opened and not yet decoded), `prompt` and `completion` (conversations), one
+            entry per index.
+        """
+        from PIL import Image
+
+        batch: dict[str, list[Any]] = {"images": [], "prompt": [], "completion": []}
+        for row in self.rows[[index % len(self.rows) for index in indices]].iter_rows(named=True):
+            text = format_prompt(row["question"], row["options"], row["prompt_id"])
+            content = [{"type": "image"}] * len(row["images"]) + [{"type": "text", "text": text}]
+            answer = [{"type": "text", "text": row["ground_truth"]}]
+            batch["images"].append([Image.open(self.store / path) for path in row["images"]])
+            batch["prompt"].append([{"role": "user", "content": content}])
+            batch["completion"].append([{"role": "assistant", "content": answer}])
+        return batch
+
+
+def load_samples(questions: Path, store: Path) -> Samples:
+    """Read the questions, join them with the frames that they were made for, and refuse those that cannot be trained.
+
+    Parameters
+    ----------
+    questions : Path
+        Table `questions`: a file or its folder.
+    store : Path
+        Folder with `frames` and `frame_sets` (read when a question has a frame set) and the images.
+
+    Raises
+    ------
+    TableError
+        A table is missing or lacks a column.
+    QATrainerError
+        No question is left, or the store names a frame or a frame set twice.
+    """
+    asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS)
+    rows = _with_images(asked.with_columns(_text_problem()), Path(store))
+    refused = rows.filter(pl.col("reason").is_not_null())
+    kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, "images")
+    samples = Samples(kept, _reject_rows(refused), Path(store))
+    if not len(samples):
+        counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
+        raise QATrainerError(f"{questions}: no question to train on ({counts or 'the table has no row'}).")
+    return samples
+
+
+def _text_problem() -> pl.Expr:
+    """Give the reason code of a question whose text cannot be used, else null."""
+    texts = pl.concat_str("question", pl.col("options").list.join("\n"), "ground_truth", ignore_nulls=True)
+
+    def empty(name: str) -> pl.Expr:
+        return pl.col(name).fill_null("").str.strip_chars() == ""
+
+    return pl.coalesce(
+        pl.when(empty("question_id") | empty("question")).then(pl.lit("no_question")),
+        pl.when(~pl.col("question_id").is_first_distinct()).then(pl.lit("duplicate_question")),
+        pl.when(empty("ground_truth")).then(pl.lit("no_ground_truth")),
+        pl.when(~pl.col("prompt_id").is_in(list(PROMPTS)).fill_null(False)).then(pl.lit("unknown_prompt")),
+        pl.when(texts.str.contains(_CONTROL_TOKEN)).then(pl.lit("special_token")),
+    ).alias("reason")
+
+
+def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
+    """Add `images`, `detail`, and the reason code of a question whose frames cannot be used."""
+    if asked["frame_set_id"].is_null().all():
+        return asked.with_columns(images=pl.lit([], dtype=pl.List(pl.String)), detail=pl.lit(""))
+    sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
+    frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
+    for table, name, key in ((sets, "frame_sets", "frame_set_id"), (frames, "frames", "frame_id")):
+        twice = table.filter(pl.struct("scene_name", key).is_duplicated())
+        if len(twice):
+            first = twice.row(0, named=True)
+            raise QATrainerError(f"{store}: '{name}' has {key} '{first[key]}' of scene '{first['scene_name']}' twice.")
+    shown = sets.join(asked.select("scene_name", "frame_set_id"), on=["scene_name", "frame_set_id"], how="semi")
+    shown = shown.explode("frame_ids", empty_as_null=True).join(
+        frames,
+        left_on=["scene_name", "frame_ids"],
+        right_on=["scene_name", "frame_id"],
+        how="left",
+        maintain_order="left",
+    )
+    bad = check_images(store, shown["image_path"].drop_nulls())
+    problems = pl.DataFrame(
+        [(path, *problem) for path, problem in bad.items()],
+        schema={"image_path": pl.String, "reason": pl.String, "detail": pl.String},
+        orient="row",
+    )
+    shown = shown.join(problems, on="image_path", how="left", maintain_order="left").with_columns(
+        reason=pl.when(pl.col("image_path").is_null()).then(pl.lit("missing_frame")).otherwise("reason"),
+        detail=pl.when(pl.col("image_path").is_null())
+        .then(pl.format("frame '{}' is not in the table 'frames'", pl.col("frame_ids").fill_null("")))
+        .otherwise("detail"),
+    )
+    of_set = shown.group_by("scene_name", "frame_set_id", maintain_order=True).agg(
+        images="image_path",
+        frame_reason=pl.col("reason").drop_nulls().first(),
+        detail=pl.col("detail").drop_nulls().first(),
+    )
+    joined = asked.join(of_set, on=["scene_name", "frame_set_id"], how="left", maintain_order="left")
+    absent = pl.col("frame_set_id").is_not_null() & pl.col("images").is_null()
+    return joined.with_columns(
+        reason=pl.coalesce("reason", pl.when(absent).then(pl.lit("missing_frame_set")), "frame_reason"),
+        detail=pl.when(absent)
+        .then(pl.format("frame set '{}'", "frame_set_id"))
+        .otherwise(pl.col("detail"))
+        .fill_null(""),
+        images=pl.col("images").fill_null([]),
+    )
+
+
+def _reject_rows(refused: pl.DataFrame) -> pl.DataFrame:
+    """Write refused questions as rows of the table `rejects`."""
+    return refused.select(
+        stage=pl.lit("sft"),
+        item="question_id",
+        scene_name="scene_name",
+        question_type="question_type",
+        signature="signature",
+        reason="reason",
+        detail="detail",
+    ).select(pl.col(name).cast(dtype) for name, dtype in REJECTS.items())

@@ -1,0 +1,163 @@
+"""Find a model, name its content, and load it for training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qa_trainer.errors import QATrainerError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
+
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+_HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+_PARTS = {
+    "vision": ("visual", "vision_tower", "vision_model"),
+    "connector": ("merger", "deepstack_merger_list", "multi_modal_projector", "connector"),
+    "language": ("language_model", "lm_head"),
+}
+"""Part to the module names that mark its parameters; a connector inside the vision tower is not `vision`."""
+
+
+def resolve_model(name: str) -> Path:
+    """Find the folder of a model: `tiny` (the base shipped with the package), a folder, or a hub id.
+
+    Raises
+    ------
+    QATrainerError
+        Nothing is there, or the folder holds no model.
+    """
+    if name == "tiny":
+        from qa_trainer.tiny import base_path
+
+        return base_path()
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if name.startswith((".", "/", "~")) or name.count("/") != 1:
+            raise QATrainerError(f"--model {name}: no such folder, and not a hub id ('owner/name').")
+        folder = _download(name)
+    if not (folder / "config.json").is_file():
+        raise QATrainerError(f"--model {name}: no config.json in {folder}; expected a saved transformers model.")
+    if not _weight_files(folder):
+        raise QATrainerError(f"--model {name}: no weights in {folder} (expected {' or '.join(_WEIGHTS)}).")
+    return folder
+
+
+def model_hash(folder: Path) -> str:
+    """Hash the weights and the configuration of a model; the folder's name and other files do not matter."""
+    digest = hashlib.sha256()
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    # The version of the library that saved the model says nothing about the model.
+    config.pop("transformers_version", None)
+    digest.update(json.dumps(config, sort_keys=True).encode())
+    for path in _weight_files(folder):
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """Load a vision-language model in float32, and its processor.
+
+    Raises
+    ------
+    QATrainerError
+        The folder does not hold a vision-language model with an image processor and a chat template.
+    """
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise QATrainerError(f"{folder}: not a loadable vision-language model ({_first_line(error)}).") from error
+    missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
+    if missing:
+        raise QATrainerError(f"{folder}: the processor lacks {' and '.join(missing)}; frames cannot be shown with it.")
+    if not processor.chat_template:
+        raise QATrainerError(f"{folder}: the processor has no chat template; save one with it.")
+    return model, processor
+
+
+def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> None:
+    """Exclude parts of the model from training.
+
+    Raises
+    ------
+    QATrainerError
+        The model has no parameter that is recognised as belonging to the part, or none is left to train.
+    """
+    owners = {name: _part_of(name) for name, _ in model.named_parameters()}
+    for part in parts:
+        if part not in owners.values():
+            raise QATrainerError(f"--freeze {part}: no parameter of {type(model).__name__} belongs to that part.")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(owners[name] not in parts)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise QATrainerError(f"--freeze {' '.join(parts)}: nothing is left to train.")
+
+
+def use_matmul_patches(model: PreTrainedModel) -> None:
+    """Compute patch embeddings as one matrix product.
+
+    A convolution whose input is exactly one kernel, as in Qwen-VL's patch embedding, is a product with the flattened
+    weight; on a CPU the convolution takes a quarter of a small model's step. Weights and their names stay.
+    """
+    import torch
+    from torch.nn import functional
+
+    class PatchConv3d(torch.nn.Conv3d):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            if input.shape[2:] != self.weight.shape[2:]:
+                return super().forward(input)
+            flat = functional.linear(input.flatten(1), self.weight.flatten(1), self.bias)
+            return flat[:, :, None, None, None]
+
+    for module in model.modules():
+        if type(module) is torch.nn.Conv3d and module.groups == 1 and not any(map(bool, _as_list(module.padding))):
+            module.__class__ = PatchConv3d
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _part_of(name: str) -> str | None:
+    """Name the part of the model that a parameter belongs to."""
+    words = set(name.split("."))
+    for part in ("connector", "vision", "language"):
+        if words.intersection(_PARTS[part]):
+            return part
+    return None
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """List the weight files; pickled ones only where there are no others."""
+    for pattern in _WEIGHTS:
+        if found := sorted(folder.glob(pattern)):
+            return found
+    return []
+
+
+def _download(name: str) -> Path:
+    """Get a model of the hub, from the local cache or the network."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (OSError, ValueError) as error:
+        raise QATrainerError(
+            f"--model {name}: no such folder, and the hub has no answer ({_first_line(error)}). "
+            "Offline, give a folder, a model of the local Hugging Face cache, or 'tiny'."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Shorten a library's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,226 @@
+"""The folder of a training run: who owns it, what it holds, and from where a killed run goes on.
+
+::
+
+    OUT/run.json, config.toml    what the run is: settings, and hashes of its inputs; written first
+    OUT/rejects.parquet          questions that are not trained on
+    OUT/checkpoints/             the last whole checkpoint, with the predictions up to it; gone at the end
+    OUT/model/                   the trained model and its processor
+    OUT/state/                   optimizer, scheduler, random numbers, step: what the next round continues from
+    OUT/predictions.parquet      one row per question and training pass
+    OUT/manifest.json            times and places; written last, so that it marks a complete run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from qa_trainer.errors import QATrainerError
+from qa_trainer.tableio import write_json
+
+COMPLETE = "complete.json"
+"""Written into a checkpoint last; a checkpoint without it is half-written."""
+PREDICTIONS = "predictions.parquet"
+TRAINER_STATE = "trainer_state.json"
+_STATE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state")
+_NOT_KEPT = ("training_args.bin", PREDICTIONS, COMPLETE)
+
+Status = Literal["new", "resumed", "complete"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """An output folder that this process has locked.
+
+    Attributes
+    ----------
+    path : Path
+    status : {"new", "resumed", "complete"}
+        What was found in it.
+    """
+
+    path: Path
+    status: Status
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def last_checkpoint(self) -> Path | None:
+        """Find the newest whole checkpoint."""
+        whole = [path.parent for path in self.checkpoints.glob(f"checkpoint-*/{COMPLETE}")]
+        return max(whole, key=_step_of, default=None)
+
+    def begin(self, identity: Mapping[str, Any], config_toml: str) -> None:
+        """Drop what a run of another identity or a kill left behind, and write down what this run is."""
+        if self.status == "new":
+            _empty(self.path)
+        else:
+            last = self.last_checkpoint()
+            for path in (*self.checkpoints.glob("*"), *self.path.glob(".*.partial")):
+                if path != last:
+                    _remove(path)
+        (self.path / "config.toml").write_text(config_toml, encoding="utf-8")
+        write_json(self.path / "run.json", identity)
+
+    def seal(self, checkpoint: Path, step: int) -> None:
+        """Declare a checkpoint whole, once it is on disk, and delete the older ones."""
+        for path in checkpoint.rglob("*"):
+            if path.is_file():
+                _fsync(path)
+        write_json(checkpoint / COMPLETE, {"global_step": step})
+        for path in self.checkpoints.glob("*"):
+            if path != checkpoint:
+                _remove(path)
+
+    def finish(self, checkpoint: Path, state: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+        """Turn the last checkpoint into `model`, `state` and `predictions.parquet`, and mark the run complete.
+
+        Parameters
+        ----------
+        checkpoint : Path
+            Checkpoint of the last step.
+        state, manifest : mapping
+            Content of `state/state.json` and `manifest.json`.
+        """
+        parts: dict[str, list[Path]] = {"model": [], "state": []}
+        for path in sorted(checkpoint.iterdir()):
+            if path.name not in _NOT_KEPT:
+                parts["state" if path.name.startswith(_STATE_FILES) else "model"].append(path)
+        for part, sources in parts.items():
+            with _new_folder(self.path / part) as folder:
+                for source in sources:
+                    _copy(source, folder / source.name)
+                if part == "state":
+                    write_json(folder / "state.json", state)
+        _copy(checkpoint / PREDICTIONS, self.path / PREDICTIONS)
+        write_json(self.path / "manifest.json", manifest)
+        shutil.rmtree(self.checkpoints)
+
+
+@contextlib.contextmanager
+def open_run(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[RunFolder]:
+    """Lock the folder of a run and see what is in it.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run; made when it is not there.
+    identity : mapping
+        What decides the result of the run, as JSON values.
+    force : bool
+        Start again whatever is there.
+
+    Raises
+    ------
+    QATrainerError
+        The folder holds something else, or a run with another identity, and `force` is false; or another process is
+        training into it.
+    """
+    out = Path(out)
+    if out.is_file():
+        raise QATrainerError(f"{out}: a file is there; --out needs a folder.")
+    status: Status = "new" if force else _status(out, identity)
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise QATrainerError(f"{out}: another process is training into this folder; wait for it.") from None
+        yield RunFolder(out, status)
+
+
+def _status(out: Path, identity: Mapping[str, Any]) -> Status:
+    """Compare what is in the folder with what is asked for."""
+    present = [path.name for path in out.iterdir() if path.name != ".lock"] if out.is_dir() else []
+    if not present:
+        return "new"
+    try:
+        found = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise QATrainerError(
+            f"{out}: the output folder exists and holds no training run. Choose another --out, or pass --force."
+        ) from None
+    # The same round trip as the stored identity has made.
+    wanted = json.loads(json.dumps(identity))
+    if differences := list(_differences(found, wanted)):
+        raise QATrainerError(
+            f"{out}: holds a run with another configuration ({'; '.join(differences)}). "
+            "Choose another --out, or pass --force to start again."
+        )
+    return "complete" if (out / "manifest.json").is_file() else "resumed"
+
+
+def _differences(found: Any, wanted: Any, name: str = "") -> Iterator[str]:
+    """Name the values in which two configurations differ."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted({*found, *wanted}):
+            yield from _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
+    elif found != wanted:
+        yield f"{name} was {found}, is {wanted}"
+
+
+def _step_of(checkpoint: Path) -> int:
+    """Read the step from the name of a checkpoint."""
+    return int(checkpoint.name.rsplit("-", 1)[1])
+
+
+@contextlib.contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of `target` when the block ends well."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        _remove(target)
+        temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _copy(source: Path | str, target: Path | str) -> None:
+    """Put a file or a folder at a second place, without copying its bytes where the file system can share them."""
+    source, target = Path(source), Path(target)
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_copy)
+        return
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+        _fsync(target)
+
+
+def _empty(folder: Path) -> None:
+    """Remove everything but the lock."""
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _fsync(path: Path) -> None:
+    """Flush a file to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
