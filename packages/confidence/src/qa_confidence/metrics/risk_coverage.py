@@ -167,7 +167,7 @@ def _area(n: Floats, loss: Floats) -> Floats:
     end = np.cumsum(n, axis=-1)
     start = end - n
     before = np.cumsum(loss, axis=-1) - loss
-    harmonic = _harmonic(end) - _harmonic(start)
+    harmonic = np.diff(_harmonic(end), axis=-1, prepend=0.0)
     return ratio((loss + (before - start * mean) * harmonic).sum(axis=-1), end[..., -1])
 
 
