@@ -17,7 +17,7 @@ from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts
 from qa_engine.proposers.template import SceneCandidates, TemplateProposer
-from qa_engine.sampler import cell_weights, plan
+from qa_engine.sampler import cell_types, cell_weights, plan
 from qa_engine.seeding import scene_rng
 from qa_engine.store import Store
 from qa_engine.tables import QUESTIONS, REJECTS
@@ -152,9 +152,9 @@ def _run(
             generation.rejects = [batch.rejects for batch in counted]
             available = np.concatenate([batch.available for batch in counted])
             generation.n_available = int(available.sum())
-            shares = plan(
-                available, weights, request.count, scene_rng(request.seed, "", "generate/plan", request.round)
-            )
+            rng = scene_rng(request.seed, "", "generate/plan", request.round)
+            types = cell_types(select_tasks(request.tasks))
+            shares = plan(available, weights, types, request.count, rng)
             quotas = np.split(shares, np.cumsum([len(batch) for batch in batches])[:-1])
             work = [replace(part, quota=quota) for part, quota in zip(work, quotas, strict=True) if quota.any()]
         results = pool.map("write", work, progress)
@@ -209,6 +209,7 @@ class _Worker:
         self.store = Store(store)
         self.request = request
         self.weights = weights
+        self.types = cell_types(select_tasks(request.tasks))
         self.proposer = TemplateProposer(select_tasks(request.tasks), seed=request.seed, round=request.round)
 
     def count(self, work: _Work) -> _Result:
@@ -234,7 +235,7 @@ class _Worker:
 
     def _scene_plan(self, name: str, available: Rows) -> Rows:
         rng = scene_rng(self.request.seed, name, "generate/plan", self.request.round)
-        return plan(available[None], self.weights, self.request.per_scene or 0, rng)[0]
+        return plan(available[None], self.weights, self.types, self.request.per_scene or 0, rng)[0]
 
     def _available(self, names: list[str], scenes: dict[str, SceneCandidates]) -> Rows:
         none = np.zeros(sum(self.proposer.n_cells), dtype=np.int64)

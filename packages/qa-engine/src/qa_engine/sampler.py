@@ -64,14 +64,22 @@ def cell_weights(tasks: Sequence[Task], feedback: pl.DataFrame | None = None) ->
     return raw / raw.sum()
 
 
-def plan(available: Rows, weights: Array, total: int, rng: np.random.Generator) -> Rows:
-    """Share `total` questions out over cells by weight, and within a cell evenly over scenes.
+def cell_types(tasks: Sequence[Task]) -> Rows:
+    """Return the number of the task that each cell belongs to, in the order of `cell_names`."""
+    return np.repeat(np.arange(len(tasks)), [len(task.knob.labels) for task in tasks])
+
+
+def plan(available: Rows, weights: Array, types: Rows, total: int, rng: np.random.Generator) -> Rows:
+    """Share `total` questions out over question types and cells by weight, and within a cell evenly over scenes.
 
     Parameters
     ----------
     available : (s, k) int64
         Candidates per scene and cell.
     weights : (k,) float64
+        A type weighs as much as its cells together.
+    types : (k,) int64
+        Question type of each cell.
     total : int
         Wanted; where fewer are available, all are taken.
     rng : numpy.random.Generator
@@ -84,14 +92,22 @@ def plan(available: Rows, weights: Array, total: int, rng: np.random.Generator) 
 
     Notes
     -----
-    A cell that runs out passes its share on to the others by weight.
+    A cell that runs out passes its share on to the cells of its type, a type to the other types.
 
     Examples
     --------
-    >>> plan(np.array([[5, 1], [5, 0]]), np.array([0.5, 0.5]), 6, np.random.default_rng(0)).sum(axis=0).tolist()
+    >>> available, weights = np.array([[5, 1], [5, 0]]), np.array([0.5, 0.5])
+    >>> plan(available, weights, np.array([0, 0]), 6, np.random.default_rng(0)).sum(axis=0).tolist()
     [5, 1]
     """
-    per_cell = share_out(available.sum(axis=0), weights, total)
+    supply = available.sum(axis=0)
+    n_types = int(types.max(initial=-1)) + 1
+    of_type = np.arange(n_types)[:, None] == types
+    per_type = share_out(of_type @ supply, of_type @ weights, total)
+    per_cell = np.zeros_like(supply)
+    for kind in np.flatnonzero(per_type):
+        own = of_type[kind]
+        per_cell[own] = share_out(supply[own], weights[own], int(per_type[kind]))
     quotas = np.zeros_like(available)
     for k in np.flatnonzero(per_cell):
         quotas[:, k] = _level(available[:, k], int(per_cell[k]), rng)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from qa_engine.sampler import FLOOR, cell_names, cell_weights, plan, share_out
+from qa_engine.sampler import FLOOR, cell_names, cell_types, cell_weights, plan, share_out
 from qa_engine.tables import FEEDBACK
 from qa_engine.tasks import TASKS, select_tasks
 
@@ -45,11 +45,11 @@ def test_weights_of_the_baseline_rule():
 def test_shares_move_to_the_frontier():
     tasks = select_tasks(["object_counting", "room_size_estimation"])
     available = np.full((20, 8), 50)
-    before = plan(available, cell_weights(tasks), 800, np.random.default_rng(0)).sum(axis=0)
+    before = plan(available, cell_weights(tasks), cell_types(tasks), 800, np.random.default_rng(0)).sum(axis=0)
     table = feedback_table(
         [("s", *name, 100, 90 if k == 2 else 5) for k, name in enumerate(cell_names(tasks)) if k != 7]
     )
-    after = plan(available, cell_weights(tasks, table), 800, np.random.default_rng(0)).sum(axis=0)
+    after = plan(available, cell_weights(tasks, table), cell_types(tasks), 800, np.random.default_rng(0)).sum(axis=0)
     assert before.tolist() == [100] * 8
     assert after.sum() == 800
     assert after[2] > 500  # 91/102 against six cells of 6/102 and one at the floor
@@ -66,7 +66,7 @@ def test_shares_move_to_the_frontier():
 def test_plan_takes_what_there_is_and_never_more(available, total, seed):
     rng = np.random.default_rng(seed)
     weights = rng.dirichlet(np.ones(available.shape[1]))
-    quotas = plan(available, weights, total, rng)
+    quotas = plan(available, weights, rng.permutation(available.shape[1]) % 3, total, rng)
     assert (quotas >= 0).all()
     assert (quotas <= available).all()
     assert quotas.sum() == min(total, available.sum())
