@@ -117,11 +117,11 @@ def last_lines(log: Path, n: int, *, limit: int = 4096) -> list[str]:
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    lines = [line.rstrip("\r").rsplit("\r", 1)[-1].strip() for line in text.split("\n")]
+    lines = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
     return [line for line in lines if line][-n:]
 
 
 def last_line(log: Path) -> str:
     """Give the last line of a log, printable and short."""
     lines = last_lines(log, 1)
-    return "".join(c for c in lines[0] if c.isprintable())[:80] if lines else ""
+    return "".join(c for c in lines[0].strip() if c.isprintable())[:80] if lines else ""

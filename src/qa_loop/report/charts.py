@@ -90,8 +90,8 @@ def histogram(counts: np.ndarray, *, cuts: tuple[float, float], name: str) -> st
 
 def stacked_bars(rows: Mapping[str, Mapping[str, int]], *, styles: Sequence[str], name: str) -> str:
     """Draw one horizontal bar of 100% per row, cut into the parts that `styles` names, with their shares."""
-    step, left, width = 30, 62, 2 * WIDTH
-    inner, height = width - left - RIGHT, step * len(rows) + 24
+    step, left, width = 30, 56, WIDTH + 40
+    inner, height = width - left - RIGHT, step * len(rows) + 20
     parts: list[str] = []
     for i, (label, counts) in enumerate(rows.items()):
         total, start, y = sum(counts.values()) or 1, 0.0, i * step + 2
