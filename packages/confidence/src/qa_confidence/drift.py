@@ -68,7 +68,7 @@ class RefitVerdict:
 
 
 def population_stability(before: ArrayLike, after: ArrayLike, *, bins: int = PSI_BINS) -> float:
-    """Population stability index: sum (q - p) log(q / p) over bins of equal mass of `before`.
+    """Compute the population stability index: sum (q - p) log(q / p) over bins of equal mass of `before`.
 
     Half a row is added to every bin. Read as a rule of thumb: below 0.1 no shift, above 0.25 a large one.
 
@@ -152,6 +152,7 @@ def _group_drift(name: str, before: pl.DataFrame, after: pl.DataFrame, *, resamp
     )
 
 
+@dataclass(frozen=True)
 class SignedGap(BinnedError):
     """Mean confidence less mean score, with its sign."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -80,24 +80,48 @@ class ClusterBootstrap:
         share = np.full(max(self.n_clusters, 1), 1 / max(self.n_clusters, 1))
         self.draws = rng.multinomial(self.n_clusters, share, size=resamples).astype(np.float64)
 
-    def replicates(self, metric: Metric, rows: Rows) -> tuple[Floats, Floats]:
-        """Metric of every resample, (resamples,), and with every cluster left out once, (n_clusters,)."""
-        cells = metric.cells(rows, max_cells=MAX_RANK_CELLS)
-        totals = cells.cluster_totals(rows.weight, self.codes, self.n_clusters)
-        flat = totals.reshape(self.n_clusters, -1)
-        shape = totals.shape[1:]
-        resampled = metric.value((self.draws @ flat).reshape(-1, *shape))
-        left_out = metric.value((flat.sum(axis=0) - flat).reshape(-1, *shape))
-        return resampled, left_out
 
-    def estimate(self, metric: Metric, rows: Rows, *, level: float, interval: Interval) -> Estimate:
+class Evaluator:
+    """Metrics of one set of rows; sums are kept, as several metrics are computed from the same ones."""
+
+    def __init__(self, rows: Rows, boot: ClusterBootstrap) -> None:
+        self.rows = rows
+        self.boot = boot
+        self._totals: dict[Hashable, Floats] = {}
+        self._clusters: dict[Hashable, Floats] = {}
+
+    def value(self, metric: Metric) -> float:
+        """Compute the metric of all rows."""
+        if metric.layout not in self._totals:
+            self._totals[metric.layout] = metric.cells(self.rows).totals(self.rows.weight)
+        return float(metric.value(self._totals[metric.layout]))
+
+    def resampled(self, metric: Metric) -> Floats:
+        """Compute the metric of every resample, (resamples,)."""
+        totals = self._cluster_totals(metric)
+        flat = totals.reshape(len(totals), -1)
+        return metric.value((self.boot.draws @ flat).reshape(-1, *totals.shape[1:]))
+
+    def left_out(self, metric: Metric) -> Floats:
+        """Compute the metric with every cluster left out once, (n_clusters,)."""
+        totals = self._cluster_totals(metric)
+        return metric.value(totals.sum(axis=0) - totals)
+
+    def estimate(self, metric: Metric, *, level: float = 0.95, interval: Interval = "percentile") -> Estimate:
         """Compute a metric with its interval."""
-        value = metric.of(rows)
+        value = self.value(metric)
         low = high = float("nan")
-        if self.n_clusters > 1:
-            resampled, left_out = self.replicates(metric, rows)
-            low, high = _bounds(value, resampled, left_out, level=level, interval=interval)
-        return Estimate(value, low, high, len(rows.score), self.n_found)
+        if self.boot.n_clusters > 1:
+            left_out = self.left_out(metric) if interval == "bca" else np.empty(0)
+            low, high = _bounds(value, self.resampled(metric), left_out, level=level, interval=interval)
+        return Estimate(value, low, high, len(self.rows.score), self.boot.n_found)
+
+    def _cluster_totals(self, metric: Metric) -> Floats:
+        if metric.layout not in self._clusters:
+            cells = metric.cells(self.rows, max_cells=MAX_RANK_CELLS)
+            totals = cells.cluster_totals(self.rows.weight, self.boot.codes, self.boot.n_clusters)
+            self._clusters[metric.layout] = totals
+        return self._clusters[metric.layout]
 
 
 def bootstrap(
@@ -113,7 +137,7 @@ def bootstrap(
 ) -> Estimate:
     """Compute a metric with a bootstrap interval that resamples clusters.
 
-    Bin edges of equal-mass bins are those of the whole sample; metrics that rank tell at most 1,024 ranks apart in
+    Bin edges of equal-mass bins are those of the whole sample; metrics that rank tell at most 512 ranks apart in
     the resamples (all of them in the value). Percentile intervals of an ECE lie high, as the ECE of a resample is
     biased upward; `bca` corrects for bias and skew, and needs about 20 clusters or more.
 
@@ -136,7 +160,7 @@ def bootstrap(
     """
     rows = check_rows(confidence, score)
     boot = ClusterBootstrap(cluster, n=len(rows.score), resamples=resamples, seed=seed)
-    return boot.estimate(find_metric(metric), rows, level=level, interval=interval)
+    return Evaluator(rows, boot).estimate(find_metric(metric), level=level, interval=interval)
 
 
 def paired_bootstrap(
@@ -161,10 +185,11 @@ def paired_bootstrap(
     one, two = check_rows(first, score), check_rows(second, score)
     chosen = find_metric(metric)
     boot = ClusterBootstrap(cluster, n=len(one.score), resamples=resamples, seed=seed)
-    value = chosen.of(one) - chosen.of(two)
+    evaluators = Evaluator(one, boot), Evaluator(two, boot)
+    value = evaluators[0].value(chosen) - evaluators[1].value(chosen)
     low = high = float("nan")
     if boot.n_clusters > 1:
-        differences = boot.replicates(chosen, one)[0] - boot.replicates(chosen, two)[0]
+        differences = evaluators[0].resampled(chosen) - evaluators[1].resampled(chosen)
         low, high = _bounds(value, differences, differences, level=level, interval="percentile")
     return Estimate(value, low, high, len(one.score), boot.n_found)
 
@@ -188,7 +213,8 @@ def evaluate(
     rows = check_rows(confidence, score)
     boot = ClusterBootstrap(cluster, n=len(rows.score), resamples=resamples, seed=seed)
     chosen = METRICS if metrics is None else metrics
-    return {name: boot.estimate(metric, rows, level=0.95, interval="percentile") for name, metric in chosen.items()}
+    evaluator = Evaluator(rows, boot)
+    return {name: evaluator.estimate(metric) for name, metric in chosen.items()}
 
 
 def find_metric(metric: str | Metric) -> Metric:

@@ -8,13 +8,14 @@ cost a matrix product.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 
 from qa_confidence.arrays import Floats, Ints, Rows
 
-MAX_RANK_CELLS = 1024
+MAX_RANK_CELLS = 512
 """Confidence ranks that a bootstrap tells apart; the point estimate tells all apart."""
 
 
@@ -52,6 +53,11 @@ class Cells:
 
 class Metric(ABC):
     """A number computed from confidence and score."""
+
+    @property
+    def layout(self) -> Hashable:
+        """Name of the cells: metrics of one layout are computed from the same sums."""
+        return self
 
     @abstractmethod
     def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:

@@ -6,6 +6,7 @@ The score is any number in [0, 1], so "calibrated" means that rows of confidence
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,11 @@ class BinnedError(Metric):
     def __post_init__(self) -> None:
         if self.bins < 1:
             raise InputError(f"bins must be at least 1, found {self.bins}.")
+
+    @property
+    def layout(self) -> Hashable:
+        """Name of the cells."""
+        return ("bins", self.bins, self.binning)
 
     def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:
         """Put the rows into cells."""

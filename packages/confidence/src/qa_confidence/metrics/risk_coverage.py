@@ -6,6 +6,7 @@ such a block the expected curve over all its orders is used.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,31 +16,32 @@ from qa_confidence.arrays import Floats, Rows, check_rows
 from qa_confidence.metrics.cells import Cells, Metric, rank_codes, ratio
 
 
-@dataclass(frozen=True)
-class Aurc(Metric):
-    """Area under the risk-coverage curve, optionally less that of the best order."""
+class RiskMetric(Metric):
+    """A number of the risk-coverage curve."""
 
-    excess: bool = False
+    @property
+    def layout(self) -> Hashable:
+        """Name of the cells."""
+        return "risk"
 
     def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:
-        """Put the rows into cells."""
+        """Count answers and losses by falling confidence, and once more by falling score."""
         by_confidence, first = rank_codes(-rows.confidence, rows.weight, max_cells=max_cells)
         by_score, second = rank_codes(-rows.score, rows.weight, max_cells=max_cells)
         n = len(by_confidence)
-        loss = 1 - rows.score
-        one, none = np.ones(n), np.zeros(n)
-        columns = np.stack(
-            [
-                np.concatenate([one, none]),
-                np.concatenate([loss, none]),
-                np.concatenate([none, one]),
-                np.concatenate([none, loss]),
-            ]
-        )
-        if not self.excess:
-            return Cells(np.arange(n), by_confidence, columns[:2, :n], first)
+        columns = np.zeros((4, 2 * n))
+        columns[0, :n] = columns[2, n:] = 1.0
+        columns[1, :n] = columns[3, n:] = 1 - rows.score
+        row = np.arange(n)
         code = np.concatenate([by_confidence, by_score])
-        return Cells(np.concatenate([np.arange(n)] * 2), code, columns, max(first, second))
+        return Cells(np.concatenate([row, row]), code, columns, max(first, second))
+
+
+@dataclass(frozen=True)
+class Aurc(RiskMetric):
+    """Area under the risk-coverage curve, optionally less that of the best order."""
+
+    excess: bool = False
 
     def value(self, totals: Floats) -> Floats:
         """Compute the metric from the sums."""
@@ -48,12 +50,8 @@ class Aurc(Metric):
 
 
 @dataclass(frozen=True)
-class Augrc(Metric):
+class Augrc(RiskMetric):
     """Area under the generalised risk-coverage curve."""
-
-    def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:
-        """Put the rows into cells."""
-        return Aurc().cells(rows, max_cells=max_cells)
 
     def value(self, totals: Floats) -> Floats:
         """Compute the metric from the sums."""
@@ -64,14 +62,10 @@ class Augrc(Metric):
 
 
 @dataclass(frozen=True)
-class CoverageAtRisk(Metric):
+class CoverageAtRisk(RiskMetric):
     """Largest share of answers that a confidence threshold keeps at a given risk."""
 
     risk: float
-
-    def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:
-        """Put the rows into cells."""
-        return Aurc().cells(rows, max_cells=max_cells)
 
     def value(self, totals: Floats) -> Floats:
         """Compute the metric from the sums."""

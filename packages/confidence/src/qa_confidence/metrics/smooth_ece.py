@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qa_confidence.arrays import Floats, Rows, check_rows
+from qa_confidence.arrays import Floats, Ints, Rows, check_rows
 from qa_confidence.metrics.cells import Cells, Metric
 
 GRID = 2048
@@ -107,6 +107,29 @@ def smooth_curve(
     enough = density * len(rows.score) * chosen > 1.0
     value = np.divide(smoothed[1], density, out=np.full(len(density), np.nan), where=enough)
     return SmoothCurve(np.linspace(0, 1, grid + 1), np.clip(value, 0.0, 1.0), density, chosen)
+
+
+def curves(
+    confidence: Floats, score: Floats, cluster: Ints, draws: Floats, *, width: float, grid: int = BOOTSTRAP_GRID
+) -> Floats:
+    """Compute the smooth curve of every resample of clusters, (resamples, grid + 1); NaN where there is no data.
+
+    Parameters
+    ----------
+    confidence, score : (n,) float64
+    cluster : (n,) int64
+        Codes from 0.
+    draws : (resamples, n_clusters) float64
+        How often each cluster is drawn.
+    width : float
+        Standard deviation of the kernel.
+    """
+    cells = spread(confidence, np.stack([np.ones(len(score)), score]), grid)
+    totals = cells.cluster_totals(np.ones(len(score)), cluster, draws.shape[1])
+    sampled = (draws @ totals.reshape(len(totals), -1)).reshape(-1, *totals.shape[1:])
+    smoothed = _smooth(_mirror_spectrum(sampled), np.full(sampled.shape[:-1], width))
+    mass, hits = smoothed[:, 0], smoothed[:, 1]
+    return np.clip(np.divide(hits, mass, out=np.full(mass.shape, np.nan), where=mass > 1e-6), 0.0, 1.0)
 
 
 def spread(values: Floats, columns: Floats, grid: int) -> Cells:

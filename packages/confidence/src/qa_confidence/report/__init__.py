@@ -1,0 +1,1 @@
+"""The calibration report: figures, charts, and the page in HTML and Markdown."""

@@ -1,0 +1,82 @@
+"""Two rounds side by side, for the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import polars as pl
+
+from qa_confidence.calibrating import group_names, scored_pairs
+from qa_confidence.calibrators import Calibrator
+from qa_confidence.drift import drift, order_bias, refit_verdict
+from qa_confidence.errors import QAConfidenceError
+from qa_confidence.labelling import TRAIN
+from qa_confidence.report.build import json_text
+from qa_confidence.report.page import Section, drift_table, estimate_text, to_markdown, verdict_text
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The comparison as text."""
+
+    markdown: str
+    json: str
+
+
+def compare_rounds(
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    *,
+    calibrator: Calibrator | None,
+    questions: pl.DataFrame | None,
+    resamples: int,
+    seed: int,
+) -> Comparison:
+    """Compare confidence and score of two rounds per question type."""
+    column = "raw_confidence" if calibrator is None else str(calibrator.context.get("input"))
+    first, second = scored_pairs(before, column=column), scored_pairs(after, column=column)
+    groups = drift(first, second, resamples=resamples, seed=seed)
+    texts, verdict = [], None
+    if calibrator is not None:
+        verdict = refit_verdict(
+            calibrator,
+            second["value"].to_numpy(),
+            second["score"].to_numpy(),
+            cluster=second["scene_name"].to_numpy(),
+            group=group_names(second, calibrator.context["grouping"], questions),
+            resamples=resamples,
+            seed=seed,
+        )
+        texts.append(verdict_text(verdict))
+    part = Section("Drift", texts, [drift_table(groups)], [])
+    value = {"drift": [asdict(group) for group in groups], "refit": None if verdict is None else asdict(verdict)}
+    return Comparison(to_markdown("Two rounds", column, [part], warning=None), json_text(value))
+
+
+def compare_order(
+    training: pl.DataFrame, frozen: pl.DataFrame, steps: pl.DataFrame, *, resamples: int, seed: int
+) -> Comparison:
+    """Measure order bias between training-time and frozen likelihood of the same ground truths."""
+    key = ["question_id", "round"]
+    first_step = steps.filter(pl.col("phase") == TRAIN).group_by(key).agg(pl.col("step").min())
+    timed = training.filter(pl.col("gold_confidence").is_not_null()).join(first_step, on=key, how="inner")
+    still = frozen.filter(pl.col("gold_confidence").is_not_null()).select("question_id", frozen="gold_confidence")
+    rows = timed.join(still.unique("question_id", keep="first", maintain_order=True), on="question_id", how="inner")
+    if rows.is_empty():
+        raise QAConfidenceError(
+            "No question has a training step, a training-time gold_confidence and one of the frozen pass."
+        )
+    result = order_bias(
+        rows["step"].to_numpy(),
+        rows["gold_confidence"].to_numpy(),
+        rows["frozen"].to_numpy(),
+        cluster=rows["scene_name"].to_numpy(),
+        resamples=resamples,
+        seed=seed,
+    )
+    text = (
+        f"{result.n} questions: training-time less frozen confidence is {result.mean_difference:.4f} on average and "
+        f"changes by {estimate_text(result.slope_per_100_steps)} per 100 steps."
+    )
+    page = to_markdown("Order bias", "gold_confidence", [Section("Slope", [text], [], [])], warning=None)
+    return Comparison(page, json_text(asdict(result)))
