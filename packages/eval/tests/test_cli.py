@@ -161,7 +161,7 @@ def test_start_up_imports_nothing_heavy():
 
 
 def test_every_command_has_help(command):
-    for name in ("score", "run", "benchmarks", "parsers", "runners"):
+    for name in ("score", "run", "compare", "report", "benchmarks", "parsers", "runners"):
         done = command(name, "--help")
         assert done.returncode == 0
         assert len(done.stdout) > 80

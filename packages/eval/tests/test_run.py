@@ -1,12 +1,13 @@
 """The command `run`, in this process."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
 import qa_eval.run as run_module
 from qa_eval.errors import QAEvalError
-from qa_eval.run import RunOptions, make_batches, run
+from qa_eval.run import RunOptions, degradation_curves, make_batches, run
 from qa_eval.tableio import read_metadata, read_table
 from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
 
@@ -124,3 +125,47 @@ def test_batches_do_not_mix_frame_counts():
 
     batches = make_batches([2, 0, 2, 2, 0], range(5), Sorter(), 2)
     assert batches == [[1, 4], [0, 2], [3]]
+
+
+def test_replay_scores_stored_answers_again(questions, store, tmp_path, options):
+    run(questions, store, tmp_path / "model", options)
+    replay = RunOptions("replay", parser="lenient")
+    result = run(questions, None, tmp_path / "out", replay, answers=tmp_path / "model")
+    first = read_table(tmp_path / "model", "predictions", PREDICTIONS)["completion"]
+    assert read_table(tmp_path / "out", "predictions", PREDICTIONS)["completion"].to_list() == first.to_list()
+    assert result.summary["parser"] == "lenient"
+
+
+def test_an_answers_file_that_lacks_a_question_leaves_it_unscored(questions, tmp_path):
+    (tmp_path / "answers.jsonl").write_text('{"id": "n0", "answer": 2}\n')
+    result = run(questions, None, tmp_path / "out", RunOptions("oracle"), answers=tmp_path / "answers.jsonl")
+    assert result.summary["unscored"] == {"missing_answer": 10}
+    assert result.summary["overall"]["mean"] == 1
+    with pytest.raises(QAEvalError, match="needs --answers"):
+        run(questions, None, tmp_path / "other", RunOptions("replay"))
+
+
+def test_single_frame_and_blind_show_less(questions, store, tmp_path, tiny_model):
+    found = {}
+    for name in ("transformers", "single-frame", "blind"):
+        shown = RunOptions(name, str(tiny_model), max_new_tokens=2, device="cpu")
+        run(questions, store, tmp_path / name, shown)
+        found[name] = read_table(tmp_path / name, "predictions", PREDICTIONS)["token_logprobs"].to_list()
+    assert found["transformers"] != found["single-frame"] != found["blind"]
+    assert found["transformers"][-1] == pytest.approx(found["blind"][-1], abs=1e-4)  # the question without frames
+
+
+def test_degraded_frames_change_the_answers_and_give_a_curve(questions, store, tmp_path, options):
+    clean = run(questions, store, tmp_path / "out", options)
+    damaged = {
+        name: run(questions, store, tmp_path / name.replace(":", "-"), replace(options, degrade=name))
+        for name in ("occlusion:1", "occlusion:5")
+    }
+    rows = [read_table(tmp_path / name, "predictions", PREDICTIONS) for name in ("out", "occlusion-1", "occlusion-5")]
+    assert len({str(table["token_logprobs"][0].to_list()) for table in rows}) == 3
+    assert rows[0]["token_ids"][-1].to_list() == rows[2]["token_ids"][-1].to_list()  # the question without frames
+    value = degradation_curves(tmp_path / "out", damaged, clean)
+    assert list(value["curves"]["occlusion"]["levels"]) == ["1", "5"]
+    assert json.loads((tmp_path / "out/curves.json").read_text()) == value
+    with pytest.raises(QAEvalError, match="nothing to degrade"):
+        run(questions, None, tmp_path / "x", RunOptions("oracle", degrade="blur:1"))

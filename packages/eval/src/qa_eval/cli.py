@@ -100,32 +100,58 @@ def run(
     benchmark: Annotated[str, typer.Option(help="Metrics and averages: see 'qa-eval benchmarks'.")] = "questions",
     parser: Annotated[str, typer.Option(help="How answers are read: see 'qa-eval parsers'.")] = "official",
     majority_from: Annotated[
-        Path | None, typer.Option(help="Questions that the majority runner is fitted on (default: the same).")
+        Path | None, typer.Option(help="Questions that baselines are fitted on (default: the same).")
+    ] = None,
+    answers: Annotated[Path | None, typer.Option(help="Stored answers, for replay and oracle.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Server of the openai runner, up to /v1.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight (openai).")] = 8,
+    retries: Annotated[int, typer.Option(min=0, help="Further attempts per request (openai).")] = 4,
+    timeout: Annotated[float, typer.Option(help="Seconds per request (openai).")] = 120.0,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps server responses (openai).")] = None,
+    degrade: Annotated[
+        str | None, typer.Option(help="Also run over damaged frames: kinds:levels, e.g. blur,fog:1,3,5.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
     force: Annotated[bool, typer.Option(help="Replace a run of another configuration in --out.")] = False,
 ) -> None:
     """Answer a questions table with a model or a baseline, and score the answers."""
-    from qa_eval.run import RunOptions
+    from dataclasses import replace
+
+    from qa_eval.degrade import parse_damages
+    from qa_eval.models import Connection
+    from qa_eval.run import RunOptions, degradation_curves
     from qa_eval.run import run as run_questions
     from qa_eval.summary import summary_table
 
     started = time.perf_counter()
-    result = run_questions(
-        questions,
-        store,
-        out,
-        RunOptions(runner, model, batch_size, max_new_tokens, round_, seed, device, benchmark, parser),
-        majority_from=majority_from,
-        force=force,
-        progress=_Progress(),
-    )
+    damages = [str(damage) for damage in parse_damages(degrade)] if degrade else []
+    chosen = RunOptions(runner, model, batch_size, max_new_tokens, round_, seed, device, benchmark, parser)
+
+    def start(folder: Path, what: RunOptions):
+        return run_questions(
+            questions,
+            store,
+            folder,
+            what,
+            majority_from=majority_from,
+            answers=answers,
+            connection=Connection(base_url, concurrency, retries, timeout, cache),
+            force=force,
+            progress=_Progress(),
+        )
+
+    result = start(out, chosen)
+    damaged = {name: start(out / "degrade" / name.replace(":", "-"), replace(chosen, degrade=name)) for name in damages}
     summary = result.summary
     if as_json:
         typer.echo(json.dumps(summary, indent=1))
     else:
         typer.echo(f"runner {summary['runner']}, model {summary['model_id']}, parser {summary['parser']}")
         typer.echo(summary_table(summary))
+    if damaged:
+        for kind, curve in degradation_curves(out, damaged, result)["curves"].items():
+            levels = "  ".join(f"{level}: {100 * cell['mean']:.1f}" for level, cell in curve["levels"].items())
+            typer.echo(f"{kind:<14} area {100 * curve['area']:5.1f}   {levels}", err=as_json)
     if result.already:
         typer.echo(f"{out}: this run is already finished; nothing to do.", err=True)
     else:
@@ -158,12 +184,55 @@ class _Progress:
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="Run folder or scores table A.")],
+    b: Annotated[Path, typer.Argument(help="Run folder or scores table B.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of the table.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+) -> None:
+    """Compare two runs on the same questions: paired differences with intervals."""
+    from qa_eval.compare_command import compare_runs, comparison_json, comparison_table
+
+    result, facts = compare_runs(a, b, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(comparison_json(result, facts), indent=1))
+    else:
+        for name in ("a", "b"):
+            typer.echo(f"{name.upper()}: " + ", ".join(f"{k} {v}" for k, v in facts[name].items() if v is not None))
+        typer.echo(comparison_table(result))
+    for what in ("parsers", "frames", "prompts"):
+        if facts[f"{what}_differ"]:
+            typer.echo(f"warning: the {what} of A and B differ.", err=True)
+    if facts["only_a"] or facts["only_b"]:
+        typer.echo(f"warning: {facts['only_a']} questions only in A, {facts['only_b']} only in B.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, the first one foremost.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.md, report.json, model_card.md.")],
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Spatial questions",
+    force: Annotated[bool, typer.Option(help="Replace --out.")] = False,
+) -> None:
+    """Write a report that opens offline: scores, intervals, confidence, degradation curves, examples."""
+    from qa_eval.report import write_report
+
+    started = time.perf_counter()
+    write_report(runs, out, title=title, force=force)
+    typer.echo(
+        f"{out}: report of {len(runs)} runs, {time.perf_counter() - started:.1f} s. Next: open {out}/report.html",
+        err=True,
+    )
+
+
+@app.command()
 def runners() -> None:
     """List the runners."""
     from qa_eval.models import RUNNERS
 
-    for name in RUNNERS:
-        typer.echo(name)
+    for name, kind in RUNNERS.items():
+        typer.echo(f"{name:<16} {kind.description}")
 
 
 @app.command()

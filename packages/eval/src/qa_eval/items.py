@@ -84,12 +84,29 @@ def frame_paths(questions: pl.DataFrame, store: Path) -> dict[tuple[str, str], t
     return found
 
 
-def build_items(questions: pl.DataFrame, frames: dict[tuple[str, str], tuple[Path, ...] | Problem]) -> list[Item]:
-    """Turn questions into items; questions whose frames have a problem get no frames here and a reject row later."""
-    return [_item(row, frames.get((row["scene_name"], row["frame_set_id"]), ())) for row in questions.to_dicts()]
+def depth_paths(store: Path) -> dict[Path, Path]:
+    """Map image files of a store to their depth maps, where there are any."""
+    columns = ["image_path", "depth_path"]
+    table = read_table(Path(store), "frames", FRAMES, columns=columns).drop_nulls()
+    return {Path(store) / image: Path(store) / depth for image, depth in table.iter_rows()}
 
 
-def _item(row: dict[str, Any], frames: tuple[Path, ...] | Problem) -> Item:
+def build_items(
+    questions: pl.DataFrame, frames: dict[tuple[str, str], tuple[Path, ...] | Problem], *, shown: str = "all"
+) -> list[Item]:
+    """Turn questions into items; questions whose frames have a problem get no frames here and a reject row later.
+
+    `shown` is all, middle (the frame in the middle alone) or none.
+    """
+    keys = zip(questions["scene_name"], questions["frame_set_id"], strict=True)
+    found = [frames.get(key, ()) for key in keys]
+    sets = [() if isinstance(paths, Problem) or shown == "none" else paths for paths in found]
+    if shown == "middle":
+        sets = [paths[len(paths) // 2 : len(paths) // 2 + 1] for paths in sets]
+    return [_item(row, paths) for row, paths in zip(questions.to_dicts(), sets, strict=True)]
+
+
+def _item(row: dict[str, Any], frames: tuple[Path, ...]) -> Item:
     options: Sequence[str] = row["options"] or ()
     return Item(
         question_id=row["question_id"],
@@ -98,5 +115,5 @@ def _item(row: dict[str, Any], frames: tuple[Path, ...] | Problem) -> Item:
         prompt=format_prompt(row["question"], options, row["prompt_id"]),
         ground_truth=row["ground_truth"],
         options=tuple(options),
-        frames=() if isinstance(frames, Problem) else frames,
+        frames=frames,
     )

@@ -17,10 +17,11 @@ import numpy as np
 import polars as pl
 
 from qa_eval.benchmarks import find_benchmark
+from qa_eval.degrade import area_under_curve, degrade_items, parse_damages
 from qa_eval.errors import QAEvalError
 from qa_eval.fingerprint import model_id, tables_hash
-from qa_eval.items import Problem, build_items, frame_paths, read_questions
-from qa_eval.models import NEEDS_MODEL, Answer, Item, Runner, RunnerConfig, find_runner
+from qa_eval.items import Problem, build_items, depth_paths, frame_paths, read_questions
+from qa_eval.models import Answer, Connection, Item, Runner, RunnerConfig, RunnerKind, find_runner
 from qa_eval.parsers import find_parser
 from qa_eval.scoring import Answers, Scored, score_answers
 from qa_eval.summary import run_summary
@@ -49,6 +50,7 @@ class RunOptions:
     device: str = "auto"
     benchmark: str = "questions"
     parser: str = "official"
+    degrade: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Plan:
     items: list[Item]
     problems: dict[int, Problem]
     reference: tuple[Item, ...]
+    answers: Path | None
+    depths: dict[Path, Path]
     config: dict[str, Any]
     metadata: dict[str, str]
 
@@ -81,6 +85,8 @@ def run(
     options: RunOptions,
     *,
     majority_from: Path | None = None,
+    answers: Path | None = None,
+    connection: Connection | None = None,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RunResult:
@@ -94,7 +100,11 @@ def run(
         Finished batches are kept in `out/work` until the run ends; the same call continues from them.
     options : RunOptions
     majority_from : Path, optional
-        Questions that the majority runner is fitted on; by default `questions` itself.
+        Questions that baselines are fitted on; by default `questions` itself.
+    answers : Path, optional
+        Stored answers of the replay and oracle runners.
+    connection : Connection, optional
+        How the openai runner reaches its server.
     force : bool
         Discard a run of another configuration in `out`.
     progress : callable
@@ -107,17 +117,17 @@ def run(
     """
     started = time.time()
     benchmark, parser = find_benchmark(options.benchmark), find_parser(options.parser)
-    make_runner = find_runner(options.runner)
-    plan = make_plan(questions, store, options, majority_from)
+    kind = find_runner(options.runner)
+    plan = make_plan(questions, store, options, kind, majority_from=majority_from, answers=answers)
     out = Path(out)
     if _prepare(out, plan.config, force=force):
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         return RunResult(summary, len(plan.items), manifest["rows"]["rejects"], 0, True)
-    rows, n_resumed = _answer_all(plan, out / WORK, options, make_runner, progress)
+    rows, n_resumed = _answer_all(plan, out / WORK, options, kind, connection or Connection(), progress)
     scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
-    answers, scored = _score(plan, scored_rows, benchmark, parser)
-    summary = run_summary(answers, scored, benchmark, seed=options.seed)
+    given, scored = _score(plan, scored_rows, benchmark, parser)
+    summary = run_summary(given, scored, benchmark, seed=options.seed)
     summary |= {"runner": options.runner, "model_id": plan.config["model_id"], "parser": parser.name}
     summary |= {"run_id": plan.metadata["run_id"], "round": options.round}
     _write_tables(out, plan, rows, scored, options)
@@ -125,40 +135,78 @@ def run(
     n_rejected = len(scored.reason)
     counts = {"questions": rows.height, "predictions": rows["error"].null_count(), "rejects": n_rejected}
     inputs = {"questions": str(questions), "store": str(store), "model": options.model}
-    inputs["majority_from"] = str(majority_from or questions) if options.runner == "majority" else None
+    inputs["majority_from"] = str(majority_from or questions) if kind.is_fitted else None
+    inputs |= {"answers": str(answers) if answers else None, "base_url": connection.base_url if connection else None}
     manifest = _manifest(plan, counts, inputs, started=started, n_resumed=n_resumed)
     write_json(out / "manifest.json", manifest)
     shutil.rmtree(out / WORK)
     return RunResult(summary, rows.height, n_rejected, n_resumed, False)
 
 
-def make_plan(questions: Path, store: Path | None, options: RunOptions, majority_from: Path | None) -> Plan:
+def degradation_curves(out: Path, runs: dict[str, RunResult], clean: RunResult) -> dict[str, Any]:
+    """Write `curves.json`: overall score per kind and level with its interval, and the area under each curve.
+
+    `runs` maps ``kind:level`` to the run over frames damaged so.
+    """
+    curves: dict[str, Any] = {}
+    for name, result in runs.items():
+        kind, _, level = name.partition(":")
+        curves.setdefault(kind, {"levels": {}})["levels"][level] = result.summary["overall"]
+    base = clean.summary["overall"]["mean"]
+    for curve in curves.values():
+        means = {int(level): cell["mean"] for level, cell in curve["levels"].items() if cell["mean"] is not None}
+        curve["area"] = area_under_curve(means, base) if means and base is not None else None
+    value = {"clean": clean.summary["overall"], "curves": curves}
+    write_json(Path(out) / "curves.json", value)
+    return value
+
+
+def make_plan(
+    questions: Path,
+    store: Path | None,
+    options: RunOptions,
+    kind: RunnerKind,
+    *,
+    majority_from: Path | None,
+    answers: Path | None,
+) -> Plan:
     """Read the questions, find their frames, and fix the configuration that names the run."""
     table = read_questions(questions)
-    with_model = options.runner in NEEDS_MODEL
-    if with_model and options.model is None:
-        raise QAEvalError(f"Runner '{options.runner}' needs --model (a folder or a hub id).")
-    with_frames = with_model and options.runner != "blind" and table["frame_set_id"].null_count() < table.height
+    if kind.is_model and options.model is None:
+        raise QAEvalError(f"Runner '{options.runner}' needs --model (a folder, a hub id, or a name at the server).")
+    if options.runner == "replay" and answers is None:
+        raise QAEvalError("Runner 'replay' needs --answers (predictions that carry ids and completions).")
+    if answers is not None and not kind.reads_answers:
+        raise QAEvalError(f"Runner '{options.runner}' does not read --answers; 'replay' and 'oracle' do.")
+    if options.degrade and kind.frames == "none":
+        raise QAEvalError(f"Runner '{options.runner}' shows no frames; there is nothing to degrade.")
+    with_frames = kind.frames != "none" and table["frame_set_id"].null_count() < table.height
     if with_frames and store is None:
         raise QAEvalError(f"{questions}: the questions refer to frames; pass the store with --store.")
     config: dict[str, Any] = asdict(options) | {"questions": tables_hash(table_files(Path(questions), "questions"))}
     del config["model"]
-    config["model_id"] = model_id(str(options.model)) if with_model else options.runner
+    config["model_id"] = options.runner
+    if kind.is_model:
+        config["model_id"] = model_id(str(options.model)) if kind.is_local else f"{options.runner}:{options.model}"
     frames: dict[tuple[str, str], tuple[Path, ...] | Problem] = {}
     if with_frames and store is not None:
         frames = frame_paths(table, store)
         config["frames"] = {name: tables_hash(table_files(Path(store), name)) for name in ("frame_sets", "frames")}
-    if with_model:
+    if kind.is_local:
         config["versions"] = {name: _version(name) for name in ("torch", "transformers")}
     reference: tuple[Item, ...] = ()
-    if options.runner == "majority":
+    if kind.is_fitted:
         source = Path(majority_from or questions)
         reference = tuple(build_items(read_questions(source), {}))
         config["majority_from"] = tables_hash(table_files(source, "questions"))
+    if answers is not None:
+        config["answers"] = tables_hash(table_files(Path(answers), "predictions"))
     keys = zip(table["scene_name"], table["frame_set_id"], strict=True)
     problems = {i: p for i, key in enumerate(keys) if isinstance(p := frames.get(key), Problem)}
     metadata = table_metadata("predictions", PRODUCER, config, options.seed)
-    return Plan(table, build_items(table, frames), problems, reference, config, metadata)
+    items = build_items(table, frames, shown=kind.frames)
+    depths = depth_paths(store) if options.degrade and with_frames and store is not None else {}
+    return Plan(table, items, problems, reference, answers, depths, config, metadata)
 
 
 def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
@@ -192,15 +240,26 @@ def _answer_all(
     plan: Plan,
     work: Path,
     options: RunOptions,
-    make_runner: Callable[[RunnerConfig], Runner],
+    kind: RunnerKind,
+    connection: Connection,
     progress: Callable[[int, int], None],
 ) -> tuple[pl.DataFrame, int]:
     """Answer all batches that have no file yet; all rows in question order, and how many were found answered."""
-    settings = RunnerConfig(options.model, options.device, options.max_new_tokens, plan.reference, options.seed)
-    runner = make_runner(settings)
-    size = options.batch_size if options.runner in NEEDS_MODEL else BASELINE_BATCH
+    runner = kind.make(
+        RunnerConfig(
+            model=options.model,
+            device=options.device,
+            max_new_tokens=options.max_new_tokens,
+            reference=plan.reference,
+            answers=plan.answers,
+            seed=options.seed,
+            connection=connection,
+        )
+    )
+    size = options.batch_size if kind.is_model else BASELINE_BATCH
     asked = [i for i in range(len(plan.items)) if i not in plan.problems]
     shards: list[pl.DataFrame] = [_rows(plan, sorted(plan.problems), None, options)]
+    damage = parse_damages(options.degrade)[0] if options.degrade else None
     done, n_resumed = 0, 0
     for number, batch in enumerate(make_batches(plan.items, asked, runner, size)):
         path = work / f"batch-{number:06d}.parquet"
@@ -208,7 +267,10 @@ def _answer_all(
             shard = read_table(path, "predictions", SHARD)
             n_resumed += len(batch)
         else:
-            shard = _rows(plan, batch, runner.answer([plan.items[i] for i in batch]), options)
+            items = [plan.items[i] for i in batch]
+            if damage is not None:
+                items = degrade_items(items, damage, work / "frames", seed=options.seed, depths=plan.depths)
+            shard = _rows(plan, batch, runner.answer(items), options)
             write_table(shard, path, SHARD, plan.metadata)
         shards.append(shard)
         done += len(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
 from qa_eval.metrics.choice import factorize
+from qa_eval.metrics.diagnostics import chance_level, position_bias, yes_bias
 from qa_eval.scoring import Answers, Scored
 
 
@@ -67,7 +69,29 @@ def run_summary(
         },
         "overall": {"mean": means.overall, "ci_low": intervals.overall.low, "ci_high": intervals.overall.high},
         "micro": {"mean": means.micro, "ci_low": intervals.micro.low, "ci_high": intervals.micro.high},
+        "diagnostics": diagnostics(answers, scored),
         "interval": f"95%, bootstrap over scenes, {n_resamples} resamples, seed {seed}",
+    }
+
+
+def diagnostics(answers: Answers, scored: Scored) -> dict[str, Any]:
+    """Build the chance level per type, and the letter and yes biases of the scored choices; empty without options."""
+    if answers.options is None:
+        return {}
+    rows = [i for i, options in enumerate(answers.options) if options and i not in scored.reason]
+    texts = {
+        i: {o.partition(".")[0].strip(): o.partition(".")[2].strip() for o in answers.options[i] or ()} for i in rows
+    }
+    truth = [answers.ground_truth[i] or "" for i in rows]
+    given = [None if scored.parsed[i] is None else str(scored.parsed[i]).upper() for i in rows]
+    bias = position_bias(truth, given)
+    return {
+        "chance": chance_level(answers.question_type, [len(options or ()) for options in answers.options]),
+        "position_bias": None if bias is None else asdict(bias),
+        "yes_bias": yes_bias(
+            [texts[i].get(letter, letter) for i, letter in zip(rows, truth, strict=True)],
+            [texts[i].get(letter or "", letter) for i, letter in zip(rows, given, strict=True)],
+        ),
     }
 
 

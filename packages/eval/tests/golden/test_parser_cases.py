@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from qa_eval.parsers import find_parser
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "parser_cases.jsonl").read_text().splitlines()]
@@ -23,7 +22,9 @@ CASES = [json.loads(line) for line in (Path(__file__).parent / "parser_cases.jso
 )
 def test_reads_what_the_public_code_reads(column, parser, function):
     read = getattr(find_parser(parser), function)
-    different = [(case["text"], case[column], got) for case in CASES if (got := read(case["text"])) != case[column]]
+    different = [
+        (case["text"], case[column], got) for case in CASES if repr(got := read(case["text"])) != repr(case[column])
+    ]
     assert different == []
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qa_eval.metrics.mra import mean_relative_accuracy
 from qa_eval.models.base import Item, RunnerConfig
-from qa_eval.models.baselines import MajorityRunner, best_constant
+from qa_eval.models.baselines import MajorityRunner, RandomRunner, best_constant
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12))
@@ -36,3 +36,20 @@ def test_option_text_is_turned_into_the_letter_of_each_question():
     answers = runner.answer(asked)
     assert [answer.completion for answer in answers[:3]] == ["A", "B", "B"]
     assert answers[3].error == "no_baseline"
+
+
+def test_random_guesses_are_uniform_seeded_and_independent_of_order():
+    options = ("A. x", "B. y", "C. z", "D. w")
+    items = [Item(str(i), "side", "", options=options) for i in range(2000)]
+    runner = RandomRunner(RunnerConfig(seed=1))
+    first = [answer.completion for answer in runner.answer(items)]
+    assert [answer.completion for answer in runner.answer(items[::-1])] == first[::-1]
+    shares = np.array([first.count(letter) for letter in "ABCD"]) / 2000
+    assert np.abs(shares - 0.25).max() < 0.04
+    assert first != [answer.completion for answer in RandomRunner(RunnerConfig(seed=2)).answer(items)]
+
+
+def test_random_numbers_come_from_the_reference():
+    runner = RandomRunner(RunnerConfig(reference=(Item("r", "size", "", "7"),)))
+    assert runner.answer([Item("a", "size", "")])[0].completion == "7"
+    assert runner.answer([Item("a", "area", "")])[0].error == "no_baseline"

@@ -9,7 +9,7 @@ from qa_eval.models.transformers import FrameCache, TransformersRunner, pick_dev
 
 @pytest.fixture(scope="module")
 def runner(tiny_model):
-    return TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8), with_frames=True)
+    return TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_cached_inputs_equal_those_of_the_processor(runner, items):
     from PIL import Image
 
     mine = runner._inputs(items[:3])
-    texts = [runner._chat_text(item, len(item.frames)) for item in items[:3]]
+    texts = [runner._chat_text(item) for item in items[:3]]
     images = [[Image.open(path).convert("RGB") for path in item.frames] for item in items[:3]]
     theirs = runner.processor(text=texts, images=images, padding=True, return_tensors="pt")
     assert set(mine) == set(theirs)
@@ -63,11 +63,14 @@ def test_cached_inputs_equal_those_of_the_processor(runner, items):
         assert torch.equal(mine[name], theirs[name]), name
 
 
-def test_frames_matter_and_blind_shows_none(runner, tiny_model, items):
-    blind = TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8), with_frames=False)
-    seen, unseen = runner.answer(items[:1])[0], blind.answer(items[:1])[0]
-    assert seen.token_logprobs != unseen.token_logprobs
-    assert set(blind._inputs(items[:1])) == {"input_ids", "attention_mask"}
+def test_frames_matter_and_a_text_only_item_has_none(runner, questions, store, items):
+    table = read_questions(questions)
+    found = frame_paths(table, store)
+    blind, middle = (build_items(table, found, shown=shown) for shown in ("none", "middle"))
+    answers = [runner.answer(group[:1])[0].token_logprobs for group in (items, middle, blind)]
+    assert len({tuple(values) for values in answers}) == 3
+    assert [len(group[0].frames) for group in (items, middle, blind)] == [2, 1, 0]
+    assert set(runner._inputs(blind[:1])) == {"input_ids", "attention_mask"}
 
 
 def test_mask_leaves_out_end_token_and_white_space(runner):
@@ -104,7 +107,7 @@ def test_clear_errors(tmp_path):
     with pytest.raises(QAEvalError, match="Valid: auto, cpu, cuda"):
         pick_device("gpu")
     with pytest.raises(QAEvalError, match=r"config\.json"):
-        TransformersRunner(RunnerConfig(str(tmp_path), "cpu"), with_frames=True)
+        TransformersRunner(RunnerConfig(str(tmp_path), "cpu"))
 
 
 def test_entropy_is_within_its_bounds(runner, items):

@@ -62,26 +62,56 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Connection:
+    """How a server is reached; none of it decides the answers.
+
+    Attributes
+    ----------
+    base_url : str, optional
+        Up to and including ``/v1``.
+    concurrency : int
+        Requests in flight.
+    retries : int
+        After the first attempt, with growing waits.
+    timeout_s : float
+        Per request.
+    cache : Path, optional
+        Folder in which responses are kept by the hash of their request.
+    """
+
+    base_url: str | None = None
+    concurrency: int = 8
+    retries: int = 4
+    timeout_s: float = 120.0
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
 class RunnerConfig:
     """Options that runners share; a runner ignores what it does not need.
 
     Attributes
     ----------
     model : str, optional
-        Folder or hub id.
+        Folder, hub id, or name at a server.
     device : str
         cpu, cuda or auto.
     max_new_tokens : int
     reference : tuple of Item
         Questions that baselines are fitted on.
+    answers : Path, optional
+        Stored answers.
     seed : int
+    connection : Connection
     """
 
     model: str | None = None
     device: str = "auto"
     max_new_tokens: int = 16
     reference: tuple[Item, ...] = field(default=(), repr=False)
+    answers: Path | None = None
     seed: int = 0
+    connection: Connection = field(default_factory=Connection)
 
 
 class Runner(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -57,6 +58,32 @@ class MajorityRunner:
         text = self.constant[item.question_type]
         letters = {option_text(option): option_letter(option) for option in item.options}
         return Answer(letters.get(text, text))
+
+
+class RandomRunner:
+    """Answers with a uniform guess: one of the options, or the ground truth of a reference question of the type."""
+
+    def __init__(self, config: RunnerConfig) -> None:
+        self.seed = config.seed
+        self.numbers: dict[str, list[str]] = {}
+        for item in config.reference:
+            self.numbers.setdefault(item.question_type, []).append(item.ground_truth)
+
+    def batch_key(self, item: Item) -> tuple[int, int, str, int]:
+        """All items are alike."""
+        return (0, 0, "", 0)
+
+    def answer(self, items: Sequence[Item]) -> list[Answer]:
+        """Guess for each item with a generator seeded by the run and the question, whatever the order."""
+        return [self._one(item) for item in items]
+
+    def _one(self, item: Item) -> Answer:
+        choices = [option_letter(o) for o in item.options] or sorted(self.numbers.get(item.question_type, []))
+        if not choices:
+            return Answer(error="no_baseline", detail=f"no reference question of type {item.question_type}")
+        digest = hashlib.sha256(f"{self.seed}|{item.question_id}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        return Answer(choices[int(rng.integers(len(choices)))])
 
 
 def majority_answer(items: Sequence[Item]) -> str:

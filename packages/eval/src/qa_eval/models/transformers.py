@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from qa_eval.errors import QAEvalError
 from qa_eval.models.base import Answer, Item, RunnerConfig
+from qa_eval.models.images import open_image
 
 if TYPE_CHECKING:
     import torch
-    from PIL.Image import Image
 
 CACHE_BYTES = 2 * 1024**3
 """Processed frames kept in memory; questions about one scene follow each other, so that a small cache serves."""
@@ -24,8 +24,6 @@ class TransformersRunner:
     Parameters
     ----------
     config : RunnerConfig
-    with_frames : bool
-        False shows the model the same text without the frames.
 
     Raises
     ------
@@ -33,7 +31,7 @@ class TransformersRunner:
         torch or transformers is not installed, or the model cannot be loaded.
     """
 
-    def __init__(self, config: RunnerConfig, *, with_frames: bool) -> None:
+    def __init__(self, config: RunnerConfig) -> None:
         try:
             import torch
             from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -44,7 +42,6 @@ class TransformersRunner:
             ) from error
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        self.with_frames = with_frames
         self.max_new_tokens = config.max_new_tokens
         self.device = pick_device(config.device)
         model = str(config.model)
@@ -68,7 +65,7 @@ class TransformersRunner:
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
         """Sort by number of frames, rough length of the text, scene: little padding, and frames found in the cache."""
-        n_frames = len(item.frames) if self.with_frames else 0
+        n_frames = len(item.frames)
         return (n_frames, len(item.prompt) // 128, item.scene_name if n_frames else "", len(item.prompt))
 
     def answer(self, items: Sequence[Item]) -> list[Answer]:
@@ -92,7 +89,7 @@ class TransformersRunner:
         token = getattr(self.processor, "image_token", None)
         if token and token in item.prompt:
             return Answer(error="generation_failed", detail=f"the question's text contains {token}")
-        for path in item.frames if self.with_frames else ():
+        for path in item.frames:
             if not path.is_file():
                 return Answer(error="missing_frame", detail=str(path))
             try:
@@ -142,15 +139,14 @@ class TransformersRunner:
         """Build the model's inputs. Processed frames come from the cache where the processor's layout allows it."""
         import torch
 
-        frames = [item.frames if self.with_frames else () for item in items]
-        texts = [self._chat_text(item, len(paths)) for item, paths in zip(items, frames, strict=True)]
-        paths = [path for group in frames for path in group]
+        texts = [self._chat_text(item) for item in items]
+        paths = [path for item in items for path in item.frames]
         tokenizer = self.processor.tokenizer
         if not paths:
             return dict(tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False))
         features = [self.frames.get(path) for path in paths]
         if set(features[0]) != {"pixel_values", "image_grid_thw"}:
-            images = [[_open(path) for path in group] for group in frames]
+            images = [[open_image(path) for path in item.frames] for item in items]
             return dict(self.processor(text=texts, images=images, padding=True, return_tensors="pt"))
         token = self.processor.image_token
         replacements = iter([self.processor.replace_image_token(feature, image_idx=0) for feature in features])
@@ -164,8 +160,8 @@ class TransformersRunner:
             **{name: torch.cat([feature[name] for feature in features]) for name in features[0]},
         }
 
-    def _chat_text(self, item: Item, n_frames: int) -> str:
-        content = [{"type": "image"}] * n_frames + [{"type": "text", "text": item.prompt}]
+    def _chat_text(self, item: Item) -> str:
+        content = [{"type": "image"}] * len(item.frames) + [{"type": "text", "text": item.prompt}]
         message = {"role": "user", "content": content}
         return self.processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
 
@@ -208,7 +204,7 @@ class FrameCache:
         if path in self.entries:
             self.entries.move_to_end(path)
             return self.entries[path]
-        features = dict(self.image_processor(images=[_open(path)], return_tensors="pt"))
+        features = dict(self.image_processor(images=[open_image(path)], return_tensors="pt"))
         self.entries[path] = features
         self.n_bytes += _size(features)
         while self.n_bytes > self.max_bytes and len(self.entries) > 1:
@@ -233,13 +229,6 @@ def pick_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise QAEvalError("No CUDA device is usable here. Pass --device cpu.")
     return name
-
-
-def _open(path: Path) -> Image:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return image.convert("RGB")
 
 
 def _size(features: dict[str, torch.Tensor]) -> int:

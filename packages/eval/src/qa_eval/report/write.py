@@ -1,0 +1,94 @@
+"""Write a report folder: report.html, report.md, report.json, model_card.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qa_eval.errors import QAEvalError
+from qa_eval.report.collect import RunReport, read_run
+from qa_eval.report.html import build_page
+from qa_eval.tableio import output_folder, write_json
+
+
+def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial questions", force: bool = False) -> None:
+    """Report on finished runs.
+
+    Raises
+    ------
+    QAEvalError
+        A folder holds no finished run.
+    TableError
+        `out` is not empty and `force` is false.
+    """
+    if not folders:
+        raise QAEvalError("Name at least one run folder.")
+    with output_folder(out, force=force) as folder:
+        runs = [read_run(path, name) for path, name in zip(folders, _names(folders), strict=True)]
+        (folder / "report.html").write_text(build_page(runs, title), encoding="utf-8")
+        (folder / "report.md").write_text(markdown(runs, title), encoding="utf-8")
+        (folder / "model_card.md").write_text("".join(model_card(run) for run in runs), encoding="utf-8")
+        write_json(folder / "report.json", {run.name: {"summary": run.summary, "curves": run.curves} for run in runs})
+
+
+def markdown(runs: Sequence[RunReport], title: str) -> str:
+    """Write the score table as Markdown."""
+    names = list(dict.fromkeys(name for run in runs for name in run.summary["types"]))
+    lines = [f"# {title}", "", "| question type | " + " | ".join(_plain(run.name) for run in runs) + " |"]
+    lines.append("|---|" + "---|" * len(runs))
+    for name in names:
+        lines.append(_line(name, [run.summary["types"].get(name) for run in runs]))
+    for key in ("overall", "micro"):
+        lines.append(_line(f"**{key}**", [run.summary[key] for run in runs]))
+    lines += ["", "Percent, with 95% intervals by a bootstrap over scenes.", ""]
+    for run in runs:
+        s = run.summary
+        lines.append(
+            f"- {_plain(run.name)}: {s['n_scored']} of {s['n']} questions scored, {s['parse_failures']} parse failures"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def model_card(run: RunReport) -> str:
+    """Write one run as a section of a model card, with what is needed to repeat it."""
+    s, config = run.summary, run.manifest["config"]
+    missing = "" if s["n_scored"] == s["n"] else f" ({s['n'] - s['n_scored']} of {s['n']} questions without a score)"
+    lines = [
+        f"## Evaluation: {_plain(run.name)}",
+        "",
+        f"- overall {_number(s['overall'])}, micro {_number(s['micro'])} on {s['n_scored']} questions{missing}",
+        f"- benchmark `{s['benchmark']}`, parser `{s['parser']}`, {s['parse_failures']} parse failures",
+        f"- model `{s['model_id']}`, runner `{s['runner']}`, {run.manifest['decoding']}, "
+        f"at most {config['max_new_tokens']} tokens",
+        f"- questions `{config['questions']}`, run `{run.manifest['run_id']}`",
+        "- packages: " + ", ".join(f"{name} {version}" for name, version in run.manifest["packages"].items()),
+        "",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Name runs by their folders, with as many parents as it takes to tell them apart."""
+    parts = [Path(folder).resolve().parts for folder in folders]
+    for depth in range(1, max(len(p) for p in parts) + 1):
+        names = ["/".join(p[-depth:]) for p in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise QAEvalError("The same run folder is named twice.")
+
+
+def _line(name: str, cells: Sequence[dict[str, Any] | None]) -> str:
+    return f"| {_plain(name)} | " + " | ".join("" if cell is None else _number(cell) for cell in cells) + " |"
+
+
+def _number(cell: dict[str, Any]) -> str:
+    if cell["mean"] is None:
+        return "-"
+    limits = "" if cell["ci_low"] is None else f" ({100 * cell['ci_low']:.1f} to {100 * cell['ci_high']:.1f})"
+    return f"{100 * cell['mean']:.1f}{limits}"
+
+
+def _plain(text: str) -> str:
+    """Keep data from breaking out of a table cell or becoming HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
