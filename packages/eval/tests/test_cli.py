@@ -161,7 +161,40 @@ def test_start_up_imports_nothing_heavy():
 
 
 def test_every_command_has_help(command):
-    for name in ("score", "run", "compare", "report", "benchmarks", "parsers", "runners"):
+    for name in (
+        "score",
+        "run",
+        "compare",
+        "report",
+        "import-log",
+        "export-lmms-eval",
+        "benchmarks",
+        "parsers",
+        "runners",
+    ):
         done = command(name, "--help")
         assert done.returncode == 0
         assert len(done.stdout) > 80
+
+
+def test_imported_log_is_scored_as_its_tool_does(command, tmp_path):
+    doc = {"id": 1, "question_type": "object_counting", "ground_truth": "4", "prediction": "x"}
+    log = write(tmp_path / "samples.jsonl", [{"target": "4", "filtered_resps": "about four", "vsibench_overall": doc}])
+    done = command("import-log", log, "--from", "lmms-eval", "--out", tmp_path / "p.jsonl")
+    assert done.returncode == 0, done.stderr
+    scores = [
+        json.loads(command("score", tmp_path / "p.jsonl", "--parser", parser, "--json").stdout)["overall"]
+        for parser in ("official", "lmms-eval-cli")
+    ]
+    assert scores == [0, 100]
+
+
+def test_a_subset_by_ids(command, tmp_path):
+    predictions = write(tmp_path / "p.jsonl", ROWS)
+    (tmp_path / "ids.txt").write_text("1\n")
+    done = command("score", predictions, "--ids", tmp_path / "ids.txt", "--json")
+    assert json.loads(done.stdout)["n"] == 1
+    (tmp_path / "ids.json").write_text("[1, 99]")
+    done = command("score", predictions, "--ids", tmp_path / "ids.json")
+    assert done.returncode == 2
+    assert "first: 99" in done.stderr

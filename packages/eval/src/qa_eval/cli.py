@@ -32,6 +32,7 @@ def score(
     questions: Annotated[Path | None, typer.Option(help="Questions, joined by id (JSONL, Parquet or folder).")] = None,
     benchmark: Annotated[str, typer.Option(help="Metrics and averages: see 'qa-eval benchmarks'.")] = "vsi-bench",
     parser: Annotated[str, typer.Option(help="How answers are read: see 'qa-eval parsers'.")] = "official",
+    ids: Annotated[Path | None, typer.Option(help="Score only these ids: a JSON array, or one per line.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write one row per answer here (.jsonl or .parquet).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the aggregate object, in percent.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
@@ -39,7 +40,7 @@ def score(
 ) -> None:
     """Score stored predictions without the model."""
     from qa_eval.benchmarks import find_benchmark
-    from qa_eval.inputs import read_answers
+    from qa_eval.inputs import keep_ids, read_answers, read_ids
     from qa_eval.outputs import check_output_file, write_scores
     from qa_eval.parsers import find_parser
     from qa_eval.scoring import score_answers
@@ -48,6 +49,8 @@ def score(
     started = time.perf_counter()
     chosen, reader = find_benchmark(benchmark), find_parser(parser)
     stored = read_answers(predictions, questions)
+    if ids is not None:
+        stored = keep_ids(stored, read_ids(ids))
     if out is not None:
         check_output_file(out, stored.is_table, force=force)
     scored = score_answers(stored.answers, chosen, reader)
@@ -224,6 +227,39 @@ def report(
         f"{out}: report of {len(runs)} runs, {time.perf_counter() - started:.1f} s. Next: open {out}/report.html",
         err=True,
     )
+
+
+@app.command("import-log")
+def import_log(
+    log: Annotated[Path, typer.Argument(help="Per-sample log of another tool.")],
+    out: Annotated[Path, typer.Option(help="JSONL file for 'qa-eval score'.")],
+    tool: Annotated[str, typer.Option("--from", help="lmms-eval or vlmevalkit.")],
+    force: Annotated[bool, typer.Option(help="Overwrite --out.")] = False,
+) -> None:
+    """Turn a log of lmms-eval or VLMEvalKit into predictions that can be scored again."""
+    from qa_eval.bridges import read_log
+    from qa_eval.outputs import check_output_file, write_rows
+
+    check_output_file(out, False, force=force)
+    rows = read_log(log, tool)
+    write_rows(out, rows)
+    parser = {"lmms-eval": "lmms-eval-cli"}.get(tool, tool)
+    typer.echo(f"{out}: {len(rows)} rows. Next: qa-eval score {out} --parser {parser}", err=True)
+
+
+@app.command("export-lmms-eval")
+def export_lmms_eval(
+    questions: Annotated[Path, typer.Argument(help="Questions table (folder or file).")],
+    out: Annotated[Path, typer.Option(help="Task folder.")],
+    store: Annotated[Path | None, typer.Option(help="Store with the frames.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the task.")] = "spatial_questions",
+    force: Annotated[bool, typer.Option(help="Replace --out.")] = False,
+) -> None:
+    """Write a questions table as a task folder of lmms-eval: same frames, prompt and score."""
+    from qa_eval.bridges import write_lmms_task
+
+    n = write_lmms_task(questions, store, out, name=name, force=force)
+    typer.echo(f"{out}: {n} questions. Next: lmms-eval --include_path {out} --tasks {name} --model ...", err=True)
 
 
 @app.command()

@@ -96,6 +96,54 @@ def read_answers(predictions: Path, questions: Path | None = None) -> StoredAnsw
     return StoredAnswers(answers, columns, is_table, unknown, repeated)
 
 
+def read_ids(path: Path) -> set[str]:
+    """Read a list of ids: a JSON array, or one id per line.
+
+    Raises
+    ------
+    QAEvalError
+        The file is missing, or holds no ids.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        ids = {str(value) for value in (json.loads(text) if text.lstrip().startswith("[") else text.split())}
+    except (OSError, ValueError) as error:
+        raise QAEvalError(f"{path}: not readable as a list of ids ({error}).") from error
+    if not ids:
+        raise QAEvalError(f"{path}: holds no ids.")
+    return ids
+
+
+def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
+    """Keep the rows whose id is listed, for a subset of a benchmark such as VSI-Bench's debiased questions.
+
+    Raises
+    ------
+    QAEvalError
+        A listed id has no row.
+    """
+    found = [str(value) for value in stored.answers.ids]
+    missing = ids - set(found)
+    if missing:
+        raise QAEvalError(f"{len(missing)} of {len(ids)} listed ids have no row (first: {min(missing)}).")
+    rows = [i for i, value in enumerate(found) if value in ids]
+
+    def take(values: list[Any] | None) -> list[Any] | None:
+        return None if values is None else [values[i] for i in rows]
+
+    a = stored.answers
+    answers = Answers(
+        ids=[a.ids[i] for i in rows],
+        question_type=[a.question_type[i] for i in rows],
+        ground_truth=[a.ground_truth[i] for i in rows],
+        prediction=[a.prediction[i] for i in rows],
+        options=take(a.options),
+        scene_name=take(a.scene_name),
+    )
+    columns = {name: [values[i] for i in rows] for name, values in stored.columns.items()}
+    return StoredAnswers(answers, columns, stored.is_table, stored.unknown, len(rows) - len({found[i] for i in rows}))
+
+
 def read_columns(path: Path, table: str) -> Columns:
     """Read a JSONL, JSON or Parquet file, or a folder with `<table>.parquet`, as columns.
 

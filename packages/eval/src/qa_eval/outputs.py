@@ -40,12 +40,9 @@ def write_scores(
     }
     if stored.is_table:
         write_scores_table(path, columns, stored.columns, benchmark=benchmark, parser=parser)
-    elif path.suffix == ".parquet":
-        _write_parquet(path, columns)
     else:
         names = list(columns)
-        lines = (json.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns.values(), strict=True))
-        _write_text(path, "".join(f"{line}\n" for line in lines))
+        write_rows(path, [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 
 
 def check_output_file(path: Path, is_table: bool, *, force: bool) -> None:
@@ -74,6 +71,16 @@ def write_scores_table(
     runs = sorted({str(run) for run in values["run_id"] if run is not None})
     config = {"benchmark": benchmark, "parser": parser, "runs": runs}
     write_table(frame, path, SCORES, table_metadata("scores", "qa-eval score", config, 0))
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write objects as JSONL, or as Parquet where the name ends so; the file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        _write_parquet(path, {name: [row.get(name) for row in rows] for row in rows[:1] for name in row})
+    else:
+        _write_text(path, "".join(f"{json.dumps(row)}\n" for row in rows))
 
 
 def _write_parquet(path: Path, columns: dict[str, list[Any]]) -> None:

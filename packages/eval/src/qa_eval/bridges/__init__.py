@@ -1,0 +1,6 @@
+"""Bridges to other evaluation tools: read their logs, write tasks for them."""
+
+from qa_eval.bridges.lmms_task import write_lmms_task
+from qa_eval.bridges.logs import LOGS, read_log
+
+__all__ = ["LOGS", "read_log", "write_lmms_task"]
