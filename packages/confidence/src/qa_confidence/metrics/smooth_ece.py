@@ -13,9 +13,11 @@ from qa_confidence.metrics.cells import Cells, Metric
 GRID = 2048
 """Intervals of the grid of a point estimate."""
 
-BOOTSTRAP_GRID = 256
+BOOTSTRAP_GRID = 128
+"""Intervals of the grid of resamples and curves."""
 
-BISECTIONS = 30
+BISECTIONS = 24
+"""Halvings of [0, 1]: the result is exact to 1e-7."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ METHOD_METRICS = ("ece", "smooth_ece", "brier", "cross_entropy", "auroc")
 OFFENDERS = 12
 HISTOGRAM = 40
 BAND_RESAMPLES = 300
-BAND_GRID = 128
 
 
 @dataclass(frozen=True)
@@ -157,12 +156,13 @@ def analyse(
 def reliability(confidence: Floats, score: Floats, boot: ClusterBootstrap) -> Reliability:
     """Compute a reliability diagram; the band is pointwise over resampled scenes."""
     bins = reliability_bins(confidence, score)
-    curve = smooth_curve(confidence, score, grid=BAND_GRID)
+    curve = smooth_curve(confidence, score)
     low = high = np.full(len(curve.score), np.nan)
     if boot.n_clusters > 1:
-        sampled = curves(confidence, score, boot.codes, boot.draws[:BAND_RESAMPLES], width=curve.width, grid=BAND_GRID)
-        low, high = np.nanquantile(sampled, [0.025, 0.975], axis=0)
-        low, high = (np.where(np.isnan(curve.score), np.nan, bound) for bound in (low, high))
+        sampled = curves(confidence, score, boot.codes, boot.draws[:BAND_RESAMPLES], width=curve.width)
+        shown = np.isfinite(curve.score) & np.isfinite(sampled).all(axis=0)
+        low, high = np.full((2, len(shown)), np.nan)
+        low[shown], high[shown] = np.quantile(sampled[:, shown], [0.025, 0.975], axis=0)
     codes = np.minimum((confidence * HISTOGRAM).astype(np.int64), HISTOGRAM - 1)
     histogram = np.bincount(codes, minlength=HISTOGRAM) / len(confidence)
     return Reliability(bins.confidence, bins.score, bins.n, curve.confidence, curve.score, low, high, histogram)
