@@ -50,7 +50,7 @@ def line_chart(series: Sequence[Series], *, rounds: Sequence[int], name: str) ->
 
     parts = [_score_axis()]
     for number in rounds:
-        parts.append(_text(at(number, 0)[0], HEIGHT - BOTTOM + 14, str(number), "tick mid"))
+        parts.append(_text(at(number, 0)[0], HEIGHT - BOTTOM + 17, str(number), "tick mid"))
     parts.append(_text(LEFT + inner / 2, HEIGHT - 4, "round", "axis mid"))
     for line in series:
         parts.append(_level(line) if line.level else _line(line, at))

@@ -78,8 +78,10 @@ def evaluated_cards(run: RunData) -> list[Card]:
     picked = pl.concat([wins.head(WINS_PER_TYPE), losses.head(LOSSES_PER_TYPE)]).sort(
         "question_type", -pl.col("model_score"), "question_id"
     )
-    columns = ((f"model, round {last}", "model"), ("model, round 0", "first"), (f"blind, round {blind}", "blind"))
-    return [_evaluated(row, (*columns, ("majority", "majority"))) for row in picked.iter_rows(named=True)]
+    columns = [(f"model, round {last}", "model"), (f"blind, round {blind}", "blind"), ("majority", "majority")]
+    if last:
+        columns.insert(1, ("model, round 0", "first"))
+    return [_evaluated(row, columns) for row in picked.iter_rows(named=True)]
 
 
 def training_cards(run: RunData) -> list[Card]:

@@ -66,7 +66,7 @@ def _verdict(run: RunData) -> str:
     before = f" (round 0: {_said(whole.first)})" if whole.first and table.last_round else ""
     asked = f"{whole.model.n:,} {kind} questions{before}"
     text = f"After round {table.last_round} the model scores {_said(whole.model)} on {asked}."
-    if table.blind_round != table.last_round:
+    if table.last_round == 0 or table.blind_round != table.last_round:
         return text
     n_types = sum(not row.is_overall for row in table.rows)
     names = ": " + ", ".join(escape(name) for name in table.clear) if table.clear else ""
@@ -89,7 +89,7 @@ def _scores(run: RunData) -> str:
         f"{line_chart(_series(run, name), rounds=rounds, name=name)}</figure>"
         for name in names
     )
-    key = _key(("model", "model"), ("blind", "the same model without frames"), ("majority", "most frequent answer"))
+    key = _key(("model", "model"), ("blind", "blind: without frames"), ("majority", "majority: most frequent answer"))
     return (
         "<h2>Scores</h2><p class='note'>Mean score in percent with 95% interval (bootstrap over scenes). Clear: above "
         "blind and above majority, and the intervals do not touch. Overall is the mean over tasks.</p>"
