@@ -85,9 +85,14 @@ class Facts:
         return {name: code for code, name in enumerate(self.categories)}
 
     @cached_property
+    def first_row(self) -> Rows:
+        """Object row of the first box of each category, (c,); -1 where it has none."""
+        return np.array([rows[0] if len(rows) else -1 for rows in self.members], dtype=np.int64)
+
+    @cached_property
     def unique_rows(self) -> Rows:
         """Object row of each category in `unique`, (u,)."""
-        return np.array([self.members[code][0] for code in self.unique], dtype=np.int64)
+        return self.first_row[self.unique]
 
     @cached_property
     def longest_side_m(self) -> Array:
@@ -128,6 +133,17 @@ class Facts:
             i, j = pairs // size, pairs % size
             self._distance[i, j] = self._distance[j, i] = self._pair_distance(self.scene, i, j)
         return self._distance[low, high]
+
+    def nearest_distance(self, rows: Rows, codes: Rows) -> Array:
+        """Distance from object `rows` (n,) to the nearest object of categories `codes` (n,), each with a box, metres.
+
+        Computes only these pairs, where `category_distance` computes all.
+        """
+        sizes = self.boxes[codes]
+        starts = np.cumsum(sizes) - sizes
+        members = np.concatenate([self.members[code] for code in codes.tolist()] or [np.zeros(0, dtype=np.int64)])
+        distance = self.distance(np.repeat(rows, sizes), members)
+        return np.minimum.reduceat(distance, starts) if len(codes) else np.zeros(0)
 
     def category_distance(self, rows: Rows) -> Array:
         """Distance from objects to the nearest object of each category.

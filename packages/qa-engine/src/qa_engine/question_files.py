@@ -15,7 +15,7 @@ from qa_engine.errors import QAEngineError
 from qa_engine.generate import Generation, Request, generate
 from qa_engine.sampler import cell_names, cell_weights
 from qa_engine.store import Store
-from qa_engine.tableio import output_folder, read_table, table_metadata, write_json, write_table
+from qa_engine.tableio import output_folder, read_table, table_files, table_metadata, write_json, write_table
 from qa_engine.tables import FEEDBACK, QUESTIONS, REJECTS
 from qa_engine.tasks import select_tasks
 
@@ -28,6 +28,54 @@ def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
         return None
     columns = ["scene_name", "signature"]
     return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
+
+
+def read_external_questions(source: Path) -> pl.DataFrame:
+    """Read questions in VSI-Bench's schema: `id`, `scene_name`, `question_type`, `question`, `options`.
+
+    Parameters
+    ----------
+    source : Path
+        JSONL, Parquet, or a folder with our table `questions`, whose `question_id` becomes `id`.
+
+    Raises
+    ------
+    QAEngineError
+        The file is missing, unreadable or lacks a column.
+    """
+    files = table_files(source, "questions")
+    try:
+        if files[0].suffix == ".parquet":
+            table = pl.read_parquet(files)
+        else:
+            table = pl.read_ndjson(source, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEngineError(f"{source}: neither JSONL nor Parquet ({error}).") from error
+    if "id" not in table.columns and "question_id" in table.columns:
+        table = table.rename({"question_id": "id"})
+    if "options" not in table.columns:
+        table = table.with_columns(options=pl.lit(None, dtype=QUESTIONS["options"]))
+    needed = ["id", "scene_name", "question_type", "question", "options"]
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise QAEngineError(f"{source}: lacks {', '.join(missing)}; found {', '.join(table.columns)}.")
+    try:
+        return table.select("id", pl.col(needed[1:4]).cast(pl.String), pl.col("options").cast(QUESTIONS["options"]))
+    except pl.exceptions.PolarsError as error:
+        raise QAEngineError(f"{source}: a column has another type than text or list of texts ({error}).") from error
+
+
+def check_new_files(paths: Sequence[Path], *, force: bool) -> None:
+    """Refuse output files that exist, before any work is done.
+
+    Raises
+    ------
+    QAEngineError
+        A file is there and `force` is false, or a folder is in its place.
+    """
+    for path in paths:
+        if path.is_dir() or (path.exists() and not force):
+            raise QAEngineError(f"{path} exists. Choose another file, or pass --force.")
 
 
 def choose_frame_set(store: Store, wanted: str | None) -> str | None:

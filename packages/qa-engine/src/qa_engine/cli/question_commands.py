@@ -1,4 +1,4 @@
-"""Commands that make questions and check them: tasks, generate, verify."""
+"""Commands that make questions and check them: tasks, generate, verify, answer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(tasks)
     app.command()(generate)
     app.command()(verify)
+    app.command()(answer)
 
 
 def tasks(
@@ -156,6 +157,47 @@ def verify(
     )
     if differences:
         raise typer.Exit(1)
+
+
+def answer(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    questions: Annotated[Path, typer.Argument(help="JSONL or Parquet in VSI-Bench's schema, or a table 'questions'.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Parquet file of the answers.")],
+    jsonl: Annotated[Path | None, typer.Option(help="Also write the answers as JSONL.")] = None,
+    profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+) -> None:
+    """Answer questions that others wrote, from geometry alone.
+
+    A question that cannot be answered keeps its row: status not_answerable and the reason.
+    """
+    from qa_engine.answer import ANSWERS, answer_questions
+    from qa_engine.profiles import get_profile
+    from qa_engine.question_files import check_new_files, read_external_questions
+    from qa_engine.store import Store
+    from qa_engine.tableio import table_metadata, write_table
+
+    get_profile(profile)
+    check_new_files([out, *([jsonl] if jsonl else [])], force=force)
+    began = time.perf_counter()
+    table = read_external_questions(questions)
+    progress = _Progress()
+    answers = answer_questions(
+        Store(store), table, profile=profile, progress=lambda done, of: progress("answer", done, of)
+    )
+    schema = {"id": table.schema["id"], **ANSWERS}
+    write_table(answers, out, schema, table_metadata("answers", "qa-engine answer", {"profile": profile}, 0))
+    if jsonl:
+        answers.write_ndjson(jsonl)
+    refused = answers["reason"].drop_nulls().value_counts(sort=True).iter_rows()
+    reasons = "".join(f", {reason} {n}" for reason, n in refused)
+    n = answers.filter(status="answered").height
+    typer.echo(
+        f"Wrote {out}: {n} of {len(answers)} questions answered{reasons} in {time.perf_counter() - began:.1f} s. "
+        f"Next: qa-eval score {out} --questions {questions} --benchmark vsi-bench",
+        err=True,
+    )
 
 
 class _Progress:

@@ -12,7 +12,7 @@ import polars as pl
 from qa_engine.facts import Facts
 from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task, answer_texts
-from qa_engine.tasks.base import LETTERS, Candidates, Rows
+from qa_engine.tasks.base import LETTERS, PLACEHOLDER, Candidates, Rows, fill
 
 PROMPT_ID = "vsi-bench"
 """Prompt that the trainer and the evaluator put around these questions."""
@@ -126,7 +126,7 @@ def word_questions(
     margin = _joined(parts, "margin")
     frame = frame.with_columns(
         question_type=pl.lit(task.question_type),
-        question=task.question,
+        question=fill(task.question),
         options=options,
         ground_truth=truth,
         answer_type=pl.lit(task.answer_type),
@@ -134,7 +134,7 @@ def word_questions(
         answer_low=_nullable(_joined(parts, "low")),
         answer_high=_nullable(_joined(parts, "high")),
         unit=pl.lit(task.unit),
-        program=task.program,
+        program=fill(task.program),
         operands=_operands(task, roles, references),
         margin=_nullable(margin),
         margin_unit=pl.lit(task.margin_unit),
@@ -165,7 +165,7 @@ def question_id(signature: str, *, round: int, seed: int) -> str:
 
 
 def _joined(parts: Sequence[Candidates], name: str) -> np.ndarray:
-    return np.concatenate([getattr(part, name) for part in parts])
+    return np.concatenate([getattr(part.answers, name) for part in parts])
 
 
 def _nullable(values: np.ndarray) -> pl.Series:
@@ -179,7 +179,7 @@ def _operand_columns(task: Task, roles: Rows, order: Rows, references: Reference
     if task.listed:
         shown = np.take_along_axis(roles[:, task.listed], order, axis=1)
         rows |= {f"listed_{j}": shown[:, j] for j in range(shown.shape[1])}
-    used = {*task.question.meta.root_names(), *task.program.meta.root_names()}
+    used = {*PLACEHOLDER.findall(task.question), *PLACEHOLDER.findall(task.program)}
     sources = {"": references.category, "_id": references.instance_id, "_literal": references.literal}
     columns = [
         source.gather(places).alias(name + suffix)
@@ -215,7 +215,7 @@ def _operands(task: Task, roles: Rows, references: References) -> pl.Expr:
 
 def _difficulty(parts: Sequence[Candidates]) -> pl.Expr:
     """Pack the knobs; those that the task does not have are null."""
-    known = next((part.difficulty for part in parts if part.difficulty), {})
+    known = parts[0].difficulty
     dtype = QUESTIONS["difficulty"]
     fields = []
     for field in dtype.fields:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import polars as pl
@@ -53,6 +54,50 @@ class Knob:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Answers to some questions of one type in one scene, as columns of length n.
+
+    Attributes
+    ----------
+    answer : (n,) int64
+        For a choice, the place of the right answer in the task's choices or listed roles; otherwise -1.
+    value, low, high : (n,) float64
+        For a number, the unrounded answer and its bounds under noise; otherwise NaN.
+    margin : (n,) float64
+        Distance to the next border at which the answer changes.
+    """
+
+    answer: Rows
+    value: Array
+    low: Array
+    high: Array
+    margin: Array
+
+    def __len__(self) -> int:
+        return len(self.answer)
+
+    def take(self, rows: Rows) -> Answers:
+        """Keep some rows, in the order given."""
+        return Answers(*(getattr(self, column.name)[rows] for column in fields(self)))
+
+
+def numbers(value: Array, bounds: tuple[Array, Array], *, step: float) -> Answers:
+    """Make answers that are numbers written in multiples of `step`.
+
+    The margin is the distance to the value at which the written answer changes.
+    """
+    in_steps = value / step
+    margin = (0.5 - np.abs(in_steps - np.rint(in_steps))) * step
+    return Answers(np.full(len(value), -1), value, bounds[0], bounds[1], margin)
+
+
+def choices(answer: Rows, margin: Array) -> Answers:
+    """Make answers that are one of several options."""
+    none = np.full(len(answer), np.nan)
+    return Answers(answer, none, none, none, margin)
+
+
+@dataclass(frozen=True)
 class Candidates:
     """The accepted candidates of one question type in one scene as columns of length n, and the refused ones.
 
@@ -60,12 +105,7 @@ class Candidates:
     ----------
     roles : (n, r) int64
         Category code of each role of the task.
-    answer : (n,) int64
-        For a choice, the place of the right answer in the task's choices or listed roles; otherwise -1.
-    value, low, high : (n,) float64
-        For a number, the unrounded answer and its bounds under noise; otherwise NaN.
-    margin : (n,) float64
-        Distance to the next border at which the answer changes.
+    answers : Answers
     knob : (n,) float64
         What the task's cells cut.
     difficulty : dict of str to (n,) array
@@ -74,80 +114,18 @@ class Candidates:
     """
 
     roles: Rows
-    answer: Rows
-    value: Array
-    low: Array
-    high: Array
-    margin: Array
+    answers: Answers
     knob: Array
-    difficulty: dict[str, NDArray[np.generic]] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
+    difficulty: dict[str, NDArray[np.generic]]
+    rejects: list[Reject]
 
     def __len__(self) -> int:
         return len(self.roles)
 
     def take(self, rows: Rows) -> Candidates:
         """Keep some rows, in the order given."""
-        columns = {name: getattr(self, name)[rows] for name in _COLUMNS}
-        return replace(self, **columns, difficulty={k: v[rows] for k, v in self.difficulty.items()})
-
-
-_COLUMNS = ("roles", "answer", "value", "low", "high", "margin", "knob")
-
-
-def numbers(
-    roles: Rows,
-    value: Array,
-    bounds: tuple[Array, Array],
-    *,
-    knob: Array,
-    difficulty: str,
-    step: float,
-    rejects: list[Reject],
-) -> Candidates:
-    """Make candidates whose answer is a number that is written in multiples of `step`.
-
-    The margin is the distance to the value at which the written answer changes; `difficulty` is the field of the column
-    `difficulty` that holds the knob.
-    """
-    low, high = bounds
-    in_steps = value / step
-    margin = (0.5 - np.abs(in_steps - np.rint(in_steps))) * step
-    return Candidates(
-        roles=roles,
-        answer=np.full(len(value), -1),
-        value=value,
-        low=low,
-        high=high,
-        margin=margin,
-        knob=knob,
-        difficulty={difficulty: knob},
-        rejects=rejects,
-    )
-
-
-def choices(
-    roles: Rows,
-    answer: Rows,
-    margin: Array,
-    *,
-    knob: Array,
-    difficulty: dict[str, NDArray[np.generic]],
-    rejects: list[Reject],
-) -> Candidates:
-    """Make candidates whose answer is one of several options."""
-    none = np.full(len(answer), np.nan)
-    return Candidates(
-        roles=roles,
-        answer=answer,
-        value=none,
-        low=none,
-        high=none,
-        margin=margin,
-        knob=knob,
-        difficulty=difficulty,
-        rejects=rejects,
-    )
+        difficulty = {name: column[rows] for name, column in self.difficulty.items()}
+        return Candidates(self.roles[rows], self.answers.take(rows), self.knob[rows], difficulty, self.rejects)
 
 
 @dataclass(frozen=True)
@@ -163,12 +141,17 @@ class Task:
         Of the answer and of the margin.
     roles : tuple of str
         Names of the operands.
+    single : tuple of int
+        Roles that are one object ("the chair"); the others are categories.
+    question : str
+        Wording, with `{role}` for a category, and `{listed_0}`, ... for what stands in a list.
+    program : str
+        Wording of the program, with `{role_id}` for an instance id and `{role_literal}` for a category in quotes.
     find : callable
         From facts and a random generator to `Candidates`; the generator only draws from more combinations than are
         kept.
-    question, program : polars expression
-        Over the columns `<role>` (category), `<role>_id` (instance id), `<role>_literal` (category in quotes), and
-        `listed_<i>`, `listed_<i>_literal` for what stands in a list.
+    measure : callable
+        From facts and roles (n, r) to `Answers`, for any operands that the scene has.
     knob : Knob
     needs : str
         What a scene must have.
@@ -184,9 +167,11 @@ class Task:
     unit: str
     margin_unit: str
     roles: tuple[str, ...]
+    single: tuple[int, ...]
+    question: str
+    program: str
     find: Callable[[Facts, np.random.Generator], Candidates]
-    question: pl.Expr
-    program: pl.Expr
+    measure: Callable[[Facts, Rows], Answers]
     knob: Knob
     needs: str
     listed: tuple[int, ...] = ()
@@ -196,6 +181,22 @@ class Task:
     def n_shown(self) -> int:
         """Length of what is shown in a drawn order: options, or listed operands."""
         return len(self.choices) or len(self.listed)
+
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+"""A place in a wording that is filled by a column."""
+
+
+def fill(wording: str) -> pl.Expr:
+    """Make the expression that fills a wording from columns.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"a": ["x"], "b_id": [3]}).select(fill("{a} is {b_id}")).item()
+    'x is 3'
+    """
+    parts = PLACEHOLDER.split(wording)
+    return pl.concat_str([pl.col(part) if i % 2 else pl.lit(part) for i, part in enumerate(parts)])
 
 
 def answer_texts(values: Sequence[float], answer_type: str) -> list[str]:

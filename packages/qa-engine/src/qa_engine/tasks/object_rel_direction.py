@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import polars as pl
 
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import (
@@ -17,8 +16,8 @@ from qa_engine.checks.ambiguity import (
 )
 from qa_engine.checks.noise import turn_noise_deg
 from qa_engine.facts import Facts
-from qa_engine.geometry import QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
-from qa_engine.tasks.base import Array, Candidates, Knob, Rows, Task, choices
+from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
+from qa_engine.tasks.base import Answers, Array, Candidates, Knob, Rows, Task, choices
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,12 @@ def _make_triples(facts: Facts) -> _Triples:
     return _Triples(np.stack([p, o, q], axis=1), distances, turn, noise, good, corner_turn)
 
 
-def find(facts: Facts, rng: np.random.Generator, *, level: str, sectors: Sectors) -> Candidates:
+def find(facts: Facts, rng: np.random.Generator, *, level: str) -> Candidates:
     """Find the ordered triples whose direction is clear: every order of the three objects is a candidate.
 
     Each triple is refused for the first rule that it breaks, in the order of the reasons below.
     """
+    sectors = _SECTORS[level]
     triples: _Triples = facts.remember("triples", _make_triples)
     n = len(triples.places)
     reason = np.full(n, "", dtype=object)
@@ -85,21 +85,28 @@ def find(facts: Facts, rng: np.random.Generator, *, level: str, sectors: Sectors
         reason[triples.distances.min(axis=1) < MIN_DIRECTION_DISTANCE_M] = Reason.TOO_CLOSE
     kept = np.flatnonzero(reason == "")
     turn = triples.turn[kept]
-    options = _OPTIONS[level]
-    answer = np.array([options.index(name) if name in options else -1 for name in sectors.names])[sectors.index(turn)]
-    margin = sectors.margin_deg(turn)
-    return choices(
-        facts.unique[triples.places[kept]],
-        answer,
-        margin,
-        knob=margin,
-        difficulty={
-            "angle_deg": turn,
-            "distance_m": triples.distances[kept, 1],
-            "n_options": np.full(len(kept), len(options)),
-        },
-        rejects=_rejects(reason, len(facts.unique)),
-    )
+    answers = _answers(turn, level)
+    difficulty = {
+        "angle_deg": turn,
+        "distance_m": triples.distances[kept, 1],
+        "n_options": np.full(len(kept), len(_OPTIONS[level])),
+    }
+    roles = facts.unique[triples.places[kept]]
+    return Candidates(roles, answers, answers.margin, difficulty, _rejects(reason, len(facts.unique)))
+
+
+def measure(facts: Facts, roles: Rows, *, level: str) -> Answers:
+    """Take the sector of the direction between box centres on the floor plan."""
+    standing, facing, target = (facts.first_row[roles[:, k]] for k in range(3))
+    return _answers(turn_deg(facts.bearing[standing, facing], facts.bearing[standing, target]), level)
+
+
+def _answers(turn: Array, level: str) -> Answers:
+    """Turn angles into options; on the easy level, what is behind is to the left or the right as well."""
+    sectors, options = _SECTORS[level], _OPTIONS[level]
+    named = HALVES if level == "easy" else sectors
+    answer = np.array([options.index(name) for name in named.names])[named.index(turn)]
+    return choices(answer, sectors.margin_deg(turn))
 
 
 def _border_margin(turn: Array, level: str, sectors: Sectors, profile: str) -> Array:
@@ -119,25 +126,15 @@ def _rejects(reason: np.ndarray, unique: int) -> list[Reject]:
 
 _OPTIONS = {"easy": ("left", "right"), "medium": ("left", "right", "back"), "hard": QUADRANTS.names}
 
-_INTRODUCTION = "If I am standing by the {} and facing the {}, is the {} to "
+_INTRODUCTION = "If I am standing by the {standing} and facing the {facing}, is the {target} to "
 
 _QUESTIONS = {
-    "easy": pl.format(_INTRODUCTION + "the left or the right of the {}?", "standing", "facing", "target", "facing"),
-    "medium": pl.format(
-        _INTRODUCTION + "my left, right, or back?\n"
-        "An object is to my back if I would have to turn at least 135 degrees in order to face it.",
-        "standing",
-        "facing",
-        "target",
-    ),
-    "hard": pl.format(
-        _INTRODUCTION + "my front-left, front-right, back-left, or back-right?\n"
-        "The directions refer to the quadrants of a Cartesian plane (if I am standing at the origin and facing along "
-        "the positive y-axis).",
-        "standing",
-        "facing",
-        "target",
-    ),
+    "easy": _INTRODUCTION + "the left or the right of the {facing}?",
+    "medium": _INTRODUCTION + "my left, right, or back?\n"
+    "An object is to my back if I would have to turn at least 135 degrees in order to face it.",
+    "hard": _INTRODUCTION + "my front-left, front-right, back-left, or back-right?\n"
+    "The directions refer to the quadrants of a Cartesian plane (if I am standing at the origin and facing along the "
+    "positive y-axis).",
 }
 
 # Left and right of the easy level are those of the medium one, whose back it leaves out.
@@ -152,9 +149,11 @@ def _task(level: str) -> Task:
         unit="",
         margin_unit="deg",
         roles=("standing", "facing", "target"),
-        find=partial(find, level=level, sectors=_SECTORS[level]),
+        single=(0, 1, 2),
         question=_QUESTIONS[level],
-        program=pl.format(_PROGRAMS[level] + "({}, {}, {})", "standing_id", "facing_id", "target_id"),
+        program=_PROGRAMS[level] + "({standing_id}, {facing_id}, {target_id})",
+        find=partial(find, level=level),
+        measure=partial(measure, level=level),
         knob=Knob("angle", ("<20", "20-30", ">=30"), (20, 30), "deg"),
         needs="three categories with one object each",
         choices=_OPTIONS[level],

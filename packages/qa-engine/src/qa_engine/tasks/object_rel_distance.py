@@ -7,13 +7,12 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-import polars as pl
 
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_CLOSEST_M, MIN_OPTION_GAP_M
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Candidates, Knob, Rows, Task, choices
+from qa_engine.tasks.base import Answers, Array, Candidates, Knob, Rows, Task, choices
 
 OPTIONS = 4
 
@@ -22,26 +21,48 @@ MAX_SETS_PER_PRIMARY = 100
 3,876 sets for each."""
 
 
+def measure(facts: Facts, roles: Rows) -> Answers:
+    """Take the option whose closest object is the closest; the margin is the lead over the next option."""
+    primary = np.repeat(facts.first_row[roles[:, 0]], OPTIONS)
+    return _answers(facts.nearest_distance(primary, roles[:, 1:].ravel()).reshape(-1, OPTIONS))
+
+
+def _answers(distance: Array) -> Answers:
+    ranked = np.sort(distance, axis=1)
+    return choices(np.argmin(distance, axis=1), ranked[:, 1] - ranked[:, 0])
+
+
 def find(facts: Facts, rng: np.random.Generator) -> Candidates:
     """Find the objects, each the only one of its category, with four other categories at clearly different distances.
 
-    The distance of a category is that of its closest object. Options are a draw from all sets of four, taken without a
-    look at distances, so no category is the answer more often than geometry makes it.
+    Options are a draw from all sets of four, taken without a look at distances, so no category is the answer more often
+    than geometry makes it.
     """
     pool = np.flatnonzero((facts.boxes > 0) & (facts.boxes == facts.counts))
     if len(pool) <= OPTIONS or len(facts.unique) == 0:
         detail = f"{len(facts.unique)} of 1 categories with one object, {len(pool)} of {OPTIONS + 1} categories"
-        return _candidates(np.zeros((0, 1 + OPTIONS), dtype=np.int64), np.zeros((0, OPTIONS)), facts, detail)
-    distance = facts.category_distance(facts.unique_rows)
-    others = _option_sets(len(facts.unique), len(pool) - 1, rng)
-    own = np.searchsorted(pool, facts.unique)[:, None, None]
-    codes = pool[others + (others >= own)]
-    primary = np.repeat(np.arange(len(codes)), codes.shape[1])
-    codes = codes.reshape(-1, OPTIONS)
-    keys = np.concatenate([primary[:, None], codes], axis=1)
-    keys = keys[_first_of_each(keys)]
-    roles = np.concatenate([facts.unique[keys[:, :1]], keys[:, 1:]], axis=1)
-    return _candidates(roles, distance[keys[:, :1], keys[:, 1:]], facts)
+        roles, distance = np.zeros((0, 1 + OPTIONS), dtype=np.int64), np.zeros((0, OPTIONS))
+        rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=detail)]
+    else:
+        roles = _draw(facts.unique, pool, rng)
+        place = np.searchsorted(facts.unique, roles[:, :1])
+        distance = facts.category_distance(facts.unique_rows)[place, roles[:, 1:]]
+        reason = _reasons(facts, roles, distance)
+        codes, counts = np.unique(reason[reason != ""].astype(str), return_counts=True)
+        rejects = [Reject(Reason(code), n=int(n)) for code, n in zip(codes, counts, strict=True)]
+        roles, distance = roles[reason == ""], distance[reason == ""]
+    answers = _answers(distance)
+    difficulty = {"distance_m": distance.min(axis=1), "n_options": np.full(len(roles), OPTIONS)}
+    return Candidates(roles, answers, answers.margin, difficulty, rejects)
+
+
+def _draw(primaries: Rows, pool: Rows, rng: np.random.Generator) -> Rows:
+    """Draw different sets of four categories of `pool` for each primary category, (n, 5)."""
+    others = _option_sets(len(primaries), len(pool) - 1, rng)
+    own = np.searchsorted(pool, primaries)[:, None, None]
+    options = pool[others + (others >= own)]
+    roles = np.concatenate([np.repeat(primaries, options.shape[1])[:, None], options.reshape(-1, OPTIONS)], axis=1)
+    return roles[_first_of_each(roles)]
 
 
 def _option_sets(primaries: int, others: int, rng: np.random.Generator) -> Rows:
@@ -67,35 +88,19 @@ def _first_of_each(keys: Rows) -> Rows:
     return np.sort(np.unique(number, return_index=True)[1])
 
 
-def _candidates(roles: Rows, distance: np.ndarray, facts: Facts, too_few: str = "") -> Candidates:
-    """Refuse the unclear sets; `distance` (n, 4) belongs to the options in `roles`."""
+def _reasons(facts: Facts, roles: Rows, distance: Array) -> np.ndarray:
+    """Reason to refuse each set, or an empty text; `distance` (n, 4) belongs to the options."""
     ranked = np.sort(distance, axis=1)
+    gap = np.diff(ranked, axis=1)
     reason = np.full(len(roles), "", dtype=object)
-    half = np.array([facts.half_diagonal_m[rows].max(initial=0.0) for rows in facts.members])
-    if len(roles):
-        gap = np.diff(ranked, axis=1)
-        if facts.profile == "exact":
-            order = np.take_along_axis(roles[:, 1:], np.argsort(distance, axis=1), axis=1)
-            noise = [distance_noise_m(half[roles[:, 0]], half[order[:, k]]) for k in (0, 1)]
-            reason[gap[:, 0] < np.hypot(*noise)] = Reason.UNSTABLE
-        reason[gap.min(axis=1) < MIN_OPTION_GAP_M] = Reason.TIE_WITHIN_MARGIN
-        reason[ranked[:, 0] < MIN_CLOSEST_M] = Reason.TOO_CLOSE
-    rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=too_few)] if too_few else []
-    for code in (Reason.TOO_CLOSE, Reason.TIE_WITHIN_MARGIN, Reason.UNSTABLE):
-        refused = int((reason == code).sum())
-        if refused:
-            rejects.append(Reject(code, n=refused))
-    kept = np.flatnonzero(reason == "")
-    ranked, distance = ranked[kept], distance[kept]
-    margin = ranked[:, 1] - ranked[:, 0]
-    return choices(
-        roles[kept],
-        np.argmin(distance, axis=1) if len(kept) else np.zeros(0, dtype=np.int64),
-        margin,
-        knob=margin,
-        difficulty={"distance_m": ranked[:, 0], "n_options": np.full(len(kept), OPTIONS)},
-        rejects=rejects,
-    )
+    if facts.profile == "exact":
+        half = np.array([facts.half_diagonal_m[rows].max(initial=0.0) for rows in facts.members])
+        order = np.take_along_axis(roles[:, 1:], np.argsort(distance, axis=1), axis=1)
+        noise = [distance_noise_m(half[roles[:, 0]], half[order[:, k]]) for k in (0, 1)]
+        reason[gap[:, 0] < np.hypot(*noise)] = Reason.UNSTABLE
+    reason[gap.min(axis=1) < MIN_OPTION_GAP_M] = Reason.TIE_WITHIN_MARGIN
+    reason[ranked[:, 0] < MIN_CLOSEST_M] = Reason.TOO_CLOSE
+    return reason
 
 
 TASK = Task(
@@ -104,24 +109,13 @@ TASK = Task(
     unit="",
     margin_unit="m",
     roles=("primary", "option_1", "option_2", "option_3", "option_4"),
+    single=(0,),
+    question="Measuring from the closest point of each object, which of these objects ({listed_0}, {listed_1}, "
+    "{listed_2}, {listed_3}) is the closest to the {primary}?",
+    program="nearest_category({primary_id}, [{listed_0_literal}, {listed_1_literal}, {listed_2_literal}, "
+    "{listed_3_literal}])",
     find=find,
-    question=pl.format(
-        "Measuring from the closest point of each object, which of these objects ({}, {}, {}, {}) is the closest to "
-        "the {}?",
-        "listed_0",
-        "listed_1",
-        "listed_2",
-        "listed_3",
-        "primary",
-    ),
-    program=pl.format(
-        "nearest_category({}, [{}, {}, {}, {}])",
-        "primary_id",
-        "listed_0_literal",
-        "listed_1_literal",
-        "listed_2_literal",
-        "listed_3_literal",
-    ),
+    measure=measure,
     knob=Knob("margin", ("<0.3", "0.3-0.6", "0.6-1.2", ">=1.2"), (0.3, 0.6, 1.2), "m"),
     needs="a category with one object, and four more categories",
     listed=(1, 2, 3, 4),

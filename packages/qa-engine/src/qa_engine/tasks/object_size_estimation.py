@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import length_bounds
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Candidates, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Candidates, Knob, Rows, Task, numbers
+
+
+def measure(facts: Facts, roles: Rows) -> Answers:
+    """Take the longest extent of the box."""
+    value = facts.longest_side_m[facts.first_row[roles[:, 0]]] * 100
+    return numbers(value, length_bounds(value), step=1.0)
 
 
 def find(facts: Facts, rng: np.random.Generator) -> Candidates:
     """Find the objects that are the only one of their category."""
+    roles = facts.unique[:, None]
     side = facts.longest_side_m[facts.unique_rows]
-    value = side * 100
-    return numbers(
-        facts.unique[:, None],
-        value,
-        length_bounds(value),
-        knob=side,
-        difficulty="size_m",
-        step=1.0,
-        rejects=not_unique(facts),
-    )
+    return Candidates(roles, measure(facts, roles), side, {"size_m": side}, _not_unique(facts))
 
 
-def not_unique(facts: Facts) -> list[Reject]:
+def _not_unique(facts: Facts) -> list[Reject]:
     """Refuse the categories that no "the" refers to."""
     several = np.setdiff1d(np.arange(len(facts.categories)), facts.unique)
     return [
@@ -45,12 +42,12 @@ TASK = Task(
     unit="cm",
     margin_unit="cm",
     roles=("object",),
+    single=(0,),
+    question="What is the length of the longest dimension (length, width, or height) of the {object}, measured in "
+    "centimeters?",
+    program="longest_side_cm({object_id})",
     find=find,
-    question=pl.format(
-        "What is the length of the longest dimension (length, width, or height) of the {}, measured in centimeters?",
-        "object",
-    ),
-    program=pl.format("longest_side_cm({})", "object_id"),
+    measure=measure,
     knob=Knob("size", ("<0.5", "0.5-1", "1-2", ">=2"), (0.5, 1, 2), "m"),
     needs="a category with one object",
 )

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import area_bounds
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Candidates, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Candidates, Knob, Rows, Task, numbers
+
+
+def measure(facts: Facts, roles: Rows) -> Answers:
+    """Take the floor area of the scene; NaN where it has none."""
+    area = facts.scene.room_size_m2
+    value = np.full(len(roles), np.nan if area is None else area)
+    return numbers(value, area_bounds(value), step=0.1)
 
 
 def find(facts: Facts, rng: np.random.Generator) -> Candidates:
     """Ask once per scene that has a floor area."""
-    area = facts.scene.room_size_m2
-    value = np.array([] if area is None else [area], dtype=np.float64)
-    rejects = [Reject(Reason.NO_ROOM_SIZE, detail="scenes.room_size_m2 is null")] if area is None else []
-    roles = np.zeros((len(value), 0), dtype=np.int64)
-    bounds = area_bounds(value)
-    return numbers(roles, value, bounds, knob=value, difficulty="area_m2", step=0.1, rejects=rejects)
+    known = facts.scene.room_size_m2 is not None
+    rejects = [] if known else [Reject(Reason.NO_ROOM_SIZE, detail="scenes.room_size_m2 is null")]
+    roles = np.zeros((int(known), 0), dtype=np.int64)
+    answers = measure(facts, roles)
+    return Candidates(roles, answers, answers.value, {"area_m2": answers.value}, rejects)
 
 
 TASK = Task(
@@ -27,12 +32,12 @@ TASK = Task(
     unit="m2",
     margin_unit="m2",
     roles=(),
+    single=(),
+    question="What is the size of this room (in square meters)? \n"
+    "If multiple rooms are shown, estimate the size of the combined space.",
+    program="room_area_m2()",
     find=find,
-    question=pl.lit(
-        "What is the size of this room (in square meters)? \n"
-        "If multiple rooms are shown, estimate the size of the combined space."
-    ),
-    program=pl.lit("room_area_m2()"),
+    measure=measure,
     knob=Knob("area", ("<15", "15-25", "25-40", ">=40"), (15, 25, 40), "m2"),
     needs="scenes.room_size_m2",
 )
