@@ -12,6 +12,8 @@ import numpy as np
 
 ABSENT_CATEGORIES = 2
 """Categories in a report that the room lacks, so that the model must look before it answers."""
+FORMS = ("Report", "Values", "Find", "Find")
+"""Forms of a report, one of them drawn for each."""
 MOST_ITEMS = 6
 """A report asks for at most so many things, which keeps the rows of a batch about equally long."""
 
@@ -42,8 +44,9 @@ def report(
 ) -> tuple[str, str]:
     """Write a request and its answer.
 
-    Categories come in random order. Half of the answers repeat the names ("Report"), half give the values alone
-    ("Values"), which makes the model find the name in the request.
+    Things come in random order, and in one of three forms: "Report" repeats their names in the answer; "Values" gives
+    the values alone, which makes the model find the name in the request; "Find" asks for one property of each in
+    words, none of them the wording of a question.
 
     Parameters
     ----------
@@ -58,23 +61,25 @@ def report(
     --------
     >>> places = np.array([[0.0, 1.0], [1.0, 2.0], [-1.0, 3.0]])
     >>> facts = RoomFacts(12.34, ("chair", "chair", "sofa"), np.array([90, 95, 210]), places)
-    >>> request, answer = report(facts, ("bed", "chair", "sofa"), np.random.default_rng(1), mirrored=False)
-    >>> request
-    'Values chair, sofa, room, bed'
-    >>> answer
-    '2;1,210,-1.0,3.0;12.3;none'
+    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(2), mirrored=False)
+    ('Values room, bed, chair, sofa', '12.3;none;2;1,210,-1.0,3.0')
+    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(5), mirrored=False)[0]
+    'Find size of the room, longest dimension of the sofa, many bed, many chair'
     """
     names = sorted(set(facts.categories))
     others = [name for name in vocabulary if name not in names]
     absent = rng.permutation(len(others))[:ABSENT_CATEGORIES]
     items = [*names, *(others[i] for i in absent), "room"]
     items = [items[i] for i in rng.permutation(len(items))[:MOST_ITEMS]]
-    named = bool(rng.random() < 0.5)
+    form = FORMS[int(rng.integers(len(FORMS)))]
+    if form == "Find":
+        pairs = [_property(facts, item, rng, mirrored=mirrored) for item in items]
+        return f"Find {', '.join(asked for asked, _ in pairs)}", ";".join(value for _, value in pairs)
     values = []
     for item in items:
         value = f"{facts.area_m2:.1f}" if item == "room" else _object_value(facts, item, mirrored=mirrored)
-        values.append(f"{item} {value}" if named else value)
-    return f"{'Report' if named else 'Values'} {', '.join(items)}", ";".join(values)
+        values.append(f"{item} {value}" if form == "Report" else value)
+    return f"{form} {', '.join(items)}", ";".join(values)
 
 
 def _object_value(facts: RoomFacts, category: str, *, mirrored: bool) -> str:
@@ -84,5 +89,23 @@ def _object_value(facts: RoomFacts, category: str, *, mirrored: bool) -> str:
         return "none"
     if len(rows) > 1:
         return str(len(rows))
-    right, ahead = facts.position_m[rows[0]]
-    return f"1,{facts.longest_cm[rows[0]]},{-right if mirrored else right:.1f},{ahead:.1f}"
+    return f"1,{facts.longest_cm[rows[0]]},{_place(facts, rows[0], mirrored=mirrored)}"
+
+
+def _property(facts: RoomFacts, item: str, rng: np.random.Generator, *, mirrored: bool) -> tuple[str, str]:
+    """One property of a thing: what is asked, and its value."""
+    if item == "room":
+        return "size of the room", f"{facts.area_m2:.1f}"
+    rows = [i for i, name in enumerate(facts.categories) if name == item]
+    kind = int(rng.integers(3)) if len(rows) == 1 else 0
+    if kind == 1:
+        return f"longest dimension of the {item}", str(facts.longest_cm[rows[0]])
+    if kind == 2:
+        return f"place of the {item}", _place(facts, rows[0], mirrored=mirrored)
+    return f"many {item}", str(len(rows))
+
+
+def _place(facts: RoomFacts, row: int, *, mirrored: bool) -> str:
+    """Metres to the right of the first camera and ahead of it."""
+    right, ahead = facts.position_m[row]
+    return f"{-right if mirrored else right:.1f},{ahead:.1f}"
