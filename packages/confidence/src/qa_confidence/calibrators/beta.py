@@ -26,6 +26,7 @@ class BetaMap(ParametricMap):
     parameter_names: ClassVar[tuple[str, ...]] = ("a", "b", "d")
     start: ClassVar[tuple[float, ...]] = (1.0, 1.0, 0.0)
     lower: ClassVar[tuple[float, ...]] = (MIN_SLOPE, MIN_SLOPE, -np.inf)
+    upper: ClassVar[tuple[float, ...]] = (np.inf, np.inf, np.inf)
 
     @staticmethod
     def linear(confidence: Floats, theta: Floats) -> tuple[Floats, Floats]:

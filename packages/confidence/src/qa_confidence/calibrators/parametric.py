@@ -39,6 +39,7 @@ class ParametricMap(ABC):
     start: ClassVar[tuple[float, ...]]
     """Parameters of the identity map."""
     lower: ClassVar[tuple[float, ...]]
+    upper: ClassVar[tuple[float, ...]]
     """Bounds that keep the map from reversing ranks."""
 
     @staticmethod
@@ -127,10 +128,10 @@ def information(family: type[ParametricMap], cells: GroupCells, theta: Floats) -
 
 def fit_groups(family: type[ParametricMap], cells: GroupCells, prior: Prior) -> Floats:
     """Minimise loss plus prior for every group by projected Fisher scoring with step halving, (n_groups, p)."""
-    lower = np.array(family.lower)
-    theta = np.maximum(prior.mean, lower)
+    lower, upper = np.array(family.lower), np.array(family.upper)
+    theta = np.clip(prior.mean, lower, upper)
     n_groups, size = theta.shape
-    upper = [(i, j) for i in range(size) for j in range(i, size)]
+    pairs = [(i, j) for i in range(size) for j in range(i, size)]
     objective = _objective(family, cells, prior, theta)
     for _ in range(MAX_STEPS):
         eta, slope = family.linear(cells.confidence, theta[cells.group])
@@ -141,18 +142,18 @@ def fit_groups(family: type[ParametricMap], cells: GroupCells, prior: Prior) -> 
         gradient = np.stack([sums(cells.group, residual * slope[:, i], n_groups) for i in range(size)], axis=1)
         gradient = gradient + np.einsum("gij,gj->gi", prior.precision, away)
         matrix = prior.precision.copy()
-        for i, j in upper:
+        for i, j in pairs:
             part = sums(cells.group, curvature * slope[:, i] * slope[:, j], n_groups)
             matrix[:, i, j] += part
             if i != j:
                 matrix[:, j, i] += part
-        held = (theta <= lower) & (gradient > 0)
+        held = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
         matrix = np.where(held[:, :, None] | held[:, None, :], np.eye(size)[None], matrix)
         matrix = matrix + 1e-12 * np.eye(size)
         step = -np.linalg.solve(matrix, np.where(held, 0.0, gradient)[..., None])[..., 0]
         scale = np.ones((n_groups, 1))
         while True:
-            candidate = np.maximum(theta + scale * step, lower)
+            candidate = np.clip(theta + scale * step, lower, upper)
             value = _objective(family, cells, prior, candidate)
             worse = value > objective + 1e-12 * np.abs(objective)
             scale = np.where(worse[:, None], np.where(scale > SHORTEST_STEP, scale / 2, 0.0), scale)

@@ -23,6 +23,7 @@ class PlattMap(ParametricMap):
     parameter_names: ClassVar[tuple[str, ...]] = ("slope", "intercept")
     start: ClassVar[tuple[float, ...]] = (1.0, 0.0)
     lower: ClassVar[tuple[float, ...]] = (MIN_SLOPE, -np.inf)
+    upper: ClassVar[tuple[float, ...]] = (np.inf, np.inf)
 
     @staticmethod
     def linear(confidence: Floats, theta: Floats) -> tuple[Floats, Floats]:

@@ -14,12 +14,13 @@ from qa_confidence.calibrators.parametric import ParametricMap
 
 @dataclass(frozen=True)
 class TemperatureMap(ParametricMap):
-    """p = sigmoid(logit(c) / T), with log T as the parameter so that T stays positive."""
+    """p = sigmoid(logit(c) / T), with log T in [-5, 5] as the parameter so that T stays positive."""
 
     name: ClassVar[str] = "temperature"
     parameter_names: ClassVar[tuple[str, ...]] = ("log_temperature",)
     start: ClassVar[tuple[float, ...]] = (0.0,)
     lower: ClassVar[tuple[float, ...]] = (-5.0,)
+    upper: ClassVar[tuple[float, ...]] = (5.0,)
 
     @property
     def temperature(self) -> float:
@@ -29,5 +30,5 @@ class TemperatureMap(ParametricMap):
     @staticmethod
     def linear(confidence: Floats, theta: Floats) -> tuple[Floats, Floats]:
         """Compute eta and its derivative by log T."""
-        eta = logit(confidence) * np.exp(-np.clip(theta[:, 0], -5.0, 20.0))
+        eta = logit(confidence) * np.exp(-theta[:, 0])
         return eta, -eta[:, None]

@@ -120,7 +120,7 @@ def adaptive_ece(
 def debiased_ece(
     confidence: ArrayLike, score: ArrayLike, *, bins: int = BINS, sample_weight: ArrayLike | None = None
 ) -> float:
-    """`ece` less the amount by which noise alone lifts it, at least 0.
+    """`ece` less an estimate of what noise adds to it, at least 0; some of the bias stays in very small samples.
 
     With d_b the gap of bin b and e_b its standard error, E|N(d_b, e_b^2)| - |d_b| is subtracted from each bin
     (the folded normal mean); e_b^2 is the sample variance of score - confidence over n_b, for a bin of one row the

@@ -30,7 +30,7 @@ svg .on{fill:#fff;text-anchor:middle}.grid{stroke:#eef1f4}.ideal{stroke:#98a3b0;
 .easy{fill:var(--green)}.frontier{fill:var(--blue)}.hard{fill:var(--red)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem;margin:8px 0}
 th,td{padding:4px 10px;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}td.text{text-align:left;white-space:normal;min-width:16rem}
+th:first-child,td:first-child{text-align:left}th.text{text-align:left}td.text{text-align:left;white-space:normal;min-width:16rem}
 """
 
 METRIC_NOTES = {
@@ -162,7 +162,7 @@ def _reliability(analysis: Analysis) -> Section:
 def _methods(analysis: Analysis) -> Section:
     names = list(next(iter(analysis.methods.values())))
     rows = [(method, *(estimate_text(values[name]) for name in names)) for method, values in analysis.methods.items()]
-    text = "Every method fitted on the same rows with the same grouping, measured on the rows of this report."
+    text = "Every method fitted on this table's fit scenes with the calibrator's grouping, measured on the rows above."
     return Section("Calibration methods", [text], [Table(("method", *names), rows)], [])
 
 

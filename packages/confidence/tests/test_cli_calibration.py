@@ -1,0 +1,139 @@
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+from qa_confidence import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line inside this process."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["qa-confidence", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=stopped.value.code or 0, stdout=out, stderr=err)
+
+    return run
+
+
+@pytest.fixture
+def labelled(make, tmp_path, run):
+    """Two rounds of labelled predictions, questions with markup in their text."""
+    rng = np.random.default_rng(0)
+    questions = []
+    for rnd in (1, 2):
+        rows, scores = [], []
+        for i in range(240):
+            c = rng.uniform(0.05, 1)
+            place = {"scene_name": f"s{i % 12}", "question_type": ("size", "count")[i % 2], "round": rnd}
+            rows.append(
+                make.prediction(f"q{i}", [np.log(c)], phase="score", runner="transformers", completion="<7>", **place)
+            )
+            scores.append({"question_id": f"q{i}", "score": float(rng.random() < c**2), **place})
+            if rnd == 1:
+                questions.append(
+                    {"question_id": f"q{i}", "question": "<script>alert(1)</script> | how big?", "ground_truth": "4"}
+                    | {"answer_type": "number", "cell": "c"}
+                )
+        folder = tmp_path / f"round{rnd}"
+        make.write(make.predictions(*rows), folder, "predictions")
+        make.write(make.scores(*scores), folder, "scores")
+        assert run("label", folder, "--scores", folder, "--out", folder / "label").returncode == 0
+    make.write(make.questions(*questions), tmp_path, "questions")
+    return tmp_path
+
+
+def test_fit_apply_report_compare(labelled, run):
+    first, second = labelled / "round1/label", labelled / "round2/label"
+    done = run("fit", first, "--out", labelled / "fit", "--json")
+    assert done.returncode == 0, done.stderr
+    assert sum(json.loads(done.stdout)["rows"].values()) == 240
+    splits = pl.read_parquet(labelled / "fit/splits.parquet")
+    assert splits["n"].sum() == 240
+    done = run(
+        "apply", second, "--calibrator", labelled / "fit", "--profile", "calibrated-paper", "--out", labelled / "a"
+    )
+    assert done.returncode == 0, done.stderr
+    assert pl.read_parquet(labelled / "a/confidence.parquet")["profile"].unique().to_list() == ["calibrated-paper"]
+    options = ["--calibrator", labelled / "fit", "--previous", first, "--questions", labelled, "--resamples", "50"]
+    texts = ["--predictions", labelled / "round2"]
+    done = run("report", second, *options, *texts, "--out", labelled / "report", "--json")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    assert set(metrics["methods"]) == {"identity", "temperature", "platt", "beta", "isotonic", "histogram"}
+    assert metrics["n"] < 240
+    page = (labelled / "report/report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "&lt;7&gt;" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count("<svg") == 6
+    markdown = (labelled / "report/report.md").read_text()
+    assert "\\<script\\>alert(1)\\</script\\> \\| how big?" in markdown
+    done = run("compare", first, second, "--calibrator", labelled / "fit", "--resamples", "50")
+    assert done.returncode == 0, done.stderr
+    assert "| all |" in done.stdout
+    assert "Refit" in done.stdout or "Keep" in done.stdout
+
+
+def test_report_refuses_fitted_rows_unless_told(labelled, run):
+    first = labelled / "round1/label"
+    assert run("fit", first, "--split", "1,0,0", "--out", labelled / "all").returncode == 0
+    options = ["report", first, "--calibrator", labelled / "all", "--resamples", "50", "--out", labelled / "r"]
+    done = run(*options)
+    assert done.returncode == 2
+    assert "--allow-in-sample" in done.stderr
+    assert not (labelled / "r").exists()
+    assert run(*options, "--allow-in-sample").returncode == 0
+    assert "In-sample" in (labelled / "r/report.html").read_text()
+
+
+def test_same_input_gives_the_same_calibrator_and_report(labelled, run):
+    first = labelled / "round1/label"
+    for name in ("x", "y"):
+        run("fit", first, "--out", labelled / name)
+        run("report", first, "--calibrator", labelled / name, "--resamples", "50", "--out", labelled / f"{name}r")
+    for file in ("calibrator.json", "splits.parquet"):
+        assert (labelled / "x" / file).read_bytes() == (labelled / "y" / file).read_bytes()
+    for file in ("report.html", "report.md", "metrics.json"):
+        assert (labelled / "xr" / file).read_bytes() == (labelled / "yr" / file).read_bytes()
+
+
+def test_user_errors(labelled, run):
+    first = labelled / "round1/label"
+    (labelled / "broken.json").write_text("{")
+    for arguments, message in (
+        (["fit", first, "--method", "plat"], "Did you mean 'platt'"),
+        (["fit", first, "--split", "a,b"], "--split"),
+        (["fit", first, "--input", "gold_confidence"], "No row has both"),
+        (["apply", first, "--calibrator", labelled / "broken.json"], "not a calibrator"),
+        (["apply", first, "--calibrator", labelled / "none.json"], "cannot read"),
+        (["apply", first, "--calibrator", labelled / "none.json", "--profile", "x"], "Unknown profile"),
+    ):
+        done = run(*arguments, "--out", labelled / "out")
+        assert done.returncode == 2, arguments
+        assert message in done.stderr, done.stderr
+        assert not (labelled / "out").exists()
+
+
+def test_compare_measures_order_bias(make, tmp_path, run):
+    rng = np.random.default_rng(0)
+    frozen = rng.uniform(0.2, 0.6, 120)
+    for name, lift in (("during", 0.002), ("frozen", 0.0)):
+        rows = [
+            make.prediction(f"q{i}", [np.log(frozen[i] + lift * i)], step=i, scene_name=f"s{i % 10}")
+            for i in range(120)
+        ]
+        make.write(make.predictions(*rows), tmp_path / name, "predictions")
+        run("label", tmp_path / name, "--out", tmp_path / name / "label")
+    paths = [tmp_path / "during/label", tmp_path / "frozen/label"]
+    done = run("compare", *paths, "--steps", tmp_path / "during", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["slope_per_100_steps"]["value"] == pytest.approx(0.2, abs=1e-4)
