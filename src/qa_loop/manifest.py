@@ -32,6 +32,8 @@ class Record:
         `running` stays in the file when the loop is killed: the stage is then run again.
     exit_code : int or None
         0 done; 1 done, but rows are missing.
+    lost : bool
+        Rows are missing that should be there.
     rows : int or None
         Rows of the stage's table.
     attempts : int
@@ -47,6 +49,7 @@ class Record:
     end: str | None = None
     seconds: float | None = None
     exit_code: int | None = None
+    lost: bool = False
     rows: int | None = None
     attempts: int = 1
 
@@ -72,7 +75,7 @@ class Manifest:
     @property
     def lossy(self) -> list[str]:
         """Stages that ended with rows missing."""
-        return [record.name for record in self.stages.values() if record.state == "done" and record.exit_code == 1]
+        return [record.name for record in self.stages.values() if record.lost]
 
 
 def load_manifest(folder: Path) -> Manifest:

@@ -165,11 +165,12 @@ def _run_stage(
     record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
     good = code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"
+    record.lost = good and code == 1 and not stage.gaps
     record.rows = count_rows(out, stage) if good else None
     manifest.save(out)
     if not good:
         raise _failure(stage, code, out)
-    progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=code == 1)
+    progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
 
 
 def _failure(stage: Stage, code: int, out: Path) -> StageError:

@@ -39,6 +39,8 @@ class Stage:
         Options that change how fast the command is and not what it writes.
     resumes : bool
         The command continues its own half-finished folder; the other commands write all or nothing.
+    gaps : bool
+        Rows may be missing without anything being lost: an empty answer has no confidence, and is scored all the same.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Stage:
     table: str
     speed_argv: tuple[str, ...] = ()
     resumes: bool = False
+    gaps: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -162,7 +165,10 @@ class _Planner:
         argv += flags({"profile": wanted.profile, "scores": None if kind == "confidence" else source})
         argv += flags(wanted.options)
         files = (f"{out}/confidence.parquet",)
-        self.stages.append(Stage(f"{here}-{kind}", kind, number, tuple(argv), out, (source,), files, "confidence"))
+        gaps = kind == "eval-confidence"
+        self.stages.append(
+            Stage(f"{here}-{kind}", kind, number, tuple(argv), out, (source,), files, "confidence", gaps=gaps)
+        )
 
     def feedback(self, number: int) -> None:
         here = _round(number)

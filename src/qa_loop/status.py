@@ -75,7 +75,7 @@ def run_status(folder: Path) -> RunStatus:
             return "running" if at_work else "interrupted"
         if record.state == "failed":
             return "failed"
-        return "done" if record.exit_code == 0 else "rows missing"
+        return "rows missing" if record.lost else "done"
 
     stages: list[StageStatus] = []
     for stage in plan(config):

@@ -179,6 +179,14 @@ def test_lost_rows_are_remembered_and_do_not_stop(fakes, finished_run):
     assert run_loop(load_config(fakes.config), out).lossy == ["round_02-confidence"], "a second start still says so"
 
 
+def test_answer_without_confidence_is_no_loss(fakes, finished_run):
+    out = fakes.adopt(finished_run)
+    shutil.rmtree(out / "round_02/eval_confidence")
+    fakes.fault("round_02_eval_confidence", "exit 1")
+    assert run_loop(load_config(fakes.config), out).lossy == []
+    assert load_manifest(out).stages["round_02-eval-confidence"].exit_code == 1
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_loop_ends_its_stage_and_says_how_to_go_on(fakes, signum, code):
     out = fakes.folder / "out"
