@@ -64,7 +64,9 @@ def parse_damages(text: str) -> list[Damage]:
     return [Damage(name, int(number)) for name in kinds.split(",") for number in numbers]
 
 
-def degrade_image(image: Image.Image, damage: Damage, *, rng: np.random.Generator, depth_m: Pixels | None = None):
+def degrade_image(
+    image: Image.Image, damage: Damage, *, rng: np.random.Generator, depth_m: Pixels | None = None
+) -> Image.Image:
     """Damage one image.
 
     Parameters

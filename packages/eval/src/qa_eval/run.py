@@ -134,9 +134,9 @@ def run(
     write_json(out / "summary.json", summary)
     n_rejected = len(scored.reason)
     counts = {"questions": rows.height, "predictions": rows["error"].null_count(), "rejects": n_rejected}
-    inputs = {"questions": str(questions), "store": str(store), "model": options.model}
-    inputs["majority_from"] = str(majority_from or questions) if kind.is_fitted else None
-    inputs |= {"answers": str(answers) if answers else None, "base_url": connection.base_url if connection else None}
+    inputs = {"questions": _absolute(questions), "store": _absolute(store), "model": options.model}
+    inputs |= {"majority_from": _absolute(majority_from or questions) if kind.is_fitted else None}
+    inputs |= {"answers": _absolute(answers), "base_url": connection.base_url if connection else None}
     manifest = _manifest(plan, counts, inputs, started=started, n_resumed=n_resumed)
     write_json(out / "manifest.json", manifest)
     shutil.rmtree(out / WORK)
@@ -368,6 +368,11 @@ def _manifest(
         "host": {"platform": platform.platform(), "python": platform.python_version(), "machine": platform.machine()},
         "packages": {name: version for name in packages if (version := _version(name))},
     }
+
+
+def _absolute(path: Path | None) -> str | None:
+    """Write a path so that a report finds it from another folder."""
+    return None if path is None else str(Path(path).resolve())
 
 
 def _version(package: str) -> str | None:

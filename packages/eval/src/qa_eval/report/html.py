@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from qa_eval.models import RUNNERS
 from qa_eval.report.collect import Example, RunReport
 from qa_eval.report.svg import COLOURS, Bar, bar_chart, line_chart
 
@@ -26,7 +27,8 @@ th:first-child, td:first-child { text-align: left; }
 th button { font: inherit; font-weight: 600; background: none; border: 0; padding: 0; cursor: pointer; }
 .ci { color: #5c6470; font-size: .85em; }
 .warn { background: #fff4d6; border-left: 4px solid #c98a00; padding: 8px 12px; }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg .n { font-size: 11px; fill: #444; }
+svg { width: 100%; min-width: 560px; height: auto; font: 12px system-ui, sans-serif; }
+svg .n { font-size: 11px; fill: #444; }
 .key { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 14px; }
 .card { border: 1px solid #d9dde2; border-radius: 6px; padding: 10px; overflow-wrap: anywhere; }
@@ -85,31 +87,28 @@ def _warnings(runs: Sequence[RunReport]) -> str:
 def _table(runs: Sequence[RunReport]) -> str:
     head = "".join(f"<th><button>{_key(i)}{escape(run.name)}</button></th>" for i, run in enumerate(runs))
     names = list(dict.fromkeys(name for run in runs for name in run.summary["types"]))
-    chance = next((run.summary["diagnostics"].get("chance", {}) for run in runs), {})
-    body = "".join(
-        _row(
-            name,
-            [run.summary["types"].get(name) for run in runs],
-            f"{100 * chance[name]:.1f}" if name in chance else "",
-        )
-        for name in names
-    )
+    chance = next((run.summary.get("diagnostics", {}).get("chance", {}) for run in runs), {})
+    level = {name: f"{100 * chance[name]:.1f}" if name in chance else "" for name in names} if chance else {}
+    body = "".join(_row(name, [run.summary["types"].get(name) for run in runs], level.get(name)) for name in names)
     foot = "".join(
-        _row(label, [run.summary[key] for run in runs], "")
+        _row(label, [run.summary[key] for run in runs], "" if chance else None)
         for label, key in (("overall (mean of tasks)", "overall"), ("micro (mean of rows)", "micro"))
     )
+    columns = "<th><button>question type</button></th><th><button>n</button></th>"
+    columns += "<th><button>chance</button></th>" if chance else ""
+    note = " Chance is a uniform guess among the options." if chance else ""
     return (
-        '<h2>Scores in percent</h2><div class="scroll"><table class="sortable"><thead><tr>'
-        "<th><button>question type</button></th><th><button>n</button></th><th><button>chance</button></th>"
-        f"{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table></div>"
-        "<p class='ci'>95% intervals by a bootstrap over scenes. Chance is a uniform guess among the options.</p>"
+        '<h2>Scores in percent</h2><div class="scroll"><table class="sortable">'
+        f"<thead><tr>{columns}{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table></div>"
+        f'<p class="ci">95% intervals by a bootstrap over scenes.{note}</p>'
     )
 
 
-def _row(name: str, cells: Sequence[dict[str, Any] | None], chance: str) -> str:
+def _row(name: str, cells: Sequence[dict[str, Any] | None], chance: str | None) -> str:
     n = next((cell["n"] for cell in cells if cell and "n" in cell), "")
     columns = "".join(_cell(cell) for cell in cells)
-    return f"<tr><td>{escape(name)}</td><td>{n}</td><td>{chance}</td>{columns}</tr>"
+    level = "" if chance is None else f"<td>{chance}</td>"
+    return f"<tr><td>{escape(name)}</td><td>{n}</td>{level}{columns}</tr>"
 
 
 def _cell(cell: dict[str, Any] | None) -> str:
@@ -128,7 +127,8 @@ def _bars(runs: Sequence[RunReport]) -> str:
         if (cell := run.summary[key].get(name) if key == "types" else run.summary[key]) and cell["mean"] is not None
     ]
     legend = " &nbsp; ".join(f"{_key(i)}{escape(run.name)}" for i, run in enumerate(runs))
-    return f"<h2>Per question type</h2><p>{legend}</p>{bar_chart(bars, title='score per question type')}"
+    chart = bar_chart(bars, title="score per question type")
+    return f'<h2>Per question type</h2><p>{legend}</p><div class="scroll">{chart}</div>'
 
 
 def _confidence(runs: Sequence[RunReport]) -> str:
@@ -145,7 +145,7 @@ def _confidence(runs: Sequence[RunReport]) -> str:
     return (
         "<h2>Confidence and score</h2><p>Mean score per tenth of confidence, the geometric mean probability of the "
         "answer's tokens. "
-        f"On the dashed line confidence equals score.</p>{chart}"
+        f'On the dashed line confidence equals score.</p><div class="scroll">{chart}</div>'
     )
 
 
@@ -163,7 +163,7 @@ def _curves(runs: Sequence[RunReport]) -> str:
             area = f" ({100 * curve['area']:.1f})" if curve["area"] is not None else ""
             series.append((kind + area, [(0.0, clean), *sorted(points)]))
         chart = line_chart(series, title="score over degradation level", x_label="level", x_max=5)
-        parts.append(f"<h3>{escape(run.name)}</h3>{chart}")
+        parts.append(f'<h3>{escape(run.name)}</h3><div class="scroll">{chart}</div>')
     head = (
         "<h2>Degraded frames</h2><p>Overall score over the level of damage; the area under each curve in brackets.</p>"
     )
@@ -173,12 +173,12 @@ def _curves(runs: Sequence[RunReport]) -> str:
 def _bias(runs: Sequence[RunReport]) -> str:
     rows = []
     for run in runs:
-        bias = run.summary["diagnostics"].get("position_bias")
+        bias = run.summary.get("diagnostics", {}).get("position_bias")
         if bias:
             shares = ", ".join(
                 f"{k} {100 * bias['given'][k]:.0f} ({100 * bias['truth'][k]:.0f})" for k in bias["letters"]
             )
-            yes = run.summary["diagnostics"].get("yes_bias")
+            yes = run.summary.get("diagnostics", {}).get("yes_bias")
             extra = "" if yes is None else f"; yes bias {100 * yes:+.1f} points"
             rows.append(f"<li>{escape(run.name)}: {escape(shares)}; distance {bias['distance']:.2f}{extra}</li>")
     if not rows:
@@ -191,7 +191,9 @@ def _gallery(run: RunReport) -> str:
     if not run.wins and not run.losses:
         return ""
     cards = "".join(_card(example) for example in [*run.losses, *run.wins])
-    return f'<h2>Examples: {escape(run.name)}</h2><div class="gallery">{cards}</div>'
+    kind = RUNNERS.get(run.summary["runner"])
+    note = "<p>The runner was shown no frames.</p>" if kind is not None and kind.frames == "none" else ""
+    return f'<h2>Examples: {escape(run.name)}</h2>{note}<div class="gallery">{cards}</div>'
 
 
 def _card(example: Example) -> str:
