@@ -18,6 +18,8 @@ class IngestReason(StrEnum):
     UNREADABLE_FILE = "unreadable_file"
     TOO_LARGE = "too_large"
     BAD_JSON = "bad_json"
+    BAD_FORMAT = "bad_format"
+    UNSAFE_FILE = "unsafe_file"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     NOT_FINITE = "not_finite"
@@ -43,6 +45,8 @@ _FIXES = {
     IngestReason.UNREADABLE_FILE: "Download the file again and check that you may read it.",
     IngestReason.TOO_LARGE: "Check that this is the right file; cut it into parts if it is.",
     IngestReason.BAD_JSON: "The file is cut off or damaged: download it again.",
+    IngestReason.BAD_FORMAT: "The file is cut off, damaged or of another kind: download or export it again.",
+    IngestReason.UNSAFE_FILE: "The file asks to run code, which is never done: download it from its official source.",
     IngestReason.MISSING_FIELD: "Compare the file with the dataset's format; download it again if it is damaged.",
     IngestReason.WRONG_TYPE: "Compare the file with the dataset's format; download it again if it is damaged.",
     IngestReason.NOT_FINITE: "Remove or correct the annotation.",
@@ -55,7 +59,7 @@ _FIXES = {
     IngestReason.DUPLICATE_SCENE: "Keep one of the two folders.",
     IngestReason.BAD_FRAME: "Export the image again, or delete it.",
     IngestReason.BAD_CAMERA: "Correct the camera file, or delete it to ingest the frames without cameras.",
-    IngestReason.SKIPPED: "The source's annotators marked the scene as not usable; nothing to do.",
+    IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
 
 

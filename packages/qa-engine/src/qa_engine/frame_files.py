@@ -106,12 +106,16 @@ def _image(frame: Frame, roots: Sequence[Path]) -> _Encoded:
     """Read or encode the colour image."""
     if frame.rgb is not None:
         return _png(frame.rgb)
-    assert frame.image_path is not None
-    image = _whole_file(frame.image_path, roots, f"frames[{frame.frame_id}].image_path")
+    name = f"frames[{frame.frame_id}].image_path"
+    if frame.read_image is not None:
+        image = _whole_image(frame.read_image(), "the image", name)
+    else:
+        assert frame.image_path is not None
+        image = _whole_file(frame.image_path, roots, name)
     expected = (frame.width, frame.height)
     if expected not in ((None, None), (image.width, image.height)):
         found = f"{image.width} x {image.height} pixels, its camera is for {expected[0]} x {expected[1]}"
-        raise SceneError(f"frames[{frame.frame_id}].image_path", found, reason=IngestReason.BAD_CAMERA)
+        raise SceneError(name, found, reason=IngestReason.BAD_CAMERA)
     return image
 
 
@@ -119,10 +123,11 @@ def _depth(frame: Frame, scene: Scene, roots: Sequence[Path]) -> _Encoded | None
     """Read or encode the depth image."""
     if frame.depth_path is not None:
         return _whole_file(frame.depth_path, roots, f"frames[{frame.frame_id}].depth_path", modes=DEPTH_MODES)
-    if frame.depth_m is None:
+    depth_m = frame.depth_m if frame.read_depth is None else frame.read_depth()
+    if depth_m is None:
         return None
     with np.errstate(invalid="ignore"):
-        millimetres = np.rint(frame.depth_m.astype(np.float64) * 1000)
+        millimetres = np.rint(depth_m.astype(np.float64) * 1000)
         valid = (millimetres >= 1) & (millimetres <= MAX_UINT16)
     return _png(np.where(valid, millimetres, 0).astype(np.uint16))
 
@@ -146,7 +151,11 @@ def _instances(frame: Frame, scene: Scene, roots: Sequence[Path]) -> _Encoded | 
 def _whole_file(path: Path, roots: Sequence[Path], name: str, *, modes: frozenset[str] | None = None) -> _Encoded:
     """Read an image file and decode it to see that it is whole."""
     check_inside(path, roots)
-    data = read_bytes(path, max_bytes=MAX_IMAGE_BYTES)
+    return _whole_image(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), path.name, name, modes=modes)
+
+
+def _whole_image(data: bytes, title: str, name: str, *, modes: frozenset[str] | None = None) -> _Encoded:
+    """Decode an encoded image to see that it is whole."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -156,10 +165,10 @@ def _whole_file(path: Path, roots: Sequence[Path], name: str, *, modes: frozense
                 raise SceneError(name, found, reason=IngestReason.TOO_LARGE)
             image.load()
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        problem = f"{path.name} is no whole JPEG, PNG or WebP image ({error})"
+        problem = f"{title} is no whole JPEG, PNG or WebP image ({error})"
         raise SceneError(name, problem, reason=IngestReason.BAD_FRAME) from None
     if modes is not None and image.mode not in modes:
-        problem = f"{path.name} has mode {image.mode}, expected 16-bit grey"
+        problem = f"{title} has mode {image.mode}, expected 16-bit grey"
         raise SceneError(name, problem, reason=IngestReason.BAD_FRAME)
     return _Encoded(data, SUFFIX_OF_FORMAT[str(image.format)], image.width, image.height)
 

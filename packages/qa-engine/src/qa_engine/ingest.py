@@ -72,6 +72,28 @@ def parse_split(text: str) -> dict[str, float]:
     return fractions
 
 
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Read switches of a dataset from the command line: `axes=columns`.
+
+    Raises
+    ------
+    QAEngineError
+        A text has no `=`, or a name comes twice.
+
+    Examples
+    --------
+    >>> parse_settings(["axes=columns"])
+    {'axes': 'columns'}
+    """
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or name in settings:
+            raise QAEngineError(f"--set {text}: write NAME=VALUE, each name once. See 'qa-engine datasets'.")
+        settings[name] = value
+    return settings
+
+
 def split_of(scene_group: str, fractions: Mapping[str, float], *, seed: int) -> str:
     """Assign a group to a split: its hash in [0, 1) is looked up on the cumulative fractions.
 
@@ -141,6 +163,8 @@ def ingest(
         if not tables.names:
             raise QAEngineError(_nothing_read(dataset, tables.rejects))
         given = {name: getattr(options, name) for name in options.given() if name not in ("annotations", "frames_dir")}
+        if options.settings:
+            given["settings"] = dict(options.settings)
         config = {"dataset": dataset.name, "split": dict(split), "only": sorted(only), **given}
         report = tables.write(folder, config, options.seed, started)
         write_json(
@@ -173,6 +197,8 @@ def _ingest_scene(
         tables.reject(source.item, source.scene_name, unreadable)
         return
     scene = replace(scene, split=split_of(scene.scene_group, split, seed=seed))
+    for error in scene.refused:
+        tables.reject(source.item, scene.scene_name, error)
     frames = store_frames(scene, folder, source.roots)
     for item, error in frames.refused:
         tables.reject(item, scene.scene_name, error)
@@ -255,6 +281,7 @@ def _check_options(dataset: Dataset, root: Path | None, options: IngestOptions) 
         raise QAEngineError(f"Dataset '{dataset.name}' needs ROOT: {dataset.needs}.")
     if not dataset.needs_root and root is not None:
         raise QAEngineError(f"Dataset '{dataset.name}' is generated and takes no ROOT (found {root}).")
+    dataset.chosen(options)
     unused = [name for name in options.given() if name not in dataset.options]
     if unused:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)

@@ -30,7 +30,7 @@ _Name = Callable[[int], str]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Frame:
-    """One image of a scene: a file (`image_path`) or pixels in memory (`rgb`).
+    """One image of a scene: a file (`image_path`), pixels in memory (`rgb`), or a place in a container (`read_image`).
 
     Parameters
     ----------
@@ -45,6 +45,11 @@ class Frame:
         Metres along the camera's z axis, 0 = none; instead of `depth_path`.
     instance : (H, W) int32, optional
         `instance_id` per pixel, -1 = none; instead of `instance_path`.
+    read_image : callable, optional
+        Returns the bytes of a JPEG, PNG or WebP image when the frame is stored, so that a container of thousands of
+        images is never in memory as a whole; instead of `image_path`.
+    read_depth : callable, optional
+        Returns (H, W) float32, metres along the camera's z axis, 0 = none; instead of `depth_path`.
     width, height : int, optional
         Pixels; taken from `rgb` where that is given.
     time_s : float, optional
@@ -72,6 +77,8 @@ class Frame:
     depth_m: NDArray[np.float32] | None = None
     instance_path: Path | None = None
     instance: NDArray[np.int32] | None = None
+    read_image: Callable[[], bytes] | None = None
+    read_depth: Callable[[], NDArray[np.float32]] | None = None
     width: int | None = None
     height: int | None = None
     time_s: float | None = None
@@ -80,7 +87,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         name = f"frames[{self.frame_id}]"
-        if (self.image_path is None) == (self.rgb is None):
+        if [self.image_path is None, self.rgb is None, self.read_image is None].count(False) != 1:
             raise SceneError(f"{name}.image_path", "give either a file or pixels", reason=IngestReason.BAD_FRAME)
         if self.rgb is not None:
             shape = self.rgb.shape[:2]
@@ -138,6 +145,8 @@ class Scene:
         SHA-256 of what the scene was read from.
     frames : tuple of Frame
         In the order of the recording.
+    refused : tuple of SceneError
+        Objects and cameras of the source that were left out, and why.
 
     Raises
     ------
@@ -173,6 +182,7 @@ class Scene:
     canonical_from_source: NDArray[np.float64] = None  # pyright: ignore[reportAssignmentType]
     source_sha: str = ""
     frames: tuple[Frame, ...] = ()
+    refused: tuple[SceneError, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)

@@ -33,6 +33,7 @@ def datasets(
             "name": dataset.name,
             "needs": dataset.needs,
             "options": [f"--{name.replace('_', '-')}" for name in sorted(dataset.options)],
+            "settings": {setting.name: list(setting.values) for setting in dataset.settings},
             "description": dataset.description,
         }
         for dataset in DATASETS.values()
@@ -43,6 +44,8 @@ def datasets(
     width = max(len(dataset.name) for dataset in DATASETS.values())
     for dataset in DATASETS.values():
         typer.echo(f"{dataset.name:{width}}  {dataset.description}\n{'':{width}}  ROOT: {dataset.needs}")
+        for setting in dataset.settings:
+            typer.echo(f"{'':{width}}  --set {setting.name}={'|'.join(setting.values)}: {setting.help}")
 
 
 def ingest(
@@ -59,6 +62,9 @@ def ingest(
     only: Annotated[list[str] | None, typer.Option(help="Take only this scene; repeat for more.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")] = None,
     frames_dir: Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, a switch of the dataset; repeat for more.")
+    ] = None,
     scenes: Annotated[int | None, typer.Option(min=1, help="Generated: number of scenes.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Generated: frames per scene.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Generated: pixels per side of a frame.")] = None,
@@ -72,7 +78,7 @@ def ingest(
     from qa_engine.datasets import get_dataset
     from qa_engine.datasets.base import IngestOptions
     from qa_engine.ingest import ingest as run
-    from qa_engine.ingest import parse_split
+    from qa_engine.ingest import parse_settings, parse_split
 
     report = run(
         get_dataset(dataset),
@@ -86,6 +92,7 @@ def ingest(
             frames=frames,
             size=size,
             first_scene=first_scene,
+            settings=parse_settings(settings or ()),
         ),
         split=parse_split(split),
         only=only or (),

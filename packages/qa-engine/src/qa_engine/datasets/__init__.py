@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from qa_engine.datasets.adt import ADT
 from qa_engine.datasets.arkitscenes import ARKITSCENES
 from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.hypersim import HYPERSIM
+from qa_engine.datasets.multiscan import MULTISCAN
+from qa_engine.datasets.procthor import PROCTHOR
+from qa_engine.datasets.replica import REPLICA
 from qa_engine.datasets.rooms import ROOMS
+from qa_engine.datasets.rscan import RSCAN
 from qa_engine.datasets.vsi_bench import VSI_BENCH
 from qa_engine.errors import unknown_name
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (VSI_BENCH, ARKITSCENES, ROOMS)}
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        VSI_BENCH,
+        ARKITSCENES,
+        HYPERSIM,
+        MULTISCAN,
+        ADT,
+        REPLICA,
+        PROCTHOR,
+        RSCAN,
+        ROOMS,
+    )
+}
 """Name on the command line to dataset."""
 
 

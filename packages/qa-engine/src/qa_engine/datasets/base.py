@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scene import Scene
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A switch of one dataset for what its published description leaves open: `--set NAME=VALUE`.
+
+    Parameters
+    ----------
+    name, help : str
+        Name on the command line, and one line on what it decides.
+    values : tuple of str
+        What it may be; the first is the default.
+
+    Examples
+    --------
+    >>> Setting("axes", "what normalizedAxes holds as axes", ("rows", "columns")).default
+    'rows'
+    """
+
+    name: str
+    help: str
+    values: tuple[str, ...]
+
+    @property
+    def default(self) -> str:
+        """The value where none is given."""
+        return self.values[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +50,8 @@ class IngestOptions:
         Folders that hold the annotations and the images where these lie apart from ROOT.
     scenes, frames, size, first_scene : int, optional
         For generated scenes: how many, frames per scene, pixels per side, number of the first scene.
+    settings : mapping of str to str
+        Switches of the dataset by name, as in `Dataset.settings`.
 
     Examples
     --------
@@ -36,10 +66,12 @@ class IngestOptions:
     frames: int | None = None
     size: int | None = None
     first_scene: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def given(self) -> list[str]:
-        """Name the options that were given, without the seed, which every dataset may ignore."""
-        return [f.name for f in fields(self) if f.name != "seed" and getattr(self, f.name) is not None]
+        """Name the options that were given, without the seed, which every dataset may ignore, and the settings."""
+        names = [f.name for f in fields(self) if f.name not in ("seed", "settings")]
+        return [name for name in names if getattr(self, name) is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +114,8 @@ class Dataset:
         False for a dataset that is generated.
     options : frozenset of str
         Fields of IngestOptions that it understands besides the seed.
+    settings : tuple of Setting
+        Its switches.
     """
 
     name: str
@@ -91,3 +125,29 @@ class Dataset:
     load: Callable[[SceneSource], Scene]
     needs_root: bool = True
     options: frozenset[str] = frozenset()
+    settings: tuple[Setting, ...] = ()
+
+    def chosen(self, options: IngestOptions) -> dict[str, str]:
+        """Give every setting its value.
+
+        Raises
+        ------
+        QAEngineError
+            A setting or a value does not exist.
+
+        Examples
+        --------
+        >>> axes = Setting("axes", "what normalizedAxes holds as axes", ("rows", "columns"))
+        >>> dataset = Dataset(name="d", description="", needs="", discover=None, load=None, settings=(axes,))
+        >>> dataset.chosen(IngestOptions(settings={"axes": "columns"}))
+        {'axes': 'columns'}
+        """
+        settings = {setting.name: setting for setting in self.settings}
+        for name, value in options.settings.items():
+            if name not in settings:
+                if not settings:
+                    raise QAEngineError(f"Dataset '{self.name}' has no settings (found --set {name}={value}).")
+                raise unknown_name(f"setting of '{self.name}'", name, settings, "See 'qa-engine datasets'.")
+            if value not in settings[name].values:
+                raise unknown_name(f"value of --set {name}", value, settings[name].values, "See 'qa-engine datasets'.")
+        return {name: options.settings.get(name, setting.default) for name, setting in settings.items()}

@@ -77,12 +77,23 @@ def read_json(path: Path, *, max_bytes: int) -> tuple[Any, str]:
         The file cannot be read, is cut off, no JSON, or has a key twice in one object.
     """
     data = read_bytes(path, max_bytes=max_bytes)
+    return parse_json(data, path.name), hashlib.sha256(data).hexdigest()
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """Parse JSON that was read from `name`; raise SceneError as `read_json` does.
+
+    Examples
+    --------
+    >>> parse_json(b'{"a": 1}', "a.json")
+    {'a': 1}
+    """
     try:
-        return json.loads(data, object_pairs_hook=_unique_keys), hashlib.sha256(data).hexdigest()
+        return json.loads(data, object_pairs_hook=_unique_keys)
     except RecursionError:
-        raise SceneError(path.name, "nested too deeply", reason=IngestReason.BAD_JSON) from None
+        raise SceneError(name, "nested too deeply", reason=IngestReason.BAD_JSON) from None
     except ValueError as error:
-        raise SceneError(path.name, f"not valid JSON ({error})", reason=IngestReason.BAD_JSON) from None
+        raise SceneError(name, f"not valid JSON ({error})", reason=IngestReason.BAD_JSON) from None
 
 
 def member(value: dict[str, Any], key: str, kind: type[T], field: str) -> T:
@@ -153,7 +164,7 @@ class Boxes:
     rotation: NDArray[np.float64]
 
 
-def read_boxes(items: Sequence[tuple[str, object]]) -> Boxes:
+def read_boxes(items: Sequence[tuple[str, object]], *, axes: str = "rows") -> Boxes:
     """Read oriented boxes in the form shared by ARKitScenes, ScanNet++ and VSI-Bench.
 
     Parameters
@@ -161,6 +172,8 @@ def read_boxes(items: Sequence[tuple[str, object]]) -> Boxes:
     items : sequence of (str, object)
         Field name for messages, and a JSON object with `centroid` (3 numbers, metres), `axesLengths` (full lengths),
         `normalizedAxes` (9 numbers, rows = box axes in world) and optionally `min`, `max`, the bounds of the corners.
+    axes : str
+        `rows`, or `columns` where the columns of `normalizedAxes` are the axes.
 
     Raises
     ------
@@ -182,7 +195,8 @@ def read_boxes(items: Sequence[tuple[str, object]]) -> Boxes:
         for k, key in enumerate(("min", "max")):
             if box.get(key) is not None:
                 bounds[i, k] = numbers(box[key], 3, f"{field}.{key}")
-    boxes = Boxes(center, size, rotation.reshape(-1, 3, 3))
+    matrices = rotation.reshape(-1, 3, 3)
+    boxes = Boxes(center, size, matrices if axes == "rows" else matrices.transpose(0, 2, 1).copy())
     check_boxes(
         boxes.size,
         boxes.rotation,

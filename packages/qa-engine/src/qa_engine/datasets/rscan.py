@@ -1,0 +1,191 @@
+"""3RScan: scans of rooms that change, several per room, with oriented boxes. World: metres, +Z up.
+
+References
+----------
+Wald et al., RIO, ICCV 2019; the README and FAQ of the 3RScan repository.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
+from qa_engine.datasets.depth import depth_reader, image_size
+from qa_engine.datasets.folders import folder_sources, scene_folders
+from qa_engine.datasets.instances import MAX_BYTES, read_groups
+from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json, read_text
+from qa_engine.datasets.text_tables import read_matrix
+from qa_engine.errors import IngestReason, QAEngineError, SceneError
+from qa_engine.scene import Frame, Scene
+
+SEMANTICS = "semseg.v2.json"
+SCANS = "3RScan.json"
+IMAGE = re.compile(r"frame-(\d{6})\.color\.jpg")
+DEPTH_PER_METRE = 1000
+FRAMES_PER_S = 10.0
+"""Rate of the published sequences; only the order of the frames is exact."""
+
+
+@dataclass(frozen=True)
+class _Located:
+    """A scan, the folder of its frames and the scan that stands for its room."""
+
+    folder: Path
+    sequence: Path
+    scene_group: str
+    settings: dict[str, str]
+
+
+def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
+    """List the scans `<scanId>/semseg.v2.json`; `3RScan.json` in or beside ROOT tells which show one room.
+
+    Raises
+    ------
+    QAEngineError
+        The folder is missing, no scan lies in it, or `3RScan.json` is damaged.
+    """
+    settings = RSCAN.chosen(options)
+    folders = scene_folders(root, lambda path: (path / SEMANTICS).is_file(), needs=RSCAN.needs)
+    assert root is not None
+    rooms = _rooms([root / SCANS, root.resolve().parent / SCANS])
+
+    def locate(folder: Path) -> _Located:
+        name = folder.resolve().name
+        base = folder if options.frames_dir is None else options.frames_dir / name
+        return _Located(folder, base / "sequence", rooms.get(name, name), settings)
+
+    sources = folder_sources(root, folders, locate)
+    if options.frames_dir is None:
+        return sources
+    roots = (root.resolve(), options.frames_dir.resolve())
+    return [SceneSource(scene_name=s.scene_name, item=s.item, data=s.data, roots=roots) for s in sources]
+
+
+def load(source: SceneSource) -> Scene:
+    """Read one scan: boxes of its objects, frames with depth and poses from the unpacked sequence.
+
+    Raises
+    ------
+    SceneError
+        A file is damaged, or a box or a camera is not valid.
+    """
+    located: _Located = source.data
+    path = located.folder / SEMANTICS
+    check_inside(path, source.roots)
+    groups, sha = read_groups(path)
+    boxes = read_boxes(
+        [
+            (f"segGroups[{i}].obb", member(group.entry, "obb", dict, f"segGroups[{i}]"))
+            for i, group in enumerate(groups)
+        ],
+        axes=located.settings["axes"],
+    )
+    return Scene(
+        scene_name=source.scene_name,
+        dataset="3rscan",
+        scene_group=located.scene_group,
+        instance_id=np.array([group.object_id for group in groups], dtype=np.int64),
+        category=np.array([group.label.strip() for group in groups], dtype=object),
+        category_raw=np.array([group.label for group in groups], dtype=object),
+        center=boxes.center,
+        size=boxes.size,
+        rotation=boxes.rotation,
+        source_sha=sha,
+        frames=_frames(located.sequence, source.roots),
+    )
+
+
+def _frames(folder: Path, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
+    """Find the images of an unpacked sequence."""
+    if not folder.is_dir():
+        return ()
+    info = folder / "_info.txt"
+    cameras = {}
+    if info.is_file():
+        check_inside(info, roots)
+        cameras = _cameras(info)
+    frames: list[Frame] = []
+    for path in sorted(folder.iterdir()):
+        match = IMAGE.fullmatch(path.name)
+        if match is None:
+            continue
+        stem = folder / f"frame-{match[1]}"
+        pose_path, depth_path = stem.with_suffix(".pose.txt"), stem.with_suffix(".depth.pgm")
+        pose = None
+        if pose_path.is_file():
+            check_inside(pose_path, roots)
+            pose = read_matrix(pose_path, (4, 4), finite=False)
+            pose = pose if np.isfinite(pose).all() else None
+        frames.append(
+            Frame(
+                frame_id=match[1],
+                image_path=path,
+                read_depth=_depth(depth_path, path, cameras, roots) if depth_path.is_file() else None,
+                time_s=int(match[1]) / FRAMES_PER_S,
+                intrinsics=cameras.get("Color"),
+                world_from_camera=pose,
+            )
+        )
+    return tuple(frames)
+
+
+def _depth(depth: Path, image: Path, cameras: dict[str, NDArray[np.float64]], roots: tuple[Path, ...]):
+    """Make the reader of a depth image; it is registered to colour but has fewer pixels."""
+    matrix = cameras["Depth"] @ np.linalg.inv(cameras["Color"]) if len(cameras) == 2 else None
+    return depth_reader(depth, roots, per_metre=DEPTH_PER_METRE, size=image_size(image), depth_from_image=matrix)
+
+
+def _cameras(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Read the camera matrices of `_info.txt`: lines `m_calibrationColorIntrinsic = 16 numbers`."""
+    cameras: dict[str, NDArray[np.float64]] = {}
+    for line in read_text(path, max_bytes=1_000_000).splitlines():
+        key, _, value = (part.strip() for part in line.partition("="))
+        match = re.fullmatch(r"m_calibration(Color|Depth)Intrinsic", key)
+        if match is None:
+            continue
+        try:
+            matrix = np.array([float(word) for word in value.split()]).reshape(4, 4)[:3, :3]
+        except ValueError as error:
+            raise SceneError(f"{path.name}: {key}", str(error), reason=IngestReason.BAD_CAMERA) from None
+        if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+            raise SceneError(f"{path.name}: {key}", f"{matrix.tolist()} is no camera", reason=IngestReason.BAD_CAMERA)
+        cameras[match[1]] = matrix
+    return cameras
+
+
+def _rooms(places: Sequence[Path]) -> dict[str, str]:
+    """Read which scans show one room."""
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        return {}
+    try:
+        value, _ = read_json(path, max_bytes=MAX_BYTES)
+        rooms: dict[str, str] = {}
+        for i, entry in enumerate(expect(value, list, path.name)):
+            item = expect(entry, dict, f"[{i}]")
+            reference = member(item, "reference", str, f"[{i}]")
+            rooms[reference] = reference
+            for j, scan in enumerate(expect(item.get("scans", []), list, f"[{i}].scans")):
+                field = f"[{i}].scans[{j}]"
+                rooms[member(expect(scan, dict, field), "reference", str, field)] = reference
+    except SceneError as error:
+        raise QAEngineError(f"{path}: {error}. {error.reason.fix}") from None
+    return rooms
+
+
+RSCAN = Dataset(
+    name="3rscan",
+    description="3RScan: rooms scanned several times, with boxes, frames, depth and poses.",
+    needs=f"the folder above <scanId>/{SEMANTICS}, sequences unpacked to <scanId>/sequence, {SCANS} beside them",
+    discover=discover,
+    load=load,
+    options=frozenset({"frames_dir"}),
+    settings=(Setting("axes", "where normalizedAxes holds the box axes", ("rows", "columns")),),
+)
+"""3RScan in its official layout."""
