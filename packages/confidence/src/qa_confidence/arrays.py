@@ -103,7 +103,9 @@ def codes_of(labels: ArrayLike, n: int, *, name: str) -> tuple[list[str], Ints]:
     array = np.asarray(labels, dtype=object)
     if array.shape != (n,):
         raise InputError(f"{name} must have shape ({n},), found {array.shape}.")
-    texts = list(map(str, array.tolist()))
-    names = sorted(set(texts))
+    values = array.tolist()
+    texts = {value: str(value) for value in set(values)}
+    names = sorted(set(texts.values()))
     index = {text: i for i, text in enumerate(names)}
-    return names, np.fromiter(map(index.__getitem__, texts), dtype=np.int64, count=n)
+    code = {value: index[text] for value, text in texts.items()}
+    return names, np.fromiter(map(code.__getitem__, values), dtype=np.int64, count=n)
