@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -317,7 +317,7 @@ def _score(plan: Plan, rows: pl.DataFrame, benchmark, parser) -> tuple[Answers, 
     )
     scored = score_answers(answers, benchmark, parser)
     errors = {i: error for i, error in enumerate(rows["error"]) if error is not None}
-    return answers, Scored(scored.score, scored.parsed, scored.parse_failed, scored.reason | errors)
+    return answers, replace(scored, reason=scored.reason | errors)
 
 
 def _write_tables(out: Path, plan: Plan, rows: pl.DataFrame, scored: Scored, options: RunOptions) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,8 @@ from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.choice import factorize, fold_codes
 from qa_eval.metrics.mra import mean_relative_accuracy
 from qa_eval.parsers.base import Parser
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,6 @@ class Scored:
     ----------
     score : (n,) float64
         0 to 1; NaN where the row could not be scored.
-    parsed : (n,) object
-        Text of the answer that the parser read, whole numbers without a decimal point; None where it read none.
     parse_failed : (n,) bool
         The completion held no answer in the parser's eyes; such a row scores 0.
     reason : dict of int to str
@@ -55,9 +58,17 @@ class Scored:
     """
 
     score: NDArray[np.float64]
-    parsed: NDArray[np.object_]
     parse_failed: NDArray[np.bool_]
     reason: dict[int, str]
+    write_parsed: Callable[[], NDArray[np.object_]] = field(repr=False)
+
+    @cached_property
+    def parsed(self) -> NDArray[np.object_]:
+        """Text of the answer that the parser read, whole numbers without a decimal point; None where it read none.
+
+        Shape (n,); written when it is first asked for, because a mere score does not need it.
+        """
+        return self.write_parsed()
 
 
 def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Scored:
@@ -81,7 +92,7 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
     texts, text_code = factorize(answers.prediction)
     truth_value = np.array([_to_float(truth) for truth in truths])
 
-    is_choice = _choice_rows(answers, benchmark)
+    is_choice = _choice_rows(answers, benchmark, types, type_code)
     known = np.array([t in benchmark.metrics or benchmark.open_types for t in types], dtype=bool)[type_code]
     has_prediction = np.array([text is not None for text in texts], dtype=bool)[text_code]
     has_truth = np.array([truth is not None for truth in truths], dtype=bool)[truth_code]
@@ -90,37 +101,36 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
 
     score = np.full(len(answers.ids), np.nan)
     failed = np.zeros(len(answers.ids), dtype=bool)
-    parsed = np.full(len(answers.ids), None, dtype=object)
 
-    rows = np.flatnonzero(usable & is_choice)
-    if len(rows):
-        used, text = np.unique(text_code[rows], return_inverse=True)
-        asked, truth = np.unique(truth_code[rows], return_inverse=True)
-        found = [parser.choice(texts[i] or "") for i in used]
-        codes: dict[str, int] = {}
-        hit = fold_codes(found, codes)[text] == fold_codes([truths[i] for i in asked], codes)[truth]
-        letter = np.array([_is_letter(answer) for answer in found], dtype=bool)
-        score[rows] = hit
-        failed[rows] = ~(letter[text] | hit)
-        parsed[rows] = np.array(found, dtype=object)[text]
-        parsed[rows[failed[rows]]] = None
+    choices = np.flatnonzero(usable & is_choice)
+    text = text_code[choices]
+    letters = _parse_used(parser.choice, texts, text)
+    codes: dict[str, int] = {}
+    hit = fold_codes(letters, codes)[text] == fold_codes(truths, codes)[truth_code[choices]]
+    score[choices] = hit
+    failed[choices] = ~(np.array([_is_letter(letter) for letter in letters], dtype=bool)[text] | hit)
 
-    rows = np.flatnonzero(usable & ~is_choice)
-    if len(rows):
-        used, text = np.unique(text_code[rows], return_inverse=True)
-        found = [parser.number(texts[i] or "") for i in used]
-        value = np.array([math.nan if v is None else v for v in found], dtype=np.float64)
-        truth = truth_value[truth_code[rows]]
-        score[rows] = mean_relative_accuracy(value[text], truth, zero_is_absolute=parser.zero_is_absolute)
-        failed[rows] = ~np.isfinite(value)[text]
-        parsed[rows] = np.array([number_text(v) for v in value.tolist()], dtype=object)[text]
+    numbers = np.flatnonzero(usable & ~is_choice)
+    text = text_code[numbers]
+    found = _parse_used(parser.number, texts, text)
+    value = np.array([math.nan if v is None else v for v in found], dtype=np.float64)[text]
+    truth = truth_value[truth_code[numbers]]
+    score[numbers] = mean_relative_accuracy(value, truth, zero_is_absolute=parser.zero_is_absolute)
+    failed[numbers] = ~np.isfinite(value)
+
+    def write_parsed() -> NDArray[np.object_]:
+        parsed = np.full(len(answers.ids), None, dtype=object)
+        parsed[choices] = np.array(letters, dtype=object)[text_code[choices]]
+        parsed[numbers] = [number_text(v) for v in value.tolist()]
+        parsed[failed] = None
+        return parsed
 
     unscored = np.flatnonzero(np.isnan(score)).tolist()
     reason = dict.fromkeys(unscored, "zero_ground_truth")
     reason |= {i: "no_ground_truth" for i in unscored if not has_truth[i]}
     reason |= {i: "no_prediction" for i in unscored if not has_prediction[i]}
     reason |= {i: "unknown_question_type" for i in unscored if not known[i]}
-    return Scored(score=score, parsed=parsed, parse_failed=failed, reason=reason)
+    return Scored(score=score, parse_failed=failed, reason=reason, write_parsed=write_parsed)
 
 
 def number_text(value: float) -> str | None:
@@ -136,9 +146,15 @@ def number_text(value: float) -> str | None:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def _choice_rows(answers: Answers, benchmark: Benchmark) -> NDArray[np.bool_]:
+def _parse_used(function: Callable[[str], T | None], texts: list[str | None], used: NDArray[np.intp]) -> list[T | None]:
+    """Apply a parser function to the texts whose position is in `used`, once each; None for the others."""
+    wanted = np.zeros(len(texts), dtype=bool)
+    wanted[used] = True
+    return [function(t or "") if w else None for t, w in zip(texts, wanted.tolist(), strict=True)]
+
+
+def _choice_rows(answers: Answers, benchmark: Benchmark, types: list[str], code: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether each row is a choice: by its question type, or by its options and ground truth for open types."""
-    types, code = factorize(answers.question_type)
     choice = np.array([benchmark.metrics.get(t) == "choice" for t in types], dtype=bool)[code]
     is_open = np.array([t not in benchmark.metrics for t in types], dtype=bool)[code]
     for i in np.flatnonzero(is_open).tolist():
