@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.geometry import bearing_deg, box_corners
+from qa_engine.geometry import bearing_deg, box_corners, box_distance
 from qa_engine.profiles import get_profile
 from qa_engine.scene import Scene
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+
+def prefetch_distances(facts: Sequence[Facts]) -> None:
+    """Compute the box distances that questions about several scenes need at once, which is what vectors are good for.
+
+    Only profile `exact`; the others compute pair by pair anyway. Pairs without an object that "the" refers to wait
+    until somebody asks.
+    """
+    if not facts or facts[0].profile != "exact":
+        return
+    pairs = []
+    for part in facts:
+        i, j = np.triu_indices(len(part.scene), k=1)
+        named = np.zeros(len(part.scene), dtype=bool)
+        named[part.unique_rows] = True
+        wanted = named[i] | named[j]
+        pairs.append((i[wanted], j[wanted]))
+    arrays = [
+        np.concatenate([getattr(part.scene, name)[rows[side]] for part, rows in zip(facts, pairs, strict=True)])
+        for side in (0, 1)
+        for name in ("center", "size", "rotation")
+    ]
+    distance = box_distance(*arrays)
+    start = 0
+    for part, (i, j) in zip(facts, pairs, strict=True):
+        part.put_distances(i, j, distance[start : start + len(i)])
+        start += len(i)
 
 
 class Facts:
@@ -120,6 +147,10 @@ class Facts:
         np.fill_diagonal(matrix, 0.0)
         return matrix
 
+    def put_distances(self, first: Rows, second: Rows, distance: Array) -> None:
+        """Store distances that were computed elsewhere as the profile defines them."""
+        self._distance[first, second] = self._distance[second, first] = distance
+
     def distance(self, first: Rows, second: Rows) -> Array:
         """Distance between object rows `first` and `second` (n,), in metres, as the profile defines it.
 
@@ -131,7 +162,7 @@ class Facts:
             size = len(self.scene)
             pairs = np.unique(low[missing] * size + high[missing])
             i, j = pairs // size, pairs % size
-            self._distance[i, j] = self._distance[j, i] = self._pair_distance(self.scene, i, j)
+            self.put_distances(i, j, self._pair_distance(self.scene, i, j))
         return self._distance[low, high]
 
     def nearest_distance(self, rows: Rows, codes: Rows) -> Array:

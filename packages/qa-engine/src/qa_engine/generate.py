@@ -15,7 +15,7 @@ import polars as pl
 
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
-from qa_engine.facts import Facts
+from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.proposers.template import SceneCandidates, TemplateProposer
 from qa_engine.sampler import cell_types, cell_weights, plan
 from qa_engine.seeding import scene_rng
@@ -24,7 +24,7 @@ from qa_engine.tables import QUESTIONS, REJECTS
 from qa_engine.tasks import select_tasks
 from qa_engine.tasks.base import Rows
 
-SCENES_PER_BATCH = 16
+SCENES_PER_BATCH = 64
 """Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
 
 ROWS_PER_SHARD = 100_000
@@ -243,15 +243,17 @@ class _Worker:
 
     def _find(self, work: _Work) -> tuple[dict[str, SceneCandidates], pl.DataFrame]:
         """Find the candidates of each scene; a scene that cannot be read becomes a reject."""
+        facts: dict[str, Facts] = {}
         scenes: dict[str, SceneCandidates] = {}
         rows: list[tuple[str, str, str, str, str]] = []
         for name in work.names:
             try:
-                facts = Facts(self.store.load_scene(name), self.request.profile)
+                facts[name] = Facts(self.store.load_scene(name), self.request.profile)
             except QAEngineError as error:
                 rows.append((name, "", "", Reason.BAD_SCENE, str(error)))
-                continue
-            scene = self.proposer.find(facts)
+        prefetch_distances(list(facts.values()))
+        for name, part in facts.items():
+            scene = self.proposer.find(part)
             for task, found in zip(self.proposer.tasks, scene.found, strict=True):
                 for reject in found.rejects:
                     detail = reject.detail if reject.n == 1 else f"{reject.n} candidates"

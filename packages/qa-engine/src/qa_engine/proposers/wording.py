@@ -70,7 +70,7 @@ def scene_signatures(task: Task, facts: Facts, candidates: Candidates) -> pl.Ser
     Two questions that differ only in round, seed or the order of their options have the same signature.
     """
     references = References([facts])
-    columns = {f"key_{k}": references.key.gather(candidates.roles[:, k]) for k in range(len(task.roles))}
+    columns = {f"key_{k}": references.key[candidates.roles[:, k]] for k in range(len(task.roles))}
     frame = pl.DataFrame(columns) if columns else pl.DataFrame({"key": [""] * len(candidates)})
     return frame.select(_signature(task, pl.lit(facts.scene.scene_name))).to_series().extend_constant("", 0)
 
@@ -111,15 +111,13 @@ def word_questions(
     sizes = [len(part) for part in parts]
     scene = np.repeat(np.arange(len(parts)), sizes)
     roles = np.concatenate([part.roles + start for part, start in zip(parts, references.offset, strict=True)])
-    frame = pl.DataFrame(
-        {"scene_name": references.scene_name.gather(scene), "dataset": references.dataset.gather(scene)}
-    )
+    frame = pl.DataFrame({"scene_name": references.scene_name[scene], "dataset": references.dataset[scene]})
     frame = frame.with_columns(_operand_columns(task, roles, order, references))
     answer = _joined(parts, "answer").astype(np.int64)
     if task.answer_type == "choice":
         texts = [_option_text(task, roles, order[:, j], references) for j in range(task.n_shown)]
         options = pl.concat_list([LETTERS[j] + ". " + text for j, text in enumerate(texts)])
-        truth = pl.Series(list(LETTERS[: task.n_shown])).gather(np.argmax(order == answer[:, None], axis=1))
+        truth = pl.Series(list(LETTERS[: task.n_shown]))[np.argmax(order == answer[:, None], axis=1)]
     else:
         options = pl.lit(None, dtype=QUESTIONS["options"])
         truth = pl.Series(answer_texts(_joined(parts, "value").tolist(), task.answer_type))
@@ -138,7 +136,7 @@ def word_questions(
         operands=_operands(task, roles, references),
         margin=_nullable(margin),
         margin_unit=pl.lit(task.margin_unit),
-        cell=pl.Series(task.knob.cells).gather(cells),
+        cell=pl.Series(task.knob.cells)[cells],
         difficulty=_difficulty(parts),
         frame_set_id=pl.lit(None, dtype=pl.String),
         evidence_frames=pl.lit(None, dtype=QUESTIONS["evidence_frames"]),
@@ -170,7 +168,7 @@ def _joined(parts: Sequence[Candidates], name: str) -> np.ndarray:
 
 def _nullable(values: np.ndarray) -> pl.Series:
     """Turn NaN into null."""
-    return pl.Series(values, dtype=pl.Float64).fill_nan(None)
+    return pl.Series(values, dtype=pl.Float64, nan_to_null=True)
 
 
 def _operand_columns(task: Task, roles: Rows, order: Rows, references: References) -> list[pl.Series]:
@@ -182,19 +180,19 @@ def _operand_columns(task: Task, roles: Rows, order: Rows, references: Reference
     used = {*PLACEHOLDER.findall(task.question), *PLACEHOLDER.findall(task.program)}
     sources = {"": references.category, "_id": references.instance_id, "_literal": references.literal}
     columns = [
-        source.gather(places).alias(name + suffix)
+        source[places].alias(name + suffix)
         for name, places in rows.items()
         for suffix, source in sources.items()
         if name + suffix in used
     ]
-    keys = [references.key.gather(roles[:, k]).alias(f"key_{k}") for k in range(len(task.roles))]
+    keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
     return columns + keys
 
 
 def _option_text(task: Task, roles: Rows, place: Rows, references: References) -> pl.Series:
     """Text of the option in one place of the list."""
     if task.choices:
-        return pl.Series(list(task.choices)).gather(place)
+        return pl.Series(list(task.choices))[place]
     return references.category.gather(roles[np.arange(len(roles)), np.array(task.listed)[place]])
 
 
@@ -205,8 +203,8 @@ def _operands(task: Task, roles: Rows, references: References) -> pl.Expr:
     structs = [
         pl.struct(
             pl.lit(name).alias("role"),
-            references.category.gather(roles[:, k]).alias("category"),
-            references.instance_ids.gather(roles[:, k]).alias("instance_ids"),
+            references.category[roles[:, k]].alias("category"),
+            references.instance_ids[roles[:, k]].alias("instance_ids"),
         )
         for k, name in enumerate(task.roles)
     ]
