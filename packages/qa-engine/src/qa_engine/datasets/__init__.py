@@ -11,6 +11,8 @@ from qa_engine.datasets.procthor import PROCTHOR
 from qa_engine.datasets.replica import REPLICA
 from qa_engine.datasets.rooms import ROOMS
 from qa_engine.datasets.rscan import RSCAN
+from qa_engine.datasets.scannet import SCANNET
+from qa_engine.datasets.scannetpp import SCANNETPP
 from qa_engine.datasets.vsi_bench import VSI_BENCH
 from qa_engine.errors import unknown_name
 
@@ -25,6 +27,8 @@ DATASETS: dict[str, Dataset] = {
         REPLICA,
         PROCTHOR,
         RSCAN,
+        SCANNET,
+        SCANNETPP,
         ROOMS,
     )
 }
