@@ -1,0 +1,178 @@
+"""ScanNet++ (v2 layout): laser scans with oriented boxes, photos and iPhone video. World: metres, +Z up.
+
+References
+----------
+Yeshwanth et al., ScanNet++, ICCV 2023; scene_release.py of its toolbox for the layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
+from qa_engine.datasets.colmap import PosedImage, read_colmap, read_transforms
+from qa_engine.datasets.depth import depth_reader, image_size
+from qa_engine.datasets.folders import folder_sources, scene_folders
+from qa_engine.datasets.instances import read_groups
+from qa_engine.datasets.parsing import check_inside, expect, member, numbers, read_boxes, read_json
+from qa_engine.errors import IngestReason, SceneError
+from qa_engine.scene import Frame, Scene
+
+ANNOTATION = "scans/segments_anno.json"
+MAX_POSE_BYTES = 2_000_000_000
+"""pose_intrinsic_imu.json holds every frame of a video with its motion sensors."""
+
+MESH_FROM_NERFSTUDIO = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0], [0, 0, 0, 1]])
+"""nerfstudio's converter swaps x and y of COLMAP's world and turns z over; this is its own inverse."""
+
+DEPTH_PER_METRE = 1000
+IPHONE_FPS = 60.0
+"""Rate of the video whose frame numbers name the images."""
+
+
+@dataclass(frozen=True)
+class _Located:
+    """A scene and the settings."""
+
+    folder: Path
+    settings: dict[str, str]
+
+
+def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
+    """List the scenes of `data/<id>/scans/segments_anno.json`.
+
+    Raises
+    ------
+    QAEngineError
+        The folder is missing, or no scene lies in it.
+    """
+    settings = SCANNETPP.chosen(options)
+    folders = scene_folders(root, lambda path: (path / ANNOTATION).is_file(), below=("data",), needs=SCANNETPP.needs)
+    return folder_sources(root, folders, lambda folder: _Located(folder, settings))
+
+
+def load(source: SceneSource) -> Scene:
+    """Read one scene: boxes, and the frames of one camera.
+
+    Raises
+    ------
+    SceneError
+        A file is damaged, or a box or a camera is not valid.
+    """
+    located: _Located = source.data
+    path = located.folder / ANNOTATION
+    check_inside(path, source.roots)
+    groups, sha = read_groups(path)
+    boxes = read_boxes(
+        [
+            (f"segGroups[{i}].obb", member(group.entry, "obb", dict, f"segGroups[{i}]"))
+            for i, group in enumerate(groups)
+        ],
+        axes=located.settings["axes"],
+    )
+    return Scene(
+        scene_name=source.scene_name,
+        dataset="scannetpp",
+        instance_id=np.array([group.object_id for group in groups], dtype=np.int64),
+        category=np.array([group.label.strip() for group in groups], dtype=object),
+        category_raw=np.array([group.label for group in groups], dtype=object),
+        center=boxes.center,
+        size=boxes.size,
+        rotation=boxes.rotation,
+        source_sha=sha,
+        frames=_frames(located, source.roots),
+    )
+
+
+def _frames(located: _Located, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
+    """Read the frames of the chosen camera that exist as image files."""
+    device, poses = located.settings["camera"], located.settings["poses"]
+    folder = located.folder / device
+    choices = ("imu", "colmap", "nerfstudio") if poses == "auto" else (poses,)
+    files = {
+        "imu": folder / "pose_intrinsic_imu.json",
+        "colmap": folder / "colmap" / "images.txt",
+        "nerfstudio": folder / "nerfstudio" / "transforms.json",
+    }
+    kind = next((name for name in choices if files[name].is_file()), None)
+    if kind is None:
+        return ()
+    check_inside(files[kind], roots)
+    if kind == "imu":
+        images = _imu(files["imu"], located.settings["imu_pose"])
+    elif kind == "colmap":
+        images = read_colmap(files["colmap"].parent)
+    else:
+        images = read_transforms(files["nerfstudio"], lists=("frames", "test_frames"))
+        if located.settings["nerfstudio_world"] == "swapped":
+            images = [_moved(image) for image in images]
+    pictures = folder / ("rgb" if device == "iphone" else "resized_images")
+    every = int(located.settings["every"])
+    found = [image for image in sorted(images, key=lambda image: image.name) if (pictures / image.name).is_file()]
+    return tuple(_frame(image, pictures / image.name, folder / "depth", roots) for image in found[::every])
+
+
+def _frame(image: PosedImage, path: Path, depth_folder: Path, roots: tuple[Path, ...]) -> Frame:
+    """Make a frame; depth exists for the iPhone, in fewer pixels than the image."""
+    depth = depth_folder / f"{path.stem}.png"
+    number = path.stem.removeprefix("frame_")
+    size = image.size or image_size(path)
+    return Frame(
+        frame_id=path.stem,
+        image_path=path,
+        read_depth=depth_reader(depth, roots, per_metre=DEPTH_PER_METRE, size=size) if depth.is_file() else None,
+        width=None if image.size is None else image.size[0],
+        height=None if image.size is None else image.size[1],
+        time_s=int(number) / IPHONE_FPS if number.isdecimal() and number != path.stem else None,
+        intrinsics=image.intrinsics,
+        world_from_camera=image.source_from_camera,
+    )
+
+
+def _imu(path: Path, key: str) -> list[PosedImage]:
+    """Read the poses of the iPhone video: an object with one entry per frame."""
+    value, _ = read_json(path, max_bytes=MAX_POSE_BYTES)
+    images: list[PosedImage] = []
+    for name, entry in expect(value, dict, path.name).items():
+        field = f"{path.name}: {name}"
+        frame = expect(entry, dict, field)
+        pose = _square(frame, key, 4, field)
+        intrinsics = _square(frame, "intrinsic", 3, field)
+        images.append(PosedImage(f"{Path(name).name}.jpg", pose, intrinsics))
+    return images
+
+
+def _square(frame: dict[str, object], key: str, n: int, field: str) -> np.ndarray:
+    """Read a matrix of n x n numbers."""
+    rows = member(frame, key, list, field)
+    if len(rows) != n:
+        raise SceneError(f"{field}.{key}", f"expected {n} rows, found {len(rows)}", reason=IngestReason.BAD_CAMERA)
+    return np.array([numbers(row, n, f"{field}.{key}") for row in rows])
+
+
+def _moved(image: PosedImage) -> PosedImage:
+    """Bring a pose of nerfstudio's world to the mesh's."""
+    pose = MESH_FROM_NERFSTUDIO @ image.source_from_camera
+    return PosedImage(image.name, pose, image.intrinsics, image.size, image.time_s)
+
+
+SCANNETPP = Dataset(
+    name="scannetpp",
+    description="ScanNet++ v2: boxes of laser scans, with iPhone or DSLR frames and poses.",
+    needs=f"the folder above data/<id>/{ANNOTATION}; images unpacked to iphone/rgb or dslr/resized_images",
+    discover=discover,
+    load=load,
+    settings=(
+        Setting("camera", "whose images become frames", ("iphone", "dslr")),
+        Setting("poses", "which file of poses is read; auto takes the first", ("auto", "imu", "colmap", "nerfstudio")),
+        Setting("imu_pose", "which pose of pose_intrinsic_imu.json counts", ("aligned_pose", "pose")),
+        Setting("nerfstudio_world", "whether transforms.json has x, y swapped and z over", ("swapped", "mesh")),
+        Setting("axes", "where normalizedAxes holds the box axes", ("rows", "columns")),
+        Setting("every", "keep one frame in this many", ("1", "2", "5", "10", "20", "50", "100")),
+    ),
+)
+"""ScanNet++ in the layout of its second release."""
