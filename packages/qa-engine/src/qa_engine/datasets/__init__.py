@@ -5,6 +5,8 @@ from __future__ import annotations
 from qa_engine.datasets.adt import ADT
 from qa_engine.datasets.arkitscenes import ARKITSCENES
 from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.embodiedscan import EMBODIEDSCAN
+from qa_engine.datasets.generic import GENERIC
 from qa_engine.datasets.hypersim import HYPERSIM
 from qa_engine.datasets.multiscan import MULTISCAN
 from qa_engine.datasets.procthor import PROCTHOR
@@ -29,6 +31,8 @@ DATASETS: dict[str, Dataset] = {
         RSCAN,
         SCANNET,
         SCANNETPP,
+        EMBODIEDSCAN,
+        GENERIC,
         ROOMS,
     )
 }
