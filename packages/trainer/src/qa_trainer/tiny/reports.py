@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qa_trainer.prompts import PROMPTS
+
 ABSENT_CATEGORIES = 2
 """Categories in a report that the room lacks, so that the model must look before it answers."""
 FORMS = ("Report", "Values", "Find", "Find")
 """Forms of a report, one of them drawn for each."""
 MOST_ITEMS = 6
-"""A report asks for at most so many things, which keeps the rows of a batch about equally long."""
+"""Half of the reports ask for so many things, the others for fewer."""
+_PROMPT = PROMPTS["vsi-bench"]
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ def report(
 ) -> tuple[str, str]:
     """Write a request and its answer.
 
-    Things come in random order, and in one of three forms: "Report" repeats their names in the answer; "Values" gives
-    the values alone, which makes the model find the name in the request; "Find" asks for one property of each in
-    words, none of them the wording of a question.
+    One to `MOST_ITEMS` things come in random order, and in one of three forms: "Report" repeats their names in the
+    answer; "Values" gives the values alone, which makes the model find the name in the request; "Find" asks for one
+    property of each in words, none of them the wording of a question. Half of the finds of a single thing stand
+    between the opening and the closing line of the prompt.
 
     Parameters
     ----------
@@ -62,19 +66,23 @@ def report(
     >>> places = np.array([[0.0, 1.0], [1.0, 2.0], [-1.0, 3.0]])
     >>> facts = RoomFacts(12.34, ("chair", "chair", "sofa"), np.array([90, 95, 210]), places)
     >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(2), mirrored=False)
-    ('Values room, bed, chair, sofa', '12.3;none;2;1,210,-1.0,3.0')
-    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(5), mirrored=False)[0]
-    'Find size of the room, longest dimension of the sofa, many bed, many chair'
+    ('Values room, sofa, bed, chair', '12.3;1,210,-1.0,3.0;none;2')
+    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(10), mirrored=False)
+    ('Find size of the room, many chair', '12.3;2')
     """
     names = sorted(set(facts.categories))
     others = [name for name in vocabulary if name not in names]
     absent = rng.permutation(len(others))[:ABSENT_CATEGORIES]
     items = [*names, *(others[i] for i in absent), "room"]
-    items = [items[i] for i in rng.permutation(len(items))[:MOST_ITEMS]]
+    most = MOST_ITEMS if rng.random() < 0.5 else int(rng.integers(1, MOST_ITEMS))
+    items = [items[i] for i in rng.permutation(len(items))[:most]]
     form = FORMS[int(rng.integers(len(FORMS)))]
     if form == "Find":
         pairs = [_property(facts, item, rng, mirrored=mirrored) for item in items]
-        return f"Find {', '.join(asked for asked, _ in pairs)}", ";".join(value for _, value in pairs)
+        request = f"Find {', '.join(asked for asked, _ in pairs)}"
+        if len(pairs) == 1 and rng.random() < 0.5:
+            request = f"{_PROMPT.opening}\n{request}\n{_PROMPT.number_request}"
+        return request, ";".join(value for _, value in pairs)
     values = []
     for item in items:
         value = f"{facts.area_m2:.1f}" if item == "room" else _object_value(facts, item, mirrored=mirrored)
