@@ -173,7 +173,8 @@ def _cameras(path: Path) -> dict[str, tuple[NDArray[np.float64], tuple[int, int]
             problem = f"expected a camera of {valid}, found {shorten(line)}"
             raise SceneError(field, problem, reason=IngestReason.BAD_CAMERA)
         width, height, *values = _floats(words[2:], field)
-        cameras[words[0]] = (_matrix(*(values[place] for place in places), field), _size(width, height, field))
+        fx, fy, cx, cy = (values[place] for place in places)
+        cameras[words[0]] = (_matrix(fx, fy, cx, cy, field), _size(width, height, field))
     return cameras
 
 

@@ -63,7 +63,7 @@ def read_vertices(path: Path) -> NDArray[Any]:
     left = len(data) - header.begin
     # A value takes at least a digit and a space, so the file's size bounds what may be allocated.
     smallest = dtype.itemsize if header.encoding != "ascii" else 2 * len(header.fields)
-    if header.n_vertices * smallest > left + 1:
+    if header.n_vertices * smallest > left + (header.encoding == "ascii"):
         problem = f"{header.n_vertices} vertices need {header.n_vertices * smallest} bytes, the file has {left} left"
         raise SceneError(f"{path.name}: element vertex", problem, reason=IngestReason.BAD_FORMAT)
     if header.encoding != "ascii":

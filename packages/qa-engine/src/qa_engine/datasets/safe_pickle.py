@@ -122,7 +122,7 @@ class _Machine:
         self.name = name
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self._steps: dict[str, Callable[[Any], None]] = {
+        self._steps: dict[str, Callable[[Any], object]] = {
             "MARK": lambda _: self.stack.append(_MARK),
             "EMPTY_DICT": lambda _: self.stack.append({}),
             "EMPTY_LIST": lambda _: self.stack.append([]),
