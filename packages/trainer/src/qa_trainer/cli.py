@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from qa_trainer.errors import QATrainerError
+from qa_trainer.tiny.commands import register
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,6 +91,9 @@ def sft(
     )
     if summary.rejects:
         raise typer.Exit(1)
+
+
+register(app)
 
 
 def _report(line: str) -> None:

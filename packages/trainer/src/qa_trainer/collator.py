@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from typing import Any
 
 import torch
+from PIL import Image
 from transformers import ProcessorMixin
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
@@ -16,7 +18,7 @@ ROW = "row"
 
 
 class SFTCollator(DataCollatorForVisionLanguageModeling):
-    """TRL's collator for prompt and completion, which lets the row numbers through."""
+    """TRL's collator for prompt and completion; it opens the frames and lets the row numbers through."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Tokenize and pad the examples.
@@ -24,14 +26,17 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         Parameters
         ----------
         examples : list of dict
-            `images`, `prompt`, `completion` and `row`.
+            `images` (paths), `prompt`, `completion` and `row`.
 
         Returns
         -------
         dict of str to Tensor
             The model's inputs, `labels` (-100 outside the completion), and `row` (b,) int64.
         """
-        batch = super().torch_call(examples)
+        with contextlib.ExitStack() as opened:
+            for example in examples:
+                example["images"] = [opened.enter_context(Image.open(path)) for path in example["images"]]
+            batch = super().torch_call(examples)
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch
 

@@ -54,17 +54,15 @@ class Samples:
         Returns
         -------
         dict
-            `images` (lists of PIL images, opened and not yet decoded), `prompt` and `completion` (conversations), one
-            entry per index.
+            `images` (lists of paths, which the collator opens), `prompt` and `completion` (conversations), one entry
+            per index.
         """
-        from PIL import Image
-
         batch: dict[str, list[Any]] = {"images": [], "prompt": [], "completion": []}
         for row in self.rows[[index % len(self.rows) for index in indices]].iter_rows(named=True):
             text = format_prompt(row["question"], row["options"], row["prompt_id"])
             content = [{"type": "image"}] * len(row["images"]) + [{"type": "text", "text": text}]
             answer = [{"type": "text", "text": row["ground_truth"]}]
-            batch["images"].append([Image.open(self.store / path) for path in row["images"]])
+            batch["images"].append([str(self.store / path) for path in row["images"]])
             batch["prompt"].append([{"role": "user", "content": content}])
             batch["completion"].append([{"role": "assistant", "content": answer}])
         return batch

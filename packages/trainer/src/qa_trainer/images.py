@@ -100,8 +100,6 @@ class CachedImageProcessor:
                 # A copy, so that a kept part does not keep the whole batch alive.
                 parts[name] = (values.clone(), grid.clone())
                 self._keep(name, parts[name])
-        for image in flat:
-            image.close()
         names = [image.filename for image in flat]
         values = {
             "pixel_values": torch.cat([parts[name][0] for name in names]),

@@ -94,6 +94,9 @@ class RecordingSFTTrainer(SFTTrainer):
         super().__init__(*args, **kwargs)
         self.recorder = recorder
         self.question_ids = question_ids
+        # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
+        # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
+        self.model_accepts_loss_kwargs = True
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

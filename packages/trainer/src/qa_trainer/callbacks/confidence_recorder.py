@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 if TYPE_CHECKING:
     import torch
@@ -135,22 +134,21 @@ class ConfidenceRecorder:
         def flat(name: str) -> np.ndarray:
             return np.concatenate([getattr(forward, name) for forward in self._forwards])
 
-        lengths = flat("lengths")
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
         ids = flat("ids")
-        tokens = {
-            "token_ids": ids.astype(np.int32),
-            "token_logprobs": flat("logprobs"),
-            "token_mask": self._counts(ids),
-            "token_is_top1": flat("is_top1"),
-            "token_entropy": flat("entropy"),
-        }
-        columns = {
-            name: pl.from_arrow(pa.LargeListArray.from_arrays(offsets, pa.array(values)))
-            for name, values in tokens.items()
-        }
         steps = np.repeat([f.step for f in self._forwards], [len(f.rows) for f in self._forwards])
-        frame = pl.DataFrame({"row": flat("rows"), "step": steps, **columns})
+        order = np.arange(len(steps))
+        tokens = pl.DataFrame(
+            {
+                "order": np.repeat(order, flat("lengths")),
+                "token_ids": ids,
+                "token_logprobs": flat("logprobs"),
+                "token_mask": self._counts(ids),
+                "token_is_top1": flat("is_top1"),
+                "token_entropy": flat("entropy"),
+            }
+        )
+        of_rows = pl.DataFrame({"order": order, "row": flat("rows"), "step": steps})
+        frame = of_rows.join(tokens.group_by("order").agg(pl.all()), on="order", how="left", maintain_order="left")
         return frame.select(pl.col(name).cast(dtype) for name, dtype in RECORD.items())
 
     def _counts(self, ids: np.ndarray) -> np.ndarray:

@@ -1,0 +1,78 @@
+"""Help, and what happens to bad input."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+
+def test_help_imports_no_heavy_library():
+    code = (
+        "import sys; from qa_trainer.cli import app\n"
+        "heavy = {'torch', 'transformers', 'trl', 'datasets', 'polars', 'duckdb', 'pydantic', 'numpy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_every_command_has_help(command):
+    ended = command("--help")
+    assert ended.code == 0
+    for name in ("sft", "init-tiny", "pretrain-tiny"):
+        assert name in ended.stdout
+        assert command(name, "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "absent/folder/here"}, "no such folder, and not a hub id"),
+        ({"model": "nobody/nothing"}, "the hub has no answer"),
+        ({"store": "absent"}, "absent: no such file or folder (expected table 'frame_sets')"),
+        ({"steps": 0}, "steps: Input should be greater than or equal to 1"),
+        ({"dtype": "float16"}, "dtype: Input should be 'float32' or 'bfloat16'"),
+        ({"config": "absent.toml"}, "absent.toml: cannot read the settings"),
+    ],
+)
+def test_wrong_options_end_with_2_and_a_message(sft, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    ended = sft(tmp_path / "out", **options)
+    assert ended.code == 2
+    assert f"error: {message}" in ended.stderr or message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.glob("out/*.json"))
+
+
+def test_missing_questions_and_missing_columns_are_named(sft, questions, tmp_path):
+    ended = sft(tmp_path / "out", questions=tmp_path / "absent.parquet")
+    assert ended.code == 2
+    assert "absent.parquet: no such file or folder (expected table 'questions')" in ended.stderr
+    path = tmp_path / "questions.parquet"
+    pl.read_parquet(questions).drop("prompt_id").write_parquet(path)
+    ended = sft(tmp_path / "out", questions=path)
+    assert ended.code == 2
+    assert "lacks column(s) prompt_id" in ended.stderr
+    path.write_text("not a table")
+    assert sft(tmp_path / "out", questions=path).code == 2
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_a_folder_with_other_content_is_refused(sft, store, tmp_path):
+    shutil.copytree(store, tmp_path / "out")
+    ended = sft(tmp_path / "out")
+    assert ended.code == 2
+    assert "the output folder exists and holds no training run" in ended.stderr
+    assert (tmp_path / "out" / "frames.parquet").exists()
+
+
+def test_debug_shows_the_traceback(command, tmp_path):
+    from qa_trainer.tableio import TableError
+
+    arguments = ["sft", tmp_path / "absent", "--store", tmp_path, "--model", "tiny", "--out", tmp_path / "out"]
+    with pytest.raises(TableError):
+        command("--debug", *arguments)

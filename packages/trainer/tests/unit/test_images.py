@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+from qa_trainer.images import CachedImageProcessor
+
+
+@pytest.fixture(scope="module")
+def processor():
+    from qa_trainer.tiny.model import build_processor
+
+    return build_processor().image_processor
+
+
+class Counting:
+    """Counts the images that reach the wrapped processor."""
+
+    def __init__(self, processor):
+        self.processor, self.seen = processor, 0
+        self.model_input_names = processor.model_input_names
+
+    def __call__(self, images, **options):
+        self.seen += len(images)
+        return self.processor(images, **options)
+
+
+def test_cached_results_equal_those_of_the_processor(processor, store):
+    names = ["room_0/0", "room_2/0", "room_0/1", "room_0/0", "room_2/1"]
+    counting = Counting(processor)
+    cached = CachedImageProcessor(counting, limit_bytes=2**20)
+    for _ in range(2):
+        images = [Image.open(store / f"images/{name}.png") for name in names]
+        result = cached([images[:2], images[2:]])
+        expected = processor([Image.open(store / f"images/{name}.png") for name in names], return_tensors="pt")
+        assert set(result) == set(expected)
+        for key in expected:
+            assert result[key].equal(expected[key])
+    # Four files, each processed once in two rounds.
+    assert counting.seen == 4
+
+
+def test_the_cache_stays_below_its_limit(processor, store):
+    one = processor(Image.open(store / "images/room_0/0.png"), return_tensors="pt")["pixel_values"].nbytes
+    counting = Counting(processor)
+    cached = CachedImageProcessor(counting, limit_bytes=one)
+    for name in ("room_0/0", "room_0/0", "room_0/1", "room_0/0"):
+        cached([Image.open(store / f"images/{name}.png")])
+    assert counting.seen == 3
+
+
+def test_only_processors_with_separable_results_fit(processor):
+    counting = Counting(processor)
+    assert CachedImageProcessor.fits(counting)
+    counting.model_input_names = ["pixel_values", "pixel_attention_mask"]
+    assert not CachedImageProcessor.fits(counting)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from qa_trainer.errors import QATrainerError
+from qa_trainer.loading import freeze_parts, load_model, model_hash, resolve_model, use_matmul_patches
+
+
+def test_missing_models_are_named(tmp_path):
+    with pytest.raises(QATrainerError, match="no such folder, and not a hub id"):
+        resolve_model(str(tmp_path / "absent"))
+    with pytest.raises(QATrainerError, match=r"no config\.json"):
+        resolve_model(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(QATrainerError, match="no weights"):
+        resolve_model(str(tmp_path))
+
+
+def test_a_hub_id_that_is_not_in_the_cache_says_what_works_offline():
+    with pytest.raises(QATrainerError, match=r"--model nobody/nothing.*Offline, give a folder"):
+        resolve_model("nobody/nothing")
+
+
+def test_the_hash_follows_the_weights_and_not_the_place(tiny_model, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_model, copy)
+    assert model_hash(copy) == model_hash(tiny_model)
+    weights = copy / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert model_hash(copy) != model_hash(tiny_model)
+
+
+def test_a_folder_without_a_vision_language_model_is_an_error(tiny_model, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    (broken / "processor_config.json").unlink()
+    with pytest.raises(QATrainerError, match="broken"):
+        load_model(broken)
+    shutil.copy(tiny_model / "processor_config.json", broken)
+    (broken / "chat_template.jinja").unlink()
+    with pytest.raises(QATrainerError, match="no chat template"):
+        load_model(broken)
+
+
+def test_parts_are_frozen_alone(tiny_model):
+    model, _ = load_model(tiny_model)
+    freeze_parts(model, ("vision",))
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert "model.visual.patch_embed.proj.weight" not in trained
+    assert {"model.visual.merger.norm.weight", "model.language_model.embed_tokens.weight"} <= trained
+    freeze_parts(model, ("language",))
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert "model.visual.patch_embed.proj.weight" in trained
+    assert not any("language_model" in name for name in trained)
+    with pytest.raises(QATrainerError, match="nothing is left to train"):
+        freeze_parts(model, ("vision", "connector", "language"))
+
+
+def test_patches_as_a_matrix_product_equal_the_convolution(tiny_model):
+    import torch
+
+    model, _ = load_model(tiny_model)
+    patches = torch.randn(6, 3 * 2 * 16 * 16)
+    embed = model.model.visual.patch_embed
+    expected = embed(patches)
+    names = set(model.state_dict())
+    use_matmul_patches(model)
+    assert torch.allclose(embed(patches), expected, atol=1e-5)
+    assert set(model.state_dict()) == names
