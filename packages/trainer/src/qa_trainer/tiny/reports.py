@@ -14,10 +14,19 @@ from qa_trainer.prompts import PROMPTS
 
 ABSENT_CATEGORIES = 2
 """Categories in a report that the room lacks, so that the model must look before it answers."""
-FORMS = ("Report", "Values", "Find", "Find")
+FORMS = ("Report", "Values", "Find", "Ask", "Ask")
 """Forms of a report, one of them drawn for each."""
 MOST_ITEMS = 6
 """Half of the reports ask for so many things, the others for fewer."""
+WORDS = ("size of the room", "many {}", "longest dimension of the {}", "place of the {}")
+"""How "Find" names the area of the room, the count of a category, the longest side of an object and its place."""
+SENTENCES = (
+    "What is the area of the room in square meters?",
+    "How many {}(s) can you see in the video?",
+    "What is the longest dimension of the {} in centimeters?",
+    "What is the place of the {} (in meters)?",
+)
+"""The same for "Ask"."""
 _PROMPT = PROMPTS["vsi-bench"]
 
 
@@ -47,10 +56,10 @@ def report(
 ) -> tuple[str, str]:
     """Write a request and its answer.
 
-    One to `MOST_ITEMS` things come in random order, and in one of three forms: "Report" repeats their names in the
+    One to `MOST_ITEMS` things come in random order, and in one of these forms: "Report" repeats their names in the
     answer; "Values" gives the values alone, which makes the model find the name in the request; "Find" asks for one
-    property of each in words, none of them the wording of a question. Half of the finds of a single thing stand
-    between the opening and the closing line of the prompt.
+    property of each; "Ask" asks for a property of one thing in a sentence of its own, inside the prompt of a question
+    (no sentence is the wording of a question of the engine).
 
     Parameters
     ----------
@@ -65,8 +74,8 @@ def report(
     --------
     >>> places = np.array([[0.0, 1.0], [1.0, 2.0], [-1.0, 3.0]])
     >>> facts = RoomFacts(12.34, ("chair", "chair", "sofa"), np.array([90, 95, 210]), places)
-    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(2), mirrored=False)
-    ('Values room, sofa, bed, chair', '12.3;1,210,-1.0,3.0;none;2')
+    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(8), mirrored=False)
+    ('Values chair, room, bed, sofa', '2;12.3;none;1,210,-1.0,3.0')
     >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(10), mirrored=False)
     ('Find size of the room, many chair', '12.3;2')
     """
@@ -77,12 +86,12 @@ def report(
     most = MOST_ITEMS if rng.random() < 0.5 else int(rng.integers(1, MOST_ITEMS))
     items = [items[i] for i in rng.permutation(len(items))[:most]]
     form = FORMS[int(rng.integers(len(FORMS)))]
+    if form == "Ask":
+        asked, value = _property(facts, items[0], rng, SENTENCES, mirrored=mirrored)
+        return f"{_PROMPT.opening}\n{asked}\n{_PROMPT.number_request}", value
     if form == "Find":
-        pairs = [_property(facts, item, rng, mirrored=mirrored) for item in items]
-        request = f"Find {', '.join(asked for asked, _ in pairs)}"
-        if len(pairs) == 1 and rng.random() < 0.5:
-            request = f"{_PROMPT.opening}\n{request}\n{_PROMPT.number_request}"
-        return request, ";".join(value for _, value in pairs)
+        pairs = [_property(facts, item, rng, WORDS, mirrored=mirrored) for item in items]
+        return f"Find {', '.join(asked for asked, _ in pairs)}", ";".join(value for _, value in pairs)
     values = []
     for item in items:
         value = f"{facts.area_m2:.1f}" if item == "room" else _object_value(facts, item, mirrored=mirrored)
@@ -100,17 +109,20 @@ def _object_value(facts: RoomFacts, category: str, *, mirrored: bool) -> str:
     return f"1,{facts.longest_cm[rows[0]]},{_place(facts, rows[0], mirrored=mirrored)}"
 
 
-def _property(facts: RoomFacts, item: str, rng: np.random.Generator, *, mirrored: bool) -> tuple[str, str]:
+def _property(
+    facts: RoomFacts, item: str, rng: np.random.Generator, wording: tuple[str, str, str, str], *, mirrored: bool
+) -> tuple[str, str]:
     """One property of a thing: what is asked, and its value."""
+    area, count, longest, place = (text.format(item) for text in wording)
     if item == "room":
-        return "size of the room", f"{facts.area_m2:.1f}"
+        return area, f"{facts.area_m2:.1f}"
     rows = [i for i, name in enumerate(facts.categories) if name == item]
     kind = int(rng.integers(3)) if len(rows) == 1 else 0
     if kind == 1:
-        return f"longest dimension of the {item}", str(facts.longest_cm[rows[0]])
+        return longest, str(facts.longest_cm[rows[0]])
     if kind == 2:
-        return f"place of the {item}", _place(facts, rows[0], mirrored=mirrored)
-    return f"many {item}", str(len(rows))
+        return place, _place(facts, rows[0], mirrored=mirrored)
+    return count, str(len(rows))
 
 
 def _place(facts: RoomFacts, row: int, *, mirrored: bool) -> str:
