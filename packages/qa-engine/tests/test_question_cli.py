@@ -58,6 +58,12 @@ def test_same_seed_same_bytes_for_one_and_two_workers(store, tmp_path, amount, m
     assert digests(tmp_path / "1") != digests(tmp_path / "other")
 
 
+def test_a_scene_with_too_few_candidates_gives_what_it_has(store, tmp_path):
+    assert call("generate", store, "--out", tmp_path / "all") == 0
+    assert call("generate", store, "--out", tmp_path / "many", "--per-scene", 100_000) == 0
+    assert len(questions(tmp_path / "many")) == len(questions(tmp_path / "all"))
+
+
 def test_all_types_are_asked_and_every_program_replays(store, asked, capfd):
     table = questions(asked)
     assert set(table["question_type"]) == set(TASKS)

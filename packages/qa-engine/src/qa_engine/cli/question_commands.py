@@ -56,7 +56,7 @@ def generate(
     tasks: Annotated[str | None, typer.Option(help="Question types, with commas; see 'qa-engine tasks'.")] = None,
     split: Annotated[str | None, typer.Option(help="Scenes of this split: train, val or test.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions in all.")] = None,
-    per_scene: Annotated[int | None, typer.Option(min=1, help="Questions per scene.")] = None,
+    per_scene: Annotated[int | None, typer.Option(min=1, help="At most so many questions per scene.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     round: Annotated[int, typer.Option(min=0, help="Number of the loop's round.")] = 0,
@@ -68,7 +68,7 @@ def generate(
 ) -> None:
     """Generate questions with computed answers; all that there are, or as many as asked for.
 
-    Exit code 1: the output is there, but a scene was lost or there are fewer questions than asked for.
+    Exit code 1: the output is there, but a scene was lost, or there are fewer questions than `--count`.
     """
     from qa_engine.errors import QAEngineError
     from qa_engine.generate import Request
@@ -106,12 +106,11 @@ def generate(
         force=force,
         progress=_Progress(),
     )
-    wanted = count if count is not None else None if per_scene is None else per_scene * run.n_scenes
     if run.n_bad_scenes:
         typer.echo(f"{run.n_bad_scenes} of {run.n_scenes} scenes were lost; see {out / 'rejects.parquet'}.", err=True)
-    missing = 0 if wanted is None else wanted - run.n_questions
+    missing = 0 if count is None else count - run.n_questions
     if missing:
-        typer.echo(f"{missing} of {wanted} questions are missing: the scenes give no more.", err=True)
+        typer.echo(f"{missing} of {count} questions are missing: the scenes give no more.", err=True)
     typer.echo(
         f"Wrote {out}: {run.n_questions} questions from {run.n_scenes} scenes in {time.perf_counter() - began:.1f} s. "
         f"Next: qa-engine verify {store} {out}",
