@@ -25,10 +25,14 @@ def versions() -> dict[str, str]:
 
 
 def host() -> dict[str, Any]:
-    """Give system, processor count, memory in GB and GPU names; nothing that names the machine or its user."""
+    """Give system, cores, threads, memory in GB and GPU names; nothing that names the machine or its user.
+
+    `threads` is OMP_NUM_THREADS where it is set: another number of threads changes the last digits of a model.
+    """
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cores": cores(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
         "memory_gb": memory_gb(),
         "gpus": gpus(),
     }

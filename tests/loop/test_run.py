@@ -78,7 +78,7 @@ def test_run_writes_every_output_log_and_record(finished_run):
 def test_manifest_names_versions_and_machine_without_names_of_people(finished_run):
     value = json.loads((finished_run / "manifest.json").read_text())
     assert {"python", "qa-loop", "polars"} <= set(value["versions"])
-    assert set(value["host"]) == {"system", "cores", "memory_gb", "gpus"}
+    assert set(value["host"]) == {"system", "cores", "threads", "memory_gb", "gpus"}
 
 
 def test_second_start_does_nothing(fakes, finished_run):
