@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from qa_loop.errors import QALoopError, suggest
 
-Dataset = Literal["rooms", "vsi-bench", "arkitscenes"]
 Scalar = str | int | float | bool
 Options = dict[str, Scalar | list[str | int | float]]
 """Further options of a stage command: `key = value` becomes `--key value`."""
@@ -64,7 +63,7 @@ class RunSection(Section):
 class ScenesSection(Section):
     """`[scenes]`: the data set and what `qa-engine ingest` needs to read it."""
 
-    dataset: Dataset
+    dataset: str = Field(min_length=1)  # any of `qa-engine datasets`
     root: str | None = None
     annotations: str | None = None
     frames_dir: str | None = None

@@ -41,7 +41,7 @@ def test_defaults_are_filled_in_and_read_back():
         (changed("train", steps="many"), "train.steps: Input should be a valid integer"),
         ({k: v for k, v in SMALL.items() if k != "train"}, "train is missing."),
         (changed("run", profile="papers"), "run.profile: Input should be 'paper' (found 'papers')."),
-        (changed("scenes", dataset="room"), "scenes.dataset: Input should be 'rooms'"),
+        (changed("scenes", dataset="room"), "dataset 'room' needs root"),
         (changed("scenes", scenes=None), "dataset 'rooms' needs scenes"),
         (changed("scenes", root="x"), "dataset 'rooms' has no root"),
         (changed("scenes", split="train=0.5,test=0.4"), "add up to 1, found 0.9"),
