@@ -70,7 +70,9 @@ def test_recorded_confidence_equals_an_independent_recompute(
     # Step 2 is measured with the weights after step 1.
     for step, model in ((1, tiny_model), (2, tmp_path / "one" / "model")):
         rows = recorded.filter(step=step)
-        expected = recompute(model, store, asked.filter(pl.col("question_id").is_in(rows["question_id"])).to_dicts())
+        expected = recompute(
+            model, store, asked.join(rows, on="question_id", how="semi", maintain_order="left").to_dicts()
+        )
         for row, wanted in zip(rows.to_dicts(), expected, strict=True):
             for column in ("token_ids", "token_mask", "token_is_top1"):
                 assert row[column] == wanted[column]
@@ -177,10 +179,34 @@ def test_a_killed_run_goes_on_with_the_same_weights_and_rows(
     assert not (out / "manifest.json").exists()
     ended = sft(out, **options)
     assert ended.code == 0
+    assert "going on from step" in ended.stderr
     assert json.loads((out / "manifest.json").read_text())["resumed_at"] in (4, 8)
     assert same_weights(weights(tmp_path / "whole"), weights(out))
     for name in ("predictions.parquet", "state/optimizer.pt", "state/rng_state.pth"):
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_afterwards(sft, tmp_path, monkeypatch):
+    import torch
+
+    options = {"steps": 4, "save_steps": 2}
+    assert sft(tmp_path / "whole", **options).code == 0
+    out, real_save = tmp_path / "out", torch.save
+
+    def full(value, path, *args, **kwargs):
+        if "checkpoint-4" in str(path):
+            raise RuntimeError("unexpected pos 4082240 vs 4082128")
+        real_save(value, path, *args, **kwargs)
+
+    monkeypatch.setattr(torch, "save", full)
+    ended = sft(out, **options)
+    assert ended.code == 2
+    assert "a file could not be read or written (unexpected pos" in ended.stderr
+    assert [path.parent.name for path in out.glob("checkpoints/*/complete.json")] == ["checkpoint-2"]
+    monkeypatch.setattr(torch, "save", real_save)
+    assert sft(out, **options).code == 0
+    assert (out / "predictions.parquet").read_bytes() == (tmp_path / "whole/predictions.parquet").read_bytes()
+    assert same_weights(weights(out), weights(tmp_path / "whole"))
 
 
 def test_a_complete_run_is_left_alone_and_another_configuration_refused(sft, tmp_path):

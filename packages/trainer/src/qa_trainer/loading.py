@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qa_trainer.errors import QATrainerError
+from qa_trainer.tiny import base_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -31,12 +32,10 @@ def resolve_model(name: str) -> Path:
     QATrainerError
         Nothing is there, or the folder holds no model.
     """
-    if name == "tiny":
-        from qa_trainer.tiny import base_path
-
-        return base_path()
     folder = Path(name).expanduser()
-    if not folder.is_dir():
+    if name == "tiny":
+        folder = base_path()
+    elif not folder.is_dir():
         if name.startswith((".", "/", "~")) or name.count("/") != 1:
             raise QATrainerError(f"--model {name}: no such folder, and not a hub id ('owner/name').")
         folder = _download(name)

@@ -114,6 +114,7 @@ def run_sft(
     metadata = table_metadata("predictions", PRODUCER, identity, settings.seed)
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
+            folder.tidy()
             return _summary_of(folder)
         samples = load_samples(inputs.questions, inputs.store)
         _report_shares(samples, settings, report)

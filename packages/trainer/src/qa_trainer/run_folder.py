@@ -30,7 +30,6 @@ from qa_trainer.tableio import write_json
 COMPLETE = "complete.json"
 """Written into a checkpoint last; a checkpoint without it is half-written."""
 PREDICTIONS = "predictions.parquet"
-TRAINER_STATE = "trainer_state.json"
 _STATE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state")
 _NOT_KEPT = ("training_args.bin", PREDICTIONS, COMPLETE)
 
@@ -59,7 +58,7 @@ class RunFolder:
     def last_checkpoint(self) -> Path | None:
         """Find the newest whole checkpoint."""
         whole = [path.parent for path in self.checkpoints.glob(f"checkpoint-*/{COMPLETE}")]
-        return max(whole, key=_step_of, default=None)
+        return max(whole, key=step_of, default=None)
 
     def begin(self, identity: Mapping[str, Any], config_toml: str) -> None:
         """Drop what a run of another identity or a kill left behind, and write down what this run is."""
@@ -105,7 +104,11 @@ class RunFolder:
                     write_json(folder / "state.json", state)
         _copy(checkpoint / PREDICTIONS, self.path / PREDICTIONS)
         write_json(self.path / "manifest.json", manifest)
-        shutil.rmtree(self.checkpoints)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Delete the checkpoints of a complete run."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -170,7 +173,7 @@ def _differences(found: Any, wanted: Any, name: str = "") -> Iterator[str]:
         yield f"{name} was {found}, is {wanted}"
 
 
-def _step_of(checkpoint: Path) -> int:
+def step_of(checkpoint: Path) -> int:
     """Read the step from the name of a checkpoint."""
     return int(checkpoint.name.rsplit("-", 1)[1])
 

@@ -24,13 +24,11 @@ from qa_trainer.collator import ROW, sft_collator
 from qa_trainer.config import SFTSettings
 from qa_trainer.data import Samples
 from qa_trainer.errors import QATrainerError
+from qa_trainer.label_window import LabelWindow
 from qa_trainer.loading import freeze_parts, load_model, use_matmul_patches
-from qa_trainer.run_folder import PREDICTIONS, RunFolder
+from qa_trainer.run_folder import PREDICTIONS, RunFolder, step_of
 from qa_trainer.tableio import read_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
-
-_TORCH_WRITE_ERROR = "PytorchStreamWriter"
-"""How torch.save names itself when the disk is full."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,7 @@ class RecordingSFTTrainer(SFTTrainer):
         super().__init__(*args, **kwargs)
         self.recorder = recorder
         self.question_ids = question_ids
+        self.window = LabelWindow()
         # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
         # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
         self.model_accepts_loss_kwargs = True
@@ -104,6 +103,7 @@ class RecordingSFTTrainer(SFTTrainer):
         """Compute TRL's loss while the recorder listens."""
         step = self.state.global_step + 1
         self.recorder.expect(inputs.pop(ROW), step)
+        inputs["shift_labels"] = self.window.shift(inputs.pop("labels"))
         loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if not torch.isfinite(loss).all():
             raise _diverged(step, "loss", self.question_ids(self.recorder.not_finite(step)))
@@ -121,6 +121,13 @@ class RecordingSFTTrainer(SFTTrainer):
         """Load nothing: the weights were read with from_pretrained, and a state folder holds none."""
         if self.is_fsdp_enabled:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Say clearly that a checkpoint could not be written; the libraries have no common error for a full disk."""
+        try:
+            super()._save_checkpoint(model, trial)
+        except (RuntimeError, SafetensorError) as error:
+            raise _stopped(Path(self.args.output_dir).parent, error) from error
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write no model card: checkpoints are internal."""
@@ -175,22 +182,21 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, report: Call
     )
     trainer.remove_callback(PrinterCallback)
     recorder.attach(model)
+    trainer.window.attach(model.base_model)
     resume_from = checkpoint or run.state
+    resumed_at = None if checkpoint is None else step_of(checkpoint)
+    if resumed_at is not None:
+        report(f"going on from step {resumed_at} of {last_step}")
     try:
         trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and _TORCH_WRITE_ERROR not in str(error):
-            raise
-        raise QATrainerError(
-            f"{folder.path}: training stopped, a file could not be read or written ({error}). "
-            "The last whole checkpoint is kept: repair the cause and start the same command again."
-        ) from error
+    except OSError as error:
+        raise _stopped(folder.path, error) from error
     finally:
+        trainer.window.detach()
         recorder.detach()
     final = folder.last_checkpoint()
     if final is None or trainer.state.global_step != last_step:
         raise QATrainerError(f"{folder.path}: training ended at step {trainer.state.global_step} of {last_step}.")
-    resumed_at = None if checkpoint is None else int(checkpoint.name.rsplit("-", 1)[1])
     return SFTResult(final, last_step, resumed_at, str(trainer.args.device), recorder.seconds)
 
 
@@ -263,6 +269,14 @@ def _predictions(recorded: pl.DataFrame, run: SFTRun, settings: SFTSettings) -> 
         completion=pl.col("ground_truth"),
         round=round_number,
     ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+
+
+def _stopped(out: Path, error: Exception) -> QATrainerError:
+    """Build the error for a file that could not be read or written."""
+    return QATrainerError(
+        f"{out}: training stopped, a file could not be read or written ({error}). "
+        "The last whole checkpoint is kept: repair the cause and start the same command again."
+    )
 
 
 def _diverged(step: int, what: str, question_ids: list[str]) -> QATrainerError:

@@ -20,8 +20,8 @@ class Tokenizer:
 class Model(torch.nn.Module):
     """Answers like a model with TRL's fused head."""
 
-    def forward(self, logprobs, labels):
-        mask = labels[:, 1:] != -100
+    def forward(self, logprobs, shift_labels):
+        mask = shift_labels != -100
         return SimpleNamespace(
             log_probs=logprobs * mask, label_mask=mask, is_top1=mask & (logprobs > -1), entropy=-logprobs * mask
         )
@@ -34,16 +34,16 @@ def recorded():
 
     def forward(rows, step, labels, logprobs):
         recorder.expect(torch.tensor(rows), step)
-        model(logprobs=torch.tensor(logprobs), labels=torch.tensor(labels))
+        model(logprobs=torch.tensor(logprobs), shift_labels=torch.tensor(labels))
 
     # Two micro-batches of step 3, padded to different widths.
-    forward([7, 8], 3, [[5, -100, 6, 0], [5, 9, 1, -100]], [[-9.0, -0.5, -2.0], [-0.25, -3.0, -9.0]])
-    forward([9], 3, [[5, -100, 4]], [[-9.0, -0.75]])
-    forward([10], 4, [[5, -100, 4]], [[-9.0, float("nan")]])
-    model(logprobs=torch.zeros(1, 2), labels=torch.tensor([[5, 6, 7]]))
+    forward([7, 8], 3, [[-100, 6, 0], [9, 1, -100]], [[-9.0, -0.5, -2.0], [-0.25, -3.0, -9.0]])
+    forward([9], 3, [[-100, 4]], [[-9.0, -0.75]])
+    forward([10], 4, [[-100, 4]], [[-9.0, float("nan")]])
+    model(logprobs=torch.zeros(1, 2), shift_labels=torch.tensor([[6, 7]]))
     recorder.detach()
     recorder.expect(torch.tensor([11]), 5)
-    model(logprobs=torch.zeros(1, 2), labels=torch.tensor([[5, 6, 7]]))
+    model(logprobs=torch.zeros(1, 2), shift_labels=torch.tensor([[6, 7]]))
     return recorder
 
 

@@ -86,7 +86,7 @@ class ConfidenceRecorder:
         rows, step = self._expected
         self._expected = None
         mask = output.label_mask
-        ids = kwargs["labels"][:, 1:][mask]
+        ids = kwargs["shift_labels"][mask]
         values = (output.log_probs.detach()[mask], output.is_top1[mask], output.entropy.detach()[mask])
         logprobs, is_top1, entropy = (value.cpu().numpy() for value in values)
         self._forwards.append(
