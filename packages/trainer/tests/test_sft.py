@@ -252,6 +252,13 @@ def test_a_few_samples_are_memorised(sft, make, store, tmp_path):
         assert processor.decode(answer, skip_special_tokens=True).strip() == row["ground_truth"]
 
 
+def test_the_shipped_base_is_trained_in_float32(sft, tmp_path):
+    import torch
+
+    assert sft(tmp_path / "out", model="tiny", steps=1).code == 0
+    assert {tensor.dtype for tensor in weights(tmp_path / "out").values()} == {torch.float32}
+
+
 def test_refused_questions_are_listed_and_the_exit_code_says_so(sft, make, tmp_path):
     rows = [make.question(i) for i in range(9)]
     rows[1] |= {"ground_truth": None}

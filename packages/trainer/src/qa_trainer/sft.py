@@ -127,7 +127,7 @@ class RecordingSFTTrainer(SFTTrainer):
         try:
             super()._save_checkpoint(model, trial)
         except (RuntimeError, SafetensorError) as error:
-            raise _stopped(Path(self.args.output_dir).parent, error) from error
+            raise _stopped(Path(str(self.args.output_dir)).parent, error) from error
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write no model card: checkpoints are internal."""
