@@ -126,6 +126,16 @@ def test_excluded_questions_are_not_asked_again(store, asked, tmp_path):
     assert len(questions(tmp_path / "c")) == 0
 
 
+def test_exclusion_goes_on_where_a_task_has_no_candidates(write_arkit, tmp_path):
+    root = write_arkit(labels=("chair", "chair"))  # two to count, and no room size
+    assert call("ingest", "arkitscenes", root, "--out", tmp_path / "store", "--split", "train=1") == 0
+    words = ("--tasks", "object_counting,room_size_estimation")
+    assert call("generate", tmp_path / "store", "--out", tmp_path / "a", *words) == 0
+    assert questions(tmp_path / "a")["question_type"].to_list() == ["object_counting"]
+    assert call("generate", tmp_path / "store", "--out", tmp_path / "b", "--exclude", tmp_path / "a", *words) == 0
+    assert len(questions(tmp_path / "b")) == 0
+
+
 def test_feedback_moves_the_questions(store, tmp_path):
     cells = [(name, cell) for name in ("object_counting", "object_abs_distance") for cell in TASKS[name].knob.cells]
     rows = [

@@ -71,8 +71,8 @@ def scene_signatures(task: Task, facts: Facts, candidates: Candidates) -> pl.Ser
     """
     references = References([facts])
     columns = {f"key_{k}": references.key[candidates.roles[:, k]] for k in range(len(task.roles))}
-    frame = pl.DataFrame(columns) if columns else pl.DataFrame({"key": [""] * len(candidates)})
-    return frame.select(_signature(task, pl.lit(facts.scene.scene_name))).to_series().extend_constant("", 0)
+    frame = pl.DataFrame({"candidate": range(len(candidates)), **columns})
+    return frame.with_columns(_signature(task, pl.lit(facts.scene.scene_name)))["signature"]
 
 
 def _signature(task: Task, scene_name: pl.Expr) -> pl.Expr:

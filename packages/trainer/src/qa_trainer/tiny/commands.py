@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from qa_trainer.tableio import output_folder, write_json
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line of the package."""
@@ -24,9 +22,10 @@ def init_tiny(
     force: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
 ) -> None:
     """Write a tiny Qwen3-VL-architecture model with random weights, its tokenizer and its processor."""
-    with output_folder(out, force=force) as folder:
-        from qa_trainer.tiny.model import build_tiny
+    from qa_trainer.tableio import output_folder
+    from qa_trainer.tiny.model import build_tiny
 
+    with output_folder(out, force=force) as folder:
         build_tiny(folder, seed=seed)
     typer.echo(f"wrote {out}: a model with random weights. Next: qa-trainer pretrain-tiny --store STORE", err=True)
 
@@ -51,6 +50,7 @@ def pretrain_tiny(
         raise QATrainerError(f"{out}: holds a finished run. Choose another --out, or pass --force.")
     import torch
 
+    from qa_trainer.tableio import write_json
     from qa_trainer.tiny.heldout import heldout_figures
     from qa_trainer.tiny.pretrain import PretrainSettings, pretrain
     from qa_trainer.tiny.rooms import load_rooms
