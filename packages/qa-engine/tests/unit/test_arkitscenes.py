@@ -124,7 +124,7 @@ def test_videos_of_one_visit_share_a_group(write_arkit):
 def test_a_split_file_without_its_columns_is_an_error(write_arkit):
     root = write_arkit()
     (root / "3dod_train_val_splits.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(QAEngineError, match="expected columns video_id, visit_id"):
+    with pytest.raises(QAEngineError, match=r"splits.csv: video_id: the column is missing; found 'a', 'b'"):
         discover(root, IngestOptions())
 
 

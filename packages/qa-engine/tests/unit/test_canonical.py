@@ -90,7 +90,7 @@ def test_a_damaged_depth_image_is_refused(tmp_path, data):
         ("a,x\n1,nan\n", IngestReason.NOT_FINITE),
         ("a,x\n1,1e999\n", IngestReason.NOT_FINITE),
         ("a,x\n1,\xff\n", IngestReason.UNREADABLE_FILE),
-        ("a,x\n" + "1" * 200_000 + ",2\n", IngestReason.BAD_FORMAT),
+        ('a,x\n"1"1,2\n', IngestReason.BAD_FORMAT),
     ],
 )
 def test_a_damaged_table_is_named(tmp_path, text, reason):

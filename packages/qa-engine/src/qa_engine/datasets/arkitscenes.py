@@ -10,7 +10,6 @@ Apple's ARKitScenes repository: DATA.md for the layout, threedod/benchmark_scrip
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ import numpy as np
 
 from qa_engine.datasets.arkit_frames import read_frames
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
-from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json, read_text
+from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json
+from qa_engine.datasets.text_tables import read_csv
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.scene import Scene
 
@@ -138,12 +138,11 @@ def _visits(root: Path) -> dict[str, str]:
     for folder in (root.parent, root, *(root / name for name in ("raw", "threedod", "3dod"))):
         for path in sorted(folder.glob("*_train_val_splits.csv")):
             try:
-                rows = csv.DictReader(read_text(path, max_bytes=MAX_BYTES).splitlines())
+                table = read_csv(path, ["video_id", "visit_id"], max_bytes=MAX_BYTES)
             except SceneError as error:
-                raise QAEngineError(f"{path}: {error.problem}. {error.reason.fix}") from None
-            if not {"video_id", "visit_id"} <= set(rows.fieldnames or ()):
-                raise QAEngineError(f"{path}: expected columns video_id, visit_id, found {rows.fieldnames}.")
-            visits |= {row["video_id"]: row["visit_id"] for row in rows if row["visit_id"] not in (None, "", "NA")}
+                raise QAEngineError(f"{path.parent}: {error}. {error.reason.fix}") from None
+            pairs = zip(table["video_id"], table["visit_id"], strict=True)
+            visits |= {video: visit for video, visit in pairs if visit not in ("", "NA")}
     return visits
 
 

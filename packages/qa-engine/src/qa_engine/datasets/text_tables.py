@@ -22,7 +22,7 @@ def read_csv(path: Path, columns: Sequence[str], *, max_bytes: int) -> dict[str,
     SceneError
         The file cannot be read, lacks a column, or a line ends early.
     """
-    rows = csv.reader(read_text(path, max_bytes=max_bytes).removeprefix("\ufeff").splitlines())
+    rows = csv.reader(read_text(path, max_bytes=max_bytes).removeprefix("\ufeff").splitlines(), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         for name in columns:
