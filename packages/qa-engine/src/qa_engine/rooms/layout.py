@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 WALL_GAP_M = 0.02
 """Smallest distance between furniture and a wall."""
@@ -201,7 +202,8 @@ def _near_path(center: np.ndarray, axes: np.ndarray, size: np.ndarray, path: np.
     share = np.linspace(0.0, 1.0, 60)[:, None]
     points = np.concatenate([path[0] + share * (path[1] - path[0]), path[1] + share * (path[2] - path[1])])
     local = np.abs((points[None] - center[:, None]) @ axes.transpose(0, 2, 1))
-    return (local < size[:2] / 2 + PATH_CLEARANCE_M).all(-1).any(-1)
+    inside: NDArray[np.bool_] = np.all(local < size[:2] / 2 + PATH_CLEARANCE_M, axis=-1)
+    return np.any(inside, axis=-1)
 
 
 def _overlap(footprint: np.ndarray, axes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -215,4 +217,4 @@ def _overlap(footprint: np.ndarray, axes: np.ndarray, others: np.ndarray) -> np.
 
     own_axes = gap(np.einsum("kad,kcd->kac", axes, footprint)[:, None], np.einsum("kad,mcd->kmac", axes, others))
     their_axes = gap(np.einsum("mad,kcd->kmac", normals, footprint), np.einsum("mad,mcd->mac", normals, others)[None])
-    return (np.maximum(own_axes, their_axes) < FURNITURE_GAP_M).any(1)
+    return np.any(np.maximum(own_axes, their_axes) < FURNITURE_GAP_M, axis=1)

@@ -68,7 +68,7 @@ def pretrain_tiny(
 
     started = time.monotonic()
     model, processor = pretrain(rooms, settings, checkpoint=out / "checkpoint.pt", progress=progress)
-    model.to(torch.bfloat16).save_pretrained(out)
+    model.bfloat16().save_pretrained(out)
     processor.save_pretrained(out)
     card: dict[str, object] = {
         "command": f"qa-trainer pretrain-tiny --steps {steps} --batch-size {batch_size} --seed {seed}",

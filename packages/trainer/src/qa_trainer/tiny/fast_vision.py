@@ -53,6 +53,8 @@ def _attend(
     patches, images = hidden_states.shape[0], len(cu_seqlens) - 1
     query, key, value = self.qkv(hidden_states).reshape(patches, 3, self.num_heads, -1).unbind(1)
     query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
-    by_image = [t.reshape(images, -1, self.num_heads, t.shape[-1]).transpose(1, 2) for t in (query, key, value)]
-    attended = functional.scaled_dot_product_attention(*by_image, scale=self.scaling)
+    query, key, value = (
+        t.reshape(images, -1, self.num_heads, t.shape[-1]).transpose(1, 2) for t in (query, key, value)
+    )
+    attended = functional.scaled_dot_product_attention(query, key, value, scale=self.scaling)
     return self.proj(attended.transpose(1, 2).reshape(patches, -1))

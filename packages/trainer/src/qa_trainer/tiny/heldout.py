@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,15 +15,16 @@ if TYPE_CHECKING:
 
 def heldout_figures(
     model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, rooms: Rooms, *, batch_size: int = 64
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Ask for the room and every category of each room, one at a time, greedily, and compare.
 
     Returns
     -------
-    dict of str to float
+    dict of str to float or None
         `n_rooms`; `count_exact` over categories with two or more objects, `present_exact` (is the category there?)
         over all; median relative error of `room_m2` and of `longest_side` of single objects; median error of their
-        `position_m`; each beside the same figure of the best constant answer (`..._constant`).
+        `position_m`; each beside the same figure of the best constant answer (`..._constant`); None
+        where no room has such a thing, or no answer is of the form.
     """
     asked, truth = [], []
     for index, facts in enumerate(rooms.facts):
@@ -56,26 +58,30 @@ def heldout_figures(
     area = np.array([truth[i][1] for i in np.flatnonzero(kinds == "room")])
     areas = np.array([(parsed[i] or [0.0])[0] for i in np.flatnonzero(kinds == "room")])
     objects = np.flatnonzero(kinds != "room")
+    present = np.array([there[i] for i in objects])
     return {
         "n_rooms": len(rooms.facts),
-        "present_exact": float(np.mean([found[i] == there[i] for i in objects])),
-        "present_exact_constant": float(
-            max(np.mean([there[i] for i in objects]), np.mean([not there[i] for i in objects]))
-        ),
-        "count_exact": float(np.mean([parsed[i] == [truth[i][1]] for i in several])),
-        "count_exact_constant": float(np.bincount(counts).max() / len(counts)),
-        "room_m2": float(np.median(np.abs(areas - area) / area)),
-        "room_m2_constant": float(np.median(np.abs(np.median(area) - area) / area)),
-        "longest_side": float(np.median(np.abs(answered[:, 0] - sizes) / sizes)),
-        "longest_side_constant": float(np.median(np.abs(np.median(sizes) - sizes) / sizes)),
-        "position_m": float(np.median(np.linalg.norm(answered[:, 1:] - places, axis=1))),
-        "position_m_constant": float(np.median(np.linalg.norm(np.median(places, axis=0) - places, axis=1))),
+        "present_exact": _figure(np.mean, np.array([found[i] for i in objects]) == present),
+        "present_exact_constant": float(max(present.mean(), 1 - present.mean())),
+        "count_exact": _figure(np.mean, np.array([parsed[i] == [truth[i][1]] for i in several])),
+        "count_exact_constant": _figure(lambda n: np.bincount(n).max() / len(n), counts),
+        "room_m2": _figure(np.median, np.abs(areas - area) / area),
+        "room_m2_constant": _figure(np.median, np.abs(np.median(area) - area) / area),
+        "longest_side": _figure(np.median, np.abs(answered[:, 0] - sizes) / sizes),
+        "longest_side_constant": _figure(lambda v: np.median(np.abs(np.median(v) - v) / v), sizes),
+        "position_m": _figure(np.median, np.linalg.norm(answered[:, 1:] - places, axis=1)),
+        "position_m_constant": _figure(lambda v: np.median(np.linalg.norm(np.median(v, axis=0) - v, axis=1)), places),
     }
 
 
+def _figure(statistic: Callable[[np.ndarray], np.floating], values: np.ndarray) -> float | None:
+    """Take a statistic, or None where there is nothing to take it of."""
+    return float(statistic(values)) if len(values) else None
+
+
 def _ask(
-    model: Qwen3VLForConditionalGeneration,
-    processor: Qwen3VLProcessor,
+    model: Any,
+    processor: Any,
     rooms: Rooms,
     asked: list[tuple[int, str]],
     batch_size: int,

@@ -88,6 +88,7 @@ def build_model(processor: Qwen3VLProcessor, *, seed: int) -> Qwen3VLForConditio
         return tokenizer.convert_tokens_to_ids(text)
 
     width = 128
+    ends: dict[str, Any] = {"eos_token_id": token("<|im_end|>"), "pad_token_id": token("<|endoftext|>")}
     config = Qwen3VLConfig(
         vision_config={
             "depth": 4,
@@ -119,16 +120,14 @@ def build_model(processor: Qwen3VLProcessor, *, seed: int) -> Qwen3VLForConditio
             },
             "initializer_range": INITIALIZER_RANGE,
             "tie_word_embeddings": True,
-            "pad_token_id": token("<|endoftext|>"),
-            "eos_token_id": token("<|im_end|>"),
+            **ends,
         },
         image_token_id=token("<|image_pad|>"),
         video_token_id=token("<|video_pad|>"),
         vision_start_token_id=token("<|vision_start|>"),
         vision_end_token_id=token("<|vision_end|>"),
         tie_word_embeddings=True,
-        eos_token_id=token("<|im_end|>"),
-        pad_token_id=token("<|endoftext|>"),
+        **ends,
     )
     torch.manual_seed(seed)
     return Qwen3VLForConditionalGeneration(config)

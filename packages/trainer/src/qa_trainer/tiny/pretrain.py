@@ -63,7 +63,8 @@ class ReportBatches:
         kinds = (row == model.config.image_token_id).int()
         kinds[:, len(opening) :] = 0
         grids = torch.tensor([[1, *self.grid]] * count)
-        self.positions = model.model.get_rope_index(row, kinds, grids)[0][:, 0]  # (3, long)
+        rope_index: Any = model.model.get_rope_index
+        self.positions = rope_index(row, kinds, grids)[0][:, 0]  # (3, long)
 
     def __call__(self, indices: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """Build a batch with labels on the answers; half of the rooms are mirrored."""
