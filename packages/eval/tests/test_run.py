@@ -1,6 +1,7 @@
 """The command `run`, in this process."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import polars as pl
@@ -81,6 +82,17 @@ def test_foreign_folder_is_refused(questions, tmp_path):
     (tmp_path / "out/thesis.txt").write_text("mine")
     with pytest.raises(QAEvalError, match="holds no run"):
         run(questions, None, tmp_path / "out", RunOptions("oracle"))
+
+
+def test_a_model_that_cannot_be_loaded_leaves_nothing(questions, store, tmp_path, options):
+    for model, message in ((tmp_path / "absent", "no such folder"), (tmp_path, "expected config.json")):
+        with pytest.raises(QAEvalError, match=message):
+            run(questions, store, tmp_path / "out", replace(options, model=str(model)))
+    broken = shutil.copytree(str(options.model), tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(QAEvalError, match="broken"):
+        run(questions, store, tmp_path / "out", replace(options, model=str(broken)))
+    assert not (tmp_path / "out").exists()
 
 
 def test_questions_without_frames_are_rejects(questions, store, tmp_path, options):

@@ -124,7 +124,11 @@ def run(
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         return RunResult(summary, len(plan.items), manifest["rows"]["rejects"], 0, True)
-    rows, n_resumed = _answer_all(plan, out / WORK, options, kind, connection or Connection(), progress)
+    try:
+        rows, n_resumed = _answer_all(plan, out / WORK, options, kind, connection or Connection(), progress)
+    except BaseException:
+        _leave_nothing_empty(out)
+        raise
     scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
     given, scored = _score(plan, scored_rows, benchmark, parser)
     summary = run_summary(given, scored, benchmark, seed=options.seed)
@@ -234,6 +238,14 @@ def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
     (out / WORK).mkdir(parents=True)
     write_json(stored, {"config": config})
     return False
+
+
+def _leave_nothing_empty(out: Path) -> None:
+    """Remove the work folder of a run that ended before its first batch, and `out` where nothing else is in it."""
+    if not any((out / WORK).glob("batch-*.parquet")):
+        shutil.rmtree(out / WORK, ignore_errors=True)
+        if out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _answer_all(

@@ -69,12 +69,13 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
         The folder does not hold a vision-language model with an image processor and a chat template.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise QATrainerError(f"{folder}: not a loadable vision-language model ({_first_line(error)}).") from error
     missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
     if missing:

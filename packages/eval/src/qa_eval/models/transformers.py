@@ -34,6 +34,7 @@ class TransformersRunner:
     def __init__(self, config: RunnerConfig) -> None:
         try:
             import torch
+            from safetensors import SafetensorError
             from transformers import AutoModelForImageTextToText, AutoProcessor
             from transformers.utils import logging
         except ImportError as error:
@@ -52,7 +53,7 @@ class TransformersRunner:
         try:
             self.processor: Any = AutoProcessor.from_pretrained(model)
             self.model: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise QAEvalError(f"{model}: the model cannot be loaded ({str(error).splitlines()[0]}).") from error
         self.model.to(self.device).eval()
         tokenizer = self.processor.tokenizer
