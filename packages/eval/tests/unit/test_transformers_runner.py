@@ -104,6 +104,7 @@ def test_frame_cache_keeps_to_its_size(runner, items):
 
 
 def test_clear_errors(tmp_path):
+    pytest.importorskip("transformers")
     with pytest.raises(QAEvalError, match="Valid: auto, cpu, cuda"):
         pick_device("gpu")
     with pytest.raises(QAEvalError, match=r"config\.json"):
