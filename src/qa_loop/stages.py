@@ -86,7 +86,7 @@ class _Planner:
         scenes = self.config.scenes
         argv = ["qa-engine", "ingest", scenes.dataset, *([scenes.root] if scenes.root else [])]
         argv += ["--out", STORE]
-        argv += flags({"annotations": scenes.annotations, "frames-dir": scenes.frames_dir, "only": scenes.only})
+        argv += flags({"annotations": scenes.annotations, "frames": scenes.frames_dir, "only": scenes.only})
         if scenes.dataset == "rooms":
             argv += flags({"scenes": scenes.scenes, "frames": scenes.frames, "size": scenes.size})
             argv += flags({"first-scene": scenes.first_scene})

@@ -53,7 +53,7 @@ def test_datasets_lists_what_can_be_read(run):
     assert {"vsi-bench", "arkitscenes", "rooms"} <= {line.split()[0] for line in out.splitlines()}
     _, out, _ = run("datasets", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
-    assert rows["arkitscenes"]["options"] == ["--annotations", "--frames-dir"]
+    assert rows["arkitscenes"]["options"] == ["--annotations", "--frames DIR"]
     assert all(row["needs"] and row["description"] for row in rows.values())
 
 

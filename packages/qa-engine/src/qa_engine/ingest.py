@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
+from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, SceneError, unknown_name
 from qa_engine.frame_files import store_frames
 from qa_engine.scene import SPLITS, Scene
@@ -284,8 +284,8 @@ def _check_options(dataset: Dataset, root: Path | None, options: IngestOptions) 
     dataset.chosen(options)
     unused = [name for name in options.given() if name not in dataset.options]
     if unused:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        valid = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(dataset.options)) or "none of its own"
+        flags = ", ".join(flag(name) for name in unused)
+        valid = ", ".join(flag(name) for name in sorted(dataset.options)) or "none of its own"
         raise QAEngineError(f"Dataset '{dataset.name}' takes no {flags}; its options: {valid}.")
 
 

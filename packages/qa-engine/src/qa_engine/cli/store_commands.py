@@ -27,12 +27,13 @@ def datasets(
 ) -> None:
     """List the datasets that `ingest` can read and what each needs."""
     from qa_engine.datasets import DATASETS
+    from qa_engine.datasets.base import flag
 
     rows = [
         {
             "name": dataset.name,
             "needs": dataset.needs,
-            "options": [f"--{name.replace('_', '-')}" for name in sorted(dataset.options)],
+            "options": [flag(name) for name in sorted(dataset.options)],
             "settings": {setting.name: list(setting.values) for setting in dataset.settings},
             "description": dataset.description,
         }
@@ -61,12 +62,13 @@ def ingest(
     ] = "train=0.8,val=0.1,test=0.1",
     only: Annotated[list[str] | None, typer.Option(help="Take only this scene; repeat for more.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")] = None,
-    frames_dir: Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Folder of the images, where it is not ROOT. Generated: frames per scene.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE, a switch of the dataset; repeat for more.")
     ] = None,
     scenes: Annotated[int | None, typer.Option(min=1, help="Generated: number of scenes.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Generated: frames per scene.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Generated: pixels per side of a frame.")] = None,
     first_scene: Annotated[int | None, typer.Option(min=0, help="Generated: number of the first scene.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing store.")] = False,
@@ -87,9 +89,9 @@ def ingest(
         options=IngestOptions(
             seed=seed,
             annotations=annotations,
-            frames_dir=frames_dir,
+            frames_dir=Path(frames) if frames and not frames.isdecimal() else None,
             scenes=scenes,
-            frames=frames,
+            frames=int(frames) if frames and frames.isdecimal() else None,
             size=size,
             first_scene=first_scene,
             settings=parse_settings(settings or ()),

@@ -149,7 +149,7 @@ def _visits(root: Path) -> dict[str, str]:
 ARKITSCENES = Dataset(
     name="arkitscenes",
     description="Apple's ARKitScenes 3DOD: boxes, frames, depth and camera poses of real rooms.",
-    needs="the folder above 3dod/{Training,Validation}; --annotations, --frames-dir where the parts lie apart",
+    needs="the folder above 3dod/{Training,Validation}; --annotations, --frames where the parts lie apart",
     discover=discover,
     load=load,
     options=frozenset({"annotations", "frames_dir"}),

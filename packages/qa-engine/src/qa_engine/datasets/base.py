@@ -47,7 +47,8 @@ class IngestOptions:
     seed : int
         Seed of generated scenes.
     annotations, frames_dir : Path, optional
-        Folders that hold the annotations and the images where these lie apart from ROOT.
+        Folders that hold the annotations and the images where these lie apart from ROOT; `--frames DIR` gives the
+        second one.
     scenes, frames, size, first_scene : int, optional
         For generated scenes: how many, frames per scene, pixels per side, number of the first scene.
     settings : mapping of str to str
@@ -72,6 +73,17 @@ class IngestOptions:
         """Name the options that were given, without the seed, which every dataset may ignore, and the settings."""
         names = [f.name for f in fields(self) if f.name not in ("seed", "settings")]
         return [name for name in names if getattr(self, name) is not None]
+
+
+def flag(name: str) -> str:
+    """Name an ingest option as the command line does.
+
+    Examples
+    --------
+    >>> flag("first_scene"), flag("frames_dir")
+    ('--first-scene', '--frames DIR')
+    """
+    return "--frames DIR" if name == "frames_dir" else f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, kw_only=True)
