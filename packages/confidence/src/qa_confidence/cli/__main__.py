@@ -1,0 +1,5 @@
+"""`python -m qa_confidence.cli`."""
+
+from qa_confidence.cli import main
+
+main()
