@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qa_engine.cli import question_commands, store_commands
+from qa_engine.cli import frame_commands, question_commands, store_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Make spatial questions from 3D scenes; every answer is computed and can be replayed.",
 )
 store_commands.register(app)
+frame_commands.register(app)
 question_commands.register(app)
 
 

@@ -1,4 +1,4 @@
-"""Commands that make a store and prepare it: datasets, ingest, sample-frames."""
+"""Commands that make a store: datasets, ingest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the command line."""
     app.command()(datasets)
     app.command()(ingest)
-    app.command("sample-frames")(sample_frames)
 
 
 def datasets(
@@ -104,29 +103,6 @@ def ingest(
     _close_ingest(out, report)
     if report.lost:
         raise typer.Exit(1)
-
-
-def sample_frames(
-    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
-    *,
-    frames: Annotated[int, typer.Option(min=1, help="Frames per scene; a scene with fewer keeps all of its own.")],
-    method: Annotated[str, typer.Option(help="uniform = even steps from the first to the last frame.")] = "uniform",
-    force: Annotated[bool, typer.Option("--force", help="Make a frame set again that exists.")] = False,
-) -> None:
-    """Choose the frames of each scene that a model sees, and write them to the store's `frame_sets`."""
-    from qa_engine.frame_sampling import sample_frames as run
-    from qa_engine.store import Store
-
-    report = run(Store(store), method=method, n=frames, force=force)
-    if report.n_short:
-        typer.echo(f"{report.n_short} scenes have fewer than {frames} frames and keep all of theirs.", err=True)
-    if report.n_without_frames:
-        typer.echo(f"{report.n_without_frames} scenes have no frames and get no row.", err=True)
-    typer.echo(
-        f"Wrote {store / 'frame_sets.parquet'}: '{report.frame_set_id}' for {report.n_scenes} scenes in "
-        f"{report.seconds:.1f} s. Next: qa-engine generate {store} --out QUESTIONS",
-        err=True,
-    )
 
 
 def _close_ingest(out: Path, report: IngestReport) -> None:
