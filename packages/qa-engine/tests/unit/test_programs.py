@@ -49,6 +49,37 @@ def facts():
         ("distance_m(10, 12) < distance_m(10, 11)", True, ""),
         ('category(10) == "chair"', True, ""),
         ("\n max([\n 1,\n 2])", 2, ""),
+        ("objects()", [10, 11, 12, 13], ""),
+        ("categories()", ["chair", "lamp", "table"], ""),
+        ("[category(x) for x in objects() if distance_m(x, 10) < m(2) and x != 10]", ["table", "lamp"], ""),
+        ("argmax(instances('chair'), [distance_m(x, 13) for x in instances('chair')])", 11, ""),
+        ("nearest(10, [x for x in objects() if category(x) != 'chair'])", 13, ""),
+        (
+            "sort_by(categories(), [-longest_side_cm(item(instances(c), 0)) for c in categories()])",
+            ["table", "chair", "lamp"],
+            "",
+        ),
+        ("sum([footprint_m2(x) for x in instances('chair')])", 0.5, "m2"),
+        ("covered_m2([10, 10, 12])", 2.25, "m2"),
+        ("room_area_m2() - covered_m2(objects())", 17.46, "m2"),
+        ("cm(distance_m(10, 12))", 175.0, "cm"),
+        ("m(height_cm(10)) + m(1)", 2.0, "m"),
+        ("top_m(10) - bottom_m(10)", 1.0, "m"),
+        ("center_distance_m(10, 11)", 4.0, "m"),
+        ("shortest_side_cm(13)", 20.0, "cm"),
+        ("bearing_deg(10, 13)", 180.0, "deg"),
+        ("round(mean([1, 2, 2]), 1)", 1.7, ""),
+        ("round(2.5, 0)", 2, ""),
+        ("floor(-1.5)", -2, ""),
+        ("abs(m(1) - m(3))", 2, "m"),
+        ("'yes' if count('chair') > 1 else 'no'", "yes", ""),
+        ("not 1 > 2 and (2 in [1, 2] or 1 / 0 > 1)", True, ""),
+        ("any([]) or all([])", True, ""),
+        ("3 not in [1, 2]", True, ""),
+        ("unique(reverse([1, 2, 1]))", [1, 2], ""),
+        ("sort(['b', category(10), 'a'])", ["a", "b", "chair"], ""),
+        ("join([category(x) for x in [12, 13]], ', ')", "table, lamp", ""),
+        ("[x * y for x in [1, 2] for y in [3, 4] if x != 1]", [6, 8], ""),
     ],
 )
 def test_values(facts, program, value, unit):
@@ -64,7 +95,37 @@ def test_values(facts, program, value, unit):
         ("", ProgramCode.SYNTAX, ""),
         ("a\x00b", ProgramCode.SYNTAX, ""),
         ("().__class__.__bases__", ProgramCode.NOT_IN_LANGUAGE, "Attribute"),
-        ("[x for x in [1]]", ProgramCode.NOT_IN_LANGUAGE, "ListComp"),
+        ("length(x for x in [1])", ProgramCode.NOT_IN_LANGUAGE, "square brackets"),
+        ("[x for x, y in [1]]", ProgramCode.NOT_IN_LANGUAGE, "one name"),
+        ("[_x for _x in [1]]", ProgramCode.NOT_IN_LANGUAGE, "plain letters"),
+        ("[min for min in [1]]", ProgramCode.NOT_IN_LANGUAGE, "taken"),
+        ("[[x for x in [1]] for x in [1]]", ProgramCode.NOT_IN_LANGUAGE, "taken"),
+        ("[x for x in [1]] == x", ProgramCode.NOT_IN_LANGUAGE, "not a value"),
+        ("[x for x in 3]", ProgramCode.WRONG_TYPE, "needs a list"),
+        ("[x for x in [1] if x]", ProgramCode.WRONG_TYPE, "true or false"),
+        ("1 and 2 < 3", ProgramCode.WRONG_TYPE, "true or false"),
+        ("1 in 2", ProgramCode.WRONG_TYPE, "needs a list"),
+        ("'a' in [1]", ProgramCode.WRONG_TYPE, "cannot be compared"),
+        ("item([1], 1)", ProgramCode.NO_VALUE, "counted from 0"),
+        ("item([1], -1)", ProgramCode.NO_VALUE, "no item -1"),
+        ("argmin([10, 11], [1])", ProgramCode.WRONG_ARGUMENTS, "one key"),
+        ("sort([1, 'a'])", ProgramCode.WRONG_TYPE, "sort_by"),
+        ("cm(deg(1))", ProgramCode.WRONG_UNIT, "cannot become cm"),
+        ("bearing_deg(10, 10)", ProgramCode.WRONG_ARGUMENTS, "two different"),
+        ("round(1, 2.5)", ProgramCode.WRONG_ARGUMENTS, "whole number"),
+        ("join(['" + "a" * 150 + "', '" + "b" * 150 + "'], '')", ProgramCode.OVER_BUDGET, "text is longer"),
+        (
+            "[x for x in objects() for y in objects() for z in objects() for a in objects() for b in objects() "
+            "for c in objects()]",
+            ProgramCode.OVER_BUDGET,
+            "500 items",
+        ),
+        (
+            "length([1 for a in objects() for b in objects() for c in objects() for d in objects() for e in objects() "
+            "for f in objects() for g in objects() if a == 99])",
+            ProgramCode.OVER_BUDGET,
+            "steps",
+        ),
         ("(lambda: 1)()", ProgramCode.NOT_IN_LANGUAGE, "only operators"),
         ("(x := 1)", ProgramCode.NOT_IN_LANGUAGE, "NamedExpr"),
         ('f"{1}"', ProgramCode.NOT_IN_LANGUAGE, "JoinedStr"),
@@ -88,7 +149,7 @@ def test_values(facts, program, value, unit):
         ("'a' < 'b'", ProgramCode.WRONG_TYPE, "no order"),
         ("1 == 'a'", ProgramCode.WRONG_TYPE, "cannot be compared"),
         ("distance_m(10, 12) + 1", ProgramCode.WRONG_UNIT, "one unit"),
-        ("distance_m(10, 12) < 1", ProgramCode.WRONG_UNIT, "different units"),
+        ("distance_m(10, 12) < 1", ProgramCode.WRONG_UNIT, "different units. Write m(1)"),
         ("max([distance_m(10, 12), 1])", ProgramCode.WRONG_UNIT, "mixes units"),
         ("volume_m3(12) * volume_m3(12)", ProgramCode.WRONG_UNIT, "no unit"),
         ("longest_side_cm(99)", ProgramCode.UNKNOWN_INSTANCE, "10 chair"),
@@ -133,4 +194,13 @@ def test_missing_room_size_has_no_value(facts):
 def test_every_operator_is_documented():
     for name, operator in OPERATORS.items():
         assert operator.doc.endswith("."), name
-        assert operator.result in ("number", "text", "instances"), name
+        assert operator.result in RESULTS, name
+
+
+RESULTS = ("number", "text", "category", "bool", "instance", "instances", "categories", "value")
+
+
+def test_the_clock_stops_a_program_whose_steps_are_slow(facts):
+    with pytest.raises(ProgramError) as caught:
+        run_program("[x + y for x in [1, 2, 3, 4] for y in [1, 2, 3, 4]]", facts, budget=Budget(seconds=-1))
+    assert caught.value.code == ProgramCode.TIMEOUT

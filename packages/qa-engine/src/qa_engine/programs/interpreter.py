@@ -5,13 +5,26 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from qa_engine.facts import Facts
-from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, ProgramError, parse_program
-from qa_engine.programs.operators import OPERATORS, Operator
-from qa_engine.programs.values import Value, combine_units, describe, number
+from qa_engine.programs.arguments import convert
+from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, ProgramError, parse_program, printable
+from qa_engine.programs.lists import LIST_OPERATORS
+from qa_engine.programs.operators import SCENE_OPERATORS, Operator
+from qa_engine.programs.values import TEXTS, Value, combine_units, describe, number, unit_advice
+
+OPERATORS: dict[str, Operator] = SCENE_OPERATORS | LIST_OPERATORS
+"""Operator name to operator: with the variables of comprehensions, the only names in a program."""
+
+_CLOCK_STEPS = 64
+"""Steps between two looks at the clock."""
+
+_ITEMS_OF = {"instances": "instance", "categories": "category"}
+"""Results that are lists, and the kind of their items."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class ProgramResult:
     ----------
     value : float, int, str, bool or list
     kind : str
-        `number`, `text`, `bool` or `list`.
+        `number`, `text`, `category`, `bool`, `instance` or `list`.
     unit : str
         Of a number; empty for a plain one.
     steps : int
@@ -59,52 +72,83 @@ def run_program(text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET) -> 
     ...               center=np.array([[0, 0, 0.5], [3, 0, 0.5]]), rotation=np.array([np.eye(3)] * 2))
     >>> run_program("distance_m(0, 1) / 2", Facts(scene))
     ProgramResult(value=1.0, kind='number', unit='m', steps=5)
+    >>> run_program('[category(x) for x in objects() if top_m(x) > m(0.5)]', Facts(scene)).value
+    ['chair', 'table']
     """
     run = _Run(facts, budget)
     result = run.evaluate(parse_program(text, budget))
-    data = [item.data for item in result.data] if result.kind == "list" else result.data
-    return ProgramResult(data, result.kind, result.unit, run.steps)
+    return ProgramResult(_plain(result), result.kind, result.unit, run.steps)
+
+
+def _plain(value: Value) -> Any:
+    """Unpack lists; they are as deep as the program at most."""
+    return [_plain(item) for item in value.data] if value.kind == "list" else value.data
 
 
 class _Run:
-    """One evaluation and its step count."""
+    """One evaluation: its step count, its clock, and the variables of the comprehensions around."""
 
     def __init__(self, facts: Facts, budget: Budget) -> None:
         self.facts = facts
         self.budget = budget
         self.steps = 0
+        self.variables: dict[str, Value] = {}
+        self.deadline = time.monotonic() + budget.seconds
 
     def evaluate(self, node: ast.expr) -> Value:
         """Evaluate a checked node; its depth is bounded by the check."""
         self._step(1, node)
-        if isinstance(node, ast.Constant):
-            return Value("text" if isinstance(node.value, str) else "number", node.value)
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        if isinstance(node, ast.List):
-            self._size(len(node.elts), node)
-            return Value("list", tuple(self.evaluate(item) for item in node.elts))
-        if isinstance(node, ast.BinOp):
-            return self._arithmetic(node)
-        if isinstance(node, ast.UnaryOp):
-            operand = self._number(self.evaluate(node.operand), "-", node)
-            return number(-operand.data, operand.unit)
-        if isinstance(node, ast.Compare):
-            return self._compare(node)
-        name = node.id if isinstance(node, ast.Name) else type(node).__name__
-        message = f"{name!r} is not a value; operators are called: {name}(...). Texts stand in quotes."
-        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=node.col_offset + 1)
+        return _EVALUATE[type(node)](self, node)
 
     def _step(self, steps: int, node: ast.expr) -> None:
+        before = self.steps
         self.steps += steps
         if self.steps > self.budget.steps:
-            message = f"the program takes more than {self.budget.steps} steps."
+            message = f"the program takes more than {self.budget.steps} steps; loop over fewer objects."
             raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
+        if before // _CLOCK_STEPS != self.steps // _CLOCK_STEPS and time.monotonic() > self.deadline:
+            message = f"the program takes more than {self.budget.seconds:g} s."
+            raise ProgramError(ProgramCode.TIMEOUT, message, column=node.col_offset + 1)
 
-    def _size(self, items: int, node: ast.expr) -> None:
-        if items > self.budget.items:
-            message = f"a list has {items} items, allowed are {self.budget.items}."
+    def _list(self, items: list[Value] | tuple[Value, ...], node: ast.expr) -> Value:
+        """Make a list of a size that is allowed."""
+        if len(items) > self.budget.items:
+            message = f"a list has more than {self.budget.items} items."
             raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
+        return Value("list", tuple(items))
+
+    def _constant(self, node: ast.Constant) -> Value:
+        return Value("text" if isinstance(node.value, str) else "number", node.value)
+
+    def _elements(self, node: ast.List) -> Value:
+        return self._list([self.evaluate(item) for item in node.elts], node)
+
+    def _name(self, node: ast.Name) -> Value:
+        if (value := self.variables.get(node.id)) is not None:
+            return value
+        message = f"{node.id!r} is not a value; operators are called: {node.id}(...). Texts stand in quotes."
+        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=node.col_offset + 1)
+
+    def _truth(self, node: ast.expr, what: str) -> bool:
+        value = self.evaluate(node)
+        if value.kind != "bool":
+            message = f"{what} needs true or false (a comparison), found {describe(value)}."
+            raise ProgramError(ProgramCode.WRONG_TYPE, message, column=node.col_offset + 1)
+        return value.data
+
+    def _logic(self, node: ast.BoolOp) -> Value:
+        wanted = isinstance(node.op, ast.Or)
+        word = "'or'" if wanted else "'and'"
+        return Value("bool", any(self._truth(item, word) == wanted for item in node.values) == wanted)
+
+    def _choice(self, node: ast.IfExp) -> Value:
+        return self.evaluate(node.body if self._truth(node.test, "'if'") else node.orelse)
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        if isinstance(node.op, ast.Not):
+            return Value("bool", not self._truth(node.operand, "'not'"))
+        operand = self._number(self.evaluate(node.operand), "-", node)
+        return number(-operand.data, operand.unit)
 
     def _number(self, value: Value, symbol: str, node: ast.expr) -> Value:
         if value.kind != "number":
@@ -113,46 +157,92 @@ class _Run:
         return value
 
     def _arithmetic(self, node: ast.BinOp) -> Value:
-        symbol = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}[type(node.op)]
+        symbol, compute = _ARITHMETIC[type(node.op)]
         left = self._number(self.evaluate(node.left), symbol, node)
         right = self._number(self.evaluate(node.right), symbol, node)
         column = node.col_offset + 1
         unit = combine_units(symbol, left, right, column=column)
         if symbol == "/" and right.data == 0:
             raise ProgramError(ProgramCode.NO_VALUE, "division by zero.", column=column)
-        data = {
-            "+": lambda a, b: a + b,
-            "-": lambda a, b: a - b,
-            "*": lambda a, b: a * b,
-            "/": lambda a, b: a / b,
-        }[symbol](left.data, right.data)
-        if not abs(data) <= self.budget.magnitude:
-            raise ProgramError(ProgramCode.OVER_BUDGET, f"a number is above {self.budget.magnitude:g}.", column=column)
-        return number(data, unit)
+        return self._bounded(number(compute(left.data, right.data), unit), node)
+
+    def _bounded(self, value: Value, node: ast.expr) -> Value:
+        """Refuse a number or a text that is too large, or not finite."""
+        if value.kind == "number":
+            if isinstance(value.data, float) and not math.isfinite(value.data):
+                raise ProgramError(ProgramCode.NO_VALUE, "the result is not finite.", column=node.col_offset + 1)
+            if not abs(value.data) <= self.budget.magnitude:
+                message = f"a number is above {self.budget.magnitude:g}."
+                raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
+        elif value.kind in TEXTS and len(value.data) > self.budget.text:
+            message = f"a text is longer than {self.budget.text}."
+            raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
+        return value
 
     def _compare(self, node: ast.Compare) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.comparators[0])
+        operator = type(node.ops[0])
+        if operator in (ast.In, ast.NotIn):
+            return Value("bool", self._contains(left, right, node) == (operator is ast.In))
+        self._comparable(left, right, node)
+        if left.kind != "number" and operator not in (ast.Eq, ast.NotEq):
+            message = f"{describe(left)} has no order; use == or !=."
+            raise ProgramError(ProgramCode.WRONG_TYPE, message, column=node.col_offset + 1)
+        return Value("bool", _COMPARE[operator](left.data, right.data))
+
+    def _comparable(self, left: Value, right: Value, node: ast.Compare) -> None:
+        """Refuse to compare values of different kinds or units; a whole number may stand for an instance."""
         column = node.col_offset + 1
-        if left.kind != right.kind or left.kind == "list":
+        kinds = {"text" if value.kind in TEXTS else value.kind for value in (left, right)}
+        plain = all(
+            value.kind == "instance" or (isinstance(value.data, int) and not value.unit) for value in (left, right)
+        )
+        if (len(kinds) > 1 and not (kinds == {"instance", "number"} and plain)) or "list" in kinds:
             message = f"{describe(left)} and {describe(right)} cannot be compared."
             raise ProgramError(ProgramCode.WRONG_TYPE, message, column=column)
         if left.unit != right.unit:
             message = f"{describe(left)} and {describe(right)} have different units."
-            raise ProgramError(ProgramCode.WRONG_UNIT, message, column=column)
-        operator = type(node.ops[0])
-        if left.kind != "number" and operator not in (ast.Eq, ast.NotEq):
-            message = f"{describe(left)} has no order; use == or !=."
+            raise ProgramError(ProgramCode.WRONG_UNIT, message + unit_advice(left, right), column=column)
+
+    def _contains(self, item: Value, items: Value, node: ast.Compare) -> bool:
+        if items.kind != "list":
+            message = f"'in' needs a list on its right, found {describe(items)}."
+            raise ProgramError(ProgramCode.WRONG_TYPE, message, column=node.col_offset + 1)
+        self._step(len(items.data), node)
+        for other in items.data:
+            self._comparable(item, other, node)
+        return any(item.data == other.data for other in items.data)
+
+    def _comprehension(self, node: ast.ListComp) -> Value:
+        made: list[Value] = []
+        for _ in self._bindings(node.generators, node):
+            made.append(self.evaluate(node.elt))
+            if len(made) > self.budget.items:
+                self._list(made, node)
+        return self._list(made, node)
+
+    def _bindings(self, loops: list[ast.comprehension], node: ast.expr) -> Iterator[None]:
+        """Bind the variables of nested loops, one combination after the other."""
+        if not loops:
+            yield
+            return
+        loop, name = loops[0], loops[0].target.id  # type: ignore[union-attr]  # the check leaves names only
+        column = loop.target.col_offset + 1
+        if name in OPERATORS or name in self.variables:
+            message = f"the name {name!r} is taken by an operator or another 'for'; choose another."
+            raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=column)
+        source = self.evaluate(loop.iter)
+        if source.kind != "list":
+            message = f"'for' needs a list, found {describe(source)}."
             raise ProgramError(ProgramCode.WRONG_TYPE, message, column=column)
-        less, equal = (left.data < right.data) if left.kind == "number" else False, left.data == right.data
-        outcome = {
-            ast.Lt: less,
-            ast.LtE: less or equal,
-            ast.Gt: not (less or equal),
-            ast.GtE: not less,
-            ast.Eq: equal,
-            ast.NotEq: not equal,
-        }[operator]
-        return Value("bool", bool(outcome))
+        try:
+            for item in source.data:
+                self._step(1, node)
+                self.variables[name] = item
+                if all(self._truth(test, "'if'") for test in loop.ifs):
+                    yield from self._bindings(loops[1:], node)
+        finally:
+            self.variables.pop(name, None)
 
     def _call(self, node: ast.Call) -> Value:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
@@ -160,81 +250,63 @@ class _Run:
         if operator is None:
             close = difflib.get_close_matches(name, OPERATORS, n=1, cutoff=0.5)
             advice = f"Did you mean {close[0]!r}?" if close else f"Valid: {', '.join(OPERATORS)}."
-            raise ProgramError(ProgramCode.UNKNOWN_OPERATOR, f"no operator {name!r}. {advice}", column=column)
+            message = f"no operator {printable(name, 40)!r}. {advice}"
+            raise ProgramError(ProgramCode.UNKNOWN_OPERATOR, message, column=column)
         if len(node.args) != len(operator.parameters):
             message = f"{operator.signature(name)} takes {len(operator.parameters)} arguments, found {len(node.args)}."
             raise ProgramError(ProgramCode.WRONG_ARGUMENTS, message, column=column)
         values = [self.evaluate(argument) for argument in node.args]
-        arguments = [
-            self._argument(value, parameter, kind, f"{operator.signature(name)}", argument)
-            for value, (parameter, kind), argument in zip(values, operator.parameters, node.args, strict=True)
-        ]
-        return self._result(operator, operator.function(self.facts, *arguments), values, node)
+        self._step(sum(len(value.data) for value in values if value.kind == "list"), node)
+        try:
+            arguments = [
+                convert(self.facts, value, parameter, kind, name)
+                for value, (parameter, kind) in zip(values, operator.parameters, strict=True)
+            ]
+            data = operator.function(self.facts, *arguments)
+        except ProgramError as error:
+            raise ProgramError(error.code, f"{operator.signature(name)}: {error}", column=column) from None
+        return self._result(operator, data, values, node)
 
     def _result(self, operator: Operator, data: Any, values: list[Value], node: ast.expr) -> Value:
         """Wrap what an operator returned."""
-        if operator.result == "instances":
-            self._size(len(data), node)
+        if operator.result == "value":
+            return self._bounded(data, node)
+        if kind := _ITEMS_OF.get(operator.result):
             self._step(len(data), node)
-            return Value("list", tuple(Value("instance", item) for item in data))
-        if operator.result == "text":
-            return Value("text", data)
-        unit = operator.unit
-        if unit == "same":
-            unit = values[0].data[0].unit
-        if isinstance(data, float) and not math.isfinite(data):
-            raise ProgramError(ProgramCode.NO_VALUE, "the result is not finite.", column=node.col_offset + 1)
-        return number(data, unit)
-
-    def _argument(self, value: Value, parameter: str, kind: str, signature: str, node: ast.expr) -> Any:
-        """Convert an argument to what the operator's function takes."""
-        column = node.col_offset + 1
-        if kind == "instance":
-            if value.kind == "instance" or (value.kind == "number" and not value.unit and isinstance(value.data, int)):
-                return self._row(value.data, column)
-        elif kind == "category":
-            if value.kind == "text":
-                return self._code(value.data, column)
-        elif value.kind == "list":
-            if kind == "list":
-                return len(value.data)
-            if kind == "categories" and all(item.kind == "text" for item in value.data):
-                return [self._code(item.data, column) for item in value.data]
-            if kind == "numbers" and all(item.kind == "number" for item in value.data):
-                if len({item.unit for item in value.data}) > 1:
-                    raise ProgramError(ProgramCode.WRONG_UNIT, "the list mixes units.", column=column)
-                return [item.data for item in value.data]
-        message = f"{signature}: {parameter!r} needs {_NEEDS[kind]}, found {describe(value)}."
-        raise ProgramError(ProgramCode.WRONG_TYPE, message, column=column)
-
-    def _row(self, instance: int, column: int) -> int:
-        row = self.facts.row_of_instance.get(instance)
-        if row is None:
-            message = f"no instance {instance}; the scene has {len(self.facts.scene)}: {_few(self.facts)}."
-            raise ProgramError(ProgramCode.UNKNOWN_INSTANCE, message, column=column)
-        return row
-
-    def _code(self, name: str, column: int) -> int:
-        code = self.facts.code_of_category.get(name)
-        if code is None:
-            close = difflib.get_close_matches(name, self.facts.categories, n=1, cutoff=0.5)
-            advice = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(self.facts.categories)}."
-            message = f"the scene has no category {name!r}. {advice}"
-            raise ProgramError(ProgramCode.UNKNOWN_CATEGORY, message, column=column)
-        return code
+            return self._list([Value(kind, item) for item in data], node)
+        if operator.result == "number":
+            unit = operator.unit
+            if unit == "same":
+                unit = values[0].data[0].unit if values[0].data else ""
+            return self._bounded(number(data, unit), node)
+        return self._bounded(Value(operator.result, data), node)
 
 
-_NEEDS = {
-    "instance": "an instance id (a whole number)",
-    "category": "a category name (a text in quotes)",
-    "categories": "a list of category names",
-    "numbers": "a list of numbers",
-    "list": "a list",
+_EVALUATE: dict[type[ast.expr], Callable[[_Run, Any], Value]] = {
+    ast.Constant: _Run._constant,
+    ast.Call: _Run._call,
+    ast.Name: _Run._name,
+    ast.List: _Run._elements,
+    ast.ListComp: _Run._comprehension,
+    ast.BinOp: _Run._arithmetic,
+    ast.UnaryOp: _Run._unary,
+    ast.BoolOp: _Run._logic,
+    ast.IfExp: _Run._choice,
+    ast.Compare: _Run._compare,
 }
 
+_ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[float, float], float]]] = {
+    ast.Add: ("+", lambda a, b: a + b),
+    ast.Sub: ("-", lambda a, b: a - b),
+    ast.Mult: ("*", lambda a, b: a * b),
+    ast.Div: ("/", lambda a, b: a / b),
+}
 
-def _few(facts: Facts) -> str:
-    """Name some instances, for an error message."""
-    rows = list(zip(facts.scene.instance_id.tolist(), facts.scene.category.tolist(), strict=True))
-    text = ", ".join(f"{instance} {category}" for instance, category in rows[:12])
-    return text if len(rows) <= 12 else f"{text}, ..."
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
+}

@@ -27,6 +27,9 @@ class ProgramCode(StrEnum):
     UNKNOWN_CATEGORY = "unknown_category"
     NO_VALUE = "no_value"
     OVER_BUDGET = "over_budget"
+    UNKNOWN_SCENE = "unknown_scene"
+    TIMEOUT = "timeout"
+    WORKER_LOST = "worker_lost"
 
 
 class ProgramError(QAEngineError):
@@ -54,13 +57,15 @@ class Budget:
     characters, depth, nodes : int
         Of the text and of its syntax tree.
     steps : int
-        Nodes and list items evaluated.
+        Nodes evaluated and list items made.
     items : int
         Length of a list.
     text : int
-        Length of a text constant.
+        Length of a text.
     magnitude : float
         Largest absolute value of a number.
+    seconds : float
+        Wall time. Far above what `steps` can take, so that it never decides on a machine that works.
     """
 
     characters: int = 4000
@@ -70,33 +75,36 @@ class Budget:
     items: int = 500
     text: int = 200
     magnitude: float = 1e12
+    seconds: float = 2.0
 
 
 DEFAULT_BUDGET = Budget()
 
-NODES = (
-    ast.Expression,
-    ast.Call,
-    ast.Name,
-    ast.Load,
-    ast.Constant,
-    ast.List,
-    ast.BinOp,
-    ast.Add,
-    ast.Sub,
-    ast.Mult,
-    ast.Div,
-    ast.UnaryOp,
-    ast.USub,
-    ast.Compare,
-    ast.Lt,
-    ast.LtE,
-    ast.Gt,
-    ast.GtE,
-    ast.Eq,
-    ast.NotEq,
+NODES = frozenset(
+    {
+        *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Store, ast.Constant, ast.List),
+        *(ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.UnaryOp, ast.USub),
+        *(ast.Compare, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq, ast.In, ast.NotIn),
+        *(ast.BoolOp, ast.And, ast.Or, ast.Not, ast.IfExp, ast.ListComp, ast.comprehension),
+    }
 )
-"""Syntax nodes of the language; everything else is refused."""
+"""Syntax nodes of the language; everything else is refused. Exact types: a subclass is not in it."""
+
+_ADVICE = {
+    "Attribute": "there are no attributes or methods; call an operator",
+    "Subscript": "use item(list, index)",
+    "Pow": "multiply",
+    "Mod": "only + - * / are operators",
+    "FloorDiv": "use floor(a / b)",
+    "GeneratorExp": "put the comprehension in square brackets",
+    "SetComp": "put the comprehension in square brackets",
+    "Tuple": "use a list",
+    "Set": "use a list",
+    "Lambda": "use a comprehension",
+    "JoinedStr": "use join(texts, separator)",
+    "Starred": "pass a list",
+    "UAdd": "drop the sign",
+}
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +123,7 @@ def parse_program(text: str, budget: Budget = DEFAULT_BUDGET) -> ast.expr:
     >>> parse_program("().__class__")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    qa_engine.programs.language.ProgramError: column 1: Attribute is not in qa-expr/1 (...).
+    qa_engine.programs.language.ProgramError: column 1: Attribute is not in qa-expr/1: there are no attributes ...
     """
     if len(text) > budget.characters:
         message = f"the program has {len(text)} characters, allowed are {budget.characters}."
@@ -128,11 +136,23 @@ def parse_program(text: str, budget: Budget = DEFAULT_BUDGET) -> ast.expr:
             warnings.simplefilter("ignore")
             tree = ast.parse(line, mode="eval")
     except SyntaxError as error:
-        raise ProgramError(ProgramCode.SYNTAX, f"{error.msg}.", column=error.offset) from None
+        raise ProgramError(ProgramCode.SYNTAX, f"{printable(str(error.msg))}.", column=error.offset) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ProgramError(ProgramCode.SYNTAX, f"not an expression ({error}).") from None
+        raise ProgramError(ProgramCode.SYNTAX, f"not an expression ({printable(str(error))}).") from None
     _check_tree(tree, line, budget)
     return tree.body
+
+
+def printable(text: str, limit: int = 200) -> str:
+    r"""Shorten a text of a program for a message, and escape what is not printable.
+
+    Examples
+    --------
+    >>> printable("a\ud800b")
+    'a\\ud800b'
+    """
+    short = text if len(text) <= limit else f"{text[:limit]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
 
 
 def _bracket_depth(text: str) -> int:
@@ -167,24 +187,45 @@ def _check_tree(tree: ast.Expression, text: str, budget: Budget) -> None:
 
 def _check_node(node: ast.AST, source: bytes, budget: Budget) -> None:
     """Check one node by itself."""
+    kind = type(node)
     column = getattr(node, "col_offset", 0) + 1
-    if not isinstance(node, NODES):
-        allowed = "calls of operators, numbers, texts, lists, + - * / and comparisons are"
-        message = f"{type(node).__name__} is not in {LANGUAGE} ({allowed})."
+    if kind not in NODES:
+        name = kind.__name__
+        allowed = (
+            "calls of operators, numbers, texts, lists, + - * /, comparisons, and/or/not, if/else and [... for ...]"
+        )
+        message = f"{name} is not in {LANGUAGE}: {_ADVICE.get(name, f'allowed are {allowed}')}."
         raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=column)
     if isinstance(node, ast.Constant):
         _check_constant(node, budget)
     elif isinstance(node, ast.Name):
         # The parser folds look-alike characters into ASCII names; a name has to be written as it is called.
         if source[node.col_offset : node.end_col_offset] != node.id.encode():
-            raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, f"write the name {node.id!r} plainly.", column=column)
+            message = f"write the name {printable(node.id)!r} plainly."
+            raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=column)
     elif isinstance(node, ast.Call):
         if not isinstance(node.func, ast.Name):
             raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, "only operators can be called.", column=column)
         if node.keywords:
             raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, "arguments are given by position.", column=column)
     elif isinstance(node, ast.Compare) and len(node.ops) != 1:
-        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, "compare two values at a time.", column=column)
+        message = "compare two values at a time and join them with 'and'."
+        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=column)
+    elif isinstance(node, ast.comprehension):
+        _check_loop(node)
+
+
+def _check_loop(node: ast.comprehension) -> None:
+    """Check one `for` of a comprehension."""
+    column = node.target.col_offset + 1
+    if node.is_async:
+        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, "'async' is not in the language.", column=column)
+    if not isinstance(node.target, ast.Name):
+        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, "'for' binds one name.", column=column)
+    name = node.target.id
+    if name.startswith("_") or not name.isascii():
+        message = f"a variable's name has plain letters: {printable(name)!r} has not."
+        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=column)
 
 
 def _check_constant(node: ast.Constant, budget: Budget) -> None:
@@ -193,6 +234,9 @@ def _check_constant(node: ast.Constant, budget: Budget) -> None:
     if isinstance(value, str):
         if len(value) > budget.text:
             raise ProgramError(ProgramCode.OVER_BUDGET, f"a text is longer than {budget.text}.", column=column)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            message = "a text holds half a character (a lone surrogate)."
+            raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, message, column=column)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         if not abs(value) <= budget.magnitude:
             raise ProgramError(ProgramCode.OVER_BUDGET, f"a number is above {budget.magnitude:g}.", column=column)

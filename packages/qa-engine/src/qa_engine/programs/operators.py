@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 
 from qa_engine.facts import Facts
-from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, turn_deg
+from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, box_footprint, turn_deg
 from qa_engine.programs.language import ProgramCode, ProgramError
 
 
@@ -21,9 +22,12 @@ class Operator:
     ----------
     parameters : tuple of (name, type)
         Types: `instance` (an instance id; the function gets the object's row), `category` (a category name; gets its
-        code), `categories` (a list of names; gets codes), `numbers` (a list of numbers of one unit), `list`.
+        code), `categories` (a list of names; gets codes), `instances` (a list; gets rows), `numbers` (a list of numbers
+        of one unit; gets floats), `number`, `plain` (a number without unit), `list`, `bools`, `texts`, `text`, `value`.
+        The function gets a `list`, a `value` and a `number` as `Value`, the others as plain data.
     result : str
-        `number`, `text` or `instances`.
+        `number`, `text`, `category`, `bool`, `instance`, `instances`, `categories`, or `value` where the function
+        returns a `Value`.
     unit : str
         Of a number; `same` for that of the numbers given.
     doc : str
@@ -43,7 +47,7 @@ class Operator:
 
         Examples
         --------
-        >>> OPERATORS["distance_m"].signature("distance_m")
+        >>> SCENE_OPERATORS["distance_m"].signature("distance_m")
         'distance_m(a: instance, b: instance) -> number, m'
         """
         inside = ", ".join(f"{parameter}: {kind}" for parameter, kind in self.parameters)
@@ -52,6 +56,14 @@ class Operator:
 
 def _count(facts: Facts, category: int) -> int:
     return int(facts.counts[category])
+
+
+def _objects(facts: Facts) -> list[int]:
+    return facts.scene.instance_id.tolist()
+
+
+def _categories(facts: Facts) -> list[str]:
+    return [facts.categories[code] for code in np.flatnonzero(facts.boxes)]
 
 
 def _instances(facts: Facts, category: int) -> list[int]:
@@ -66,9 +78,47 @@ def _longest_side_cm(facts: Facts, row: int) -> float:
     return float(facts.longest_side_m[row] * 100)
 
 
+def _shortest_side_cm(facts: Facts, row: int) -> float:
+    return float(facts.scene.size[row].min() * 100)
+
+
 def _volume_m3(facts: Facts, row: int) -> float:
     x, y, z = facts.scene.size[row].tolist()
     return x * y * z
+
+
+def _heights(facts: Facts) -> np.ndarray:
+    """Lowest and highest z of each box, (n, 2) metres."""
+    z = facts.corners[..., 2]
+    return np.stack([z.min(axis=1, initial=np.inf), z.max(axis=1, initial=-np.inf)], axis=1)
+
+
+def _bottom_m(facts: Facts, row: int) -> float:
+    return float(facts.remember("programs/heights", _heights)[row, 0])
+
+
+def _top_m(facts: Facts, row: int) -> float:
+    return float(facts.remember("programs/heights", _heights)[row, 1])
+
+
+def _height_cm(facts: Facts, row: int) -> float:
+    low, high = facts.remember("programs/heights", _heights)[row]
+    return float(high - low) * 100
+
+
+def _footprints(facts: Facts) -> list[shapely.Polygon]:
+    """Outline of each box on the floor plan."""
+    scene = facts.scene
+    return [shapely.Polygon(outline) for outline in box_footprint(scene.center, scene.size, scene.rotation)]
+
+
+def _footprint_m2(facts: Facts, row: int) -> float:
+    return float(facts.remember("programs/footprints", _footprints)[row].area)
+
+
+def _covered_m2(facts: Facts, rows: list[int]) -> float:
+    footprints = facts.remember("programs/footprints", _footprints)
+    return float(shapely.union_all([footprints[row] for row in rows]).area) if rows else 0.0
 
 
 def _room_area_m2(facts: Facts) -> float:
@@ -79,6 +129,11 @@ def _room_area_m2(facts: Facts) -> float:
 
 def _distance_m(facts: Facts, a: int, b: int) -> float:
     return float(facts.distance(np.array([a]), np.array([b]))[0])
+
+
+def _center_distance_m(facts: Facts, a: int, b: int) -> float:
+    center = facts.scene.center
+    return float(np.sqrt(((center[a] - center[b]) ** 2).sum()))
 
 
 def _nearest_distance_m(facts: Facts, row: int, category: int) -> float:
@@ -96,6 +151,19 @@ def _nearest_category(facts: Facts, row: int, categories: list[int]) -> str:
     return facts.categories[categories[int(np.argmin(distances))]]
 
 
+def _nearest(facts: Facts, row: int, among: list[int]) -> int:
+    if not among:
+        raise ProgramError(ProgramCode.NO_VALUE, "nearest needs at least one instance.")
+    distance = facts.distance(np.full(len(among), row), np.array(among))
+    return int(facts.scene.instance_id[among[int(np.argmin(distance))]])
+
+
+def _bearing_deg(facts: Facts, a: int, b: int) -> float:
+    if a == b:
+        raise ProgramError(ProgramCode.WRONG_ARGUMENTS, "a bearing needs two different instances.")
+    return float(np.mod(facts.bearing[a, b], 360.0))
+
+
 def _turn_deg(facts: Facts, standing: int, facing: int, target: int) -> float:
     if len({standing, facing, target}) != 3:
         raise ProgramError(ProgramCode.WRONG_ARGUMENTS, "a direction needs three different instances.")
@@ -109,29 +177,33 @@ def _sector(sectors: Sectors) -> Callable[[Facts, int, int, int], str]:
     return name
 
 
-def _extreme(pick: Callable[[list[float]], float]) -> Callable[[Facts, list[float]], float]:
-    def function(facts: Facts, values: list[float]) -> float:
-        if not values:
-            raise ProgramError(ProgramCode.NO_VALUE, "the list is empty.")
-        return pick(values)
-
-    return function
-
-
+_ONE = (("a", "instance"),)
+_TWO = (("a", "instance"), ("b", "instance"))
 _THREE = (("standing", "instance"), ("facing", "instance"), ("target", "instance"))
 
-OPERATORS: dict[str, Operator] = {
+SCENE_OPERATORS: dict[str, Operator] = {
     "count": Operator((("category", "category"),), "number", "", "Objects of a category in the scene.", _count),
-    "instances": Operator((("category", "category"),), "instances", "", "Instance ids of a category.", _instances),
-    "category": Operator((("a", "instance"),), "text", "", "Category of an instance.", _category),
+    "objects": Operator((), "instances", "", "All instances with a box.", _objects),
+    "instances": Operator((("category", "category"),), "instances", "", "Instances of a category.", _instances),
+    "categories": Operator((), "categories", "", "All categories with a box, by name.", _categories),
+    "category": Operator(_ONE, "category", "", "Category of an instance.", _category),
     "longest_side_cm": Operator(
-        (("a", "instance"),), "number", "cm", "Longest of length, width and height of the box.", _longest_side_cm
+        _ONE, "number", "cm", "Longest of length, width and height of the box.", _longest_side_cm
     ),
-    "volume_m3": Operator((("a", "instance"),), "number", "m3", "Volume of the box.", _volume_m3),
+    "shortest_side_cm": Operator(
+        _ONE, "number", "cm", "Shortest of length, width and height of the box.", _shortest_side_cm
+    ),
+    "height_cm": Operator(_ONE, "number", "cm", "Vertical extent of the box.", _height_cm),
+    "bottom_m": Operator(_ONE, "number", "m", "Height of the lowest point above the scene's zero.", _bottom_m),
+    "top_m": Operator(_ONE, "number", "m", "Height of the highest point above the scene's zero.", _top_m),
+    "volume_m3": Operator(_ONE, "number", "m3", "Volume of the box.", _volume_m3),
+    "footprint_m2": Operator(_ONE, "number", "m2", "Area of the box's outline on the floor plan.", _footprint_m2),
+    "covered_m2": Operator(
+        (("among", "instances"),), "number", "m2", "Floor area under instances, overlaps counted once.", _covered_m2
+    ),
     "room_area_m2": Operator((), "number", "m2", "Floor area of the room.", _room_area_m2),
-    "distance_m": Operator(
-        (("a", "instance"), ("b", "instance")), "number", "m", "Distance between the closest points.", _distance_m
-    ),
+    "distance_m": Operator(_TWO, "number", "m", "Distance between the closest points.", _distance_m),
+    "center_distance_m": Operator(_TWO, "number", "m", "Distance between the centres of boxes.", _center_distance_m),
     "nearest_distance_m": Operator(
         (("a", "instance"), ("category", "category")),
         "number",
@@ -141,10 +213,17 @@ OPERATORS: dict[str, Operator] = {
     ),
     "nearest_category": Operator(
         (("a", "instance"), ("among", "categories")),
-        "text",
+        "category",
         "",
         "The category, among those listed, whose closest object is the closest to an instance.",
         _nearest_category,
+    ),
+    "nearest": Operator(
+        (("a", "instance"), ("among", "instances")), "instance", "", "The closest of some instances.", _nearest
+    ),
+    "bearing_deg": Operator(
+        _TWO, "number", "deg", "Direction from a to b on the floor plan, counter-clockwise from x; 0 to 360.",
+        _bearing_deg,
     ),
     "turn_deg": Operator(
         _THREE,
@@ -160,8 +239,5 @@ OPERATORS: dict[str, Operator] = {
     "direction_quadrant": Operator(
         _THREE, "text", "", "front-left, front-right, back-left or back-right.", _sector(QUADRANTS)
     ),
-    "length": Operator((("items", "list"),), "number", "", "Number of items of a list.", lambda facts, items: items),
-    "min": Operator((("values", "numbers"),), "number", "same", "Smallest of a list of numbers.", _extreme(min)),
-    "max": Operator((("values", "numbers"),), "number", "same", "Largest of a list of numbers.", _extreme(max)),
-}
-"""Operator name to operator: the only names in a program."""
+}  # fmt: skip
+"""Operators that read the scene."""

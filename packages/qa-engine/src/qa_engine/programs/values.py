@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qa_engine.programs.language import ProgramCode, ProgramError
+from qa_engine.programs.language import ProgramCode, ProgramError, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,13 @@ class Value:
     Attributes
     ----------
     kind : str
-        `number`, `text`, `bool`, `instance`, or `list`.
+        `number`, `text`, `category`, `bool`, `instance`, `frame` or `list`. A category is a text that names one; an
+        angle is a number in `deg`.
     data : float, int, str, bool or tuple of Value
+        Of an instance its id, of a frame its place in the recording, from 0.
     unit : str
-        Of a number: `m`, `cm`, `m2`, `m3`, `deg`; empty for a plain number, which fits no other unit but scales all.
+        Of a number: `m`, `cm`, `m2`, `m3`, `deg`, `s`; empty for a plain number, which fits no other unit but scales
+        all.
     """
 
     kind: str
@@ -26,9 +29,15 @@ class Value:
     unit: str = ""
 
 
+UNITS = ("m", "cm", "m2", "m3", "deg", "s")
+"""Units of the language; each is also the operator that gives it to a plain number."""
+
 POWERS = {"": 0, "m": 1, "m2": 2, "m3": 3}
 UNIT_OF_POWER = {power: unit for unit, power in POWERS.items()}
 """Units that multiply and divide: the powers of a metre."""
+
+TEXTS = ("text", "category")
+"""Kinds whose data is a text; they compare with each other."""
 
 
 def number(data: float, unit: str = "") -> Value:
@@ -48,8 +57,10 @@ def describe(value: Value) -> str:
     """
     if value.kind == "number":
         return f"a number in {value.unit}" if value.unit else f"the plain number {value.data!r}"
-    if value.kind == "text":
-        return f"the text {value.data!r}"
+    if value.kind in TEXTS:
+        return f"the {value.kind} {printable(value.data, 40)!r}"
+    if value.kind == "list":
+        return f"a list of {len(value.data)}"
     return f"a value of type {value.kind}"
 
 
@@ -65,7 +76,7 @@ def combine_units(symbol: str, left: Value, right: Value, *, column: int) -> str
         if left.unit == right.unit:
             return left.unit
         message = f"'{symbol}' needs one unit on both sides, found {describe(left)} and {describe(right)}."
-        raise ProgramError(ProgramCode.WRONG_UNIT, message, column=column)
+        raise ProgramError(ProgramCode.WRONG_UNIT, message + unit_advice(left, right), column=column)
     if right.unit == "":
         return left.unit
     if left.unit == "" and symbol == "*":
@@ -78,3 +89,19 @@ def combine_units(symbol: str, left: Value, right: Value, *, column: int) -> str
             return UNIT_OF_POWER[power]
     message = f"'{symbol}' has no unit for {describe(left)} and {describe(right)}."
     raise ProgramError(ProgramCode.WRONG_UNIT, message, column=column)
+
+
+def unit_advice(left: Value, right: Value) -> str:
+    """Say how to bring two numbers to one unit, for an error message.
+
+    Examples
+    --------
+    >>> unit_advice(number(2.0, "m"), number(1))
+    ' Write m(1).'
+    """
+    plain, other = (left, right) if left.unit == "" else (right, left)
+    if plain.unit == "" and other.unit:
+        return f" Write {other.unit}({plain.data!r})."
+    if {left.unit, right.unit} == {"m", "cm"}:
+        return " Convert one by m(...) or cm(...)."
+    return ""
