@@ -132,6 +132,13 @@ class Facts:
         return np.sqrt((self.scene.size**2).sum(axis=1)) / 2
 
     @cached_property
+    def largest_half_diagonal_m(self) -> Array:
+        """Largest `half_diagonal_m` of each category, (c,) metres; 0 where it has no box."""
+        largest = np.zeros(len(self.categories))
+        np.maximum.at(largest, self.code, self.half_diagonal_m)
+        return largest
+
+    @cached_property
     def corners(self) -> Array:
         """Corners of the boxes, (n, 8, 3) metres, world frame."""
         return box_corners(self.scene.center, self.scene.size, self.scene.rotation)

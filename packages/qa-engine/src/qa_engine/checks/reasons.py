@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Reason(StrEnum):
@@ -58,3 +62,33 @@ class Reject:
     item: str = ""
     n: int = 1
     detail: str = ""
+
+
+def first_broken(n: int, rules: Sequence[tuple[Reason, NDArray[np.bool_]]]) -> tuple[NDArray[np.int64], list[Reject]]:
+    """Refuse each of `n` candidates for the first rule that it breaks.
+
+    Parameters
+    ----------
+    rules : sequence of (Reason, (n,) bool)
+        In the order in which they apply; True where the rule is broken.
+
+    Returns
+    -------
+    (k,) int64, list of Reject
+        Numbers of the candidates that break none, ascending, and one reject per reason that occurs.
+
+    Examples
+    --------
+    >>> close, far = np.array([True, False, False]), np.array([True, True, False])
+    >>> kept, rejects = first_broken(3, [(Reason.TOO_CLOSE, close), (Reason.TOO_FAR, far)])
+    >>> kept.tolist(), [(str(reject.reason), reject.n) for reject in rejects]
+    ([2], [('too_close', 1), ('too_far', 1)])
+    """
+    left = np.ones(n, dtype=bool)
+    rejects = []
+    for reason, broken in rules:
+        refused = int(np.count_nonzero(broken & left))
+        if refused:
+            rejects.append(Reject(reason, n=refused))
+        left &= ~broken
+    return np.flatnonzero(left), rejects

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from qa_engine.facts import Facts
 from qa_engine.proposers.wording import References, scene_signatures, word_questions
@@ -55,7 +55,7 @@ class TemplateProposer:
         """Enumerate the candidates of a scene."""
         name = facts.scene.scene_name
         found = [
-            task.find(facts, scene_rng(self.seed, name, f"{task.question_type}/find", self.round))
+            task.find(facts, partial(scene_rng, self.seed, name, f"{task.question_type}/find", self.round))
             for task in self.tasks
         ]
         cells = [task.knob.index(part.knob) for task, part in zip(self.tasks, found, strict=True)]
@@ -103,21 +103,14 @@ class TemplateProposer:
             parts = [scene.found[k] for scene in scenes]
             if not any(len(part) for part in parts):
                 continue
-            orders = [self._orders(task, scene.facts, len(part)) for scene, part in zip(scenes, parts, strict=True)]
             tables.append(
                 word_questions(
                     task,
                     parts,
                     np.concatenate([scene.cells[k] for scene in scenes]),
-                    np.concatenate(orders),
                     references,
                     seed=self.seed,
                     round=self.round,
                 )
             )
         return pl.concat(tables) if tables else pl.DataFrame(schema=QUESTIONS)
-
-    def _orders(self, task: Task, facts: Facts, n: int) -> NDArray[np.int64]:
-        """Draw in which order each question lists its options or operands, (n, n_shown)."""
-        rng = scene_rng(self.seed, facts.scene.scene_name, f"{task.question_type}/order", self.round)
-        return np.argsort(rng.random((n, task.n_shown)), axis=1)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import permutations
+from math import factorial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from qa_engine.facts import Facts
 from qa_engine.tables import QUESTIONS
@@ -52,6 +56,20 @@ class References:
         self.instance_ids = pl.Series(ids, dtype=pl.List(pl.Int64))
         self.instance_id = pl.Series([rows[0] if rows else None for rows in ids], dtype=pl.Int64)
 
+    def operands(self, task: Task, roles: Rows) -> pl.Series:
+        """List the operands with role, category and instances; `roles` (n, r) are rows of this table."""
+        if not task.roles:
+            return pl.Series([[]], dtype=QUESTIONS["operands"]).new_from_index(0, len(roles))
+        by_role = pl.DataFrame(
+            {
+                "role": pl.Series(task.roles).gather(np.repeat(np.arange(len(task.roles)), len(self.category))),
+                "category": pl.concat([self.category] * len(task.roles)),
+                "instance_ids": pl.concat([self.instance_ids] * len(task.roles)),
+            }
+        )
+        places = roles + np.arange(len(task.roles)) * len(self.category)
+        return _lists(by_role.to_struct("operands"), places)
+
 
 def signature_key(name: str) -> str:
     r"""Escape a category for a signature, whose parts stand between bars.
@@ -84,7 +102,6 @@ def word_questions(
     task: Task,
     parts: Sequence[Candidates],
     cells: Rows,
-    order: Rows,
     references: References,
     *,
     seed: int,
@@ -99,8 +116,6 @@ def word_questions(
         One per scene, as in `references`.
     cells : (n,) int64
         Cell of each candidate, over all parts.
-    order : (n, task.n_shown) int64
-        What stands in each place of the list of options or operands.
     references : References
     seed, round : int
 
@@ -111,18 +126,23 @@ def word_questions(
     sizes = [len(part) for part in parts]
     scene = np.repeat(np.arange(len(parts)), sizes)
     roles = np.concatenate([part.roles + start for part, start in zip(parts, references.offset, strict=True)])
-    frame = pl.DataFrame({"scene_name": references.scene_name[scene], "dataset": references.dataset[scene]})
-    frame = frame.with_columns(_operand_columns(task, roles, order, references))
+    scene_name = references.scene_name[scene].alias("scene_name")
+    keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
+    signature = pl.DataFrame([scene_name, *keys]).select(_signature(task, pl.col("scene_name"))).to_series()
+    digests = question_digests(signature, round=round, seed=seed)
+    order = shown_order(digests[:, 1], task.n_shown)
     answer = _joined(parts, "answer").astype(np.int64)
     if task.answer_type == "choice":
-        texts = [_option_text(task, roles, order[:, j], references) for j in range(task.n_shown)]
-        options = pl.concat_list([LETTERS[j] + ". " + text for j, text in enumerate(texts)])
+        options = _options(task, roles, order, references)
         truth = pl.Series(list(LETTERS[: task.n_shown]))[np.argmax(order == answer[:, None], axis=1)]
     else:
         options = pl.lit(None, dtype=QUESTIONS["options"])
-        truth = pl.Series(answer_texts(_joined(parts, "value").tolist(), task.answer_type))
-    margin = _joined(parts, "margin")
-    frame = frame.with_columns(
+        truth = pl.Series(answer_texts(_joined(parts, "value").tolist(), task.answer_type), dtype=pl.String)
+    frame = pl.DataFrame([scene_name, *_operand_columns(task, roles, order, references)])
+    return frame.select(
+        question_id=_hexadecimal(digests[:, 0]),
+        dataset=references.dataset[scene],
+        scene_name="scene_name",
         question_type=pl.lit(task.question_type),
         question=fill(task.question),
         options=options,
@@ -133,22 +153,33 @@ def word_questions(
         answer_high=_nullable(_joined(parts, "high")),
         unit=pl.lit(task.unit),
         program=fill(task.program),
-        operands=_operands(task, roles, references),
-        margin=_nullable(margin),
+        operands=references.operands(task, roles),
+        margin=_nullable(_joined(parts, "margin")),
         margin_unit=pl.lit(task.margin_unit),
         cell=pl.Series(task.knob.cells)[cells],
         difficulty=_difficulty(parts),
         frame_set_id=pl.lit(None, dtype=pl.String),
         evidence_frames=pl.lit(None, dtype=QUESTIONS["evidence_frames"]),
-        signature=_signature(task, pl.col("scene_name")),
+        signature=signature,
         proposer=pl.lit("template"),
         prompt_id=pl.lit(PROMPT_ID),
         profile=pl.lit(references.profile),
         round=pl.lit(round, dtype=pl.Int32),
         seed=pl.lit(seed, dtype=pl.Int64),
     )
-    ids = [question_id(text, round=round, seed=seed) for text in frame["signature"]]
-    return frame.with_columns(question_id=pl.Series(ids, dtype=pl.String)).select(list(QUESTIONS))
+
+
+def question_digests(signatures: pl.Series, *, round: int, seed: int) -> NDArray[np.uint64]:
+    """Hash each question with round and seed: what its id and the order of its options are taken from.
+
+    Returns
+    -------
+    (n, 4) uint64
+        SHA-256 of "signature|round|seed", so that a question is the same whatever else is asked with it.
+    """
+    digest = hashlib.sha256
+    texts = (signatures + f"|{round}|{seed}").cast(pl.Binary).to_list()
+    return np.frombuffer(b"".join([digest(text).digest() for text in texts]), dtype=">u8").reshape(-1, 4)
 
 
 def question_id(signature: str, *, round: int, seed: int) -> str:
@@ -159,7 +190,46 @@ def question_id(signature: str, *, round: int, seed: int) -> str:
     >>> len(question_id("scene|object_counting|chair", round=0, seed=1))
     16
     """
-    return hashlib.sha256(f"{signature}|{round}|{seed}".encode()).hexdigest()[:16]
+    return _hexadecimal(question_digests(pl.Series([signature]), round=round, seed=seed)[:, 0])[0]
+
+
+def shown_order(digests: NDArray[np.uint64], n_shown: int) -> Rows:
+    """Draw a permutation for each question, all alike likely.
+
+    Parameters
+    ----------
+    digests : (n,) uint64
+    n_shown : int
+        Length of the permutations.
+
+    Returns
+    -------
+    (n, n_shown) int64
+
+    Examples
+    --------
+    >>> shown_order(np.array([0, 1, 2], dtype=np.uint64), 2).tolist()
+    [[0, 1], [1, 0], [0, 1]]
+    """
+    table = _permutations(n_shown)
+    return table[(digests % np.uint64(len(table))).astype(np.int64)]
+
+
+@lru_cache(maxsize=16)
+def _permutations(n: int) -> Rows:
+    """All permutations of n places, (n!, n)."""
+    return np.array(list(permutations(range(n))), dtype=np.int64).reshape(factorial(n), n)
+
+
+def _hexadecimal(digests: NDArray[np.uint64]) -> pl.Series:
+    """Write 64-bit numbers as 16 hexadecimal digits."""
+    text = np.ascontiguousarray(digests, dtype=">u8").tobytes().hex()
+    return pl.Series([text[i : i + 16] for i in range(0, len(text), 16)], dtype=pl.String)
+
+
+def _lists(values: pl.Series, places: Rows) -> pl.Series:
+    """Gather `values` at `places` (n, k) into n lists of length k."""
+    return values.gather(places.ravel()).reshape(places.shape).arr.to_list()
 
 
 def _joined(parts: Sequence[Candidates], name: str) -> np.ndarray:
@@ -172,43 +242,29 @@ def _nullable(values: np.ndarray) -> pl.Series:
 
 
 def _operand_columns(task: Task, roles: Rows, order: Rows, references: References) -> list[pl.Series]:
-    """Gather the columns that the task's wording uses, and the keys of the signature."""
+    """Gather the columns that the task's wordings use."""
     rows = {name: roles[:, k] for k, name in enumerate(task.roles)}
     if task.listed:
         shown = np.take_along_axis(roles[:, task.listed], order, axis=1)
         rows |= {f"listed_{j}": shown[:, j] for j in range(shown.shape[1])}
     used = {*PLACEHOLDER.findall(task.question), *PLACEHOLDER.findall(task.program)}
     sources = {"": references.category, "_id": references.instance_id, "_literal": references.literal}
-    columns = [
+    return [
         source[places].alias(name + suffix)
         for name, places in rows.items()
         for suffix, source in sources.items()
         if name + suffix in used
     ]
-    keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
-    return columns + keys
 
 
-def _option_text(task: Task, roles: Rows, place: Rows, references: References) -> pl.Series:
-    """Text of the option in one place of the list."""
+def _options(task: Task, roles: Rows, order: Rows, references: References) -> pl.Series:
+    """List the options of each question, in the order shown."""
     if task.choices:
-        return pl.Series(list(task.choices))[place]
-    return references.category.gather(roles[np.arange(len(roles)), np.array(task.listed)[place]])
-
-
-def _operands(task: Task, roles: Rows, references: References) -> pl.Expr:
-    """List the operands with role, category and instances."""
-    if not task.roles:
-        return pl.lit([], dtype=QUESTIONS["operands"])
-    structs = [
-        pl.struct(
-            pl.lit(name).alias("role"),
-            references.category[roles[:, k]].alias("category"),
-            references.instance_ids[roles[:, k]].alias("instance_ids"),
-        )
-        for k, name in enumerate(task.roles)
-    ]
-    return pl.concat_list(structs)
+        texts, places = pl.Series(task.choices), order
+    else:
+        texts, places = references.category, np.take_along_axis(roles[:, task.listed], order, axis=1)
+    lettered = pl.concat([LETTERS[j] + ". " + texts for j in range(task.n_shown)])
+    return _lists(lettered, places + np.arange(task.n_shown) * len(texts))
 
 
 def _difficulty(parts: Sequence[Candidates]) -> pl.Expr:

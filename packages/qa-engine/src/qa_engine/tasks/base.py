@@ -16,6 +16,9 @@ from qa_engine.facts import Facts
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+Draw = Callable[[], np.random.Generator]
+"""Makes the random generator of one task in one scene; most tasks need none."""
+
 LETTERS = "ABCDEFGH"
 
 
@@ -148,8 +151,8 @@ class Task:
     program : str
         Wording of the program, with `{role_id}` for an instance id and `{role_literal}` for a category in quotes.
     find : callable
-        From facts and a random generator to `Candidates`; the generator only draws from more combinations than are
-        kept.
+        From facts and the maker of a random generator to `Candidates`; the generator only draws from more combinations
+        than are kept.
     measure : callable
         From facts and roles (n, r) to `Answers`, for any operands that the scene has.
     knob : Knob
@@ -170,7 +173,7 @@ class Task:
     single: tuple[int, ...]
     question: str
     program: str
-    find: Callable[[Facts, np.random.Generator], Candidates]
+    find: Callable[[Facts, Draw], Candidates]
     measure: Callable[[Facts, Rows], Answers]
     knob: Knob
     needs: str

@@ -8,7 +8,7 @@ from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_DISTANCE_M
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Answers, Candidates, Knob, Rows, Task, numbers
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
 def measure(facts: Facts, roles: Rows) -> Answers:
@@ -19,7 +19,7 @@ def measure(facts: Facts, roles: Rows) -> Answers:
     return numbers(distance, (np.maximum(distance - noise, 0), distance + noise), step=0.1)
 
 
-def find(facts: Facts, rng: np.random.Generator) -> Candidates:
+def find(facts: Facts, rng: Draw) -> Candidates:
     """Find the pairs of objects, each the only one of its category, that are clearly apart."""
     places = np.stack(np.triu_indices(len(facts.unique), k=1), axis=1)
     roles = facts.unique[places].reshape(-1, 2)

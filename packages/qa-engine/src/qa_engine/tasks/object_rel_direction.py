@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qa_engine.checks import Reason, Reject
+from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.checks.ambiguity import (
     MAX_DIRECTION_DISTANCE_M,
     MAX_FOREIGN_VERTICES,
@@ -17,82 +18,89 @@ from qa_engine.checks.ambiguity import (
 from qa_engine.checks.noise import turn_noise_deg
 from qa_engine.facts import Facts
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
-from qa_engine.tasks.base import Answers, Array, Candidates, Knob, Rows, Task, choices
+from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices
 
 
 @dataclass(frozen=True)
 class _Triples:
-    """All ordered triples of objects that are the only one of their category, (t,) each.
+    """Ordered triples of different objects, each the only one of its category, that are at a good distance.
 
-    `places` (t, 3) are places in `Facts.unique` of the object stood at, faced and asked about; `corner_turn` (g, 8) are
-    the turns to the box corners of the last, for the triples at a good distance: `good` (g,) are their numbers.
+    `places` (t, 3) are places in `Facts.unique` of the object stood at, faced and asked about, `distance` (t,) that of
+    the first to the last, `corner_turn` (t, 8) the turns to the box corners of the last; `n_close` and `n_far` count
+    the triples left out, with two objects too close, or else too far from each other.
     """
 
     places: Rows
-    distances: Array
+    distance: Array
     turn: Array
     noise_deg: Array
-    good: Rows
     corner_turn: Array
+    n_close: int
+    n_far: int
+
+    def foreign(self, sectors: Sectors) -> Rows:
+        """Count the box corners of the object asked about that lie in another sector than its centre, (t,)."""
+        return (sectors.index(self.corner_turn) != sectors.index(self.turn)[:, None]).sum(axis=1)
 
 
 def _make_triples(facts: Facts) -> _Triples:
     rows = facts.unique_rows
     u = len(rows)
-    p, o, q = (axis.ravel() for axis in np.indices((u, u, u)))
-    different = (p != o) & (o != q) & (p != q)
-    p, o, q = p[different], o[different], q[different]
-    i, j = np.repeat(rows, u), np.tile(rows, u)
-    distance = facts.distance(i, j).reshape(u, u)
-    distances = np.stack([distance[p, o], distance[p, q], distance[o, q]], axis=1)
-    good = np.flatnonzero(
-        (distances.min(axis=1, initial=np.inf) >= MIN_DIRECTION_DISTANCE_M)
-        & (distances.max(axis=1, initial=0.0) <= MAX_DIRECTION_DISTANCE_M)
-    )
+    distance = facts.distance(np.repeat(rows, u), np.tile(rows, u)).reshape(u, u)
+    apart = (distance >= MIN_DIRECTION_DISTANCE_M) & ~np.eye(u, dtype=bool)
+    n_apart = int(np.count_nonzero(_of_three(apart)))
+    p, o, q = np.nonzero(_of_three(apart & (distance <= MAX_DIRECTION_DISTANCE_M)))
     bearing = facts.bearing[np.ix_(rows, rows)]
     turn = turn_deg(bearing[p, o], bearing[p, q])
     center = facts.scene.center[rows]
     plan = np.hypot(*(center[None, :, k] - center[:, None, k] for k in (0, 1)))
     corner_bearing = bearing_deg(center[:, None, None], facts.corners[rows][None])
-    corner_turn = turn_deg(bearing[p[good], o[good], None], corner_bearing[p[good], q[good]])
+    corner_turn = turn_deg(bearing[p, o, None], corner_bearing[p, q])
     noise = turn_noise_deg(plan[p, o], plan[p, q], turn)
-    return _Triples(np.stack([p, o, q], axis=1), distances, turn, noise, good, corner_turn)
+    n_close = u * (u - 1) * (u - 2) - n_apart
+    places = np.stack([p, o, q], axis=1)
+    return _Triples(places, distance[p, q], turn, noise, corner_turn, n_close, n_apart - len(turn))
 
 
-def find(facts: Facts, rng: np.random.Generator, *, level: str) -> Candidates:
+def _of_three(pairs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell for which triples (u, u, u) a symmetric property of pairs (u, u) holds for all three pairs."""
+    return pairs[:, :, None] & pairs[:, None, :] & pairs[None]
+
+
+def find(facts: Facts, rng: Draw, *, level: str) -> Candidates:
     """Find the ordered triples whose direction is clear: every order of the three objects is a candidate.
 
-    Each triple is refused for the first rule that it breaks, in the order of the reasons below.
+    Each triple is refused for the first rule that it breaks, distances first.
     """
-    sectors = _SECTORS[level]
+    unique = len(facts.unique)
     triples: _Triples = facts.remember("triples", _make_triples)
-    n = len(triples.places)
-    reason = np.full(n, "", dtype=object)
-    if n:
-        turn = triples.turn[triples.good]
-        sector = sectors.index(turn)
-        foreign = (sectors.index(triples.corner_turn) != sector[:, None]).sum(axis=1)
-        close = _border_margin(turn, level, sectors, facts.profile)
-        at_good = np.full(len(turn), "", dtype=object)
-        if facts.profile == "exact":
-            at_good[sectors.margin_deg(turn) < triples.noise_deg[triples.good]] = Reason.UNSTABLE
-        at_good[foreign > MAX_FOREIGN_VERTICES] = Reason.VERTICES_IN_OTHER_SECTOR
-        at_good[close < MIN_SECTOR_MARGIN_DEG] = Reason.NEAR_SECTOR_BORDER
-        if level == "easy":
-            at_good[sector == sectors.names.index("back")] = Reason.NOT_AN_OPTION
-        reason[triples.good] = at_good
-        reason[triples.distances.max(axis=1) > MAX_DIRECTION_DISTANCE_M] = Reason.TOO_FAR
-        reason[triples.distances.min(axis=1) < MIN_DIRECTION_DISTANCE_M] = Reason.TOO_CLOSE
-    kept = np.flatnonzero(reason == "")
+    sectors = _SECTORS[level]
+    foreign = facts.remember(f"foreign corners {sectors.names}", lambda _: triples.foreign(sectors))
+    rules = [
+        (
+            Reason.NEAR_SECTOR_BORDER,
+            _border_margin(triples.turn, level, sectors, facts.profile) < MIN_SECTOR_MARGIN_DEG,
+        ),
+        (Reason.VERTICES_IN_OTHER_SECTOR, foreign > MAX_FOREIGN_VERTICES),
+    ]
+    if level == "easy":
+        behind = sectors.index(triples.turn) == sectors.names.index("back")
+        rules.insert(0, (Reason.NOT_AN_OPTION, behind))
+    if facts.profile == "exact":
+        rules.append((Reason.UNSTABLE, sectors.margin_deg(triples.turn) < triples.noise_deg))
+    kept, rejects = first_broken(len(triples.turn), rules)
+    by_distance = ((Reason.TOO_CLOSE, triples.n_close), (Reason.TOO_FAR, triples.n_far))
+    rejects += [Reject(reason, n=n) for reason, n in by_distance if n]
+    if unique < 3:
+        rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{unique} of 3 categories with one object")]
     turn = triples.turn[kept]
     answers = _answers(turn, level)
     difficulty = {
         "angle_deg": turn,
-        "distance_m": triples.distances[kept, 1],
+        "distance_m": triples.distance[kept],
         "n_options": np.full(len(kept), len(_OPTIONS[level])),
     }
-    roles = facts.unique[triples.places[kept]]
-    return Candidates(roles, answers, answers.margin, difficulty, _rejects(reason, len(facts.unique)))
+    return Candidates(facts.unique[triples.places[kept]], answers, answers.margin, difficulty, rejects)
 
 
 def measure(facts: Facts, roles: Rows, *, level: str) -> Answers:
@@ -114,14 +122,6 @@ def _border_margin(turn: Array, level: str, sectors: Sectors, profile: str) -> A
     if profile == "vsi-bench" and level == "hard":
         return 90.0 - np.mod(turn, 90.0)
     return sectors.margin_deg(turn)
-
-
-def _rejects(reason: np.ndarray, unique: int) -> list[Reject]:
-    """Count the refused triples by reason."""
-    if unique < 3:
-        return [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{unique} of 3 categories with one object")]
-    codes, counts = np.unique(reason[reason != ""].astype(str), return_counts=True)
-    return [Reject(Reason(code), n=int(n)) for code, n in zip(codes, counts, strict=True)]
 
 
 _OPTIONS = {"easy": ("left", "right"), "medium": ("left", "right", "back"), "hard": QUADRANTS.names}

@@ -7,12 +7,13 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qa_engine.checks import Reason, Reject
+from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.checks.ambiguity import MIN_CLOSEST_M, MIN_OPTION_GAP_M
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Answers, Array, Candidates, Knob, Rows, Task, choices
+from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices
 
 OPTIONS = 4
 
@@ -32,7 +33,7 @@ def _answers(distance: Array) -> Answers:
     return choices(np.argmin(distance, axis=1), ranked[:, 1] - ranked[:, 0])
 
 
-def find(facts: Facts, rng: np.random.Generator) -> Candidates:
+def find(facts: Facts, rng: Draw) -> Candidates:
     """Find the objects, each the only one of its category, with four other categories at clearly different distances.
 
     Options are a draw from all sets of four, taken without a look at distances, so no category is the answer more often
@@ -44,13 +45,11 @@ def find(facts: Facts, rng: np.random.Generator) -> Candidates:
         roles, distance = np.zeros((0, 1 + OPTIONS), dtype=np.int64), np.zeros((0, OPTIONS))
         rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=detail)]
     else:
-        roles = _draw(facts.unique, pool, rng)
+        roles = _draw(facts.unique, pool, rng())
         place = np.searchsorted(facts.unique, roles[:, :1])
         distance = facts.category_distance(facts.unique_rows)[place, roles[:, 1:]]
-        reason = _reasons(facts, roles, distance)
-        codes, counts = np.unique(reason[reason != ""].astype(str), return_counts=True)
-        rejects = [Reject(Reason(code), n=int(n)) for code, n in zip(codes, counts, strict=True)]
-        roles, distance = roles[reason == ""], distance[reason == ""]
+        kept, rejects = first_broken(len(roles), _rules(facts, roles, distance))
+        roles, distance = roles[kept], distance[kept]
     answers = _answers(distance)
     difficulty = {"distance_m": distance.min(axis=1), "n_options": np.full(len(roles), OPTIONS)}
     return Candidates(roles, answers, answers.margin, difficulty, rejects)
@@ -88,19 +87,20 @@ def _first_of_each(keys: Rows) -> Rows:
     return np.sort(np.unique(number, return_index=True)[1])
 
 
-def _reasons(facts: Facts, roles: Rows, distance: Array) -> np.ndarray:
-    """Reason to refuse each set, or an empty text; `distance` (n, 4) belongs to the options."""
+def _rules(facts: Facts, roles: Rows, distance: Array) -> list[tuple[Reason, NDArray[np.bool_]]]:
+    """Rules that sets break; `distance` (n, 4) belongs to the options."""
     ranked = np.sort(distance, axis=1)
     gap = np.diff(ranked, axis=1)
-    reason = np.full(len(roles), "", dtype=object)
+    rules = [
+        (Reason.TOO_CLOSE, ranked[:, 0] < MIN_CLOSEST_M),
+        (Reason.TIE_WITHIN_MARGIN, gap.min(axis=1) < MIN_OPTION_GAP_M),
+    ]
     if facts.profile == "exact":
-        half = np.array([facts.half_diagonal_m[rows].max(initial=0.0) for rows in facts.members])
+        half = facts.largest_half_diagonal_m
         order = np.take_along_axis(roles[:, 1:], np.argsort(distance, axis=1), axis=1)
         noise = [distance_noise_m(half[roles[:, 0]], half[order[:, k]]) for k in (0, 1)]
-        reason[gap[:, 0] < np.hypot(*noise)] = Reason.UNSTABLE
-    reason[gap.min(axis=1) < MIN_OPTION_GAP_M] = Reason.TIE_WITHIN_MARGIN
-    reason[ranked[:, 0] < MIN_CLOSEST_M] = Reason.TOO_CLOSE
-    return reason
+        rules.append((Reason.UNSTABLE, gap[:, 0] < np.hypot(*noise)))
+    return rules
 
 
 TASK = Task(

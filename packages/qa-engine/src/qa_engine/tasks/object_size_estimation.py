@@ -7,7 +7,7 @@ import numpy as np
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import length_bounds
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Answers, Candidates, Knob, Rows, Task, numbers
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
 def measure(facts: Facts, roles: Rows) -> Answers:
@@ -16,7 +16,7 @@ def measure(facts: Facts, roles: Rows) -> Answers:
     return numbers(value, length_bounds(value), step=1.0)
 
 
-def find(facts: Facts, rng: np.random.Generator) -> Candidates:
+def find(facts: Facts, rng: Draw) -> Candidates:
     """Find the objects that are the only one of their category."""
     roles = facts.unique[:, None]
     side = facts.longest_side_m[facts.unique_rows]

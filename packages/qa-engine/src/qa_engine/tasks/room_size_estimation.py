@@ -7,7 +7,7 @@ import numpy as np
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import area_bounds
 from qa_engine.facts import Facts
-from qa_engine.tasks.base import Answers, Candidates, Knob, Rows, Task, numbers
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
 def measure(facts: Facts, roles: Rows) -> Answers:
@@ -17,7 +17,7 @@ def measure(facts: Facts, roles: Rows) -> Answers:
     return numbers(value, area_bounds(value), step=0.1)
 
 
-def find(facts: Facts, rng: np.random.Generator) -> Candidates:
+def find(facts: Facts, rng: Draw) -> Candidates:
     """Ask once per scene that has a floor area."""
     known = facts.scene.room_size_m2 is not None
     rejects = [] if known else [Reject(Reason.NO_ROOM_SIZE, detail="scenes.room_size_m2 is null")]
