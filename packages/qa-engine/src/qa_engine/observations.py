@@ -21,10 +21,21 @@ from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
 from qa_engine.tableio import atomic_path, read_table, table_metadata, write_table
 from qa_engine.tables import OBSERVATIONS
-from qa_engine.visibility import RAYS_PER_SIDE, SURFACE_TOLERANCE_M, Camera, Views, see_boxes
+from qa_engine.visibility import (
+    RAYS_PER_SIDE,
+    SURFACE_TOLERANCE_M,
+    Camera,
+    Views,
+    back_project,
+    first_surface,
+    see_boxes,
+)
 
 SCENES_PER_PART = 16
 """Scenes of a part: what a stopped run loses at most."""
+
+POINTS_PER_SIDE = 80
+"""Points along a side of an image that stand for what it sees: finer than the voxels of a room."""
 
 CONFIG = {"rays_per_side": RAYS_PER_SIDE, "surface_tolerance_m": SURFACE_TOLERANCE_M, "format": 1}
 """What decides the content besides the store."""
@@ -86,9 +97,6 @@ def observe_frame(scene: Scene, frame: Frame) -> Views:
     QAEngineError
         An image of the store is missing or damaged.
     """
-    depth = frame.depth_m
-    if frame.depth_path is not None:
-        depth = _grey(frame.depth_path, frame).astype(np.float32) / np.float32(1000)
     ids = None if frame.instance is None else frame.instance.astype(np.int64)
     if frame.instance_path is not None:
         ids = _grey(frame.instance_path, frame).astype(np.int64) - 1
@@ -97,9 +105,32 @@ def observe_frame(scene: Scene, frame: Frame) -> Views:
         scene.size,
         scene.rotation,
         camera_of(frame),
-        depth_m=depth,
+        depth_m=_depth(frame),
         instance=None if ids is None else _rows_of(ids, scene.instance_id),
     )
+
+
+def surface_points(scene: Scene, frame: Frame) -> NDArray[np.float32]:
+    """Find the points of the world that a frame sees, by its depth, or without depth on the boxes.
+
+    Returns
+    -------
+    (k, 3) float32, metres, world frame
+        At most about `POINTS_PER_SIDE` along either side of the image; none without a camera.
+    """
+    camera = camera_of(frame)
+    if camera is None:
+        return np.zeros((0, 3), dtype=np.float32)
+    step = -(-max(camera.width, camera.height) // POINTS_PER_SIDE)
+    small = Camera(
+        width=-(-camera.width // step),
+        height=-(-camera.height // step),
+        intrinsics=np.diag([1 / step, 1 / step, 1]) @ camera.intrinsics,
+        world_from_camera=camera.world_from_camera,
+    )
+    depth = _depth(frame)
+    depth = first_surface(scene.center, scene.size, scene.rotation, small) if depth is None else depth[::step, ::step]
+    return back_project(depth, small)
 
 
 def observe_scene(scene: Scene, frames: Sequence[Frame]) -> pl.DataFrame:
@@ -209,6 +240,13 @@ def _rows_of(ids: NDArray[np.int64], instance_id: NDArray[np.int64]) -> NDArray[
     order = np.argsort(instance_id)
     at = np.minimum(np.searchsorted(instance_id, ids, sorter=order), len(instance_id) - 1)
     return np.where(instance_id[order][at] == ids, order[at], -1)
+
+
+def _depth(frame: Frame) -> NDArray[np.float32] | None:
+    """Read the depth of a frame, metres, 0 = none."""
+    if frame.depth_path is None:
+        return frame.depth_m
+    return _grey(frame.depth_path, frame).astype(np.float32) / np.float32(1000)
 
 
 def _grey(path: Path, frame: Frame) -> NDArray[np.uint16]:

@@ -21,6 +21,9 @@ room, and less than the gap between two objects that stand apart."""
 NEAR_M = 1e-4
 """Nothing nearer than this is seen."""
 
+PARALLEL = 1e-9
+"""Rays slower than this along an axis of a box are taken to have this speed, as 0 / 0 is no depth."""
+
 Array = NDArray[np.float64]
 
 
@@ -117,6 +120,47 @@ def project(points: Array, camera: Camera) -> tuple[Array, Array]:
     return pixels, depth
 
 
+def back_project(depth_m: NDArray[np.floating], camera: Camera) -> NDArray[np.float32]:
+    """Turn a depth image into points of the world, those of its pixels that have depth.
+
+    Parameters
+    ----------
+    depth_m : (h, w) float, metres along the camera's z axis
+        0 or not finite = none.
+
+    Returns
+    -------
+    (k, 3) float32, metres, world frame
+
+    Examples
+    --------
+    >>> camera = Camera(width=2, height=1, intrinsics=np.eye(3), world_from_camera=np.eye(4))
+    >>> back_project(np.array([[0.0, 2.0]]), camera).tolist()
+    [[2.0, 0.0, 2.0]]
+    """
+    row, column = np.nonzero(np.isfinite(depth_m) & (depth_m > NEAR_M))
+    ray = np.stack([column, row, np.ones_like(row)], axis=1) @ np.linalg.inv(camera.intrinsics).T
+    local = ray / ray[:, 2:] * depth_m[row, column][:, None]
+    pose = camera.world_from_camera
+    return (local @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
+
+
+def first_surface(center: Array, size: Array, rotation: Array, camera: Camera) -> NDArray[np.float32]:
+    """Cast depth to the first box along each ray of a small image (at most `RAYS_PER_SIDE` pixels along a side).
+
+    Parameters
+    ----------
+    center, size : (n, 3) float64, metres
+    rotation : (n, 3, 3) float64
+
+    Returns
+    -------
+    (h, w) float32, metres along the camera's z axis, infinite where no box is
+    """
+    casts = _casts(center, size, rotation, box_corners(center, size, rotation), camera)
+    return _first_boxes(casts, camera)[0]
+
+
 def see_boxes(
     center: Array,
     size: Array,
@@ -208,7 +252,8 @@ def _casts(center: Array, size: Array, rotation: Array, corners: Array, camera: 
         origin = (own @ (pose[:3, 3] - center[row]).astype(np.float32))[:, None, None]
         half = (size[row] / 2).astype(np.float32)[:, None, None]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            speed = 1 / np.tensordot(own, direction[:, *window], 1)
+            along = np.tensordot(own, direction[:, *window], 1)
+            speed = 1 / np.where(np.abs(along) < PARALLEL, np.float32(PARALLEL), along)
             middle, reach = -origin * speed, half * np.abs(speed)
             enter, leave = (middle - reach).max(axis=0), (middle + reach).min(axis=0)
             hit = (enter <= leave) & (leave > NEAR_M)

@@ -3,7 +3,7 @@ import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError
-from qa_engine.frame_sampling import METHODS, sample_frames, uniform
+from qa_engine.frame_sampling import sample_frames, uniform
 from qa_engine.ingest import ingest
 from qa_engine.store import Store
 from qa_engine.tableio import TableError, table_metadata, write_table
@@ -87,12 +87,11 @@ def test_sampling_refuses_what_it_cannot_do(store, write_vsi, vsi_entry, tmp_pat
 
 @pytest.mark.parametrize("n_frames", [1, 2, 5, 31, 32, 33, 100, 999])
 @pytest.mark.parametrize("n", [1, 2, 8, 32])
-def test_every_method_gives_ascending_frames_without_repeats(n_frames, n):
-    for method in METHODS.values():
-        chosen = method(n_frames, n).tolist()
-        assert chosen == sorted(set(chosen))
-        assert len(chosen) == min(n, n_frames)
-        assert 0 <= chosen[0] <= chosen[-1] < n_frames
+def test_uniform_gives_ascending_frames_without_repeats(n_frames, n):
+    chosen = uniform(n_frames, n).tolist()
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) == min(n, n_frames)
+    assert 0 <= chosen[0] <= chosen[-1] < n_frames
 
 
 def test_uniform_gaps_differ_by_at_most_one():

@@ -45,16 +45,24 @@ def sample_frames(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     *,
     frames: Annotated[int, typer.Option(min=1, help="Frames per scene; a scene with fewer keeps all of its own.")],
-    method: Annotated[str, typer.Option(help="uniform = even steps from the first to the last frame.")] = "uniform",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="uniform = even steps; coverage = see most of the room; query = see what --questions ask about."
+        ),
+    ] = "uniform",
+    questions: Annotated[Path | None, typer.Option(help="For query: file or folder of questions.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Make a frame set again that exists.")] = False,
 ) -> None:
     """Choose the frames of each scene that a model sees, and write them to the store's `frame_sets`."""
     from qa_engine.frame_sampling import sample_frames as run
     from qa_engine.store import Store
 
-    report = run(Store(store), method=method, n=frames, force=force)
+    report = run(Store(store), method=method, n=frames, questions=questions, force=force)
     if report.n_short:
         typer.echo(f"{report.n_short} scenes have fewer than {frames} frames and keep all of theirs.", err=True)
+    if report.n_blind:
+        typer.echo(f"{report.n_blind} scenes give '{method}' nothing to go by and get frames at even steps.", err=True)
     if report.n_without_frames:
         typer.echo(f"{report.n_without_frames} scenes have no frames and get no row.", err=True)
     typer.echo(
