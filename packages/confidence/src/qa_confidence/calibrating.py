@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from qa_confidence.arrays import check_unit
+from qa_confidence.arrays import Labels, check_unit
 from qa_confidence.calibrators import Calibrator, fit_calibrator
 from qa_confidence.difficulty import (
     PROFILES,
@@ -79,7 +79,7 @@ def scored_pairs(confidence: pl.DataFrame, *, column: str) -> pl.DataFrame:
         raise QAConfidenceError(
             f"No row has both {column} and a score. Score the predictions ('qa-eval score') and pass --scores."
         )
-    ids = pairs["question_id"].to_list()
+    ids = pairs["question_id"]
     check_unit(column, pairs["value"].to_numpy(), ids=ids)
     check_unit("score", pairs["score"].to_numpy(), ids=ids)
     return pairs
@@ -114,7 +114,7 @@ def fit_table(
         used["score"].to_numpy(),
         method=method,
         group=group_names(used, grouping, questions),
-        cluster=used["scene_name"].to_numpy(),
+        cluster=column_labels(used["scene_name"]),
         seed=seed,
         context=context,
     )
@@ -127,7 +127,7 @@ def fit_table(
             alpha=alpha,
             beta=beta,
             delta=delta,
-            cluster=held["scene_name"].to_numpy() if unit == "scene" else None,
+            cluster=column_labels(held["scene_name"]) if unit == "scene" else None,
         )
         context = {**context, "risk_control": asdict(certificate)}
         fitted = Calibrator(fitted.method, fitted.pooled, fitted.levels, fitted.data, context)
@@ -153,14 +153,13 @@ def apply_table(
             )
         rows = result.filter(pl.col(column).is_not_null())
         group = group_names(rows, calibrator.context["grouping"], questions)
-        values = check_unit(column, rows[column].to_numpy(), ids=rows["question_id"].to_list())
-        new = pl.DataFrame(
-            {
-                "row": rows["row"],
-                "confidence": pl.Series(calibrator.predict(values, group=group), dtype=pl.Float64),
-                "calibrator_id": pl.Series([calibrator.id] * len(rows), dtype=pl.String),
-                "group": pl.Series(calibrator.group_used(group, len(rows)), dtype=pl.String),
-            }
+        values = check_unit(column, rows[column].to_numpy(), ids=rows["question_id"])
+        used = calibrator.groups_used(group, len(rows))
+        new = rows.select(
+            "row",
+            confidence=pl.Series(calibrator.predict(values, group=group), dtype=pl.Float64),
+            calibrator_id=pl.lit(calibrator.id),
+            group=pl.Series(used.names, dtype=pl.String).gather(used.code),
         )
         result = result.update(new, on="row", how="left")
     return result.drop("row")
@@ -232,10 +231,8 @@ def suspects(current: pl.DataFrame, previous: pl.DataFrame) -> pl.Series:
     return found[0].join(earlier, on=["question_id", "round"], how="semi")["question_id"].unique().sort()
 
 
-def group_names(
-    frame: pl.DataFrame, grouping: str, questions: pl.DataFrame | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]] | None:
-    """Group names of every row, (n, levels), or None without groups."""
+def group_names(frame: pl.DataFrame, grouping: str, questions: pl.DataFrame | None) -> tuple[Labels, ...] | None:
+    """Group names of every row per level, or None without groups."""
     if grouping not in GROUPINGS:
         raise unknown_name("grouping", grouping, GROUPINGS)
     levels = GROUPINGS[grouping]
@@ -249,7 +246,13 @@ def group_names(
         unknown = frame.filter(pl.col("answer_type").is_null())
         if len(unknown):
             raise QAConfidenceError(f"Questions without an answer type: {unknown['question_id'].head(5).to_list()}.")
-    return np.stack([frame[name].to_numpy() for name in levels], axis=1).astype(object)
+    return tuple(column_labels(frame[name]) for name in levels)
+
+
+def column_labels(column: pl.Series) -> Labels:
+    """Give numbers to the texts of a column without nulls."""
+    names = column.unique().sort()
+    return Labels(tuple(names.to_list()), column.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64))
 
 
 def _parts(pairs: pl.DataFrame, split: SceneSplit) -> pl.Series:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qa_confidence.arrays import Floats, check_rows, check_unit, codes_of
+from qa_confidence.arrays import Floats, Labels, Ranks, check_rows, check_unit, labels_of
 from qa_confidence.errors import InputError
-from qa_confidence.metrics.cells import rank_codes, sums
+from qa_confidence.metrics.cells import rank_cells, sums
 
 LABELS = ("easy", "frontier", "hard", "suspect")
 """The closed list of labels."""
@@ -59,7 +59,7 @@ def threshold_labels(confidence: ArrayLike, *, easy: float = PAPER_EASY, hard: f
 
 
 def quantile_labels(
-    confidence: ArrayLike, *, group: ArrayLike, easy: float = QUANTILE_EASY, hard: float = QUANTILE_HARD
+    confidence: ArrayLike, *, group: ArrayLike | Labels, easy: float = QUANTILE_EASY, hard: float = QUANTILE_HARD
 ) -> NDArray[np.str_]:
     """Label by rank within a group: easy above the `easy` quantile, hard below the `hard` one.
 
@@ -72,11 +72,11 @@ def quantile_labels(
     ['hard', 'frontier', 'frontier', 'easy']
     """
     values = check_unit("confidence", confidence)
-    _, groups = codes_of(group, len(values), name="group")
+    groups = labels_of(group, len(values), name="group").code
     labels = np.full(len(values), "frontier")
     for code in range(int(groups.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups == code)
-        rank, n = rank_codes(values[rows], np.ones(len(rows)))
+        rank, n = rank_cells(Ranks.of(values[rows]), np.ones(len(rows)))
         mass = sums(rank, np.ones(len(rows)), n)
         share = ((np.cumsum(mass) - mass / 2) / len(rows))[rank]
         labels[rows] = np.where(share > easy, "easy", np.where(share < hard, "hard", "frontier"))
@@ -141,7 +141,7 @@ def certify(
     alpha: float = 0.1,
     beta: float = 0.3,
     delta: float = 0.1,
-    cluster: ArrayLike | None = None,
+    cluster: ArrayLike | Labels | None = None,
 ) -> Certificate:
     """Choose difficulty thresholds by Learn-then-Test with the Hoeffding-Bentkus p-value.
 
@@ -175,7 +175,7 @@ def certify(
         if not 0 < value < 1:
             raise InputError(f"{name} must lie between 0 and 1, found {value}.")
     rows = check_rows(confidence, score)
-    scene = None if cluster is None else codes_of(cluster, len(rows.score), name="cluster")[1]
+    scene = None if cluster is None else labels_of(cluster, len(rows.score), name="cluster").code
     loss = 1 - rows.score
     easy = _search([rows.confidence >= t for t in THRESHOLDS], loss, scene, alpha, delta)
     hard_candidates = [round(1 - t, 6) for t in THRESHOLDS if t > 0.5]

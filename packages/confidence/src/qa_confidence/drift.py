@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from qa_confidence.arrays import Floats, check_unit, codes_of
+from qa_confidence.arrays import Floats, Labels, check_unit, labels_of
 from qa_confidence.calibrators import Calibrator, fit_calibrator
+from qa_confidence.calibrators.artefact import Groups, group_columns
 from qa_confidence.errors import InputError, QAConfidenceError
 from qa_confidence.metrics import Estimate, bootstrap, paired_bootstrap
 from qa_confidence.metrics.cells import sums
@@ -166,8 +167,8 @@ def refit_verdict(
     value: ArrayLike,
     score: ArrayLike,
     *,
-    cluster: ArrayLike,
-    group: ArrayLike | None = None,
+    cluster: ArrayLike | Labels,
+    group: Groups | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> RefitVerdict:
@@ -187,24 +188,27 @@ def refit_verdict(
     """
     c = check_unit("value", value)
     s = check_unit("score", score)
-    _, scene = codes_of(cluster, len(c), name="cluster")
+    scene = labels_of(cluster, len(c), name="cluster").code
     n_scenes = int(scene.max(initial=-1)) + 1
     half = (np.random.default_rng(seed).permutation(n_scenes) % 2)[scene]
-    names = None if group is None else np.asarray(group, dtype=object)
-    before = old.predict(c, group=names)
+    levels = None if group is None else tuple(group_columns(group, len(c)))
+    before = old.predict(c, group=levels)
     after = before.copy()
     if n_scenes > 1:
         for part in (0, 1):
             fit, use = half != part, half == part
+            train, test = (
+                None if levels is None else tuple(level.take(rows) for level in levels) for rows in (fit, use)
+            )
             new = fit_calibrator(
                 c[fit],
                 s[fit],
                 method=old.method,
-                group=None if names is None or not old.levels else names[fit],
+                group=train if old.levels else None,
                 cluster=scene[fit],
                 seed=seed,
             )
-            after[use] = new.predict(c[use], group=None if names is None else names[use])
+            after[use] = new.predict(c[use], group=test)
     gain = paired_bootstrap(before, after, s, metric="cross_entropy", cluster=scene, resamples=resamples, seed=seed)
     return RefitVerdict(gain, None if np.isnan(gain.low) else bool(gain.low > 0))
 
@@ -251,7 +255,7 @@ def order_bias(
     y = check_unit("training_time", training_time) - check_unit("frozen", frozen)
     if x.shape != y.shape or len(x) < 2 or not np.all(np.isfinite(x)) or np.ptp(x) == 0:
         raise InputError("Order bias needs at least two rows, of different steps, with one finite step each.")
-    codes = np.arange(len(x)) if cluster is None else codes_of(cluster, len(x), name="cluster")[1]
+    codes = np.arange(len(x)) if cluster is None else labels_of(cluster, len(x), name="cluster").code
     n_clusters = int(codes.max()) + 1
     parts = np.stack([sums(codes, column, n_clusters) for column in (np.ones(len(x)), x, y, x * x, x * y)], axis=1)
     share = np.full(n_clusters, 1 / n_clusters)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from qa_confidence import CALIBRATORS, Calibrator, InputError, QAConfidenceError, ece, fit_calibrator
+from qa_confidence.arrays import labels_of
 from qa_confidence.calibrators.base import logit, sigmoid
 from qa_confidence.calibrators.grouped import MIN_GROUP_ROWS
 from qa_confidence.calibrators.isotonic import pool_adjacent_violators
@@ -148,9 +149,24 @@ def test_two_levels_fall_back_to_the_nearest_known_parent():
     fitted = fit_calibrator(np.full(4000, 0.5), s, group=group, cluster=np.arange(4000) // 40)
     value = fitted.predict([0.5] * 3, group=[("number", "new"), ("choice", "new"), ("new", "new")])
     np.testing.assert_allclose(value, [0.2, 0.8, 0.5], atol=0.03)
-    assert fitted.group_used([("number", "new"), ("number", "size")], 2) == ["number", "number/size"]
+    used = fitted.groups_used([("number", "new"), ("number", "size")], 2)
+    assert [used.names[i] for i in used.code] == ["number", "number/size"]
     with pytest.raises(InputError, match="2 group levels"):
         fitted.predict([0.5], group=["number"])
+
+
+def test_shared_labels_give_what_the_names_give():
+    rng = np.random.default_rng(1)
+    c, s = rng.random(600), rng.random(600).round(1)
+    names = np.array(["size", "left", "room"], dtype=object)[rng.integers(0, 3, 600)]
+    labels = labels_of(names, 600, name="group")
+    scene = np.arange(600) % 20
+    by_name = fit_calibrator(c, s, group=names, cluster=scene)
+    assert fit_calibrator(c, s, group=(labels,), cluster=labels_of(scene, 600, name="cluster")) == by_name
+    kept = names != "left"
+    subset = fit_calibrator(c[kept], s[kept], group=(labels.take(kept),))
+    assert subset.levels[0].names == ("room", "size")
+    assert subset == fit_calibrator(c[kept], s[kept], group=names[kept])
 
 
 def test_small_groups_get_no_isotonic_map_of_their_own():

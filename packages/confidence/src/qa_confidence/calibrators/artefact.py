@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qa_confidence.arrays import Floats, Ints, check_rows, check_unit, codes_of
+from qa_confidence.arrays import Floats, Ints, Labels, check_rows, check_unit, labels_of
 from qa_confidence.calibrators.base import CalibrationMap
 from qa_confidence.calibrators.grouped import MAX_FOLDS, MIN_GROUP_ROWS, Level, Nesting, fit_levels
 from qa_confidence.calibrators.registry import CALIBRATORS
@@ -22,6 +22,9 @@ FORMAT = "qa-confidence calibrator"
 VERSION = 1
 SEPARATOR = "/"
 POOLED = "(pooled)"
+
+Groups = ArrayLike | tuple[Labels, ...]
+"""Group names: (n,), (n, levels), or one `Labels` per level, from coarse to fine."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Calibrator:
         """Hash of the JSON form, 16 hexadecimal digits."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
-    def predict(self, confidence: ArrayLike, *, group: ArrayLike | None = None) -> Floats:
+    def predict(self, confidence: ArrayLike, *, group: Groups | None = None) -> Floats:
         """Map confidence to expected score.
 
         Parameters
@@ -64,18 +67,13 @@ class Calibrator:
             rows use the pooled map.
         """
         c = check_unit("confidence", confidence)
-        names, code = self._resolve(group, len(c))
+        used = self.groups_used(group, len(c))
         result = np.empty(len(c))
         lookup = self._maps()
-        for i, name in enumerate(names):
-            here = code == i
+        for i, name in enumerate(used.names):
+            here = np.flatnonzero(used.code == i)
             result[here] = lookup[name].predict(c[here])
         return np.clip(result, 0.0, 1.0)
-
-    def group_used(self, group: ArrayLike | None, n: int) -> list[str]:
-        """Name the group whose map each row gets, `(pooled)` where none was seen."""
-        names, code = self._resolve(group, n)
-        return [names[i] for i in code]
 
     def _maps(self) -> dict[str, CalibrationMap]:
         maps: dict[str, CalibrationMap] = {POOLED: self.pooled}
@@ -83,10 +81,10 @@ class Calibrator:
             maps |= dict(zip(level.names, level.maps, strict=True))
         return maps
 
-    def _resolve(self, group: ArrayLike | None, n: int) -> tuple[list[str], Ints]:
-        """Find the finest known group of every row."""
+    def groups_used(self, group: Groups | None, n: int) -> Labels:
+        """Name the group whose map each of n rows gets: the finest that was seen, `(pooled)` where none was."""
         if group is None or not self.levels:
-            return [POOLED], np.zeros(n, dtype=np.int64)
+            return Labels((POOLED,), np.zeros(n, dtype=np.int64))
         columns = group_columns(group, n)
         if len(columns) != len(self.levels):
             raise InputError(f"The calibrator has {len(self.levels)} group levels, found {len(columns)}.")
@@ -96,7 +94,9 @@ class Calibrator:
         for parts in paths.parts:
             candidates = [SEPARATOR.join(parts[:depth]) for depth in range(len(parts), 0, -1)]
             used.append(next((name for name in candidates if name in known), POOLED))
-        return used, paths.code
+        names = sorted(set(used))
+        index = {name: i for i, name in enumerate(names)}
+        return Labels(tuple(names), np.array([index[name] for name in used], dtype=np.int64)[paths.code])
 
     def to_json(self) -> str:
         """Write as JSON text; equal calibrators give equal text.
@@ -175,8 +175,8 @@ def fit_calibrator(
     score: ArrayLike,
     *,
     method: str = "platt",
-    group: ArrayLike | None = None,
-    cluster: ArrayLike | None = None,
+    group: Groups | None = None,
+    cluster: ArrayLike | Labels | None = None,
     sample_weight: ArrayLike | None = None,
     strength: float | None = None,
     min_group_rows: int = MIN_GROUP_ROWS,
@@ -218,7 +218,7 @@ def fit_calibrator(
     n = len(rows.score)
     columns = None if group is None else group_columns(group, n)
     nesting = [] if columns is None else _nest(columns)
-    cluster_code = np.arange(n) if cluster is None else codes_of(cluster, n, name="cluster")[1]
+    cluster_code = np.arange(n) if cluster is None else labels_of(cluster, n, name="cluster").code
     n_clusters = int(cluster_code.max()) + 1
     order = np.random.default_rng(seed).permutation(n_clusters)
     fold = (order % min(MAX_FOLDS, n_clusters))[cluster_code]
@@ -237,42 +237,47 @@ def fit_calibrator(
     return Calibrator(method, pooled, tuple(levels), data, dict(context or {}))
 
 
-def group_columns(group: ArrayLike, n: int) -> list[tuple[list[str], Ints]]:
-    """Check group names and give the names and codes of every level."""
+def group_columns(group: Groups, n: int) -> list[Labels]:
+    """Check group names and give them numbers on every level."""
+    if isinstance(group, tuple) and all(isinstance(level, Labels) for level in group):
+        return [labels_of(level, n, name="group") for level in group]
     array = np.asarray(group, dtype=object)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[0] != n or array.shape[1] < 1:
         raise InputError(f"group must have shape ({n},) or ({n}, levels), found {array.shape}.")
-    return [codes_of(column, n, name="group") for column in array.T]
+    return [labels_of(column, n, name="group") for column in array.T]
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Different paths through the levels: their parts, the first row of each, and the path of every row."""
+    """Different paths through the levels: their parts, one row of each, and the path of every row."""
 
     parts: list[list[str]]
-    first: Ints
+    row: Ints
     code: Ints
 
 
-def _paths(columns: list[tuple[list[str], Ints]]) -> Paths:
+def _paths(columns: list[Labels]) -> Paths:
     """Find the different combinations of group names over the levels."""
-    joint = columns[0][1]
-    for names, code in columns[1:]:
-        joint = joint * len(names) + code
-    _, first, code = np.unique(joint, return_index=True, return_inverse=True)
-    parts = [[names[level[i]] for names, level in columns] for i in first]
-    return Paths(parts, first.astype(np.int64), code.astype(np.int64))
+    code = columns[0].code
+    if len(columns) > 1:
+        for level in columns[1:]:
+            code = code * len(level.names) + level.code
+        code = np.unique(code, return_inverse=True)[1]
+    row = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
+    row[code] = np.arange(len(code))
+    parts = [[level.names[level.code[i]] for level in columns] for i in row]
+    return Paths(parts, row, code)
 
 
-def _nest(columns: list[tuple[list[str], Ints]]) -> list[Nesting]:
+def _nest(columns: list[Labels]) -> list[Nesting]:
     """Find the groups of every level and their parents."""
     levels: list[Nesting] = []
-    above = np.zeros(len(columns[0][1]), dtype=np.int64)
+    above = np.zeros(len(columns[0].code), dtype=np.int64)
     for depth in range(1, len(columns) + 1):
         paths = _paths(columns[:depth])
         names = tuple(SEPARATOR.join(parts) for parts in paths.parts)
-        levels.append(Nesting(names, paths.code, above[paths.first]))
+        levels.append(Nesting(names, paths.code, above[paths.row]))
         above = paths.code
     return levels

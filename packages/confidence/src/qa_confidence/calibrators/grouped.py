@@ -154,16 +154,16 @@ def _choose(
     losses = np.zeros(len(STRENGTHS))
     above = _ancestors(nesting)
     for held in range(n_folds):
-        train, test = part != held, cells.take(part == held, group, n_groups)
-        pooled_cells = cells.take(train, np.zeros(len(group), dtype=np.int64), 1)
+        train, test = part != held, cells.regrouped(part == held, group, n_groups)
+        pooled_cells = cells.regrouped(train, np.zeros(len(group), dtype=np.int64), 1)
         if not len(pooled_cells.weight) or not len(test.weight):
             continue
         theta = fit_groups(family, pooled_cells, identity_prior(family, 1))
         for depth, strength in enumerate(strengths):
             step = nesting[depth]
-            level = cells.take(train, above[depth][group], len(step.names))
+            level = cells.regrouped(train, above[depth][group], len(step.names))
             theta = _fit_level(family, level, theta[step.parent], strength)
-        level = cells.take(train, group, n_groups)
+        level = cells.regrouped(train, group, n_groups)
         for k, strength in enumerate(STRENGTHS):
             losses[k] += group_loss(family, test, _fit_level(family, level, theta[finest.parent], strength))
     return float(STRENGTHS[int(np.argmin(losses))])

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from qa_confidence.arrays import Floats, Rows
-from qa_confidence.metrics.cells import rank_codes, sums
+from qa_confidence.metrics.cells import rank_cells, sums
 
 HISTOGRAM_BINS = 15
 PSEUDO_ROWS = 1.0
@@ -29,7 +29,7 @@ class HistogramMap:
     @classmethod
     def fit(cls, rows: Rows) -> Self:
         """Average the scores of each bin."""
-        code, n = rank_codes(rows.confidence, rows.weight, max_cells=HISTOGRAM_BINS)
+        code, n = rank_cells(rows.confidence_ranks, rows.weight, max_cells=HISTOGRAM_BINS)
         present, code = np.unique(code, return_inverse=True)
         n = len(present)
         low = np.full(n, np.inf)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from qa_confidence.arrays import Floats, Rows
-from qa_confidence.metrics.cells import rank_codes, sums
+from qa_confidence.arrays import Floats, Ranks, Rows
+from qa_confidence.metrics.cells import rank_cells, sums
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class IsotonicMap:
     def fit(cls, rows: Rows) -> Self:
         """Fit by pooling adjacent violators."""
         used = rows.weight > 0
-        code, n = rank_codes(rows.confidence[used], rows.weight[used])
+        code, n = rank_cells(Ranks.of(rows.confidence[used]), rows.weight[used])
         weight = sums(code, rows.weight[used], n)
         x = sums(code, (rows.weight * rows.confidence)[used], n) / weight
         y = sums(code, (rows.weight * rows.score)[used], n) / weight

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qa_confidence.arrays import Floats, Ints, Rows
 from qa_confidence.calibrators.base import sigmoid
-from qa_confidence.metrics.cells import rank_codes, sums
+from qa_confidence.metrics.cells import rank_cells, sums
 
 MAX_STEPS = 60
 TOLERANCE = 1e-10
@@ -75,21 +75,36 @@ class GroupCells:
 
     Attributes
     ----------
-    group : (m,) int64
+    group, rank : (m,) int64
+        No two cells have both in common.
     confidence, weight, hits : (m,) float64
         Mean confidence, summed weight, and summed weight times score.
-    n_groups : int
+    n_groups, n_ranks : int
     """
 
     group: Ints
+    rank: Ints
     confidence: Floats
     weight: Floats
     hits: Floats
     n_groups: int
+    n_ranks: int
 
-    def take(self, keep: NDArray[np.bool_], group: Ints, n_groups: int) -> GroupCells:
-        """Select cells and number their groups anew."""
-        return GroupCells(group[keep], self.confidence[keep], self.weight[keep], self.hits[keep], n_groups)
+    @classmethod
+    def of_sums(cls, weight: Floats, confidence: Floats, hits: Floats, *, n_groups: int) -> GroupCells:
+        """Build from sums over (group, rank) in that order: weight, weight times confidence, weight times score."""
+        full = np.flatnonzero(weight > 0)
+        n_ranks = len(weight) // n_groups
+        mean = confidence[full] / weight[full]
+        return cls(full // n_ranks, full % n_ranks, mean, weight[full], hits[full], n_groups, n_ranks)
+
+    def regrouped(self, keep: NDArray[np.bool_], group: Ints, n_groups: int) -> GroupCells:
+        """Put the kept cells into other groups, which makes cells of equal rank one."""
+        key = group[keep] * self.n_ranks + self.rank[keep]
+        weight = self.weight[keep]
+        columns = (weight, weight * self.confidence[keep], self.hits[keep])
+        total = [sums(key, column, n_groups * self.n_ranks) for column in columns]
+        return GroupCells.of_sums(*total, n_groups=n_groups)
 
 
 @dataclass(frozen=True)
@@ -102,13 +117,10 @@ class Prior:
 
 def compress(rows: Rows, group: Ints, n_groups: int, *, max_cells: int = FIT_CELLS) -> GroupCells:
     """Sum rows into cells; equal confidences of one group always share a cell."""
-    code, n_cells = rank_codes(rows.confidence, rows.weight, max_cells=max_cells)
+    code, n_cells = rank_cells(rows.confidence_ranks, rows.weight, max_cells=max_cells)
     key = group * n_cells + code
-    size = n_groups * n_cells
-    weight = sums(key, rows.weight, size)
-    full = np.flatnonzero(weight > 0)
-    mean = sums(key, rows.weight * rows.confidence, size)[full] / weight[full]
-    return GroupCells(full // n_cells, mean, weight[full], sums(key, rows.weight * rows.score, size)[full], n_groups)
+    columns = (rows.weight, rows.weight * rows.confidence, rows.weight * rows.score)
+    return GroupCells.of_sums(*(sums(key, column, n_groups * n_cells) for column in columns), n_groups=n_groups)
 
 
 def identity_prior(family: type[ParametricMap], n_groups: int) -> Prior:

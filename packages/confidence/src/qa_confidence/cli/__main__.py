@@ -1,5 +1,6 @@
-"""`python -m qa_confidence.cli`."""
+"""The command line as `python -m qa_confidence.cli`."""
 
 from qa_confidence.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qa_confidence.arrays import Floats, Ints, Rows, check_rows, codes_of
+from qa_confidence.arrays import Floats, Ints, Labels, Rows, check_rows, labels_of
 from qa_confidence.errors import InputError, unknown_name
 from qa_confidence.metrics.cells import MAX_RANK_CELLS, Metric
 from qa_confidence.metrics.ece import BinnedError
@@ -69,9 +69,11 @@ class ClusterBootstrap:
     resamples, seed : int
     """
 
-    def __init__(self, cluster: ArrayLike | None, *, n: int, resamples: int = RESAMPLES, seed: int = 0) -> None:
+    def __init__(
+        self, cluster: ArrayLike | Labels | None, *, n: int, resamples: int = RESAMPLES, seed: int = 0
+    ) -> None:
         rng = np.random.default_rng(seed)
-        codes: Ints = np.arange(n) if cluster is None else codes_of(cluster, n, name="cluster")[1]
+        codes: Ints = np.arange(n) if cluster is None else labels_of(cluster, n, name="cluster").code
         self.n_found = int(codes.max()) + 1 if n else 0
         if self.n_found > MAX_CLUSTERS:
             codes = (rng.permutation(self.n_found) % MAX_CLUSTERS)[codes]
@@ -129,7 +131,7 @@ def bootstrap(
     score: ArrayLike,
     *,
     metric: str | Metric = "ece",
-    cluster: ArrayLike | None = None,
+    cluster: ArrayLike | Labels | None = None,
     resamples: int = RESAMPLES,
     level: float = 0.95,
     interval: Interval = "percentile",
@@ -169,7 +171,7 @@ def paired_bootstrap(
     score: ArrayLike,
     *,
     metric: str | Metric = "cross_entropy",
-    cluster: ArrayLike | None = None,
+    cluster: ArrayLike | Labels | None = None,
     resamples: int = RESAMPLES,
     level: float = 0.95,
     seed: int = 0,
@@ -199,7 +201,7 @@ def evaluate(
     score: ArrayLike,
     *,
     metrics: Mapping[str, Metric] | None = None,
-    cluster: ArrayLike | None = None,
+    cluster: ArrayLike | Labels | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Estimate]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qa_confidence.arrays import Floats, Ints, Rows
+from qa_confidence.arrays import Floats, Ints, Ranks, Rows
 
 MAX_RANK_CELLS = 512
 """Confidence ranks that a bootstrap tells apart; the point estimate tells all apart."""
@@ -78,19 +78,17 @@ def one_cell(*columns: Floats) -> Cells:
     return Cells(np.arange(n), np.zeros(n, dtype=np.int64), np.stack(columns), 1)
 
 
-def rank_codes(values: Floats, weight: Floats, *, max_cells: int | None = None) -> tuple[Ints, int]:
-    """Give the values numbers in increasing order; equal values share a cell.
+def rank_cells(ranks: Ranks, weight: Floats, *, max_cells: int | None = None) -> tuple[Ints, int]:
+    """Give the cell of every row in order of its rank, and how many cells there are; equal values share a cell.
 
     With more different values than `max_cells`, neighbours are put together into cells of about equal weight.
     """
-    unique, codes = np.unique(values, return_inverse=True)
-    codes = codes.astype(np.int64)
-    if max_cells is None or len(unique) <= max_cells:
-        return codes, len(unique)
-    mass = sums(codes, weight, len(unique))
+    if max_cells is None or ranks.n_different <= max_cells:
+        return ranks.code, ranks.n_different
+    mass = sums(ranks.code, weight, ranks.n_different)
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
     cell = np.minimum((middle * max_cells).astype(np.int64), max_cells - 1)
-    return cell[codes], max_cells
+    return cell[ranks.code], max_cells
 
 
 def sums(codes: Ints, values: Floats, n_cells: int) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from qa_confidence.arrays import Floats, Ints, Rows, check_rows
 from qa_confidence.errors import InputError
-from qa_confidence.metrics.cells import Cells, Metric, rank_codes, ratio, sums
+from qa_confidence.metrics.cells import Cells, Metric, rank_cells, ratio, sums
 
 BINS = 10
 
@@ -30,7 +30,7 @@ def equal_width_codes(confidence: Floats, bins: int) -> Ints:
 
 def equal_mass_codes(rows: Rows, bins: int) -> Ints:
     """Put every row into bin floor(bins * q), q the mean rank of its tied rows divided by n; ties stay together."""
-    ranks, n_ranks = rank_codes(rows.confidence, rows.weight)
+    ranks, n_ranks = rank_cells(rows.confidence_ranks, rows.weight)
     mass = sums(ranks, rows.weight, n_ranks)
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
     return np.minimum((middle * bins).astype(np.int64), bins - 1)[ranks]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qa_confidence.arrays import Floats, Rows, check_rows
-from qa_confidence.metrics.cells import Cells, Metric, rank_codes, ratio
+from qa_confidence.metrics.cells import Cells, Metric, rank_cells, ratio
 
 MAX_LEVELS = 1000
 
@@ -22,7 +22,7 @@ class Auroc(Metric):
 
     def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:
         """Put the rows into cells."""
-        codes, n_cells = rank_codes(rows.confidence, rows.weight, max_cells=max_cells)
+        codes, n_cells = rank_cells(rows.confidence_ranks, rows.weight, max_cells=max_cells)
         positive = (rows.score >= self.threshold).astype(np.float64)
         return Cells(np.arange(len(codes)), codes, np.stack([positive, 1 - positive]), n_cells)
 
@@ -60,8 +60,8 @@ def somers_d(confidence: ArrayLike, score: ArrayLike) -> float:
     0.666667
     """
     rows = check_rows(confidence, score)
-    code, n_cells = rank_codes(rows.confidence, rows.weight)
-    level, n_levels = rank_codes(rows.score, rows.weight, max_cells=MAX_LEVELS)
+    code, n_cells = rank_cells(rows.confidence_ranks, rows.weight)
+    level, n_levels = rank_cells(rows.score_ranks, rows.weight, max_cells=MAX_LEVELS)
     order = np.argsort(level, kind="stable")
     borders = np.searchsorted(level[order], np.arange(n_levels + 1))
     lower = np.zeros(n_cells)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qa_confidence.arrays import Floats, Rows, check_rows
-from qa_confidence.metrics.cells import Cells, Metric, rank_codes, ratio
+from qa_confidence.metrics.cells import Cells, Metric, rank_cells, ratio
 
 
 class RiskMetric(Metric):
@@ -26,8 +26,8 @@ class RiskMetric(Metric):
 
     def cells(self, rows: Rows, *, max_cells: int | None = None) -> Cells:
         """Count answers and losses by falling confidence, and once more by falling score."""
-        by_confidence, first = rank_codes(-rows.confidence, rows.weight, max_cells=max_cells)
-        by_score, second = rank_codes(-rows.score, rows.weight, max_cells=max_cells)
+        by_confidence, first = rank_cells(rows.confidence_ranks.reversed(), rows.weight, max_cells=max_cells)
+        by_score, second = rank_cells(rows.score_ranks.reversed(), rows.weight, max_cells=max_cells)
         n = len(by_confidence)
         columns = np.zeros((4, 2 * n))
         columns[0, :n] = columns[2, n:] = 1.0

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from qa_confidence.arrays import Floats, check_rows
-from qa_confidence.calibrating import group_names
+from qa_confidence.calibrating import column_labels, group_names
 from qa_confidence.calibrators import CALIBRATORS, Calibrator, fit_calibrator
 from qa_confidence.difficulty import LABELS, Certificate, quantile_labels, threshold_labels
 from qa_confidence.drift import GroupDrift, RefitVerdict, drift, refit_verdict
@@ -120,7 +120,7 @@ def analyse(
         For groupings by answer type.
     """
     value, score = pairs["value"].to_numpy(), pairs["score"].to_numpy()
-    scene = pairs["scene_name"].to_numpy()
+    scene = column_labels(pairs["scene_name"])
     boot = ClusterBootstrap(scene, n=len(pairs), resamples=resamples, seed=seed)
     grouping = "none" if calibrator is None else calibrator.context.get("grouping", "none")
     group = group_names(pairs, grouping, questions)
@@ -198,13 +198,14 @@ def _methods(
         return {}
     result = {}
     train, test = group_names(fit_pairs, grouping, questions), group_names(pairs, grouping, questions)
+    scene = column_labels(fit_pairs["scene_name"])
     for method in CALIBRATORS:
         fitted = fit_calibrator(
             fit_pairs["value"].to_numpy(),
             fit_pairs["score"].to_numpy(),
             method=method,
             group=train,
-            cluster=fit_pairs["scene_name"].to_numpy(),
+            cluster=scene,
             seed=seed,
         )
         mapped = fitted.predict(pairs["value"].to_numpy(), group=test)
@@ -214,17 +215,17 @@ def _methods(
 
 def _groups(pairs: pl.DataFrame, value: Floats, best: Floats, *, resamples: int, seed: int) -> list[GroupFigures]:
     figures = []
-    types = pairs["question_type"].to_numpy()
-    for name in pairs["question_type"].unique().sort():
-        here = np.flatnonzero(types == name)
-        rows = pairs[here]
-        score, scene = rows["score"].to_numpy(), rows["scene_name"].to_numpy()
-        boot = ClusterBootstrap(scene, n=len(rows), resamples=resamples, seed=seed)
+    types, scene = column_labels(pairs["question_type"]), column_labels(pairs["scene_name"])
+    scores = pairs["score"].to_numpy()
+    for i, name in enumerate(types.names):
+        here = np.flatnonzero(types.code == i)
+        score = scores[here]
+        boot = ClusterBootstrap(scene.take(here), n=len(here), resamples=resamples, seed=seed)
         before, after = (Evaluator(check_rows(c[here], score), boot) for c in (value, best))
         figures.append(
             GroupFigures(
-                name=str(name),
-                n=len(rows),
+                name=name,
+                n=len(here),
                 n_scenes=boot.n_found,
                 mean_score=float(score.mean()),
                 before=before.estimate(METRICS["ece"]),
@@ -253,7 +254,7 @@ def _labels(
     best = value if mapped is None else mapped
     sets = {
         "paper": threshold_labels(value),
-        "quantile": quantile_labels(best, group=pairs["question_type"].to_numpy()),
+        "quantile": quantile_labels(best, group=column_labels(pairs["question_type"])),
     }
     if mapped is not None:
         sets["calibrated-paper"] = threshold_labels(mapped)
