@@ -37,6 +37,35 @@ def box_corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Arra
     return c[:, None] + ((signed[:, :, 0] + signed[:, :, 1]) + signed[:, :, 2])
 
 
+FACE_CORNERS = np.array(
+    [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], dtype=np.int64
+)
+"""Corners of the 6 faces, counter-clockwise seen from outside: those at -x, +x, -y, +y, -z and +z of the box."""
+
+
+def box_faces(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
+    """Faces of oriented boxes.
+
+    Parameters
+    ----------
+    center, size : (n, 3) float64, metres
+    rotation : (n, 3, 3) float64
+        Row i is the unit vector of box axis i in the world frame.
+
+    Returns
+    -------
+    (n, 6, 4, 3) float64, metres, world frame
+        Corners of each face in the order of `FACE_CORNERS`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> box_faces([[0, 0, 1]], [[2, 4, 2]], np.eye(3)[None])[0, 5, :, 2].tolist()
+    [2.0, 2.0, 2.0, 2.0]
+    """
+    return box_corners(center, size, rotation)[:, FACE_CORNERS]
+
+
 def box_bounds(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
     """Axis-aligned bounds of oriented boxes.
 
