@@ -48,7 +48,7 @@ def score(
 
     started = time.perf_counter()
     chosen, reader = find_benchmark(benchmark), find_parser(parser)
-    stored = read_answers(predictions, questions)
+    stored = read_answers(predictions, questions, benchmark=chosen)
     if ids is not None:
         stored = keep_ids(stored, read_ids(ids))
     if out is not None:

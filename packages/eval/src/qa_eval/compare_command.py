@@ -43,14 +43,16 @@ def compare_runs(a: Path, b: Path, *, seed: int = 0) -> tuple[Comparison, dict[s
     joined = tables[0].join(tables[1], on=KEYS, how="inner", suffix="_b", maintain_order="left")
     if joined.is_empty():
         raise QAEvalError(f"{a} and {b} share no question.")
+    benchmark = find_benchmark(str(names[0][0]))
     try:
         result = paired_difference(
             _scores(joined["score"]),
             _scores(joined["score_b"]),
             joined["question_type"].to_list(),
             joined["scene_name"].to_list(),
-            find_benchmark(str(names[0][0])).tasks,
+            benchmark.tasks,
             rng=np.random.default_rng(seed),
+            overall=benchmark.overall,
         )
     except ValueError as error:
         raise QAEvalError(f"{a} and {b}: {error}.") from error

@@ -1,26 +1,17 @@
-"""Read stored predictions and questions: JSONL, JSON or Parquet in VSI-Bench's names, or the workspace's tables.
-
-Only Parquet needs polars, so that scoring a JSONL file starts fast.
-"""
+"""Stored predictions, joined to their questions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qa_eval.benchmarks.base import Benchmark
 from qa_eval.errors import QAEvalError
+from qa_eval.files import Columns, need_columns, read_columns
 from qa_eval.scoring import Answers
-
-Columns = dict[str, list[Any]]
-"""Column name to values; all lists have one length."""
-
-PREDICTION_COLUMNS = (
-    *("question_id", "scene_name", "question_type", "run_id", "model_id", "runner", "round", "phase", "completion"),
-    *("frame_set_id", "prompt_id"),
-)
-"""Columns of the predictions table that scoring needs."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +38,9 @@ class StoredAnswers:
     repeated: int
 
 
-def read_answers(predictions: Path, questions: Path | None = None) -> StoredAnswers:
+def read_answers(
+    predictions: Path, questions: Path | None = None, *, benchmark: Benchmark | None = None
+) -> StoredAnswers:
     """Read predictions and join them to their questions, by id, where a questions file is given.
 
     Parameters
@@ -56,8 +49,10 @@ def read_answers(predictions: Path, questions: Path | None = None) -> StoredAnsw
         Rows with `id` and `prediction` (and `question_type`, `ground_truth` where `questions` is None), or the
         predictions table with `question_id` and `completion`.
     questions : Path, optional
-        Rows with `id`, `question_type`, `ground_truth`, or the questions table. Questions without a prediction become
-        rows without a score.
+        Rows with `id`, `question_type`, `ground_truth`, the questions table, or the file that the benchmark publishes.
+        Questions without a prediction become rows without a score.
+    benchmark : Benchmark, optional
+        Knows how its published file is read.
 
     Raises
     ------
@@ -65,21 +60,23 @@ def read_answers(predictions: Path, questions: Path | None = None) -> StoredAnsw
         A file is missing or malformed, or columns are missing.
     """
     rows = read_columns(predictions, "predictions")
-    is_table = "question_id" in rows
+    key = "question_id" if "question_id" in rows else "id"
+    text = "completion" if key == "question_id" and "completion" in rows else "prediction"
+    need_columns(rows, [key, text], predictions)
+    is_table = text == "completion"
     if is_table:
         rows = _own_answers(predictions, rows)
-    key, text = ("question_id", "completion") if is_table else ("id", "prediction")
-    _need(rows, [key, text], predictions)
     if questions is None:
         if "ground_truth" not in rows:
             raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
-        _need(rows, ["question_type"], predictions)
+        need_columns(rows, ["question_type"], predictions)
         source, order, unknown = rows, list(range(len(rows[key]))), []
         ids = rows[key]
     else:
-        source = read_columns(questions, "questions")
+        read = benchmark.read if benchmark else None
+        source = read_columns(questions, "questions") if read is None else read(Path(questions))
         question_key = "question_id" if "question_id" in source else "id"
-        _need(source, [question_key, "question_type", "ground_truth"], questions)
+        need_columns(source, [question_key, "question_type", "ground_truth"], questions)
         ids, order, source, unknown = _join(rows, key, source, question_key)
     options = source.get("options")
     scenes = source.get("scene_name")
@@ -89,6 +86,8 @@ def read_answers(predictions: Path, questions: Path | None = None) -> StoredAnsw
         ground_truth=[_text(value) for value in source["ground_truth"]],
         prediction=[None if i is None else _text(rows[text][i]) for i in order],
         options=[list(o) if o else None for o in options] if options is not None else None,
+        references=source.get("references"),
+        frames=_frames(source, rows, order),
         scene_name=[str(s) for s in scenes] if scenes is not None and None not in scenes else None,
     )
     columns = {name: [None if i is None else values[i] for i in order] for name, values in rows.items()}
@@ -128,7 +127,7 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
         raise QAEvalError(f"{len(missing)} of {len(ids)} listed ids have no row (first: {min(missing)}).")
     rows = [i for i, value in enumerate(found) if value in ids]
 
-    def take(values: list[Any] | None) -> list[Any] | None:
+    def take(values: Sequence[Any] | None) -> list[Any] | None:
         return None if values is None else [values[i] for i in rows]
 
     a = stored.answers
@@ -138,79 +137,12 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
         ground_truth=[a.ground_truth[i] for i in rows],
         prediction=[a.prediction[i] for i in rows],
         options=take(a.options),
+        references=take(a.references),
+        frames=take(a.frames),
         scene_name=take(a.scene_name),
     )
     columns = {name: [values[i] for i in rows] for name, values in stored.columns.items()}
     return StoredAnswers(answers, columns, stored.is_table, stored.unknown, len(rows) - len({found[i] for i in rows}))
-
-
-def read_columns(path: Path, table: str) -> Columns:
-    """Read a JSONL, JSON or Parquet file, or a folder with `<table>.parquet`, as columns.
-
-    Rows of JSON that lack a key get None there.
-
-    Raises
-    ------
-    QAEvalError
-        With the file, the line and the reason.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise QAEvalError(f"{path}: no such file or folder (expected {table}).")
-    if path.is_dir() or path.suffix == ".parquet":
-        return _read_parquet(path, table)
-    if path.suffix not in (".jsonl", ".ndjson", ".json"):
-        raise QAEvalError(f"{path}: expected .jsonl, .json or .parquet, found '{path.suffix or 'no suffix'}'.")
-    rows = _read_json_rows(path)
-    if not rows:
-        raise QAEvalError(f"{path}: no rows.")
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _read_json_rows(path: Path) -> list[dict[str, Any]]:
-    """Parse one object per line, or a list of objects."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QAEvalError(f"{path}: not readable as UTF-8 text ({error}).") from error
-    rows: list[Any] = []
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise QAEvalError(f"{path}: not valid JSON ({error}).") from error
-    else:
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                try:
-                    rows.append(json.loads(line))
-                except json.JSONDecodeError as error:
-                    raise QAEvalError(f"{path}: line {number} is not valid JSON ({error}).") from error
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise QAEvalError(f"{path}: row {number} is a {type(row).__name__}, expected an object.")
-    return rows
-
-
-def _read_parquet(path: Path, table: str) -> Columns:
-    """Read a Parquet file: the workspace's table where it has a question_id, else any columns."""
-    import polars as pl
-
-    from qa_eval.tableio import read_table, table_files
-    from qa_eval.tables import TABLES
-
-    files = table_files(path, table)
-    try:
-        names = list(pl.read_parquet_schema(files[0]))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise QAEvalError(f"{files[0]}: not a readable Parquet file ({error}).") from error
-    if "question_id" in names:
-        wanted = PREDICTION_COLUMNS if table == "predictions" else tuple(TABLES[table])
-        frame = read_table(path, table, TABLES[table], columns=[name for name in wanted if name in names])
-    else:
-        frame = pl.read_parquet(files)
-    return frame.to_dict(as_series=False)
 
 
 def _own_answers(path: Path, rows: Columns) -> Columns:
@@ -244,11 +176,14 @@ def _join(
     return aligned[question_key], [i for _, i in pairs], aligned, unknown
 
 
-def _need(columns: Columns, names: list[str], path: Path) -> None:
-    """Raise unless all columns are there."""
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise QAEvalError(f"{path}: expected {', '.join(missing)}; found {', '.join(columns) or 'nothing'}.")
+def _frames(source: Columns, rows: Columns, order: Sequence[int | None]) -> list[str | None] | None:
+    """Frames that each row was answered from: of the prediction where it says so, else of the question."""
+    for name in ("frame_set_id", "num_frames"):
+        if name in rows:
+            return [None if i is None or rows[name][i] is None else str(rows[name][i]) for i in order]
+        if name in source:
+            return [None if value is None else str(value) for value in source[name]]
+    return None
 
 
 def _text(value: object) -> str | None:

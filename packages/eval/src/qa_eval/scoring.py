@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa_eval.benchmarks.base import Benchmark
-from qa_eval.metrics.choice import factorize, fold_codes
-from qa_eval.metrics.mra import mean_relative_accuracy
+from qa_eval.metrics.choice import factorize
 from qa_eval.parsers.base import Parser
+from qa_eval.row_scores import SCORERS, Part, Table, is_letter
 
-T = TypeVar("T")
+METRICS = tuple(SCORERS)
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,10 @@ class Answers:
     options : list of (list of str or None), optional
         ``"A. text"`` per option; None for numbers.
     scene_name : list of str, optional
+    references : list of (list of str or None), optional
+        All right answers of a free-text question; without them `ground_truth` is the only one.
+    frames : list of str or None, optional
+        Frame set or number of frames of each row.
     """
 
     ids: list[str | int]
@@ -41,6 +44,8 @@ class Answers:
     prediction: list[str | None]
     options: list[list[str] | None] | None = None
     scene_name: list[str] | None = None
+    references: Sequence[Sequence[str] | None] | None = None
+    frames: list[str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,37 +96,31 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
     truths, truth_code = factorize(answers.ground_truth)
     texts, text_code = factorize(answers.prediction)
     truth_value = np.array([_to_float(truth) for truth in truths])
+    table = Table(types, type_code, truths, truth_code, truth_value, texts, text_code, answers.references)
 
-    is_choice = _choice_rows(answers, benchmark, types, type_code)
-    known = np.array([t in benchmark.metrics or benchmark.open_types for t in types], dtype=bool)[type_code]
+    metric = _metrics(answers, benchmark, types, type_code)
     has_prediction = np.array([text is not None for text in texts], dtype=bool)[text_code]
     has_truth = np.array([truth is not None for truth in truths], dtype=bool)[truth_code]
-    has_truth &= is_choice | ~np.isnan(truth_value)[truth_code]
-    usable = known & has_prediction & has_truth
+    has_truth &= (metric != METRICS.index("mra")) | ~np.isnan(truth_value)[truth_code]
+    usable = (metric >= 0) & has_prediction & has_truth
 
-    score = np.full(len(answers.ids), np.nan)
-    failed = np.zeros(len(answers.ids), dtype=bool)
-
-    choices = np.flatnonzero(usable & is_choice)
-    text = text_code[choices]
-    letters = _parse_used(parser.choice, texts, text)
-    codes: dict[str, int] = {}
-    hit = fold_codes(letters, codes)[text] == fold_codes(truths, codes)[truth_code[choices]]
-    score[choices] = hit
-    failed[choices] = ~(np.array([_is_letter(letter) for letter in letters], dtype=bool)[text] | hit)
-
-    numbers = np.flatnonzero(usable & ~is_choice)
-    text = text_code[numbers]
-    found = _parse_used(parser.number, texts, text)
-    value = np.array([math.nan if v is None else v for v in found], dtype=np.float64)[text]
-    truth = truth_value[truth_code[numbers]]
-    score[numbers] = mean_relative_accuracy(value, truth, zero_is_absolute=parser.zero_is_absolute)
-    failed[numbers] = ~np.isfinite(value)
+    n = len(answers.ids)
+    score, failed = np.full(n, np.nan), np.zeros(n, dtype=bool)
+    parts: list[tuple[NDArray[np.intp], Part]] = []
+    readers = [benchmark.reader(parser, name) for name in types]
+    for reader in dict.fromkeys(readers):
+        mine = usable & np.array([other is reader for other in readers], dtype=bool)[type_code]
+        for code, name in enumerate(METRICS):
+            rows = np.flatnonzero(mine & (metric == code))
+            if len(rows):
+                part = SCORERS[name](table, rows, reader, benchmark)
+                score[rows], failed[rows] = part.score, part.failed
+                parts.append((rows, part))
 
     def write_parsed() -> NDArray[np.object_]:
-        parsed = np.full(len(answers.ids), None, dtype=object)
-        parsed[choices] = np.array(letters, dtype=object)[text_code[choices]]
-        parsed[numbers] = [number_text(v) for v in value.tolist()]
+        parsed = np.full(n, None, dtype=object)
+        for rows, part in parts:
+            parsed[rows] = part.write()
         parsed[failed] = None
         return parsed
 
@@ -129,43 +128,21 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
     reason = dict.fromkeys(unscored, "zero_ground_truth")
     reason |= {i: "no_ground_truth" for i in unscored if not has_truth[i]}
     reason |= {i: "no_prediction" for i in unscored if not has_prediction[i]}
-    reason |= {i: "unknown_question_type" for i in unscored if not known[i]}
+    reason |= {i: "unknown_question_type" for i in unscored if metric[i] < 0}
     return Scored(score=score, parse_failed=failed, reason=reason, write_parsed=write_parsed)
 
 
-def number_text(value: float) -> str | None:
-    """Write a number so that it reads back as the same float; None for NaN and infinity.
-
-    Examples
-    --------
-    >>> number_text(3.0), number_text(1.25), number_text(float("nan"))
-    ('3', '1.25', None)
-    """
-    if not math.isfinite(value):
-        return None
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-
-def _parse_used(function: Callable[[str], T | None], texts: list[str | None], used: NDArray[np.intp]) -> list[T | None]:
-    """Apply a parser function to the texts whose position is in `used`, once each; None for the others."""
-    wanted = np.zeros(len(texts), dtype=bool)
-    wanted[used] = True
-    return [function(t or "") if w else None for t, w in zip(texts, wanted.tolist(), strict=True)]
-
-
-def _choice_rows(answers: Answers, benchmark: Benchmark, types: list[str], code: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether each row is a choice: by its question type, or by its options and ground truth for open types."""
-    choice = np.array([benchmark.metrics.get(t) == "choice" for t in types], dtype=bool)[code]
-    is_open = np.array([t not in benchmark.metrics for t in types], dtype=bool)[code]
-    for i in np.flatnonzero(is_open).tolist():
-        options = answers.options[i] if answers.options else None
-        choice[i] = bool(options) or _is_letter(answers.ground_truth[i])
-    return choice
-
-
-def _is_letter(text: str | None) -> bool:
-    """Whether a text is one option letter."""
-    return text is not None and len(text) == 1 and text.isascii() and text.isalpha()
+def _metrics(answers: Answers, benchmark: Benchmark, types: list[str], type_code: NDArray[np.intp]) -> NDArray[np.int8]:
+    """Position in `METRICS` of each row's metric, -1 for none: by type, or by options and truth for open types."""
+    names = [benchmark.metrics.get(name, benchmark.every_type) for name in types]
+    codes = np.array([-1 if name is None else METRICS.index(name) for name in names], dtype=np.int8)
+    metric = codes[type_code]
+    if benchmark.open_types:
+        for i in np.flatnonzero(metric < 0).tolist():
+            options = answers.options[i] if answers.options else None
+            is_choice = bool(options) or is_letter(answers.ground_truth[i])
+            metric[i] = METRICS.index("choice" if is_choice else "mra")
+    return metric
 
 
 def _to_float(text: str | None) -> float:

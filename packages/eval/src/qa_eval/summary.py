@@ -21,7 +21,7 @@ def percent_summary(answers: Answers, scored: Scored, benchmark: Benchmark) -> d
 
     The tasks and `overall` stand at the top level under their own names, as in VSI-Bench's output.
     """
-    means = aggregate(scored.score, answers.question_type, benchmark.tasks)
+    means = aggregate(scored.score, answers.question_type, benchmark.tasks, overall=benchmark.overall)
     failures = count_by_type(answers, scored.parse_failed)
     summary: dict[str, Any] = {task: mean * 100 for task, mean in means.tasks.items()}
     summary["overall"] = None if means.overall is None else means.overall * 100
@@ -34,6 +34,9 @@ def percent_summary(answers: Answers, scored: Scored, benchmark: Benchmark) -> d
         name: {"score": mean * 100, "n": means.counts[name], "parse_failures": failures.get(name, 0)}
         for name, mean in means.types.items()
     }
+    if budgets := frame_budgets(answers, scored, benchmark):
+        percent = {name: {k: v * 100 for k, v in cell.items() if k != "n"} for name, cell in budgets.items()}
+        summary["frame_budgets"] = {name: percent[name] | {"n": cell["n"]} for name, cell in budgets.items()}
     summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
     return summary
 
@@ -45,7 +48,7 @@ def run_summary(
 
     Rows without a scene name are clusters of their own.
     """
-    means = aggregate(scored.score, answers.question_type, benchmark.tasks)
+    means = aggregate(scored.score, answers.question_type, benchmark.tasks, overall=benchmark.overall)
     scenes = answers.scene_name or [str(i) for i in range(len(answers.ids))]
     intervals = cluster_bootstrap(
         scored.score,
@@ -53,6 +56,7 @@ def run_summary(
         scenes,
         benchmark.tasks,
         rng=np.random.default_rng(seed),
+        overall=benchmark.overall,
         n_resamples=n_resamples,
     )
     return {
@@ -69,6 +73,8 @@ def run_summary(
         },
         "overall": {"mean": means.overall, "ci_low": intervals.overall.low, "ci_high": intervals.overall.high},
         "micro": {"mean": means.micro, "ci_low": intervals.micro.low, "ci_high": intervals.micro.high},
+        "overall_of": benchmark.overall,
+        "frame_budgets": frame_budgets(answers, scored, benchmark),
         "diagnostics": diagnostics(answers, scored),
         "interval": f"95%, bootstrap over scenes, {n_resamples} resamples, seed {seed}",
     }
@@ -93,6 +99,23 @@ def diagnostics(answers: Answers, scored: Scored) -> dict[str, Any]:
             [texts[i].get(letter or "", letter) for i, letter in zip(rows, given, strict=True)],
         ),
     }
+
+
+def frame_budgets(answers: Answers, scored: Scored, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
+    """Score each frame budget on its own, fractions of 1; empty where the rows do not name several."""
+    names, code = factorize(answers.frames or [])
+    if len([name for name in names if name is not None]) < 2:
+        return {}
+    types = np.array(answers.question_type, dtype=object)
+    found = {}
+    for i, name in enumerate(names):
+        if name is None:
+            continue
+        rows = code == i
+        means = aggregate(scored.score[rows], types[rows].tolist(), benchmark.tasks, overall=benchmark.overall)
+        if means.overall is not None:
+            found[name] = {"overall": means.overall, "micro": means.micro, "n": int(rows.sum())}
+    return found
 
 
 def _with_intervals(means: Aggregate, intervals: Intervals, failures: dict[str, int]) -> dict[str, dict[str, Any]]:
@@ -145,10 +168,13 @@ def summary_table(summary: dict[str, Any]) -> str:
         return f"{name:<28} {n:>5}  {mean}   {limits(cell)}"
 
     n, count = summary["n_scored"], len(summary["tasks"])
+    mean_of = f"{count} task{'s' if count != 1 else ''}" if summary.get("overall_of") != "rows" else "all rows"
     lines = [f"{'question type':<28} {'n':>5}    score   95% interval"]
     lines += [line(name, cell["n"], cell) for name, cell in summary["types"].items()]
-    lines.append(line(f"overall (mean of {count} task{'s' if count != 1 else ''})", n, summary["overall"]))
+    lines.append(line(f"overall (mean of {mean_of})", n, summary["overall"]))
     lines.append(line("micro", n, summary["micro"]))
+    for name, cell in summary.get("frame_budgets", {}).items():
+        lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")
     if n < summary["n"]:
         why = ", ".join(f"{reason} {count}" for reason, count in summary["unscored"].items())

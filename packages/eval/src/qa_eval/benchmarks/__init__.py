@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.embspatial import EMBSPATIAL
+from qa_eval.benchmarks.erqa import ERQA
+from qa_eval.benchmarks.mindcube import MINDCUBE
+from qa_eval.benchmarks.mmsi_bench import MMSI_BENCH
 from qa_eval.benchmarks.questions import QUESTIONS_TABLE
+from qa_eval.benchmarks.revsi import REVSI
+from qa_eval.benchmarks.scanqa import SCANQA
+from qa_eval.benchmarks.spar_bench import SPAR_BENCH
+from qa_eval.benchmarks.sqa3d import SQA3D
+from qa_eval.benchmarks.sti_bench import STI_BENCH
+from qa_eval.benchmarks.viewspatial import VIEWSPATIAL
 from qa_eval.benchmarks.vsi_bench import VSI_BENCH
 from qa_eval.errors import unknown_name
 
-BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in (VSI_BENCH, QUESTIONS_TABLE)}
+BENCHMARKS: dict[str, Benchmark] = {
+    benchmark.name: benchmark
+    for benchmark in (
+        VSI_BENCH,
+        REVSI,
+        QUESTIONS_TABLE,
+        MINDCUBE,
+        MMSI_BENCH,
+        VIEWSPATIAL,
+        EMBSPATIAL,
+        ERQA,
+        STI_BENCH,
+        SPAR_BENCH,
+        SCANQA,
+        SQA3D,
+    )
+}
 """Name to benchmark; add one's own with ``BENCHMARKS[name] = Benchmark(...)``."""
 
 

@@ -1,12 +1,23 @@
-"""What a benchmark is."""
+"""What a benchmark is, and what its file readers share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-Metric = Literal["mra", "choice"]
+from qa_eval.errors import QAEvalError
+from qa_eval.files import Columns
+from qa_eval.metrics.aggregate import Overall
+from qa_eval.parsers.base import Parser
+from qa_eval.parsers.official import OFFICIAL
+
+Metric = Literal["mra", "choice", "text", "special"]
+"""Relative accuracy of a number, an option, free text against references, or a function of the benchmark's own."""
+
+LETTERS = "ABCDEFGHIJ"
 
 
 @dataclass(frozen=True)
@@ -16,12 +27,28 @@ class Benchmark:
     Attributes
     ----------
     name, description, source : str
+        The description names metric and aggregation; the source, where both are taken from.
     metrics : mapping of question type to metric
     tasks : mapping of task to question types
-        In the order in which their means are added up. The overall score is the plain mean of the tasks.
+        In the order in which their means are added up.
+    overall : str
+        ``tasks`` = plain mean of the tasks; ``rows`` = mean of all rows.
+    every_type : metric, optional
+        Metric of the question types that `metrics` does not list; None = they are not scored.
     open_types : bool
-        Whether question types outside `metrics` are scored: as a choice where the row has options or a letter as
-        ground truth, else as a number.
+        Whether other question types are scored as a choice where the row has options or a letter as ground truth,
+        else as a number.
+    file : str
+        The published file and its columns.
+    read : callable, optional
+        Path of the published file to columns `id`, `question_type`, `ground_truth` and, where the file has them,
+        `options`, `references`, `scene_name`, `num_frames`.
+    official : Parser
+        How the benchmark's own code reads answers: what ``--parser official`` means here.
+    official_by_type : mapping of question type to Parser
+        Question types that the benchmark's code reads differently.
+    special : mapping of question type to callable
+        (completion, ground truth) to a score from 0 to 1, or None where the completion holds no answer.
     """
 
     name: str
@@ -29,4 +56,72 @@ class Benchmark:
     source: str
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    overall: Overall = "tasks"
+    every_type: Metric | None = None
     open_types: bool = False
+    file: str = "rows with id, question_type, ground_truth"
+    read: Callable[[Path], Columns] | None = None
+    official: Parser = OFFICIAL
+    official_by_type: Mapping[str, Parser] = field(default_factory=dict)
+    special: Mapping[str, Callable[[str, str], float | None]] = field(default_factory=dict)
+
+    def reader(self, parser: Parser, question_type: str) -> Parser:
+        """Choose the parser of a question type: the benchmark's own one where `parser` is named ``official``."""
+        if parser.name != OFFICIAL.name:
+            return parser
+        return self.official_by_type.get(question_type, self.official)
+
+
+def unique_ids(values: Sequence[Any], path: Path) -> list[Any]:
+    """Return ids, which predictions are joined by.
+
+    Raises
+    ------
+    QAEvalError
+        An id is missing or occurs more than once.
+    """
+    if None in values or len(set(values)) < len(values):
+        seen: set[Any] = set()
+        first = next(value for value in values if value is None or value in seen or seen.add(value))
+        raise QAEvalError(f"{path}: the id {first} is missing or occurs more than once; predictions need unique ids.")
+    return list(values)
+
+
+def options_in_text(question: str, mark: str) -> list[str] | None:
+    """Find the options that a question's own text lists, as ``"A. text"``; None where it lists fewer than two.
+
+    Parameters
+    ----------
+    question : str
+    mark : str
+        The character behind a letter.
+
+    Examples
+    --------
+    >>> options_in_text("Where is it? A. left B. right", ".")
+    ['A. left', 'B. right']
+    >>> options_in_text("Which way? Options: A: to the left, B: to the right", ":")
+    ['A. to the left', 'B. to the right']
+    """
+    starts: list[tuple[int, int]] = []
+    for letter in LETTERS:
+        found = re.compile(rf"(?<!\w){letter}{re.escape(mark)}\s*").search(question, starts[-1][1] if starts else 0)
+        if found is None:
+            break
+        starts.append(found.span())
+    if len(starts) < 2:
+        return None
+    ends = [begin for begin, _ in starts[1:]] + [len(question)]
+    texts = [question[begin:end].strip().rstrip(",;") for (_, begin), end in zip(starts, ends, strict=True)]
+    return [f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False)]
+
+
+def lettered(options: Sequence[str]) -> list[str]:
+    """Put letters before options.
+
+    Examples
+    --------
+    >>> lettered(["left", "right"])
+    ['A. left', 'B. right']
+    """
+    return [f"{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False)]

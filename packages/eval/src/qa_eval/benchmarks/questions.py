@@ -12,4 +12,5 @@ QUESTIONS_TABLE = Benchmark(
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
     open_types=True,
+    file="a questions table, or rows with id, question_type, ground_truth, options",
 )

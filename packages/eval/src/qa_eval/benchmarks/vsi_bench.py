@@ -25,4 +25,5 @@ VSI_BENCH = Benchmark(
     source="arXiv 2412.14171; nyu-visionx/VSI-Bench; vision-x-nyu/thinking-in-space",
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
+    file="test.jsonl or Parquet: id, scene_name, question_type, ground_truth, options; --ids for debiased and pruned",
 )

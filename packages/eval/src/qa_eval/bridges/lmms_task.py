@@ -63,7 +63,7 @@ def overall(results):
     answers = Answers(*columns, [row["options"] or None for row in results])
     benchmark = find_benchmark("{benchmark}")
     score = score_answers(answers, benchmark, find_parser("{parser}")).score
-    return aggregate(score, answers.question_type, benchmark.tasks).overall
+    return aggregate(score, answers.question_type, benchmark.tasks, overall=benchmark.overall).overall
 '''
 
 

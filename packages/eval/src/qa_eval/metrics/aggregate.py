@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Aggregate:
     tasks : dict of str to float
         Mean over the question types of a task that are present.
     overall : float or None
-        Mean of `tasks`; None without a scored row.
+        Mean of `tasks`, or of the rows where the benchmark says so; None without a scored row.
     micro : float or None
         Mean over the scored rows.
     """
@@ -36,8 +37,16 @@ class Aggregate:
     micro: float | None
 
 
+Overall = Literal["tasks", "rows"]
+"""What the overall score is the mean of."""
+
+
 def aggregate(
-    score: NDArray[np.float64], question_type: Sequence[str], tasks: Mapping[str, Sequence[str]]
+    score: NDArray[np.float64],
+    question_type: Sequence[str],
+    tasks: Mapping[str, Sequence[str]],
+    *,
+    overall: Overall = "tasks",
 ) -> Aggregate:
     """Aggregate scores by question type, then by task.
 
@@ -48,6 +57,8 @@ def aggregate(
     question_type : sequence of str, length n
     tasks : mapping of task name to question types
         A task is the plain mean of the types it lists. Types that no task lists are tasks of their own.
+    overall : str
+        ``tasks`` = the overall score is the mean of the tasks; ``rows`` = it is that of the rows.
 
     Notes
     -----
@@ -73,12 +84,13 @@ def aggregate(
     groups = {**tasks, **{name: [name] for name in types if name not in listed}}
     means = {task: task_mean([types[name] for name in members if name in types]) for task, members in groups.items()}
     present = {task: mean for task, mean in means.items() if mean is not None}
+    micro = float(score[scored].mean()) if scored.any() else None
     return Aggregate(
         types=types,
         counts=counts,
         tasks=present,
-        overall=task_mean(list(present.values())),
-        micro=float(score[scored].mean()) if scored.any() else None,
+        overall=micro if overall == "rows" else task_mean(list(present.values())),
+        micro=micro,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_eval.metrics.aggregate import Overall
 from qa_eval.metrics.choice import factorize
 
 
@@ -36,6 +37,7 @@ def cluster_bootstrap(
     tasks: Mapping[str, Sequence[str]],
     *,
     rng: np.random.Generator,
+    overall: Overall = "tasks",
     n_resamples: int = 2000,
     level: float = 0.95,
 ) -> Intervals:
@@ -48,7 +50,8 @@ def cluster_bootstrap(
     question_type, cluster : sequences of str, length n
         Questions about one scene share its frames, so their errors are not independent: the scene is the cluster.
     tasks : mapping of task name to question types
-        As for `aggregate`.
+    overall : str
+        Both as for `aggregate`.
     rng : numpy.random.Generator
     n_resamples : int
     level : float
@@ -85,7 +88,7 @@ def cluster_bootstrap(
         means = drawn_sums / drawn_counts
         micro = drawn_sums.sum(axis=1) / drawn_counts.sum(axis=1)
     task_means = np.column_stack([_row_mean(means[:, members]) for members in groups.values()])
-    overall = _row_mean(task_means)
+    total = micro if overall == "rows" else _row_mean(task_means)
 
     scenes_per_type = (counts > 0).sum(axis=0)
     limits = (0.5 - level / 2, 0.5 + level / 2)
@@ -103,7 +106,7 @@ def cluster_bootstrap(
             task: interval(task_means[:, i], bool((scenes_per_type[members] > 1).all()))
             for i, (task, members) in enumerate(groups.items())
         },
-        overall=interval(overall, n_scenes > 1),
+        overall=interval(total, n_scenes > 1),
         micro=interval(micro, n_scenes > 1),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_eval.metrics.aggregate import aggregate
+from qa_eval.metrics.aggregate import Overall, aggregate
 from qa_eval.metrics.bootstrap import Interval, cluster_bootstrap
 
 
@@ -58,6 +58,7 @@ def paired_difference(
     tasks: Mapping[str, Sequence[str]],
     *,
     rng: np.random.Generator,
+    overall: Overall = "tasks",
     n_resamples: int = 2000,
 ) -> Comparison:
     """Compare two runs question by question.
@@ -68,6 +69,8 @@ def paired_difference(
         Scores of the same questions; NaN where a run has none. Only questions that both scored count.
     question_type, scene : sequences of str, length n
     tasks : mapping of task name to question types
+    overall : str
+        Both as for `aggregate`.
     rng : numpy.random.Generator
 
     Raises
@@ -93,8 +96,8 @@ def paired_difference(
     names = [name for name, keep in zip(question_type, both, strict=True) if keep]
     scenes = [name for name, keep in zip(scene, both, strict=True) if keep]
     first, second, delta = a[both], b[both], (b - a)[both]
-    mean_a, mean_b = aggregate(first, names, tasks), aggregate(second, names, tasks)
-    intervals = cluster_bootstrap(delta, names, scenes, tasks, rng=rng, n_resamples=n_resamples)
+    mean_a, mean_b = (aggregate(values, names, tasks, overall=overall) for values in (first, second))
+    intervals = cluster_bootstrap(delta, names, scenes, tasks, rng=rng, overall=overall, n_resamples=n_resamples)
 
     def row(n: int, left: float | None, right: float | None, interval: Interval) -> Difference:
         left, right = left or 0.0, right or 0.0

@@ -22,7 +22,7 @@ def mean_relative_accuracy(
     prediction, ground_truth : (n,) float64
         In the same unit. The arrays broadcast.
     zero_is_absolute : bool
-        Use the absolute error where the ground truth is 0.
+        Use the absolute error where the ground truth is 0, and divide by its absolute value elsewhere.
 
     Returns
     -------
@@ -47,7 +47,8 @@ def mean_relative_accuracy(
     predicted = np.asarray(prediction, dtype=np.float64)
     truth = np.asarray(ground_truth, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.abs(predicted - truth) / np.where(zero_is_absolute & (truth == 0), 1.0, truth)
+        divisor = np.where(truth == 0, 1.0, np.abs(truth)) if zero_is_absolute else truth
+        error = np.abs(predicted - truth) / divisor
     passed = len(MAX_ERRORS) - np.searchsorted(MAX_ERRORS, error, side="left")
     undefined = (truth == 0) & (not zero_is_absolute)
     return np.where(undefined, np.nan, passed / float(len(MAX_ERRORS)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa_eval.errors import QAEvalError
-from qa_eval.inputs import read_columns
+from qa_eval.files import read_columns
 from qa_eval.models.base import Answer, Item, RunnerConfig
 
 TEXT_COLUMNS = ("completion", "prediction", "answer", "response")

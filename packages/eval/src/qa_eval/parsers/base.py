@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Parser:
-    """Two functions that read an answer out of a completion.
+    """Functions that read an answer out of a completion.
 
     Attributes
     ----------
@@ -22,6 +22,10 @@ class Parser:
         The public code that the parser reproduces.
     zero_is_absolute : bool
         Whether a ground truth of 0 is scored by the absolute error; otherwise such a row has no score.
+    text : callable, optional
+        Completion, or reference, to the text that is compared; None where the parser reads no free text.
+    same_text : callable
+        Whether the text of a completion answers as that of a reference does.
     """
 
     name: str
@@ -29,3 +33,5 @@ class Parser:
     number: Callable[[str], float | None]
     source: str
     zero_is_absolute: bool = False
+    text: Callable[[str], str] | None = None
+    same_text: Callable[[str, str], bool] = str.__eq__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from qa_eval.parsers.base import Parser
+from qa_eval.parsers.free_text import clean_text, contains
 from qa_eval.parsers.lmms_eval import first_number_or_words
 
 REASONING = re.compile(r"<\s*think(?:ing)?\s*>.*?(?:<\s*/\s*think(?:ing)?\s*>|\Z)", re.IGNORECASE | re.DOTALL)
@@ -71,9 +72,23 @@ def lenient_number(completion: str) -> float | None:
     return None if numbers else first_number_or_words(text)
 
 
+def lenient_text(completion: str) -> str:
+    """Clean the conclusion of a completion, for free text.
+
+    Examples
+    --------
+    >>> lenient_text("<think>a bed?</think>The answer is: the sofa.")
+    'sofa'
+    """
+    return clean_text(conclusion(completion))
+
+
 LENIENT = Parser(
     name="lenient",
     choice=lenient_letter,
     number=lenient_number,
-    source="qa-eval: reasoning removed, tags, boxes and decoration opened, ambiguous text is no answer",
+    source="qa-eval: reasoning removed, tags, boxes and decoration opened, ambiguous text is no answer; free text by "
+    "the refined exact match of embodied-generalist (LEO)",
+    text=lenient_text,
+    same_text=contains,
 )

@@ -1,0 +1,123 @@
+"""SPAR-Bench: 20 tasks of depth, distance, relation and imagination, from one and from several images."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from qa_eval.benchmarks.base import Benchmark, Metric, unique_ids
+from qa_eval.files import Columns, read_published
+from qa_eval.metrics.mra import mean_relative_accuracy
+from qa_eval.parsers.base import Parser
+
+DEPTH = tuple(f"{what}_prediction_{pair}" for what in ("depth", "distance") for pair in ("oc", "oo"))
+NUMBER_TASKS = (*DEPTH, *(f"{name}_mv" for name in DEPTH))
+CHOICE_TASKS = (
+    *("camera_motion_infer", "position_matching", "distance_infer_center_oo", "distance_infer_center_oo_mv"),
+    *("obj_spatial_relation_oo", "obj_spatial_relation_oc_mv", "obj_spatial_relation_oo_mv"),
+    *("spatial_imagination_oc", "spatial_imagination_oo", "spatial_imagination_oc_mv", "spatial_imagination_oo_mv"),
+)
+VIEW_CHANGE = "view_change_infer"
+TASKS = tuple(sorted((*NUMBER_TASKS, *CHOICE_TASKS, VIEW_CHANGE)))
+AXES = (
+    *(("move_right", "move_left"), ("move_up", "move_down"), ("move_forward", "move_backward")),
+    *(("rotate_right", "rotate_left"), ("rotate_up", "rotate_down")),
+)
+NUMBER = re.compile(r"(?<!\^)\d+\.\d+|(?<!\^)\d+")
+
+
+def first_character(completion: str) -> str | None:
+    """Take the first character as the letter.
+
+    Notes
+    -----
+    The public code also accepts an empty answer (it asks whether the answer is part of the ground truth); here it is no
+    answer and scores 0.
+
+    Examples
+    --------
+    >>> first_character("b. left"), first_character("")
+    ('b', None)
+    """
+    return completion[:1] or None
+
+
+def first_digits(completion: str) -> float | None:
+    """Take the first unsigned number.
+
+    Examples
+    --------
+    >>> first_digits("1.5 m, not 2"), first_digits("far")
+    (1.5, None)
+    """
+    found = NUMBER.findall(completion)
+    return float(found[0]) if found else None
+
+
+def last_digits(completion: str) -> float | None:
+    """Take the last unsigned number, as for the questions over several images.
+
+    Examples
+    --------
+    >>> last_digits("in image 2 it is 1.5 m")
+    1.5
+    """
+    found = NUMBER.findall(completion)
+    return float(found[-1]) if found else None
+
+
+def view_change(completion: str, ground_truth: str) -> float | None:
+    """Mean relative accuracy over three moves and two turns, for ``move_right:0.5,rotate_left:30``.
+
+    Notes
+    -----
+    As in the public code the error is divided by the *answer*, and is absolute where the answer is 0. A name that is
+    unknown, or has a blank before it, counts as 0.
+
+    Examples
+    --------
+    >>> view_change("move_left:1,rotate_up:10", "move_left:1,rotate_down:10"), view_change("left", "move_left:1")
+    (0.8, None)
+    """
+    given = _moves(completion)
+    truth = _moves(ground_truth)
+    if given is None or truth is None:
+        return None
+    pairs = [[moves.get(plus, 0.0) - moves.get(minus, 0.0) for plus, minus in AXES] for moves in (truth, given)]
+    return float(mean_relative_accuracy(*pairs, zero_is_absolute=True).mean())
+
+
+def _moves(text: str) -> dict[str, float] | None:
+    try:
+        return {name: float(value) for name, value in (part.split(":") for part in text.split(","))}
+    except ValueError:
+        return None
+
+
+def read_spar(path: Path) -> Columns:
+    """Read the Parquet shards of `SPAR-Bench` or its tiny variant, without their images."""
+    rows = read_published(path, ("id", "task", "question", "answer"))
+    return {"id": unique_ids(rows["id"], path), "question_type": rows["task"], "ground_truth": rows["answer"]}
+
+
+SOURCE = "fudan-zvg/spar; lmms-eval, lmms_eval/tasks/sparbench/utils.py"
+SINGLE = Parser("official", first_character, first_digits, SOURCE, zero_is_absolute=True)
+MULTI = Parser("official", first_character, last_digits, SOURCE, zero_is_absolute=True)
+METRICS: dict[str, Metric] = {
+    **dict.fromkeys(NUMBER_TASKS, "mra"),
+    **dict.fromkeys(CHOICE_TASKS, "choice"),
+    VIEW_CHANGE: "special",
+}
+
+SPAR_BENCH = Benchmark(
+    name="spar-bench",
+    description="SPAR-Bench: accuracy and mean relative accuracy; overall = mean of the 20 tasks",
+    source="arXiv 2503.22976; jasonzhango/SPAR-Bench; metrics as lmms-eval sparbench",
+    metrics=METRICS,
+    tasks={name: (name,) for name in TASKS},
+    file="data/test-*.parquet (the folder): id, task, question, answer",
+    read=read_spar,
+    official=SINGLE,
+    official_by_type={name: MULTI for name in NUMBER_TASKS if name.endswith("_mv")},
+    special={VIEW_CHANGE: view_change},
+)

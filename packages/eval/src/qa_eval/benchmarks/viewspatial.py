@@ -1,0 +1,54 @@
+"""ViewSpatial-Bench: directions from the camera's and from a person's point of view."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from qa_eval.benchmarks.base import Benchmark
+from qa_eval.files import Columns, read_published
+from qa_eval.parsers.base import Parser
+
+LETTER = re.compile(r"\b([A-D])\b", re.IGNORECASE)
+
+
+def letter_of_last_line(completion: str) -> str | None:
+    r"""Take the first letter A to D that stands alone in the last line, in either case; the word "a" is one.
+
+    Examples
+    --------
+    >>> [letter_of_last_line(t) for t in ("B. left", "Maybe A\nc", "it is a D", "left")]
+    ['B', 'C', 'A', None]
+    """
+    found = LETTER.search(completion.rpartition("\n")[2])
+    return found.group(1).upper() if found else None
+
+
+def read_viewspatial(path: Path) -> Columns:
+    """Read ``ViewSpatial-Bench.json``, whose rows have no id: the position in the file, from 0, is the id."""
+    rows = read_published(path, ("question_type", "image_path", "question", "answer", "choices"))
+    return {
+        "id": list(range(len(rows["answer"]))),
+        "question_type": rows["question_type"],
+        "ground_truth": [letter_of_last_line(str(text)) for text in rows["answer"]],
+        "options": [str(text).split("\n") for text in rows["choices"]],
+        "scene_name": [_scene(images) for images in rows["image_path"]],
+    }
+
+
+def _scene(images: list[str]) -> str:
+    """Scene of a ScanNet frame, else the photograph itself."""
+    first = images[0] if images else ""
+    return first.split("/original_images/")[0]
+
+
+VIEWSPATIAL = Benchmark(
+    name="viewspatial",
+    description="ViewSpatial-Bench: accuracy; overall = mean of all questions; 5 question types beside it",
+    source="arXiv 2505.21500; lidingm/ViewSpatial-Bench; evaluate.py of ZJU-REAL/ViewSpatial-Bench",
+    overall="rows",
+    every_type="choice",
+    file="ViewSpatial-Bench.json: question_type, image_path, question, answer, choices; id = position from 0",
+    read=read_viewspatial,
+    official=Parser("official", letter_of_last_line, lambda _: None, "ZJU-REAL/ViewSpatial-Bench, evaluate.py"),
+)

@@ -1,0 +1,150 @@
+"""Read JSONL, JSON and Parquet files as columns; only Parquet needs polars, so that JSONL is read at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from qa_eval.errors import QAEvalError
+
+Columns = dict[str, list[Any]]
+"""Column name to values; all lists have one length."""
+
+PREDICTION_COLUMNS = (
+    *("question_id", "scene_name", "question_type", "run_id", "model_id", "runner", "round", "phase", "completion"),
+    *("frame_set_id", "prompt_id"),
+)
+"""Columns of the predictions table that scoring needs."""
+
+
+def read_columns(path: Path, table: str) -> Columns:
+    """Read a JSONL, JSON or Parquet file, or a folder with `<table>.parquet`, as columns.
+
+    Rows of JSON that lack a key get None there.
+
+    Raises
+    ------
+    QAEvalError
+        With the file, the line and the reason.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise QAEvalError(f"{path}: no such file or folder (expected {table}).")
+    if path.is_dir() or path.suffix == ".parquet":
+        return _read_parquet(path, table)
+    if path.suffix not in (".jsonl", ".ndjson", ".json"):
+        raise QAEvalError(f"{path}: expected .jsonl, .json or .parquet, found '{path.suffix or 'no suffix'}'.")
+    return _columns(_read_json_rows(path), path)
+
+
+def read_published(
+    path: Path, names: Sequence[str], *, optional: Sequence[str] = (), inside: str | None = None
+) -> Columns:
+    """Read the columns of a benchmark's published file: JSON, JSONL, Parquet, or a folder of Parquet shards.
+
+    Parameters
+    ----------
+    path : Path
+    names : sequence of str
+        Columns that must be there. Of a Parquet file only these are read, because images often stand beside them.
+    optional : sequence of str
+        Columns that are read where they are there.
+    inside : str, optional
+        Key of the list of rows where the file is one JSON object.
+
+    Raises
+    ------
+    QAEvalError
+        With the file, what was expected and what was found.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise QAEvalError(f"{path}: no such file or folder (expected {', '.join(names)}).")
+    if path.is_dir() or path.suffix == ".parquet":
+        return _read_shards(path, names, optional)
+    columns = _columns(_read_json_rows(path, inside=inside), path)
+    need_columns(columns, names, path)
+    return columns
+
+
+def _columns(rows: list[dict[str, Any]], path: Path) -> Columns:
+    if not rows:
+        raise QAEvalError(f"{path}: no rows.")
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _read_shards(path: Path, names: Sequence[str], optional: Sequence[str]) -> Columns:
+    """Read some columns of a Parquet file, or of all Parquet files of a folder."""
+    import polars as pl
+
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise QAEvalError(f"{path}: no Parquet file in this folder.")
+    try:
+        for file in files:
+            found = pl.read_parquet_schema(file)
+            need_columns(found, names, file)
+        wanted = [*names, *(name for name in optional if name in pl.read_parquet_schema(files[0]))]
+        return pl.concat([pl.read_parquet(file, columns=wanted) for file in files]).to_dict(as_series=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEvalError(f"{path}: not readable as Parquet ({error}).") from error
+
+
+def _read_json_rows(path: Path, *, inside: str | None = None) -> list[dict[str, Any]]:
+    """Parse one object per line, a list of objects, or the list at the key `inside` of one object."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QAEvalError(f"{path}: not readable as UTF-8 text ({error}).") from error
+    rows: list[Any] = []
+    if inside is not None or text.lstrip().startswith("["):
+        try:
+            rows = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise QAEvalError(f"{path}: not valid JSON ({error}).") from error
+        if inside is not None:
+            found = rows.get(inside) if isinstance(rows, dict) else None
+            if not isinstance(found, list):
+                raise QAEvalError(f"{path}: expected an object with a list at '{inside}'.")
+            rows = found
+    else:
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                try:
+                    rows.append(json.loads(line))
+                except json.JSONDecodeError as error:
+                    raise QAEvalError(f"{path}: line {number} is not valid JSON ({error}).") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise QAEvalError(f"{path}: row {number} is a {type(row).__name__}, expected an object.")
+    return rows
+
+
+def _read_parquet(path: Path, table: str) -> Columns:
+    """Read a Parquet file: the workspace's table where it has a question_id, else any columns."""
+    import polars as pl
+
+    from qa_eval.tableio import read_table, table_files
+    from qa_eval.tables import TABLES
+
+    files = table_files(path, table)
+    try:
+        names = list(pl.read_parquet_schema(files[0]))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEvalError(f"{files[0]}: not a readable Parquet file ({error}).") from error
+    if "question_id" in names:
+        wanted = PREDICTION_COLUMNS if table == "predictions" else tuple(TABLES[table])
+        frame = read_table(path, table, TABLES[table], columns=[name for name in wanted if name in names])
+    else:
+        frame = pl.read_parquet(files)
+    return frame.to_dict(as_series=False)
+
+
+def need_columns(columns: Iterable[str], names: Sequence[str], path: Path) -> None:
+    """Raise unless all columns are there."""
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise QAEvalError(f"{path}: expected {', '.join(missing)}; found {', '.join(columns) or 'nothing'}.")
