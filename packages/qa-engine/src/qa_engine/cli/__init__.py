@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qa_engine.cli import frame_commands, question_commands, store_commands
+from qa_engine.cli import frame_commands, program_commands, question_commands, store_commands
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 store_commands.register(app)
 frame_commands.register(app)
+program_commands.register(app)
 question_commands.register(app)
 
 

@@ -37,7 +37,7 @@ class ProgramResult:
     kind : str
         `number`, `text`, `category`, `bool`, `instance` or `list`.
     unit : str
-        Of a number; empty for a plain one.
+        Of a number, or of all numbers of a list; empty for plain ones.
     steps : int
         Nodes and items evaluated.
     """
@@ -77,7 +77,8 @@ def run_program(text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET) -> 
     """
     run = _Run(facts, budget)
     result = run.evaluate(parse_program(text, budget))
-    return ProgramResult(_plain(result), result.kind, result.unit, run.steps)
+    units = {item.unit for item in result.data} if result.kind == "list" else {result.unit}
+    return ProgramResult(_plain(result), result.kind, units.pop() if len(units) == 1 else "", run.steps)
 
 
 def _plain(value: Value) -> Any:
@@ -256,7 +257,8 @@ class _Run:
             message = f"{operator.signature(name)} takes {len(operator.parameters)} arguments, found {len(node.args)}."
             raise ProgramError(ProgramCode.WRONG_ARGUMENTS, message, column=column)
         values = [self.evaluate(argument) for argument in node.args]
-        self._step(sum(len(value.data) for value in values if value.kind == "list"), node)
+        if lists := [len(value.data) for value in values if value.kind == "list"]:
+            self._step(sum(lists), node)
         try:
             arguments = [
                 convert(self.facts, value, parameter, kind, name)

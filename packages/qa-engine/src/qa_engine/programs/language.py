@@ -140,6 +140,9 @@ def parse_program(text: str, budget: Budget = DEFAULT_BUDGET) -> ast.expr:
     except (ValueError, RecursionError, MemoryError) as error:
         raise ProgramError(ProgramCode.SYNTAX, f"not an expression ({printable(str(error))}).") from None
     _check_tree(tree, line, budget)
+    # A comment would swallow the lines after it, now that all are one.
+    if "#" in line and b"#" in line.encode()[tree.body.end_col_offset :]:
+        raise ProgramError(ProgramCode.NOT_IN_LANGUAGE, "programs have no comments.")
     return tree.body
 
 
@@ -152,7 +155,7 @@ def printable(text: str, limit: int = 200) -> str:
     'a\\ud800b'
     """
     short = text if len(text) <= limit else f"{text[:limit]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short)
 
 
 def _bracket_depth(text: str) -> int:

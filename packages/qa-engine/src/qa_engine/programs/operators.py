@@ -127,7 +127,15 @@ def _room_area_m2(facts: Facts) -> float:
     return facts.scene.room_size_m2
 
 
+def _distances(facts: Facts, row: int) -> np.ndarray:
+    """Distance of one object to all, (n,) metres: at once, since programs ask in loops."""
+    n = len(facts.scene)
+    return facts.remember(f"programs/distance/{row}", lambda part: part.distance(np.full(n, row), np.arange(n)))
+
+
 def _distance_m(facts: Facts, a: int, b: int) -> float:
+    if facts.profile == "exact":
+        return float(_distances(facts, min(a, b))[max(a, b)])
     return float(facts.distance(np.array([a]), np.array([b]))[0])
 
 

@@ -1,0 +1,126 @@
+"""Programs from a file, and what became of them in another: JSONL, or Parquet where the name says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_engine.errors import QAEngineError
+from qa_engine.programs.language import ProgramCode
+from qa_engine.programs.pool import Outcome, ProgramPool
+from qa_engine.store import Store
+from qa_engine.tableio import Schema, atomic_path, table_metadata, write_table
+
+OUTCOMES: Schema = {
+    "id": pl.String,
+    "status": pl.String,  # ok, or why there is no value
+    "value": pl.String,  # as JSON
+    "type": pl.String,
+    "unit": pl.String,
+    "steps": pl.Int64,
+    "detail": pl.String,
+}
+"""Columns of the outcome as Parquet; as JSONL `value` is the value itself and `id` as it was given."""
+
+SCENES_AT_ONCE = 64
+"""Scenes whose boxes are in memory together."""
+
+
+@dataclass(frozen=True)
+class ProgramRow:
+    """One program to run."""
+
+    id: str | int
+    scene_name: str
+    program: str
+
+
+def read_programs(path: Path) -> list[ProgramRow]:
+    """Read rows with `id`, `scene_name` and `program`.
+
+    Raises
+    ------
+    QAEngineError
+        The file is missing, or a line is not such a row; the message names the line.
+    """
+    rows = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    rows.append(_row(line, f"{path}, line {number}"))
+    except OSError as error:
+        raise QAEngineError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise QAEngineError(f"{path}: not UTF-8 ({error}).") from error
+    return rows
+
+
+def _row(line: str, place: str) -> ProgramRow:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise QAEngineError(f"{place}: not JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise QAEngineError(f"{place}: expected an object with id, scene_name and program.")
+    for name, kinds in (("id", (str, int)), ("scene_name", (str,)), ("program", (str,))):
+        if not isinstance(value.get(name), kinds) or isinstance(value[name], bool):
+            raise QAEngineError(f"{place}: expected {name} to be a text, found {value.get(name)!r:.80}.")
+    return ProgramRow(value["id"], value["scene_name"], value["program"])
+
+
+def run_rows(
+    store: Store, rows: list[ProgramRow], pool: ProgramPool, *, progress: Callable[[int], None] = lambda n: None
+) -> list[Outcome]:
+    """Run programs, each on its scene; the outcomes stand in the order of the rows."""
+    places: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        places.setdefault(row.scene_name, []).append(i)
+    outcomes: list[Outcome | None] = [None] * len(rows)
+    names = list(places)
+    for start in range(0, len(names), SCENES_AT_ONCE):
+        work, where = [], []
+        for name in names[start : start + SCENES_AT_ONCE]:
+            try:
+                work.append((store.load_scene(name), [rows[i].program for i in places[name]]))
+                where.append(places[name])
+            except QAEngineError as error:
+                for i in places[name]:
+                    outcomes[i] = Outcome(str(ProgramCode.UNKNOWN_SCENE), detail=str(error))
+        for part, found in zip(where, pool.run(work, progress=progress), strict=True):
+            for i, outcome in zip(part, found, strict=True):
+                outcomes[i] = outcome
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def write_outcomes(rows: list[ProgramRow], outcomes: list[Outcome], path: Path, *, profile: str) -> None:
+    """Write `id, status, value, type, unit, steps, detail`; the same programs give the same bytes."""
+    table = [
+        {
+            "id": row.id,
+            "status": outcome.status,
+            "value": outcome.value,
+            "type": outcome.type,
+            "unit": outcome.unit,
+            "steps": outcome.steps,
+            "detail": outcome.detail,
+        }
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        texts = [{**row, "id": str(row["id"]), "value": _json(row["value"])} for row in table]
+        metadata = table_metadata("program_outcomes", "qa-engine run-programs", {"profile": profile}, 0)
+        write_table(pl.DataFrame(texts, schema=dict(OUTCOMES)), path, OUTCOMES, metadata)
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(f"{json.dumps(row)}\n" for row in table), encoding="utf-8")
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
