@@ -97,6 +97,56 @@ def save_model(folder: Path, **text_options: object) -> Path:
     return folder
 
 
+def save_qwen2_5(folder: Path) -> Path:
+    """Save a tiny Qwen2.5-VL with random weights: patches of 14 pixels, window attention in the first layer."""
+    import torch
+    from qa_trainer.tiny.model import build_processor
+    from transformers import (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2_5_VLProcessor,
+        Qwen2VLImageProcessor,
+        Qwen2VLVideoProcessor,
+    )
+
+    torch.set_num_threads(1)
+    plain = build_processor()
+    tokens = plain.tokenizer.convert_tokens_to_ids
+    pixels = {"shortest_edge": 28 * 28, "longest_edge": 112 * 112}
+    processor = Qwen2_5_VLProcessor(
+        Qwen2VLImageProcessor(size=pixels, patch_size=14),
+        plain.tokenizer,
+        Qwen2VLVideoProcessor(size=pixels, patch_size=14),
+        chat_template=plain.chat_template,
+    )
+    text = {"vocab_size": len(plain.tokenizer), "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+    text |= {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.08}
+    text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2]}}
+    vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64}
+    vision |= {"fullatt_block_indexes": [1], "window_size": 56, "patch_size": 14}
+    config = Qwen2_5_VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=tokens("<|image_pad|>"),
+        video_token_id=tokens("<|video_pad|>"),
+        vision_start_token_id=tokens("<|vision_start|>"),
+        vision_end_token_id=tokens("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    model.generation_config.eos_token_id = plain.tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def qwen2_5_model(tmp_path_factory) -> Path:
+    """Folder of a tiny Qwen2.5-VL."""
+    return save_qwen2_5(tmp_path_factory.mktemp("qwen2_5"))
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """Folder of a tiny model without dropout."""

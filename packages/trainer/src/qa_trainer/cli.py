@@ -42,7 +42,9 @@ def sft(
     round_number: Annotated[int | None, typer.Option("--round", help="Round. [default: the questions']")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16 arithmetic. [default: float32]")] = None,
     device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
-    freeze: Annotated[list[str] | None, typer.Option(help="vision, connector or language; repeatable.")] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option(help="vision, geometry, connector or language; repeatable.")
+    ] = None,
     activation_checkpointing: Annotated[
         bool | None, typer.Option(help="Less memory, more time. [default: no-activation-checkpointing]")
     ] = None,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from qa_trainer.errors import QATrainerError, unknown_name
 
-Part = Literal["vision", "connector", "language"]
+Part = Literal["vision", "connector", "geometry", "language"]
 """A part of the model that can be left as it is."""
 
 _EXECUTION_ONLY = {"save_steps", "image_cache_mb"}
@@ -42,7 +42,7 @@ class SFTSettings(BaseModel):
         in bfloat16 weights.
     device : {"auto", "cpu"}
         `auto` takes a GPU where there is one.
-    freeze : tuple of {"vision", "connector", "language"}
+    freeze : tuple of {"vision", "connector", "geometry", "language"}
         Parts of the model that are not trained.
     activation_checkpointing : bool
         Recompute activations in the backward pass: less memory, more time.

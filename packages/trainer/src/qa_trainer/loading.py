@@ -19,9 +19,12 @@ _HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 _PARTS = {
     "vision": ("visual", "vision_tower", "vision_model"),
     "connector": ("merger", "deepstack_merger_list", "multi_modal_projector", "connector"),
+    "geometry": ("spatial_encoder",),
     "language": ("language_model", "lm_head"),
 }
 """Part to the module names that mark its parameters; a connector inside the vision tower is not `vision`."""
+_SPATIAL = "spatial_mllm_"
+"""Start of the model types of Spatial-MLLM, whose code this package holds."""
 
 
 def resolve_model(name: str) -> Path:
@@ -72,6 +75,7 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
     from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    _register_own_code(folder)
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
@@ -82,7 +86,41 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
         raise QATrainerError(f"{folder}: the processor lacks {' and '.join(missing)}; frames cannot be shown with it.")
     if not processor.chat_template:
         raise QATrainerError(f"{folder}: the processor has no chat template; save one with it.")
+    _check_processor(folder, model.config, processor)
     return model, processor
+
+
+def _register_own_code(folder: Path) -> None:
+    """Let the Auto classes know Spatial-MLLM where the folder holds one."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if str(config.get("model_type", "")).startswith(_SPATIAL):
+        from qa_trainer.models.spatial_mllm.assemble import register_auto_classes
+
+        register_auto_classes()
+
+
+def _check_processor(folder: Path, config: Any, processor: Any) -> None:
+    """Refuse a processor whose patches or tokens are not the model's.
+
+    Raises
+    ------
+    QATrainerError
+    """
+    vision, images, tokenizer = config.vision_config, processor.image_processor, processor.tokenizer
+    pairs = [
+        ("patch size", getattr(vision, "patch_size", None), getattr(images, "patch_size", None)),
+        ("merge size", getattr(vision, "spatial_merge_size", None), getattr(images, "merge_size", None)),
+        ("image token", getattr(config, "image_token_id", None), getattr(processor, "image_token_id", None)),
+    ]
+    differing = [f"{what} {b}, the model {a}" for what, a, b in pairs if None not in (a, b) and a != b]
+    rows = config.get_text_config().vocab_size
+    if len(tokenizer) > rows:
+        differing.append(f"{len(tokenizer)} tokens, the model {rows}")
+    if differing:
+        raise QATrainerError(
+            f"{folder}: the processor is another model's (it has {'; '.join(differing)}). "
+            "Save the processor of the base model into this folder."
+        )
 
 
 def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> None:
@@ -131,7 +169,7 @@ def _as_list(value: Any) -> list[Any]:
 def _part_of(name: str) -> str | None:
     """Name the part of the model that a parameter belongs to."""
     words = set(name.split("."))
-    for part in ("connector", "vision", "language"):
+    for part in ("connector", "geometry", "vision", "language"):
         if words.intersection(_PARTS[part]):
             return part
     return None
