@@ -73,7 +73,7 @@ def main() -> None:
     bad = [outcome for outcome in outcomes if outcome.status != "ok"]
     sys.stdout.write(f"{len(outcomes)} programs, {len(bad)} not ok, {options.workers} workers, {layers}\n")
     sys.stdout.write(
-        f"{len(outcomes) / seconds:.0f} programs per second; {len(outcomes) / cpu:.0f} per second of CPU, start included\n"
+        f"{len(outcomes) / seconds:.0f} programs per second; {len(outcomes) / cpu:.0f} per second of CPU\n"
     )
 
 
