@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 
 import numpy as np
 import polars as pl
 
 from qa_engine.errors import QAEngineError
-from qa_engine.facts import Facts
+from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.grammar import parse_questions
 from qa_engine.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
-from qa_engine.tasks.base import Rows, fill
+from qa_engine.tasks.base import PLACEHOLDER, Rows, fill
 
 ANSWERS = {
     "prediction": pl.String,
@@ -27,6 +28,9 @@ ANSWERS = {
     "reason": pl.String,
 }
 """Columns of the answers, after the `id` of the question."""
+
+SCENES_PER_BATCH = 128
+"""Scenes that are in memory together, and whose distances are computed together."""
 
 ALIASES = {"coat rack": "coat hanger"}
 """Names that questions use for another category of the metadata: the only one in VSI-Bench's 5,130 rows."""
@@ -84,37 +88,38 @@ def answer_questions(
     """
     table = questions.with_row_index("row")
     parts = []
-    facts = _FactsOfScene(store, profile)
-    done = 0
+    parsed: list[tuple[Task, pl.DataFrame]] = []
     for (kind,), rows in table.group_by("question_type", maintain_order=True):
         task = TASKS.get(str(kind))
         if task is None:
             parts.append(_refused(rows["row"], AnswerReason.UNKNOWN_QUESTION_TYPE))
         else:
-            parsed = pl.concat([rows, parse_questions(task, rows["question"])], how="horizontal")
-            parts.append(_refused(parsed.filter(~pl.col("parsed"))["row"], AnswerReason.NOT_PARSED))
-            parts.append(_answer_type(task, parsed.filter("parsed").sort("scene_name", maintain_order=True), facts))
-        done += len(rows)
+            read = pl.concat([rows, parse_questions(task, rows["question"])], how="horizontal")
+            parts.append(_refused(read.filter(~pl.col("parsed"))["row"], AnswerReason.NOT_PARSED))
+            parsed.append((task, read.filter("parsed").sort("scene_name", maintain_order=True)))
+    names = questions["scene_name"].drop_nulls().unique().sort()
+    done = sum(map(len, parts))
+    for batch in names.to_frame().iter_slices(SCENES_PER_BATCH):
+        facts = _load(store, batch["scene_name"].to_list(), profile)
+        first, last = batch["scene_name"][0], batch["scene_name"][-1]
+        for task, rows in parsed:
+            own = rows.filter(pl.col("scene_name").is_between(pl.lit(first), pl.lit(last)))
+            if len(own):
+                parts.append(_answer_type(task, own, facts))
+                done += len(own)
         progress(done, len(table))
     answers = pl.concat(parts) if parts else _refused(pl.Series("row", [], dtype=pl.UInt32), AnswerReason.NOT_PARSED)
     return pl.concat([questions.select("id"), answers.sort("row").drop("row")], how="horizontal")
 
 
-class _FactsOfScene:
-    """Facts per scene, made once; None for a scene that the store does not have."""
-
-    def __init__(self, store: Store, profile: str) -> None:
-        self.store = store
-        self.profile = profile
-        self.known: dict[str, Facts | None] = {}
-
-    def __call__(self, name: str) -> Facts | None:
-        if name not in self.known:
-            try:
-                self.known[name] = Facts(self.store.load_scene(name), self.profile)
-            except QAEngineError:
-                self.known[name] = None
-        return self.known[name]
+def _load(store: Store, names: list[str], profile: str) -> dict[str, Facts]:
+    """Load scenes with the distances that questions usually ask for; those that cannot be read are missing."""
+    facts = {}
+    for name in names:
+        with suppress(QAEngineError):
+            facts[name] = Facts(store.load_scene(name), profile)
+    prefetch_distances(list(facts.values()))
+    return facts
 
 
 def _refused(rows: pl.Series, reason: AnswerReason) -> pl.DataFrame:
@@ -124,7 +129,7 @@ def _refused(rows: pl.Series, reason: AnswerReason) -> pl.DataFrame:
     return rows.alias("row").to_frame().with_columns(**values)
 
 
-def _answer_type(task: Task, rows: pl.DataFrame, facts_of: _FactsOfScene) -> pl.DataFrame:
+def _answer_type(task: Task, rows: pl.DataFrame, facts_of: dict[str, Facts]) -> pl.DataFrame:
     """Answer parsed questions of one type, sorted by scene."""
     n = len(rows)
     names = [rows[role].to_list() for role in task.roles]
@@ -136,7 +141,7 @@ def _answer_type(task: Task, rows: pl.DataFrame, facts_of: _FactsOfScene) -> pl.
     for scene_name, length in rows["scene_name"].rle().struct.unnest().select("value", "len").iter_rows():
         part = slice(start, start + length)
         start += length
-        facts = facts_of(scene_name)
+        facts = facts_of.get(scene_name)
         if facts is None:
             reason[part] = AnswerReason.UNKNOWN_SCENE
             continue
@@ -147,8 +152,12 @@ def _answer_type(task: Task, rows: pl.DataFrame, facts_of: _FactsOfScene) -> pl.
         answer[good] = measured.answer
         for name, column in columns.items():
             column[good] = getattr(measured, name)
-        for k in range(len(task.roles)):
-            _rename(facts, roles[:, k], names[k], ids[:, k], part)
+        known = np.append(facts.instance_of_category, -1)
+        ids[part] = known[roles]  # -1 for a category that the scene does not have
+        for column, codes in zip(names, roles.T.tolist(), strict=True):
+            column[part] = [
+                facts.categories[code] if code >= 0 else name for code, name in zip(codes, column[part], strict=True)
+            ]
     return _written(task, rows, names, ids, answer, columns, reason)
 
 
@@ -157,15 +166,6 @@ def _codes(facts: Facts, names: Sequence[Sequence[str]], length: int) -> Rows:
     known = facts.code_of_category
     columns = [[known.get(name, known.get(ALIASES.get(name, ""), -1)) for name in column] for column in names]
     return np.array(columns, dtype=np.int64).reshape(len(names), length).T
-
-
-def _rename(facts: Facts, codes: Rows, names: list[str], ids: Rows, part: slice) -> None:
-    """Put the scene's own names and the first instance ids of the categories in place."""
-    for i, code in enumerate(codes.tolist(), start=part.start):
-        if code >= 0:
-            names[i] = facts.categories[code]
-            row = facts.first_row[code]
-            ids[i] = facts.scene.instance_id[row] if row >= 0 else -1
 
 
 def _operand_reasons(task: Task, facts: Facts, roles: Rows) -> np.ndarray:
@@ -207,8 +207,7 @@ def _written(
             prediction[i] = text
     frame = pl.DataFrame({"row": rows["row"]}).with_columns(
         *(pl.Series(f"{role}_id", ids[:, k]) for k, role in enumerate(task.roles)),
-        *(_quoted(f"{role}_literal", names[k]) for k, role in enumerate(task.roles)),
-        *(_quoted(f"listed_{j}_literal", names[k]) for j, k in enumerate(task.listed)),
+        *(_quoted(name, names[k]) for name, k in _literals(task)),
     )
     answered = pl.Series(reason == None)  # noqa: E711 - compares items
     return frame.select(
@@ -235,6 +234,14 @@ def _letter(options: list[str] | None, text: str) -> tuple[str | None, AnswerRea
     return None, AnswerReason.NOT_AN_OPTION
 
 
+def _literals(task: Task) -> list[tuple[str, int]]:
+    """List the quoted categories that the task's program uses, and their roles."""
+    places = {f"{role}_literal": k for k, role in enumerate(task.roles)}
+    places |= {f"listed_{j}_literal": k for j, k in enumerate(task.listed)}
+    return [(name, places[name]) for name in PLACEHOLDER.findall(task.program) if name in places]
+
+
 def _quoted(name: str, texts: list[str]) -> pl.Series:
     """Put texts in the quotes of a program."""
-    return pl.Series(name, [json.dumps(text, ensure_ascii=False) for text in texts], dtype=pl.String)
+    quoted = {text: json.dumps(text, ensure_ascii=False) for text in set(texts)}
+    return pl.Series(name, [quoted[text] for text in texts], dtype=pl.String)

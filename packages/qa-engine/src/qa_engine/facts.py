@@ -117,6 +117,11 @@ class Facts:
         return np.array([rows[0] if len(rows) else -1 for rows in self.members], dtype=np.int64)
 
     @cached_property
+    def instance_of_category(self) -> Rows:
+        """Instance id of the first box of each category, (c,); -1 where it has none."""
+        return np.append(self.scene.instance_id, -1)[self.first_row]
+
+    @cached_property
     def unique_rows(self) -> Rows:
         """Object row of each category in `unique`, (u,)."""
         return self.first_row[self.unique]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
 
 from qa_engine.errors import QAEngineError
-from qa_engine.facts import Facts
+from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.store import Store
 from qa_engine.tasks import answer_texts
@@ -29,6 +30,9 @@ COLUMNS = (
     "profile",
 )
 """Columns of `questions` that a replay reads."""
+
+SCENES_PER_BATCH = 128
+"""Scenes whose distances are computed together."""
 
 TOLERANCE = 1e-9
 """Relative difference of a stored value that a replay allows: sums may be ordered differently on another processor."""
@@ -72,19 +76,39 @@ def verify(
     list of Difference
         Empty where everything agrees.
     """
-    differences: list[Difference] = []
-    done = 0
-    for (scene_name, profile), rows in questions.group_by("scene_name", "profile", maintain_order=True):
-        try:
-            facts = Facts(store.load_scene(str(scene_name)), str(profile))
-        except QAEngineError as error:
-            differences += [_difference(row, "scene", "", str(error)) for row in rows.iter_rows(named=True)]
-        else:
-            for row in rows.iter_rows(named=True):
-                differences += compare(row, facts)
-        done += len(rows)
-        progress(done, len(questions))
-    return differences
+    table = questions.select(COLUMNS).with_row_index("row").sort("scene_name", "profile", maintain_order=True)
+    runs = table.select(pl.struct("scene_name", "profile").rle().alias("run"))["run"].struct.unnest()
+    stops = runs["len"].cum_sum().to_list()
+    groups = [
+        (key["scene_name"], key["profile"], slice(stop - n, stop))
+        for key, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
+    ]
+    found: list[tuple[int, Difference]] = []
+    for start in range(0, len(groups), SCENES_PER_BATCH):
+        batch = groups[start : start + SCENES_PER_BATCH]
+        known: list[Facts | QAEngineError] = [_facts(store, name, profile) for name, profile, _ in batch]
+        by_profile: dict[str, list[Facts]] = {}
+        for facts in known:
+            if isinstance(facts, Facts):
+                by_profile.setdefault(facts.profile, []).append(facts)
+        for part in by_profile.values():
+            prefetch_distances(part)
+        for (_, _, place), facts in zip(batch, known, strict=True):
+            for row in table[place].iter_rows(named=True):
+                differences = (
+                    compare(row, facts) if isinstance(facts, Facts) else [_difference(row, "scene", "", str(facts))]
+                )
+                found += [(row["row"], difference) for difference in differences]
+        progress(batch[-1][2].stop, len(questions))
+    return [difference for _, difference in sorted(found, key=itemgetter(0))]
+
+
+def _facts(store: Store, scene_name: str, profile: str) -> Facts | QAEngineError:
+    """Load a scene, or say why it cannot be read."""
+    try:
+        return Facts(store.load_scene(scene_name), profile)
+    except QAEngineError as error:
+        return error
 
 
 def compare(row: dict[str, Any], facts: Facts) -> Iterator[Difference]:

@@ -111,11 +111,11 @@ def cloud_distance(points_a: ArrayLike, points_b: ArrayLike) -> float:
     a, b = _cloud(points_a), _cloud(points_b)
     if len(a) == 0 or len(b) == 0:
         return float("inf")
-    near_b = a[np.argmin(_outside(a, b))]
+    near_b = a[np.argmin(bounds_distance(a, b))]
     best = np.sqrt(((b - near_b) ** 2).sum(axis=1).min())
     near_a = b[np.argmin(((b - near_b) ** 2).sum(axis=1))]
     best = min(best, np.sqrt(((a - near_a) ** 2).sum(axis=1).min()))
-    a, b = a[_outside(a, b) <= best + 1e-9], b[_outside(b, a) <= best + 1e-9]
+    a, b = a[bounds_distance(a, b) <= best + 1e-9], b[bounds_distance(b, a) <= best + 1e-9]
     few, many = (a, b) if len(a) <= len(b) else (b, a)
     return float(min(best, KDTree(many).query(few)[0].min()))
 
@@ -130,8 +130,8 @@ def _cloud(points: ArrayLike) -> Array:
     return array
 
 
-def _outside(points: Array, others: Array) -> Array:
-    """Distance from points to the axis-aligned bounds of other points."""
+def bounds_distance(points: Array, others: Array) -> Array:
+    """Distance from points (m, 3) to the axis-aligned bounds of other points, (m,) metres."""
     low, high = others.min(axis=0), others.max(axis=0)
     beyond = np.maximum(np.maximum(low - points, points - high), 0.0)
     return np.sqrt((beyond**2).sum(axis=1))

@@ -7,10 +7,13 @@ arXiv 2412.14171 (the benchmark) and the rules of its public re-implementation, 
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from qa_engine.geometry.clouds import bounds_distance
 from qa_engine.scene import Scene
 
 Array = NDArray[np.float64]
@@ -53,13 +56,21 @@ def shell_points(center: Array, size: Array, rotation: Array, *, step: float = S
 
 def sampled_distance(scene: Scene, first: NDArray[np.int64], second: NDArray[np.int64]) -> Array:
     """Smallest distance between the sampled points of object rows `first` and `second`, (n,) metres."""
-    rows = np.union1d(first, second).tolist()
-    points = {i: shell_points(scene.center[i], scene.size[i], scene.rotation[i]) for i in rows}
-    trees: dict[int, KDTree] = {}
-    result = np.empty(len(first))
-    for k, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        many, few = (i, j) if len(points[i]) >= len(points[j]) else (j, i)
-        if many not in trees:
-            trees[many] = KDTree(points[many])
-        result[k] = trees[many].query(points[few])[0].min()
-    return result
+    shells = _shells.setdefault(scene, {})
+    for i in np.union1d(first, second).tolist():
+        if i not in shells:
+            shells[i] = shell_points(scene.center[i], scene.size[i], scene.rotation[i])
+    pairs = zip(first.tolist(), second.tolist(), strict=True)
+    return np.array([_closest(shells[i], shells[j]) for i, j in pairs], dtype=np.float64)
+
+
+_shells: WeakKeyDictionary[Scene, dict[int, Array]] = WeakKeyDictionary()
+"""Points of the objects of scenes that are in use: questions of several types ask about the same objects."""
+
+
+def _closest(a: Array, b: Array) -> float:
+    """Smallest distance between two clouds; points that are certainly further than some pair are left out first."""
+    bound = float(np.sqrt(((a - b[np.argmin(bounds_distance(b, a))]) ** 2).sum(axis=1).min())) + 1e-9
+    a, b = a[bounds_distance(a, b) <= bound], b[bounds_distance(b, a) <= bound]
+    many, few = (a, b) if len(a) >= len(b) else (b, a)
+    return float(KDTree(many).query(few)[0].min())
