@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from qa_confidence.arrays import Labels, check_unit
-from qa_confidence.calibrators import Calibrator, fit_calibrator
+from qa_confidence.calibrators import DEFAULT, Calibrator, fit_calibrator
 from qa_confidence.difficulty import (
     PROFILES,
     SUSPECT_CONFIDENCE,
@@ -88,7 +88,7 @@ def scored_pairs(confidence: pl.DataFrame, *, column: str) -> pl.DataFrame:
 def fit_table(
     confidence: pl.DataFrame,
     *,
-    method: str = "platt",
+    method: str = DEFAULT,
     column: str = "raw_confidence",
     grouping: str = "question_type",
     questions: pl.DataFrame | None = None,

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from qa_confidence.calibrators.artefact import Calibrator, fit_calibrator
 from qa_confidence.calibrators.base import CalibrationMap
-from qa_confidence.calibrators.registry import CALIBRATORS
+from qa_confidence.calibrators.registry import CALIBRATORS, DEFAULT
 
-__all__ = ["CALIBRATORS", "CalibrationMap", "Calibrator", "fit_calibrator"]
+__all__ = ["CALIBRATORS", "DEFAULT", "CalibrationMap", "Calibrator", "fit_calibrator"]

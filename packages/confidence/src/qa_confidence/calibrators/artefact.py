@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from qa_confidence.arrays import Floats, Ints, Labels, check_rows, check_unit, labels_of
 from qa_confidence.calibrators.base import CalibrationMap
 from qa_confidence.calibrators.grouped import MAX_FOLDS, MIN_GROUP_ROWS, Level, Nesting, fit_levels
-from qa_confidence.calibrators.registry import CALIBRATORS
+from qa_confidence.calibrators.registry import CALIBRATORS, DEFAULT
 from qa_confidence.errors import InputError, QAConfidenceError, unknown_name
 
 FORMAT = "qa-confidence calibrator"
@@ -174,7 +174,7 @@ def fit_calibrator(
     confidence: ArrayLike,
     score: ArrayLike,
     *,
-    method: str = "platt",
+    method: str = DEFAULT,
     group: Groups | None = None,
     cluster: ArrayLike | Labels | None = None,
     sample_weight: ArrayLike | None = None,

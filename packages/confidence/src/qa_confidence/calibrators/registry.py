@@ -19,3 +19,6 @@ CALIBRATORS: dict[str, type[CalibrationMap]] = {
     "histogram": HistogramMap,
 }
 """Name to class; all but `histogram` keep the order of confidences."""
+
+DEFAULT = "platt"
+"""What is fitted when nothing is chosen; docs/confidence.md has the figures behind it."""

@@ -94,7 +94,7 @@ def line_chart(lines: Sequence[Line], *, title: str, x_label: str, y_label: str,
 
 def share_bars(rows: Sequence[tuple[str, Sequence[float]]], *, classes: Sequence[str], title: str) -> str:
     """Draw one stacked bar of shares per row; `classes` colours the parts."""
-    height = TOP + 30 * len(rows) + 8
+    height = TOP + 30 * len(rows) + 30
     body = []
     for i, (name, shares) in enumerate(rows):
         x, y = 130.0, TOP + 30 * i
@@ -106,6 +106,10 @@ def share_bars(rows: Sequence[tuple[str, Sequence[float]]], *, classes: Sequence
             if width > 34:
                 body.append(f'<text class="on" x="{x + width / 2:.1f}" y="{y + 15}">{share:.0%}</text>')
             x += width
+    for i, css in enumerate(classes):
+        x, y = 130 + 74 * i, height - 20
+        body.append(f'<rect class="{css}" x="{x}" y="{y}" width="11" height="11"/>')
+        body.append(f'<text x="{x + 16}" y="{y + 10}">{escape(css)}</text>')
     return _svg(title, body, height=height)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import polars as pl
@@ -17,7 +17,7 @@ from qa_confidence.report.charts import line_chart, reliability_chart, share_bar
 STYLE = """
 :root{--ink:#1d2733;--soft:#5b6775;--rule:#dfe4ea;--blue:#1f6feb;--orange:#c2570c;--green:#1a7f4b;--red:#b42318}
 *{box-sizing:border-box}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);margin:0 auto;max-width:1120px;padding:20px 16px 60px}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);margin:0 auto;max-width:1180px;padding:20px 16px 60px}
 h1{font-size:1.6rem;margin:0 0 4px}h2{font-size:1.15rem;margin:34px 0 6px}p{margin:6px 0;max-width:76ch}
 .soft{color:var(--soft)}.warn{background:#fff4e5;border-left:4px solid var(--orange);padding:8px 12px}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:14px}
@@ -28,9 +28,10 @@ svg .on{fill:#fff;text-anchor:middle}.grid{stroke:#eef1f4}.ideal{stroke:#98a3b0;
 .bin{fill:var(--orange);fill-opacity:.75}.rug{fill:#98a3b0}
 .before{stroke:var(--orange)}.after{stroke:var(--blue)}.oracle{stroke:#98a3b0;stroke-dasharray:4 3}
 .easy{fill:var(--green)}.frontier{fill:var(--blue)}.hard{fill:var(--red)}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem;margin:8px 0}
-th,td{padding:4px 10px;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th.text{text-align:left}td.text{text-align:left;white-space:normal;min-width:16rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.87rem;margin:8px 0}
+th,td{padding:4px 8px;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}th.text{text-align:left}td.text{text-align:left;white-space:normal}
+@media(max-width:600px){table{font-size:.82rem}th,td{padding:4px 5px}}
 """
 
 METRIC_NOTES = {
@@ -51,13 +52,23 @@ METRIC_NOTES = {
 }
 
 
+OFFENDER_TEXTS = {"question": ("question", 30), "ground_truth": ("truth", 5), "completion": ("answer", 5)}
+"""Columns that word the worst offenders: heading and least width in characters."""
+
+
 @dataclass(frozen=True)
 class Table:
-    """Header and rows of text; `text_columns` hold prose."""
+    """Header and rows of text.
+
+    Attributes
+    ----------
+    text_columns : dict of int to int
+        Columns that hold prose, which may wrap, with their least width in characters.
+    """
 
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    text_columns: tuple[int, ...] = ()
+    text_columns: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ def _summary(analysis: Analysis, notes: Sequence[str]) -> Section:
         "scenes. 'before' is the identity, 'constant' gives every answer the mean score: it is calibrated and "
         "useless, so read calibration together with AUROC."
     )
-    return Section("Before and after", [text, *notes], [Table(tuple(header), rows, (len(header) - 1,))], [])
+    return Section("Before and after", [text, *notes], [Table(tuple(header), rows, {len(header) - 1: 42})], [])
 
 
 def _reliability(analysis: Analysis) -> Section:
@@ -184,7 +195,8 @@ def _groups(analysis: Analysis) -> Section:
     if analysis.after is None:
         header = (*header[:4], "ece", header[-1])
         rows = [(*row[:4], row[4], row[6]) for row in rows]
-    return Section("Question types", [], [Table(header, rows)], charts)
+    text = "The charts show the confidence after calibration." if analysis.after else "The charts show the confidence."
+    return Section("Question types", [text], [Table(header, rows)], charts)
 
 
 def _risk(analysis: Analysis) -> Section:
@@ -246,8 +258,9 @@ def drift_table(groups: Sequence[GroupDrift]) -> Table:
 
 
 def _offenders(rows: pl.DataFrame) -> Section:
-    optional = [name for name in ("question", "ground_truth", "completion") if name in rows.columns]
-    header = ("question id", "scene", "type", "confidence", "score", *(name.replace("_", " ") for name in optional))
+    optional = [name for name in OFFENDER_TEXTS if name in rows.columns]
+    texts = [OFFENDER_TEXTS[name] for name in optional]
+    header = ("question id", "scene", "type", "confidence", "score", *(name for name, _ in texts))
     table = [
         (
             row["question_id"],
@@ -262,7 +275,7 @@ def _offenders(rows: pl.DataFrame) -> Section:
     return Section(
         "Worst offenders",
         ["Answers whose confidence exceeds their score the most."],
-        [Table(header, table, tuple(range(5, 5 + len(optional))))],
+        [Table(header, table, {1: 8, 2: 12} | {5 + i: width for i, (_, width) in enumerate(texts)})],
         [],
     )
 
@@ -275,7 +288,8 @@ def _html_table(table: Table) -> str:
     def cells(row: Sequence[str], tag: str) -> str:
         parts = []
         for i, value in enumerate(row):
-            css = ' class="text"' if i in table.text_columns else ""
+            width = table.text_columns.get(i)
+            css = "" if width is None else f' class="text" style="min-width:{width}ch"'
             parts.append(f"<{tag}{css}>{escape(value)}</{tag}>")
         return f"<tr>{''.join(parts)}</tr>"
 
