@@ -32,6 +32,13 @@ class IngestReason(StrEnum):
     DUPLICATE_SCENE = "duplicate_scene"
     BAD_FRAME = "bad_frame"
     BAD_CAMERA = "bad_camera"
+    WRONG_UNITS = "wrong_units"
+    NOT_UPRIGHT = "not_upright"
+    BOX_AXES = "box_axes"
+    POSE_CONVENTION = "pose_convention"
+    CAMERAS_OUTSIDE = "cameras_outside"
+    NOTHING_IN_VIEW = "nothing_in_view"
+    ODD_SIZE = "odd_size"
     SKIPPED = "skipped"
 
     @property
@@ -59,6 +66,13 @@ _FIXES = {
     IngestReason.DUPLICATE_SCENE: "Keep one of the two folders.",
     IngestReason.BAD_FRAME: "Export the image again, or delete it.",
     IngestReason.BAD_CAMERA: "Correct the camera file, or delete it to ingest the frames without cameras.",
+    IngestReason.WRONG_UNITS: "Convert lengths to metres; for own scans --set units=mm or units=cm does.",
+    IngestReason.NOT_UPRIGHT: "Turn the scene so that Z points up; for own scans --set up=y does.",
+    IngestReason.BOX_AXES: "Read the box axes from the columns: --set axes=columns, or transpose rotation.",
+    IngestReason.POSE_CONVENTION: "Convert the poses; own scans: --set camera=opengl or pose=camera_from_world.",
+    IngestReason.CAMERAS_OUTSIDE: "Check that poses and boxes are in one frame of reference.",
+    IngestReason.NOTHING_IN_VIEW: "Check that poses and boxes are in one frame of reference.",
+    IngestReason.ODD_SIZE: "Check the label and the size of this object.",
     IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
 

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
-from qa_engine.errors import IngestReason, QAEngineError, SceneError, unknown_name
-from qa_engine.frame_files import store_frames
-from qa_engine.scene import SPLITS, Scene
-from qa_engine.seeding import hashed_fraction
-from qa_engine.tableio import Schema, check_output_folder, output_folder, table_metadata, write_json, write_table
-from qa_engine.tables import FRAMES, OBJECTS, REJECTS, SCENES
+from qa_engine.errors import IngestReason, QAEngineError, unknown_name
+from qa_engine.ingest_parts import SCENES_PER_PART, TABLES, Plan, Task, is_done, part_folder, split_of, work
+from qa_engine.scene import SPLITS
+from qa_engine.tableio import check_output_folder, config_hash, output_folder, table_metadata, write_json, write_table
+
+__all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
 
 DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
 
-Progress = Callable[[Sequence[SceneSource]], Iterable[SceneSource]]
+Progress = Callable[[int, int], None]
+"""Called with the scenes that are done and the scenes to do."""
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What an ingest wrote: numbers of rows, rejects by reason, seconds."""
+    """What an ingest wrote.
+
+    Attributes
+    ----------
+    n_scenes, n_objects, n_frames, n_scenes_with_frames : int
+    rejects, warnings : dict of str to int
+        What was refused, and what is suspicious but was taken, by reason.
+    seconds : float
+    n_resumed : int
+        Scenes that an earlier run had done before it was stopped.
+    """
 
     n_scenes: int
     n_objects: int
@@ -34,6 +49,8 @@ class IngestReport:
     n_scenes_with_frames: int
     rejects: dict[str, int]
     seconds: float
+    warnings: dict[str, int] = field(default_factory=dict)
+    n_resumed: int = 0
 
     @property
     def lost(self) -> int:
@@ -94,25 +111,6 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
     return settings
 
 
-def split_of(scene_group: str, fractions: Mapping[str, float], *, seed: int) -> str:
-    """Assign a group to a split: its hash in [0, 1) is looked up on the cumulative fractions.
-
-    The result depends on the group, the fractions and the seed alone, so more scenes never move others.
-
-    Examples
-    --------
-    >>> split_of("visit_1", {"train": 1.0, "val": 0.0, "test": 0.0}, seed=0)
-    'train'
-    """
-    position = hashed_fraction(seed, scene_group, "split")
-    total = 0.0
-    for name in SPLITS:
-        total += fractions[name]
-        if position < total:
-            return name
-    return next(name for name in reversed(SPLITS) if fractions[name] > 0)
-
-
 def ingest(
     dataset: Dataset,
     root: Path | None,
@@ -121,10 +119,12 @@ def ingest(
     options: IngestOptions,
     split: Mapping[str, float] = DEFAULT_SPLIT,
     only: Sequence[str] = (),
+    checks: bool = True,
+    workers: int = 1,
     force: bool = False,
-    progress: Progress = iter,
+    progress: Progress = lambda done, of: None,
 ) -> IngestReport:
-    """Write a store with the tables scenes, objects, frames, rejects and the images below it.
+    """Write a store with the tables scenes, objects, frames, rejects, and images and clouds below it.
 
     Parameters
     ----------
@@ -133,17 +133,21 @@ def ingest(
     root : Path, optional
         Where it lies; None for a generated dataset.
     out : Path
-        The store; it appears whole or not at all.
+        The store; it appears whole or not at all. What a stopped run has done is kept beside it and taken up again.
     options : IngestOptions
         Those that the dataset understands, and the seed.
     split : mapping of str to float
         Fraction of the groups per split, sum 1.
     only : sequence of str
         Names of the scenes to take; empty = all.
+    checks : bool
+        Refuse scenes whose units, axes or poses contradict what they hold; see `qa_engine.sanity`.
+    workers : int
+        Processes; their number changes nothing in the store.
     force : bool
         Replace an existing store.
     progress : callable
-        Wraps the list of scenes to show how far the work is.
+        Called with the scenes that are done and the scenes to do.
 
     Raises
     ------
@@ -156,123 +160,120 @@ def ingest(
     _check_options(dataset, root, options)
     _check_out(out, [root, options.annotations, options.frames_dir], force=force)
     sources = _selected(dataset.discover(root, options), only, root)
-    tables = _Tables()
+    config = _config(dataset, options, split, only, checks)
+    tasks = _tasks(sources)
+    staging = _staging(out, config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)}))
+    done = [task for task in tasks if is_done(staging, task.number)]
+    finished = {task.number for task in done}
+    n_resumed = n_done = sum(len(task.sources) for task in done)
+    plan = Plan(dataset, dict(split), options.seed, checks)
+    for n in _results(plan, [task for task in tasks if task.number not in finished], staging, workers):
+        n_done += n
+        progress(n_done, len(sources))
+    tables = {
+        name: pl.concat([pl.read_parquet(part_folder(staging, task.number) / f"{name}.parquet") for task in tasks])
+        for name in TABLES
+    }
+    if tables["scenes"].is_empty():
+        shutil.rmtree(staging)
+        raise QAEngineError(_nothing_read(dataset, tables["rejects"]))
+    for name, table in tables.items():
+        metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
+        write_table(table, staging / f"{name}.parquet", TABLES[name], metadata)
+    seconds = time.perf_counter() - started
+    manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
+    write_json(staging / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
     with output_folder(out, force=force) as folder:
-        for source in progress(sources):
-            _ingest_scene(dataset, source, tables, folder, split=split, seed=options.seed)
-        if not tables.names:
-            raise QAEngineError(_nothing_read(dataset, tables.rejects))
-        given = {name: getattr(options, name) for name in options.given() if name not in ("annotations", "frames_dir")}
-        if options.settings:
-            given["settings"] = dict(options.settings)
-        config = {"dataset": dataset.name, "split": dict(split), "only": sorted(only), **given}
-        report = tables.write(folder, config, options.seed, started)
-        write_json(
-            folder / "manifest.json",
-            {
-                "command": "qa-engine ingest",
-                "config": config,
-                "root": None if root is None else str(root),
-                "seed": options.seed,
-                "seconds": round(report.seconds, 3),
-            },
-        )
-    return report
+        shutil.rmtree(staging / ".parts")
+        (staging / "fingerprint").unlink()
+        folder.rmdir()
+        staging.replace(folder)
+    return _report(tables, seconds, n_resumed)
 
 
-def _ingest_scene(
-    dataset: Dataset, source: SceneSource, tables: _Tables, folder: Path, *, split: Mapping[str, float], seed: int
-) -> None:
-    """Read one scene and write it, or note why not."""
-    try:
-        scene = dataset.load(source)
-        if scene.scene_name in tables.names:
-            raise SceneError("scene_name", "a scene of this name came before", reason=IngestReason.DUPLICATE_SCENE)
-    except SceneError as error:
-        tables.reject(source.item, source.scene_name, error)
+def _report(tables: Mapping[str, pl.DataFrame], seconds: float, n_resumed: int) -> IngestReport:
+    """Count what is in the store."""
+    refused = {
+        stage: dict(Counter(tables["rejects"].filter(pl.col("stage") == stage)["reason"].to_list()))
+        for stage in ("ingest", "check")
+    }
+    return IngestReport(
+        n_scenes=tables["scenes"].height,
+        n_objects=tables["objects"].height,
+        n_frames=tables["frames"].height,
+        n_scenes_with_frames=tables["frames"]["scene_name"].n_unique(),
+        rejects=refused["ingest"],
+        seconds=seconds,
+        warnings=refused["check"],
+        n_resumed=n_resumed,
+    )
+
+
+def _config(
+    dataset: Dataset, options: IngestOptions, split: Mapping[str, float], only: Sequence[str], checks: bool
+) -> dict[str, object]:
+    """Collect what decides the content of a store."""
+    given = {name: getattr(options, name) for name in options.given() if name not in ("annotations", "frames_dir")}
+    if options.settings:
+        given["settings"] = dict(options.settings)
+    if not checks:
+        given["checks"] = False
+    return {"dataset": dataset.name, "split": dict(split), "only": sorted(only), **given}
+
+
+def _tasks(sources: Sequence[SceneSource]) -> list[Task]:
+    """Cut the scenes into parts."""
+    seen: set[str] = set()
+    double = [source.scene_name in seen or seen.add(source.scene_name) is not None for source in sources]
+    starts = range(0, len(sources), SCENES_PER_PART)
+    return [
+        Task(number, tuple(sources[i : i + SCENES_PER_PART]), tuple(double[i : i + SCENES_PER_PART]))
+        for number, i in enumerate(starts)
+    ]
+
+
+def _digest(root: Path | None, sources: Sequence[SceneSource]) -> str:
+    """Hash which scenes are read from where."""
+    names = "\x1f".join(f"{source.scene_name}\x1f{source.item}" for source in sources)
+    place = "" if root is None else str(root.resolve())
+    return hashlib.sha256(f"{place}\x1f{names}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _staging(out: Path, fingerprint: str) -> Path:
+    """Open the folder of a stopped run, or a new one where that was for something else."""
+    staging = out.parent / f".{out.name}.ingest"
+    note = staging / "fingerprint"
+    if not note.is_file() or note.read_text() != fingerprint:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        note.write_text(fingerprint)
+    return staging
+
+
+def _results(plan: Plan, tasks: Sequence[Task], staging: Path, workers: int) -> Iterator[int]:
+    """Work on the parts, in this process or in others, and yield the scenes of each as it ends.
+
+    Processes are spawned, not forked: forking a process with threads, as polars has, can hang.
+    """
+    if workers == 1 or len(tasks) < 2:
+        yield from (work(plan, task, staging) for task in tasks)
         return
-    except OSError as error:  # `load` only reads, so this is about the source
-        problem = error.strerror or str(error)
-        unreadable = SceneError("source", problem, reason=IngestReason.UNREADABLE_FILE)
-        tables.reject(source.item, source.scene_name, unreadable)
-        return
-    scene = replace(scene, split=split_of(scene.scene_group, split, seed=seed))
-    for error in scene.refused:
-        tables.reject(source.item, scene.scene_name, error)
-    frames = store_frames(scene, folder, source.roots)
-    for item, error in frames.refused:
-        tables.reject(item, scene.scene_name, error)
-    tables.add(scene, frames.rows)
-
-
-class _Tables:
-    """Rows so far, as small polars frames: Python objects of a scene are dropped with it."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.rejects: list[dict[str, Any]] = []
-        self._with_frames = 0
-        self._parts: dict[str, list[pl.DataFrame]] = {"scenes": [], "objects": [], "frames": []}
-
-    def reject(self, item: str, scene_name: str, error: SceneError) -> None:
-        """Note a refused scene or frame."""
-        row: dict[str, Any] = dict.fromkeys(REJECTS)
-        row |= {"stage": "ingest", "item": _clean(item), "scene_name": _clean(scene_name)}
-        row |= {"reason": error.reason.value, "detail": _clean(f"{item}: {error}. {error.reason.fix}")}
-        self.rejects.append(row)
-
-    def add(self, scene: Scene, frames: list[dict[str, Any]]) -> None:
-        """Note a scene that is in the store."""
-        self.names.add(scene.scene_name)
-        self._with_frames += bool(frames)
-        row = {
-            "scene_name": scene.scene_name,
-            "dataset": scene.dataset,
-            "scene_group": scene.scene_group,
-            "split": scene.split,
-            "room_size_m2": scene.room_size_m2,
-            "room_center": None if scene.room_center is None else scene.room_center.tolist(),
-            "floor_polygon": None if scene.floor_polygon is None else scene.floor_polygon.tolist(),
-            "category_counts": [{"category": c, "count": n} for c, n in scene.category_counts.items()],
-            "cloud_path": None,
-            "canonical_from_source": scene.canonical_from_source.ravel().tolist(),
-            "source_sha": scene.source_sha,
-        }
-        self._parts["scenes"].append(_frame([row], SCENES))
-        objects = {
-            "scene_name": [scene.scene_name] * len(scene),
-            "instance_id": scene.instance_id,
-            "category": scene.category.tolist(),
-            "category_raw": scene.category_raw.tolist(),
-            "center": scene.center.tolist(),
-            "size": scene.size.tolist(),
-            "rotation": scene.rotation.reshape(-1, 9).tolist(),
-            "n_points": [None] * len(scene),
-        }
-        self._parts["objects"].append(_frame(objects, OBJECTS))
-        self._parts["frames"].append(_frame(frames, FRAMES))
-
-    def write(self, folder: Path, config: Mapping[str, object], seed: int, started: float) -> IngestReport:
-        """Write the tables."""
-        schemas: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRAMES, "rejects": REJECTS}
-        tables = {name: pl.concat(parts) for name, parts in self._parts.items()}
-        tables["rejects"] = _frame(self.rejects, REJECTS)
-        for name, table in tables.items():
-            metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=seed)
-            write_table(table, folder / f"{name}.parquet", schemas[name], metadata)
-        return IngestReport(
-            n_scenes=len(self.names),
-            n_objects=tables["objects"].height,
-            n_frames=tables["frames"].height,
-            n_scenes_with_frames=self._with_frames,
-            rejects=dict(Counter(row["reason"] for row in self.rejects)),
-            seconds=time.perf_counter() - started,
-        )
-
-
-def _frame(rows: Any, schema: Schema) -> pl.DataFrame:
-    """Build a table of exactly these columns and types."""
-    return pl.DataFrame(rows, schema=dict(schema))
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # for the processes; this one has its threads already
+    left = iter(tasks)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        waiting: set[Future[int]] = set()
+        try:
+            while True:
+                for task in left:
+                    waiting.add(pool.submit(work, plan, task, staging))
+                    if len(waiting) >= 2 * workers:
+                        break
+                if not waiting:
+                    return
+                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in ended)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _check_options(dataset: Dataset, root: Path | None, options: IngestOptions) -> None:
@@ -313,13 +314,8 @@ def _selected(sources: Sequence[SceneSource], only: Sequence[str], root: Path | 
     return [source for source in sources if source.scene_name in set(only)]
 
 
-def _nothing_read(dataset: Dataset, rejects: list[dict[str, Any]]) -> str:
+def _nothing_read(dataset: Dataset, rejects: pl.DataFrame) -> str:
     """Say why no scene could be used."""
-    shown = "".join(f"\n  {row['reason']}: {row['detail']}" for row in rejects[:5])
+    shown = "".join(f"\n  {reason}: {detail}" for reason, detail in rejects.select("reason", "detail").head(5).rows())
     more = f"\n  and {len(rejects) - 5} more" if len(rejects) > 5 else ""
     return f"None of the {len(rejects)} scenes of '{dataset.name}' could be used, so nothing was written.{shown}{more}"
-
-
-def _clean(text: str) -> str:
-    """Make a text from a hostile source storable: escape what UTF-8 cannot hold, and control characters."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)[:2000]

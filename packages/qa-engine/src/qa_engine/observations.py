@@ -97,15 +97,13 @@ def observe_frame(scene: Scene, frame: Frame) -> Views:
     QAEngineError
         An image of the store is missing or damaged.
     """
-    ids = None if frame.instance is None else frame.instance.astype(np.int64)
-    if frame.instance_path is not None:
-        ids = _grey(frame.instance_path, frame).astype(np.int64) - 1
+    ids = read_instance(frame)
     return see_boxes(
         scene.center,
         scene.size,
         scene.rotation,
         camera_of(frame),
-        depth_m=_depth(frame),
+        depth_m=read_depth(frame),
         instance=None if ids is None else _rows_of(ids, scene.instance_id),
     )
 
@@ -122,13 +120,8 @@ def surface_points(scene: Scene, frame: Frame) -> NDArray[np.float32]:
     if camera is None:
         return np.zeros((0, 3), dtype=np.float32)
     step = -(-max(camera.width, camera.height) // POINTS_PER_SIDE)
-    small = Camera(
-        width=-(-camera.width // step),
-        height=-(-camera.height // step),
-        intrinsics=np.diag([1 / step, 1 / step, 1]) @ camera.intrinsics,
-        world_from_camera=camera.world_from_camera,
-    )
-    depth = _depth(frame)
+    small = camera.every(step)
+    depth = read_depth(frame)
     depth = first_surface(scene.center, scene.size, scene.rotation, small) if depth is None else depth[::step, ::step]
     return back_project(depth, small)
 
@@ -242,11 +235,20 @@ def _rows_of(ids: NDArray[np.int64], instance_id: NDArray[np.int64]) -> NDArray[
     return np.where(instance_id[order][at] == ids, order[at], -1)
 
 
-def _depth(frame: Frame) -> NDArray[np.float32] | None:
-    """Read the depth of a frame, metres, 0 = none."""
+def read_depth(frame: Frame) -> NDArray[np.float32] | None:
+    """Read the depth of a frame, (h, w) metres along the camera's z axis, 0 = none; None where it has none."""
+    if frame.read_depth is not None:
+        return frame.read_depth()
     if frame.depth_path is None:
         return frame.depth_m
     return _grey(frame.depth_path, frame).astype(np.float32) / np.float32(1000)
+
+
+def read_instance(frame: Frame) -> NDArray[np.int64] | None:
+    """Read the instances of a frame, (h, w) `instance_id`, -1 = none; None where it has none."""
+    if frame.instance_path is not None:
+        return _grey(frame.instance_path, frame).astype(np.int64) - 1
+    return None if frame.instance is None else frame.instance.astype(np.int64)
 
 
 def _grey(path: Path, frame: Frame) -> NDArray[np.uint16]:

@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
+
+if TYPE_CHECKING:
+    from qa_engine.clouds import Cloud
 
 SPLITS = ("train", "val", "test")
 """Names of the splits, in the order in which hashed groups fill them."""
@@ -145,6 +148,8 @@ class Scene:
         SHA-256 of what the scene was read from.
     frames : tuple of Frame
         In the order of the recording.
+    cloud : Cloud, optional
+        Points with instances.
     refused : tuple of SceneError
         Objects and cameras of the source that were left out, and why.
 
@@ -182,6 +187,7 @@ class Scene:
     canonical_from_source: NDArray[np.float64] = None  # pyright: ignore[reportAssignmentType]
     source_sha: str = ""
     frames: tuple[Frame, ...] = ()
+    cloud: Cloud | None = None
     refused: tuple[SceneError, ...] = ()
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from qa_engine.clouds import Cloud, read_cloud
 from qa_engine.errors import unknown_name
 from qa_engine.scene import SPLITS, Frame, Scene
 from qa_engine.tableio import TableError, read_table, table_files
@@ -133,6 +134,11 @@ class Store:
         part = slices.get(scene if isinstance(scene, str) else scene.scene_name, slice(0, 0))
         return tuple(self._frame(row) for row in table[part].iter_rows(named=True))
 
+    def cloud(self, scene_name: str, instance_ids: Sequence[int] | None = None) -> Cloud | None:
+        """Read the points of a scene, or of some of its instances; None where it has none."""
+        path = self._file(self.scenes["cloud_path"][self._rows[scene_name]])
+        return None if path is None else read_cloud(path, instance_ids)
+
     def frame_ids(self) -> dict[str, list[str]]:
         """List the frames of each scene that has any, in the order of the recording."""
         table, slices = self._frames
@@ -168,7 +174,7 @@ class Store:
         if relative is None:
             return None
         if relative.startswith("/") or ".." in relative.split("/"):
-            raise TableError(f"{self.path}: frames name the file {relative!r}, which lies outside the store.")
+            raise TableError(f"{self.path}: a table names the file {relative!r}, which lies outside the store.")
         return self._root / relative
 
 

@@ -51,6 +51,15 @@ class Camera:
         """Every k-th pixel is cast."""
         return -(-max(self.width, self.height) // RAYS_PER_SIDE)
 
+    def every(self, step: int) -> Camera:
+        """Keep every `step`-th row and column of pixels, as `image[::step, ::step]` does."""
+        return Camera(
+            width=-(-self.width // step),
+            height=-(-self.height // step),
+            intrinsics=np.diag([1 / step, 1 / step, 1]) @ self.intrinsics,
+            world_from_camera=self.world_from_camera,
+        )
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Views:

@@ -14,7 +14,7 @@ from qa_engine.tableio import TableError
 
 
 def into_store(dataset, root, out, **options):
-    named = {key: options.pop(key) for key in ("split", "only", "force") if key in options}
+    named = {key: options.pop(key) for key in ("split", "only", "force", "workers") if key in options}
     return ingest(get_dataset(dataset), root, out=out, options=IngestOptions(**options), **named)
 
 
@@ -193,3 +193,80 @@ def test_every_dataset_is_registered_under_its_name():
     assert all(name == dataset.name for name, dataset in DATASETS.items())
     with pytest.raises(QAEngineError, match="Did you mean 'arkitscenes'"):
         get_dataset("arkit")
+
+
+def files_of(store):
+    return {
+        path.relative_to(store).as_posix(): path.read_bytes()
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def test_workers_change_nothing(write_arkit, tmp_path):
+    root = write_arkit(n_frames=1)
+    for i in range(2, 19):
+        write_arkit(f"410000{i:02d}", labels=("chair",) * (i % 4), n_frames=i % 2)
+    (root / "3dod/Training/41000003/41000003_3dod_annotation.json").write_text("{")
+    reports = [into_store("arkitscenes", root, tmp_path / f"w{n}", workers=n) for n in (1, 2)]
+    assert reports[0].rejects == reports[1].rejects == {"bad_json": 1}
+    assert files_of(tmp_path / "w1") == files_of(tmp_path / "w2")
+
+
+def test_a_stopped_ingest_goes_on_without_reading_scenes_again(monkeypatch, tmp_path):
+    monkeypatch.setattr("qa_engine.ingest.SCENES_PER_PART", 2)
+    read, stop_at = [], [3]
+
+    def load(source):
+        if len(read) == stop_at[0]:
+            raise KeyboardInterrupt
+        read.append(source.scene_name)
+        return Scene(
+            scene_name=source.scene_name,
+            dataset="made",
+            category=np.array(["chair"]),
+            center=np.zeros((1, 3)),
+            size=np.ones((1, 3)),
+            rotation=np.eye(3)[None],
+            frames=(Frame(frame_id="0", rgb=np.zeros((4, 4, 3), np.uint8)),),
+        )
+
+    def discover(root, options):
+        return [SceneSource(scene_name=f"m{i}", item=f"made:{i}", data=None) for i in range(options.scenes)]
+
+    made = Dataset(
+        name="made", description="", needs="", discover=discover, load=load, needs_root=False, options={"scenes"}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        ingest(made, None, out=tmp_path / "store", options=IngestOptions(scenes=5))
+    assert not (tmp_path / "store").exists()
+    stop_at[0] = None
+    report = ingest(made, None, out=tmp_path / "store", options=IngestOptions(scenes=5))
+    assert (report.n_scenes, report.n_resumed) == (5, 2)
+    assert read == ["m0", "m1", "m2", "m2", "m3", "m4"]  # m2 was read, but its part was not whole
+    ingest(made, None, out=tmp_path / "whole", options=IngestOptions(scenes=5))
+    assert files_of(tmp_path / "store") == files_of(tmp_path / "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"store", "whole"}
+
+
+def test_scenes_that_were_lost_are_read_again_and_other_runs_are_not_mixed(write_arkit, tmp_path, monkeypatch):
+    root = write_arkit("41000001")
+    annotation = write_arkit("41000002") / "3dod/Training/41000002/41000002_3dod_annotation.json"
+    whole = annotation.read_text()
+    annotation.write_text("{")
+    monkeypatch.setattr("qa_engine.ingest.output_folder", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        into_store("arkitscenes", root, tmp_path / "store")
+    monkeypatch.undo()
+    annotation.write_text(whole)
+    report = into_store("arkitscenes", root, tmp_path / "store")
+    assert (report.n_scenes, report.rejects, report.n_resumed) == (2, {}, 0)
+
+
+def test_one_set_of_files_per_option(write_arkit, tmp_path, monkeypatch):
+    root = write_arkit("41000001")
+    monkeypatch.setattr("qa_engine.ingest.output_folder", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        into_store("arkitscenes", root, tmp_path / "store", seed=1)
+    monkeypatch.undo()
+    assert into_store("arkitscenes", root, tmp_path / "store", seed=2).n_resumed == 0

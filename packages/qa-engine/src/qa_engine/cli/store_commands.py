@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from qa_engine.datasets.base import SceneSource
     from qa_engine.ingest import IngestReport
 
 
@@ -70,11 +68,16 @@ def ingest(
     scenes: Annotated[int | None, typer.Option(min=1, help="Generated: number of scenes.")] = None,
     size: Annotated[int | None, typer.Option(min=16, help="Generated: pixels per side of a frame.")] = None,
     first_scene: Annotated[int | None, typer.Option(min=0, help="Generated: number of the first scene.")] = None,
+    checks: Annotated[
+        bool, typer.Option("--checks/--no-checks", help="Refuse scenes with wrong units, axes or poses.")
+    ] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; their number changes nothing in the store.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing store.")] = False,
 ) -> None:
     """Read a dataset into a store: scenes, objects, frames and their images; what is refused goes to `rejects`.
 
-    Exit code 1: the store is there, but a scene or a frame was lost. 2: nothing was written.
+    A run that was stopped goes on where it was when it is called again. Exit code 1: the store is there, but a scene
+    or a frame was lost. 2: nothing was written.
     """
     from qa_engine.datasets import get_dataset
     from qa_engine.datasets.base import IngestOptions
@@ -97,8 +100,10 @@ def ingest(
         ),
         split=parse_split(split),
         only=only or (),
+        checks=checks,
+        workers=workers,
         force=force,
-        progress=_with_bar,
+        progress=_Bar(),
     )
     _close_ingest(out, report)
     if report.lost:
@@ -110,6 +115,11 @@ def _close_ingest(out: Path, report: IngestReport) -> None:
     if report.rejects:
         reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(report.rejects.items()))
         typer.echo(f"Refused: {reasons}. See {out / 'rejects.parquet'} for file, field and fix.", err=True)
+    if report.warnings:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(report.warnings.items()))
+        typer.echo(f"Suspicious, but taken: {reasons}. See the rows of stage 'check' in rejects.parquet.", err=True)
+    if report.n_resumed:
+        typer.echo(f"{report.n_resumed} scenes were done by a run that was stopped.", err=True)
     sampling = (
         f"qa-engine sample-frames {out} --frames 32" if report.n_frames else f"qa-engine generate {out} --out DIR"
     )
@@ -121,7 +131,17 @@ def _close_ingest(out: Path, report: IngestReport) -> None:
     )
 
 
-def _with_bar(sources: Sequence[SceneSource]) -> Iterable[SceneSource]:
-    """Show progress on stderr."""
-    with typer.progressbar(sources, label="Scenes", file=sys.stderr) as bar:
-        yield from bar
+class _Bar:
+    """Shows progress on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._done = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        if self._bar is None:
+            self._bar = typer.progressbar(length=of, label="Scenes", file=sys.stderr)
+        self._bar.update(done - self._done)
+        self._done = done
+        if done == of:
+            self._bar.render_finish()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.clouds import Cloud
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
 from qa_engine.datasets.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
 from qa_engine.datasets.folders import folder_sources, scene_folders
@@ -30,7 +31,8 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.scene import Scene, shorten
 
 MAX_BYTES = 256_000_000
-FILES = ("boxes.json", "boxes.csv", "cloud.ply", "cloud.pcd")
+CLOUDS = ("cloud.ply", "cloud.pcd")
+FILES = ("boxes.json", "boxes.csv", *CLOUDS)
 NUMBERS = ("cx", "cy", "cz", "sx", "sy", "sz")
 METRES = {"m": 1.0, "mm": 0.001, "cm": 0.01}
 INSTANCE = "instance"
@@ -68,6 +70,7 @@ def load(source: SceneSource) -> Scene:
     else:
         check_inside(folder / "labels.json", source.roots)
         labels, ids, found = _boxes_of_cloud(path)
+    cloud_path = next((folder / name for name in CLOUDS if (folder / name).is_file()), None)
     canonical_from_source = Z_UP_FROM_Y_UP if settings["up"] == "y" else np.eye(4)
     canonical_from_source = canonical_from_source @ np.diag([*[METRES[settings["units"]]] * 3, 1.0])
     kept, refused = np.arange(len(labels)), []
@@ -85,6 +88,7 @@ def load(source: SceneSource) -> Scene:
         canonical_from_source=canonical_from_source,
         source_sha=hashlib.sha256(read_bytes(path, max_bytes=MAX_CLOUD_BYTES)).hexdigest(),
         frames=read_frames(folder, canonical_from_source, source.roots, settings),
+        cloud=None if cloud_path is None else _cloud(cloud_path, ids, canonical_from_source, source.roots),
         refused=tuple(refused),
     )
 
@@ -143,9 +147,25 @@ def _columns(path: Path) -> list[str]:
     return [name.strip() for name in line.split(",")]
 
 
+def _cloud(path: Path, ids: Sequence[int], canonical_from_source: NDArray[np.float64], roots: Sequence[Path]) -> Cloud:
+    """Read all points of a cloud; those of no listed object, or of a cloud without instances, belong to none."""
+    check_inside(path, roots)
+    points = _points(path)
+    xyz = positions(points, path.name) @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3]
+    instance = np.full(len(points), -1, dtype=np.int64)
+    if INSTANCE in (points.dtype.names or ()):
+        instance = column(points, INSTANCE, path.name).astype(np.int64)
+    return Cloud(xyz.astype(np.float32), np.where(np.isin(instance, ids), instance, -1))
+
+
+def _points(path: Path) -> NDArray[Any]:
+    """Read the points of a PLY or PCD file."""
+    return read_vertices(path) if path.suffix == ".ply" else read_points(path)
+
+
 def _boxes_of_cloud(path: Path) -> tuple[list[str], list[int], Boxes]:
     """Fit boxes along the axes to the instances of a cloud that have a label."""
-    points = read_vertices(path) if path.suffix == ".ply" else read_points(path)
+    points = _points(path)
     xyz = positions(points, path.name)
     instance = column(points, INSTANCE, path.name).astype(np.int64)
     value, _ = read_json(path.with_name("labels.json"), max_bytes=MAX_BYTES)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.clouds import Cloud
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
 from qa_engine.datasets.depth import depth_reader, image_size
 from qa_engine.datasets.folders import folder_sources, scene_folders
@@ -101,15 +102,17 @@ def load(source: SceneSource) -> Scene:
         problem = f"{len(segments)} values, {mesh.name} has {len(points)} vertices"
         raise SceneError(f"{segments_path.name}: segIndices", problem, reason=IngestReason.BAD_FORMAT)
     points = points @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3]
-    boxes, _ = bounding_boxes(points, instance_of_vertices(groups, segments), len(groups))
+    instance = instance_of_vertices(groups, segments)
+    boxes, _ = bounding_boxes(points, instance, len(groups))
     kept, refused = split_flat(boxes, [f"{aggregation.name}: segGroups[{i}]" for i in range(len(groups))])
     labels = [groups[i].label for i in kept]
+    ids = np.array([group.object_id for group in groups] + [-1], dtype=np.int64)
     match = SCENE.fullmatch(source.scene_name)
     return Scene(
         scene_name=source.scene_name,
         dataset="scannet",
         scene_group=match[1] if match else source.scene_name,
-        instance_id=np.array([groups[i].object_id for i in kept], dtype=np.int64),
+        instance_id=ids[kept],
         category=np.array([located.names.get(label.strip(), label.strip()) for label in labels], dtype=object),
         category_raw=np.array(labels, dtype=object),
         center=boxes.center[kept],
@@ -117,6 +120,7 @@ def load(source: SceneSource) -> Scene:
         rotation=boxes.rotation[kept],
         canonical_from_source=canonical_from_source,
         source_sha=sha,
+        cloud=Cloud(points.astype(np.float32), np.where(np.isin(instance, kept), ids[instance], -1)),
         frames=_frames(located, stem, canonical_from_source, source.roots),
         refused=tuple(refused),
     )
