@@ -14,6 +14,7 @@ MODULES = [
     "frame_sampling",
     "coverage",
     "observations",
+    "answerability",
     "clouds",
     "ingest_parts",
     "sanity",
