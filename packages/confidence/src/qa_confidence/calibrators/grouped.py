@@ -7,6 +7,7 @@ over scenes. Maps without parameters are fitted per group only where there are e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,20 +125,24 @@ def _shrunk(
     theta = np.array([pooled.theta])
     for step, strength in zip(nesting, strengths, strict=True):
         cells = compress(rows, step.code, len(step.names))
-        theta = _fit_level(family, cells, theta[step.parent], strength)
+        theta = _fit_level(family, cells, theta[step.parent], [strength])[0]
         n = np.bincount(step.code, minlength=len(step.names))
         maps = tuple(family(tuple(row.tolist())) for row in theta)
         levels.append(Level(strength, step.names, tuple(n.tolist()), maps))
     return levels
 
 
-def _fit_level(family: type[ParametricMap], cells: GroupCells, parent: Floats, strength: float) -> Floats:
-    """Fit all groups of one level; `parent` is (n_groups, p)."""
-    if np.isinf(strength):
-        return parent
-    unit = information(family, cells, parent)
-    ridge = identity_prior(family, 1).precision[0] * 1e-6
-    return fit_groups(family, cells, Prior(parent, np.tile(strength * unit + ridge, (cells.n_groups, 1, 1))))
+def _fit_level(family: type[ParametricMap], cells: GroupCells, parent: Floats, strengths: Sequence[float]) -> Floats:
+    """Fit all groups of one level with every strength at once, (k, n_groups, p); `parent` is (n_groups, p)."""
+    finite = [k for k, strength in enumerate(strengths) if np.isfinite(strength)]
+    theta = np.tile(parent, (len(strengths), 1, 1))
+    if finite:
+        unit = information(family, cells, parent)
+        ridge = identity_prior(family, 1).precision[0] * 1e-6
+        precision = np.repeat([strengths[k] * unit + ridge for k in finite], cells.n_groups, axis=0)
+        prior = Prior(np.tile(parent, (len(finite), 1)), precision)
+        theta[finite] = fit_groups(family, cells.repeated(len(finite)), prior).reshape(len(finite), *parent.shape)
+    return theta
 
 
 def _choose(
@@ -162,10 +167,10 @@ def _choose(
         for depth, strength in enumerate(strengths):
             step = nesting[depth]
             level = cells.regrouped(train, above[depth][group], len(step.names))
-            theta = _fit_level(family, level, theta[step.parent], strength)
+            theta = _fit_level(family, level, theta[step.parent], [strength])[0]
         level = cells.regrouped(train, group, n_groups)
-        for k, strength in enumerate(STRENGTHS):
-            losses[k] += group_loss(family, test, _fit_level(family, level, theta[finest.parent], strength))
+        fitted = _fit_level(family, level, theta[finest.parent], STRENGTHS)
+        losses += [group_loss(family, test, candidate) for candidate in fitted]
     return float(STRENGTHS[int(np.argmin(losses))])
 
 

@@ -106,6 +106,18 @@ class GroupCells:
         total = [sums(key, column, n_groups * self.n_ranks) for column in columns]
         return GroupCells.of_sums(*total, n_groups=n_groups)
 
+    def repeated(self, times: int) -> GroupCells:
+        """Take the cells several times, each time as groups of their own."""
+        return GroupCells(
+            group=(self.group + self.n_groups * np.arange(times)[:, None]).ravel(),
+            rank=np.tile(self.rank, times),
+            confidence=np.tile(self.confidence, times),
+            weight=np.tile(self.weight, times),
+            hits=np.tile(self.hits, times),
+            n_groups=self.n_groups * times,
+            n_ranks=self.n_ranks,
+        )
+
 
 @dataclass(frozen=True)
 class Prior:
