@@ -147,6 +147,52 @@ def qwen2_5_model(tmp_path_factory) -> Path:
     return save_qwen2_5(tmp_path_factory.mktemp("qwen2_5"))
 
 
+def save_llava(folder: Path) -> Path:
+    """Save a tiny LLaVA with random weights: no grid of patches in its inputs, one token per patch."""
+    import torch
+    from qa_trainer.tiny.model import build_processor
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+    )
+
+    tokenizer = build_processor().tokenizer
+    template = build_processor().chat_template.replace("<|vision_start|><|image_pad|><|vision_end|>", "<|image_pad|>")
+    size = {"height": 28, "width": 28}
+    processor = LlavaProcessor(
+        CLIPImageProcessor(size=size, crop_size=size),
+        tokenizer,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        image_token="<|image_pad|>",
+        chat_template=template,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    config = LlavaConfig(
+        vision_config=vision, text_config=text, image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    )
+    torch.manual_seed(0)
+    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def llava_model(tmp_path_factory) -> Path:
+    """Folder of a tiny LLaVA."""
+    return save_llava(tmp_path_factory.mktemp("llava"))
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """Folder of a tiny model without dropout."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from qa_trainer.commands import register as register_more
 from qa_trainer.errors import QATrainerError
 from qa_trainer.tiny.commands import register
 
@@ -45,6 +46,8 @@ def sft(
     freeze: Annotated[
         list[str] | None, typer.Option(help="vision, geometry, connector or language; repeatable.")
     ] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="Train adapters of this rank. [default: none]")] = None,
+    lora_alpha: Annotated[int | None, typer.Option(help="Adapters count alpha / rank. [default: 16]")] = None,
     activation_checkpointing: Annotated[
         bool | None, typer.Option(help="Less memory, more time. [default: no-activation-checkpointing]")
     ] = None,
@@ -56,7 +59,7 @@ def sft(
     """Fine-tune on questions; write model, optimizer state and the confidence of every answer trained on."""
     from dataclasses import asdict
 
-    from qa_trainer.config import load_settings
+    from qa_trainer.config import SFTSettings, load_settings
     from qa_trainer.run import SFTInputs, run_sft
 
     overrides = {
@@ -71,11 +74,13 @@ def sft(
         "dtype": dtype,
         "device": device,
         "freeze": freeze or None,
+        "lora_rank": lora_rank,
+        "lora_alpha": lora_alpha,
         "activation_checkpointing": activation_checkpointing,
         "save_steps": save_steps,
         "image_cache_mb": image_cache_mb,
     }
-    settings = load_settings(config, overrides)
+    settings = load_settings(config, overrides, SFTSettings)
     inputs = SFTInputs(questions, store, model, state_from)
     try:
         summary = run_sft(inputs, settings, out, force=force, report=_report)
@@ -96,6 +101,7 @@ def sft(
 
 
 register(app)
+register_more(app)
 
 
 def _report(line: str) -> None:

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -44,6 +44,10 @@ class SFTSettings(BaseModel):
         `auto` takes a GPU where there is one.
     freeze : tuple of {"vision", "connector", "geometry", "language"}
         Parts of the model that are not trained.
+    lora_rank : int, optional
+        Train low-rank adapters of this rank instead of the weights (extra `lora`).
+    lora_alpha : float
+        The adapter's output counts alpha / rank.
     activation_checkpointing : bool
         Recompute activations in the backward pass: less memory, more time.
     save_steps : int
@@ -70,6 +74,8 @@ class SFTSettings(BaseModel):
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu"] = "auto"
     freeze: tuple[Part, ...] = ()
+    lora_rank: int | None = Field(default=None, ge=1)
+    lora_alpha: int = Field(default=16, ge=1)
     activation_checkpointing: bool = False
     save_steps: int = Field(default=20, ge=1)
     image_cache_mb: int = Field(default=1024, ge=0)
@@ -94,7 +100,7 @@ class SFTSettings(BaseModel):
 
         Examples
         --------
-        >>> print(SFTSettings(freeze=("vision",)).to_toml().splitlines()[-4])
+        >>> print(SFTSettings(freeze=("vision",)).to_toml().splitlines()[8])
         freeze = ["vision"]
         """
         values = self.model_dump(mode="json", exclude_none=True)
@@ -102,7 +108,67 @@ class SFTSettings(BaseModel):
         return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
-def load_settings(path: Path | None, overrides: Mapping[str, object]) -> SFTSettings:
+class GRPOSettings(BaseModel):
+    """What `qa-trainer grpo` does.
+
+    Attributes
+    ----------
+    steps : int
+        Optimizer steps.
+    batch_size : int
+        Questions per step.
+    group_size : int
+        Completions per question; a completion's advantage is its reward against the group's mean.
+    rewards : tuple of str
+        Names in `qa_trainer.rewards.REWARDS`.
+    reward_weights : tuple of float, optional
+        One per reward. Default: 1 each.
+    learning_rate, beta, temperature, max_completion_length, max_grad_norm : float, int
+        As in TRL; `beta` weighs the distance to the model at the start.
+    seed : int
+    dtype : {"float32", "bfloat16"}
+    device : {"auto", "cpu"}
+    freeze : tuple of {"vision", "connector", "geometry", "language"}
+    activation_checkpointing : bool
+    vllm_server : str, optional
+        Base URL of a vLLM server of TRL (`trl vllm-serve`) that makes the completions.
+
+    Examples
+    --------
+    >>> GRPOSettings().rewards
+    ('mra', 'choice', 'format')
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    group_size: int = Field(default=8, ge=2)
+    rewards: tuple[str, ...] = ("mra", "choice", "format")
+    reward_weights: tuple[float, ...] | None = None
+    learning_rate: float = Field(default=1e-6, gt=0, allow_inf_nan=False)
+    beta: float = Field(default=0.04, ge=0, allow_inf_nan=False)
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    max_completion_length: int = Field(default=64, ge=1)
+    max_grad_norm: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu"] = "auto"
+    freeze: tuple[Part, ...] = ()
+    activation_checkpointing: bool = False
+    vllm_server: str | None = None
+
+    @model_validator(mode="after")
+    def _one_weight_each(self) -> GRPOSettings:
+        if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
+            raise ValueError(f"{len(self.reward_weights)} reward_weights for {len(self.rewards)} rewards")
+        return self
+
+
+Settings = TypeVar("Settings", SFTSettings, GRPOSettings)
+
+
+def load_settings(path: Path | None, overrides: Mapping[str, object], kind: type[Settings]) -> Settings:
     """Read settings from a TOML file and let the values of `overrides` that are not None replace them.
 
     Raises
@@ -113,11 +179,11 @@ def load_settings(path: Path | None, overrides: Mapping[str, object]) -> SFTSett
     values = {} if path is None else _read_toml(path)
     source = "the command line" if path is None else str(path)
     for name in values:
-        if name not in SFTSettings.model_fields:
-            raise unknown_name(f"setting in {source}", name, SFTSettings.model_fields)
+        if name not in kind.model_fields:
+            raise unknown_name(f"setting in {source}", name, kind.model_fields)
     values |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return SFTSettings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise QATrainerError(f"Wrong settings ({source}): {'; '.join(problems)}.") from None

@@ -131,7 +131,7 @@ def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> None:
     QATrainerError
         The model has no parameter that is recognised as belonging to the part, or none is left to train.
     """
-    owners = {name: _part_of(name) for name, _ in model.named_parameters()}
+    owners = {name: part_of(name) for name, _ in model.named_parameters()}
     for part in parts:
         if part not in owners.values():
             raise QATrainerError(f"--freeze {part}: no parameter of {type(model).__name__} belongs to that part.")
@@ -166,7 +166,7 @@ def _as_list(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _part_of(name: str) -> str | None:
+def part_of(name: str) -> str | None:
     """Name the part of the model that a parameter belongs to."""
     words = set(name.split("."))
     for part in ("connector", "geometry", "vision", "language"):

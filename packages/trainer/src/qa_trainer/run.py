@@ -18,13 +18,14 @@ from qa_trainer.config import SFTSettings
 from qa_trainer.data import Samples, load_samples
 from qa_trainer.errors import QATrainerError
 from qa_trainer.loading import model_hash, resolve_model
+from qa_trainer.lora import ADAPTER, check_peft
 from qa_trainer.run_folder import PREDICTIONS, RunFolder, open_run
 from qa_trainer.tableio import TableError, read_table, table_files, table_metadata, write_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
 from qa_trainer.tables import REJECTS
 
 PRODUCER = "qa-trainer sft"
-_FIXED_BY_STATE = ("learning_rate", "weight_decay", "freeze")
+_FIXED_BY_STATE = ("learning_rate", "weight_decay", "freeze", "lora_rank", "lora_alpha")
 """Settings that live in the optimizer's state: another value would silently be ignored."""
 
 
@@ -104,6 +105,8 @@ def run_sft(
     """
     started = time.perf_counter()
     model = resolve_model(inputs.model)
+    if settings.lora_rank is not None:
+        check_peft()
     # The cheap checks come first: a missing table, then another run's folder.
     hashes: dict[str, str | None] = {"questions": _table_hash(inputs.questions, "questions")}
     hashes |= {table: _table_hash(inputs.store, table, optional=True) for table in ("frames", "frame_sets")}
@@ -146,6 +149,7 @@ def _train(
         model=model,
         start_step=0 if state is None else state["global_step"],
         state=None if inputs.state_from is None else inputs.state_from / "state",
+        adapter=None if inputs.state_from is None else inputs.state_from / ADAPTER,
         run_id=metadata["run_id"],
         model_id=metadata["run_id"],
         metadata=metadata,
@@ -164,7 +168,8 @@ def _train(
         loss=_loss_per_step(predictions),
         seconds=round(time.perf_counter() - started, 3),
     )
-    new_state = {"run_id": run.run_id, "global_step": result.global_step, "model": model_hash(result.checkpoint)}
+    belongs_to = result.checkpoint if settings.lora_rank is None else model
+    new_state = {"run_id": run.run_id, "global_step": result.global_step, "model": model_hash(belongs_to)}
     new_state |= {name: settings.content()[name] for name in _FIXED_BY_STATE}
     manifest = {
         **asdict(summary),
@@ -193,11 +198,12 @@ def _read_state(state_from: Path, settings: SFTSettings, model: str | None) -> d
     if state["model"] != model:
         raise QATrainerError(
             f"--state-from {state_from}: the optimizer state belongs to other weights than --model. "
-            f"Pass --model {Path(state_from) / 'model'}, or leave --state-from out."
+            f"Pass --model {Path(state_from) / 'model'} (with --lora-rank: the model that the adapter is for), "
+            "or leave --state-from out."
         )
     wanted = settings.content()
     for name in _FIXED_BY_STATE:
-        if state[name] != wanted[name]:
+        if state.get(name, wanted[name]) != wanted[name]:
             raise QATrainerError(
                 f"--state-from {state_from}: its optimizer runs with {name} {state[name]}, asked for {wanted[name]}. "
                 f"Pass the same {name}, or leave --state-from out to start a new optimizer."

@@ -5,7 +5,8 @@
     OUT/run.json, config.toml    what the run is: settings, and hashes of its inputs; written first
     OUT/rejects.parquet          questions that are not trained on
     OUT/checkpoints/             the last whole checkpoint, with the predictions up to it; gone at the end
-    OUT/model/                   the trained model and its processor
+    OUT/model/                   the trained model and its processor, adapters merged
+    OUT/adapter/                 the adapter of a run with --lora-rank
     OUT/state/                   optimizer, scheduler, random numbers, step: what the next round continues from
     OUT/predictions.parquet      one row per question and training pass
     OUT/manifest.json            times and places; written last, so that it marks a complete run
@@ -92,10 +93,14 @@ class RunFolder:
         state, manifest : mapping
             Content of `state/state.json` and `manifest.json`.
         """
-        parts: dict[str, list[Path]] = {"model": [], "state": []}
+        merged = checkpoint / "merged"
+        weights = "adapter" if merged.is_dir() else "model"
+        parts: dict[str, list[Path]] = {weights: [], "state": []}
         for path in sorted(checkpoint.iterdir()):
-            if path.name not in _NOT_KEPT:
-                parts["state" if path.name.startswith(_STATE_FILES) else "model"].append(path)
+            if path.name not in _NOT_KEPT and path != merged:
+                parts["state" if path.name.startswith(_STATE_FILES) else weights].append(path)
+        if merged.is_dir():
+            parts["model"] = sorted(merged.iterdir())
         for part, sources in parts.items():
             with _new_folder(self.path / part) as folder:
                 for source in sources:

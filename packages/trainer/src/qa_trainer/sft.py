@@ -26,6 +26,7 @@ from qa_trainer.data import Samples
 from qa_trainer.errors import QATrainerError
 from qa_trainer.label_window import LabelWindow
 from qa_trainer.loading import freeze_parts, load_model, use_matmul_patches
+from qa_trainer.lora import add_adapter, save_merged
 from qa_trainer.run_folder import PREDICTIONS, RunFolder, step_of
 from qa_trainer.tableio import read_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
@@ -44,6 +45,8 @@ class SFTRun:
         Optimizer steps that the model and the state have behind them.
     state : Path or None
         Folder with the state to continue from.
+    adapter : Path or None
+        Folder of the adapter that belongs to the state, for a run with adapters.
     run_id, model_id : str
         Written into the predictions.
     metadata : dict
@@ -54,6 +57,7 @@ class SFTRun:
     model: Path
     start_step: int
     state: Path | None
+    adapter: Path | None
     run_id: str
     model_id: str
     metadata: dict[str, str]
@@ -154,10 +158,13 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, report: Call
     checkpoint = folder.last_checkpoint()
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
     make_deterministic(use_cpu=use_cpu)
-    model, processor = load_model(checkpoint or run.model)
+    adapts = settings.lora_rank is not None
+    model, processor = load_model(run.model if adapts else checkpoint or run.model)
     freeze_parts(model, settings.freeze)
     if use_cpu:
         use_matmul_patches(model)
+    backbone = model.base_model
+    trained = add_adapter(model, settings, checkpoint or run.adapter) if adapts else model
     recorder = ConfidenceRecorder(processor.tokenizer)
     earlier = read_table(checkpoint / PREDICTIONS, "predictions", SCHEMA) if checkpoint else pl.DataFrame(schema=SCHEMA)
 
@@ -168,7 +175,7 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, report: Call
         return run.samples.rows["question_id"][[int(row) % len(run.samples) for row in rows]].to_list()
 
     trainer = RecordingSFTTrainer(
-        model=model,
+        model=trained,
         args=_arguments(settings, folder, last_step, use_cpu=use_cpu),
         data_collator=sft_collator(processor, image_cache_bytes=settings.image_cache_mb * 2**20),
         train_dataset=_dataset(run, settings, last_step),
@@ -181,8 +188,8 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, report: Call
         ],
     )
     trainer.remove_callback(PrinterCallback)
-    recorder.attach(model)
-    trainer.window.attach(model.base_model)
+    recorder.attach(trained)
+    trainer.window.attach(backbone)
     resume_from = checkpoint or run.state
     resumed_at = None if checkpoint is None else step_of(checkpoint)
     if resumed_at is not None:
@@ -197,6 +204,8 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, report: Call
     final = folder.last_checkpoint()
     if final is None or trainer.state.global_step != last_step:
         raise QATrainerError(f"{folder.path}: training ended at step {trainer.state.global_step} of {last_step}.")
+    if adapts:
+        save_merged(trained, processor, final)
     return SFTResult(final, last_step, resumed_at, str(trainer.args.device), recorder.seconds)
 
 

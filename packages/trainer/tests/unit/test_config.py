@@ -11,7 +11,7 @@ from qa_trainer.errors import QATrainerError
 def test_file_is_overridden_by_the_command_line(tmp_path):
     path = tmp_path / "sft.toml"
     path.write_text('steps = 7\nlearning_rate = 1e-4\nfreeze = ["vision"]\n')
-    settings = load_settings(path, {"steps": 9, "seed": None})
+    settings = load_settings(path, {"steps": 9, "seed": None}, SFTSettings)
     assert (settings.steps, settings.learning_rate, settings.freeze, settings.seed) == (9, 1e-4, ("vision",), 0)
 
 
@@ -19,14 +19,14 @@ def test_written_settings_are_read_back(tmp_path):
     settings = SFTSettings(steps=3, learning_rate=1e-7, freeze=("vision", "connector"), round=2)
     path = tmp_path / "config.toml"
     path.write_text(settings.to_toml())
-    assert load_settings(path, {}) == settings
+    assert load_settings(path, {}, SFTSettings) == settings
 
 
 def test_unknown_key_names_the_file_and_the_nearest_key(tmp_path):
     path = tmp_path / "sft.toml"
     path.write_text("stepps = 7\n")
     with pytest.raises(QATrainerError, match=r"sft\.toml 'stepps'\. Did you mean 'steps'"):
-        load_settings(path, {})
+        load_settings(path, {}, SFTSettings)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_wrong_values_are_named(tmp_path, text, message):
     path = tmp_path / "sft.toml"
     path.write_text(text)
     with pytest.raises(QATrainerError, match=message):
-        load_settings(path, {})
+        load_settings(path, {}, SFTSettings)
 
 
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(QATrainerError, match=r"absent\.toml: cannot read"):
-        load_settings(tmp_path / "absent.toml", {})
+        load_settings(tmp_path / "absent.toml", {}, SFTSettings)
 
 
 def test_speed_settings_do_not_change_the_identity_of_a_run():

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from qa_trainer.answer_tokens import counts
+
 if TYPE_CHECKING:
     import torch
     from torch.utils.hooks import RemovableHandle
@@ -59,7 +61,6 @@ class ConfidenceRecorder:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._special = set(tokenizer.all_special_ids)
         self._forwards: list[_Forward] = []
         self._expected: tuple[torch.Tensor, int] | None = None
         self._handle: RemovableHandle | None = None
@@ -142,7 +143,7 @@ class ConfidenceRecorder:
                 "order": np.repeat(order, flat("lengths")),
                 "token_ids": ids,
                 "token_logprobs": flat("logprobs"),
-                "token_mask": self._counts(ids),
+                "token_mask": counts(ids, self._tokenizer),
                 "token_is_top1": flat("is_top1"),
                 "token_entropy": flat("entropy"),
             }
@@ -150,11 +151,3 @@ class ConfidenceRecorder:
         of_rows = pl.DataFrame({"order": order, "row": flat("rows"), "step": steps})
         frame = of_rows.join(tokens.group_by("order").agg(pl.all()), on="order", how="left", maintain_order="left")
         return frame.select(pl.col(name).cast(dtype) for name, dtype in RECORD.items())
-
-    def _counts(self, ids: np.ndarray) -> np.ndarray:
-        """Tell for each token whether it belongs to the answer."""
-        distinct, where = np.unique(ids, return_inverse=True)
-        counts = [
-            token not in self._special and bool(self._tokenizer.decode([token]).strip()) for token in distinct.tolist()
-        ]
-        return np.array(counts, dtype=bool)[where]

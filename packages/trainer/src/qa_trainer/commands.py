@@ -1,0 +1,159 @@
+"""Commands beside `sft`: score, grpo, init-spatial."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Questions = Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")]
+Store = Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")]
+Model = Annotated[str, typer.Option(help="Folder of a model, a hub id, or 'tiny' (shipped, no download).")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what --out holds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line of the package."""
+    app.command("score")(score)
+    app.command("grpo")(grpo)
+    app.command("init-spatial")(init_spatial)
+
+
+def score(
+    questions: Questions,
+    store: Store,
+    model: Model,
+    out: Out,
+    batch_size: Annotated[int, typer.Option(min=1, help="Questions per forward pass.")] = 16,
+    sample: Annotated[int | None, typer.Option(min=1, help="Answer so many questions only, drawn by --seed.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 16,
+    round_number: Annotated[int | None, typer.Option("--round", help="Round. [default: the questions']")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the drawn questions.")] = 0,
+    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer questions with one frozen model and write every answer with its log-probabilities (phase score)."""
+    from dataclasses import asdict
+
+    from qa_trainer.score import ScoreOptions
+    from qa_trainer.score import score as run
+    from qa_trainer.tableio import output_folder
+
+    options = ScoreOptions(batch_size, sample, max_new_tokens, round_number, seed, device)
+    with output_folder(out, force=force) as folder:
+        summary = run(questions, store, model, options, folder, report=_report)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary)))
+    cut = f", {summary.unfinished} cut at {max_new_tokens} tokens" if summary.unfinished else ""
+    _report(
+        f"{out}: {summary.predictions} answers, {summary.rejects} questions refused{cut}, {summary.seconds:.1f} s; "
+        f"next: qa-confidence label {out} --out DIR"
+    )
+    if summary.rejects:
+        raise typer.Exit(1)
+
+
+def grpo(
+    questions: Questions,
+    store: Store,
+    model: Model,
+    out: Out,
+    config: Annotated[Path | None, typer.Option(help="TOML file with the settings below, as keys.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 100]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 8]")] = None,
+    group_size: Annotated[int | None, typer.Option(help="Completions per question. [default: 8]")] = None,
+    reward: Annotated[
+        list[str] | None, typer.Option(help="mra, choice, format, length, consistency, cognitive_map, confidence.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Constant learning rate. [default: 1e-06]")] = None,
+    beta: Annotated[float | None, typer.Option(help="Weight of the distance to the start. [default: 0.04]")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the completions. [default: 1.0]")] = None,
+    max_completion_length: Annotated[int | None, typer.Option(help="Tokens. [default: 64]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed. [default: 0]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="vision, geometry, connector or language.")] = None,
+    vllm_server: Annotated[str | None, typer.Option(help="URL of 'trl vllm-serve' for the completions.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train by reinforcement on questions, rewarded by the evaluator's own scoring."""
+    from dataclasses import asdict
+
+    from qa_trainer.config import GRPOSettings, load_settings
+    from qa_trainer.run_grpo import run_grpo
+    from qa_trainer.tableio import output_folder
+
+    overrides = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "group_size": group_size,
+        "rewards": reward or None,
+        "learning_rate": learning_rate,
+        "beta": beta,
+        "temperature": temperature,
+        "max_completion_length": max_completion_length,
+        "seed": seed,
+        "device": device,
+        "freeze": freeze or None,
+        "vllm_server": vllm_server,
+    }
+    settings = load_settings(config, overrides, GRPOSettings)
+    with output_folder(out, force=force) as folder:
+        summary = run_grpo(questions, store, model, settings, folder, report=_report)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary)))
+    _report(
+        f"{out}: mean reward {summary.reward_first:.3f} -> {summary.reward_last:.3f}, {summary.seconds:.1f} s; "
+        f"next: qa-eval run QUESTIONS --store STORE --model {out / 'model'} --out DIR"
+    )
+    if summary.rejects:
+        raise typer.Exit(1)
+
+
+def init_spatial(
+    base: Annotated[str, typer.Argument(help="Qwen2.5-VL or Qwen3-VL: a folder, a hub id, or 'tiny'.")],
+    out: Out,
+    geometry: Annotated[str, typer.Option(help="vggt (VGGT-1B's sizes) or tiny.")] = "vggt",
+    geometry_weights: Annotated[Path | None, typer.Option(help="Safetensors file of facebook/VGGT-1B.")] = None,
+    connector: Annotated[str, typer.Option(help="mlp_add (as published), mlp_cat or cross_attention.")] = "mlp_add",
+    seed: Annotated[int, typer.Option(help="Seed of the new weights.")] = 0,
+    force: Force = False,
+) -> None:
+    """Add a geometry encoder to a base model, so that 'sft --model' trains the dual encoder."""
+    from qa_trainer.errors import QATrainerError, unknown_name
+    from qa_trainer.loading import resolve_model
+    from qa_trainer.quiet import quiet_libraries
+    from qa_trainer.tableio import output_folder
+
+    quiet_libraries()
+    from qa_trainer.models.spatial_mllm.assemble import assemble
+    from qa_trainer.models.spatial_mllm.configuration_spatial_mllm import CONNECTORS, GEOMETRY_ENCODERS
+
+    for kind, name, known in (("geometry encoder", geometry, GEOMETRY_ENCODERS), ("connector", connector, CONNECTORS)):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    folder = resolve_model(base)
+    if geometry_weights is not None and not geometry_weights.is_file():
+        raise QATrainerError(f"--geometry-weights {geometry_weights}: no such file.")
+    with output_folder(out, force=force) as target:
+        model, processor = assemble(
+            folder,
+            geometry={"type": geometry},
+            connector={"type": connector},
+            geometry_weights=geometry_weights,
+            seed=seed,
+        )
+        model.save_pretrained(target)
+        processor.save_pretrained(target)
+    weights = "released weights" if geometry_weights else "random weights"
+    _report(f"{out}: {geometry} with {weights}; next: qa-trainer sft QUESTIONS --model {out} --freeze geometry")
+
+
+def _report(line: str) -> None:
+    """Write a line of progress."""
+    typer.echo(line, err=True)

@@ -1,0 +1,216 @@
+"""A clean pass: one frozen model answers questions, and every answer keeps its log-probabilities."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from qa_trainer.answer_tokens import counts
+from qa_trainer.data import Samples, load_samples
+from qa_trainer.loading import load_model, model_hash, resolve_model
+from qa_trainer.tableio import table_metadata, write_json, write_table
+from qa_trainer.tables import PREDICTIONS as SCHEMA
+from qa_trainer.tables import REJECTS
+
+PRODUCER = "qa-trainer score"
+_LINES = 20
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What a clean pass does.
+
+    Attributes
+    ----------
+    batch_size : int
+        Questions per forward pass.
+    sample : int, optional
+        Answer so many questions, drawn with `seed`; the same questions whatever the model.
+    max_new_tokens : int
+    round : int, optional
+        Round written into the predictions. Default: that of each question.
+    seed : int
+    device : str
+        `auto` or `cpu`.
+    """
+
+    batch_size: int = 16
+    sample: int | None = None
+    max_new_tokens: int = 16
+    round: int | None = None
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """The outcome of a clean pass: identities, rows of `predictions` and `rejects`, truncated answers, seconds."""
+
+    run_id: str
+    model_id: str
+    predictions: int
+    rejects: int
+    unfinished: int
+    seconds: float
+
+
+def score(
+    questions: Path, store: Path, model_name: str, options: ScoreOptions, out: Path, *, report: Callable[[str], None]
+) -> ScoreSummary:
+    """Answer the questions greedily and write `predictions` (phase score), `rejects` and `manifest.json` to `out`.
+
+    Raises
+    ------
+    QATrainerError, TableError
+        The inputs cannot be used.
+    """
+    from qa_trainer.quiet import quiet_libraries
+
+    started = time.perf_counter()
+    quiet_libraries()
+    folder = resolve_model(model_name)
+    samples = load_samples(questions, store)
+    chosen = _chosen(samples.rows["question_id"].to_list(), options)
+    model, processor = load_model(folder)
+    import torch
+
+    use_cpu = options.device == "cpu" or not torch.cuda.is_available()
+    model.to(torch.device("cpu" if use_cpu else "cuda")).eval()  # pyright: ignore[reportArgumentType]
+    order = sorted(chosen, key=lambda row: (len(samples.rows["images"][row]), len(samples.rows["question"][row]), row))
+    found: dict[int, dict[str, Any]] = {}
+    batches = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
+    for number, rows in enumerate(batches, start=1):
+        found |= zip(rows, answer(model, processor, samples, rows, max_new_tokens=options.max_new_tokens), strict=True)
+        if number % max(1, len(batches) // _LINES) == 0:
+            left = (time.perf_counter() - started) / number * (len(batches) - number)
+            report(f"answered {len(found)}/{len(order)} questions, {left:.0f} s left")
+    model_id, step = _identity(folder)
+    config = {"model": model_hash(folder), "sample": options.sample, "max_new_tokens": options.max_new_tokens}
+    config |= {"round": options.round, "questions": _digest(samples.rows["question_id"].to_list())}
+    metadata = table_metadata("predictions", PRODUCER, config, options.seed)
+    round_number = pl.col("round").fill_null(0) if options.round is None else pl.lit(options.round)
+    answers = pl.DataFrame(
+        [found[row] for row in chosen], schema={name: SCHEMA[name] for name in _ANSWER}, infer_schema_length=None
+    )
+    table = pl.concat([samples.rows[chosen], answers], how="horizontal").with_columns(
+        run_id=pl.lit(metadata["run_id"]),
+        model_id=pl.lit(model_id),
+        runner=pl.lit("trainer"),
+        round=round_number,
+        step=pl.lit(step),
+        phase=pl.lit("score"),
+    )
+    table = table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    write_table(table, out / "predictions.parquet", SCHEMA, metadata)
+    rejects_metadata = table_metadata("rejects", PRODUCER, config, options.seed)
+    rejects = samples.rejects.with_columns(stage=pl.lit("score"))
+    write_table(rejects, out / "rejects.parquet", REJECTS, rejects_metadata)
+    unfinished = sum(len(found[row]["token_ids"]) >= options.max_new_tokens for row in chosen)
+    seconds = round(time.perf_counter() - started, 3)
+    summary = ScoreSummary(metadata["run_id"], model_id, len(table), len(rejects), unfinished, seconds)
+    write_json(out / "manifest.json", {"producer": PRODUCER, "model": str(folder), **vars(summary)})
+    return summary
+
+
+_ANSWER = ("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy")
+
+
+def answer(
+    model: Any, processor: Any, samples: Samples, rows: Sequence[int], *, max_new_tokens: int
+) -> Iterator[dict[str, Any]]:
+    """Answer one batch of questions.
+
+    Parameters
+    ----------
+    model, processor : PreTrainedModel, ProcessorMixin
+    samples : Samples
+    rows : sequence of int
+        Rows of `samples`.
+    max_new_tokens : int
+
+    Yields
+    ------
+    dict
+        Completion and token columns of the table `predictions`, per row.
+    """
+    import torch
+    from PIL import Image
+
+    examples = samples.examples(list(rows))
+    texts = [
+        processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        for prompt in examples["prompt"]
+    ]
+    tokenizer = processor.tokenizer
+    tokenizer.padding_side = "left"
+    with contextlib.ExitStack() as opened:
+        images = [
+            [opened.enter_context(Image.open(path)).convert("RGB") for path in paths] for paths in examples["images"]
+        ]
+        shown = [of_one for of_one in images if of_one] or None
+        inputs = processor(text=texts, images=shown, padding=True, return_tensors="pt").to(model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=tokenizer.pad_token_id,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        tokens = output.sequences[:, inputs["input_ids"].shape[1] :]
+        logprobs = torch.stack(output.logits, dim=1).float().log_softmax(-1)
+        chosen = logprobs.gather(-1, tokens[..., None])[..., 0]
+        is_top1 = logprobs.argmax(-1) == tokens
+        entropy = -(logprobs.exp() * logprobs.clamp_min(-1e9)).sum(-1)
+    ends = _end_tokens(model, tokenizer)
+    columns = (column.cpu().numpy() for column in (tokens, chosen, is_top1, entropy))
+    for ids, own, top1, spread in zip(*columns, strict=True):
+        at_end = np.flatnonzero(np.isin(ids, list(ends)))
+        stop = int(at_end[0]) + 1 if len(at_end) else len(ids)
+        yield {
+            "completion": tokenizer.decode(ids[:stop], skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            "token_ids": ids[:stop].tolist(),
+            "token_logprobs": own[:stop].tolist(),
+            "token_mask": counts(ids[:stop], tokenizer, ends).tolist(),
+            "token_is_top1": top1[:stop].tolist(),
+            "token_entropy": spread[:stop].tolist(),
+        }
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Collect the tokens that end a turn."""
+    ends = model.generation_config.eos_token_id
+    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+
+
+def _chosen(question_ids: list[str], options: ScoreOptions) -> list[int]:
+    """Draw the rows to answer, in the order of the file; the draw depends on seed and id only."""
+    rows = range(len(question_ids))
+    if options.sample is None or options.sample >= len(question_ids):
+        return list(rows)
+    drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{options.seed}|{question_ids[row]}".encode()).digest())
+    return sorted(drawn[: options.sample])
+
+
+def _identity(folder: Path) -> tuple[str, int]:
+    """Name the model as its training run does, with its last step; else by its content."""
+    try:
+        state = json.loads((folder.parent / "state" / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return model_hash(folder), 0
+    return state["run_id"], state["global_step"]
+
+
+def _digest(question_ids: list[str]) -> str:
+    return hashlib.sha256("\n".join(question_ids).encode()).hexdigest()[:16]

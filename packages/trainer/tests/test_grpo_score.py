@@ -1,0 +1,110 @@
+"""A clean pass, and reinforcement learning, from the command line to the files."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+GRPO = {"device": "cpu", "steps": 2, "batch_size": 2, "group_size": 4, "max_completion_length": 4}
+
+
+def test_a_clean_pass_writes_the_answers_of_one_model(command, make, sft, questions, store, tiny_model, tmp_path):
+    import torch
+    from qa_trainer.data import load_samples
+    from qa_trainer.loading import load_model
+    from qa_trainer.score import answer
+
+    assert sft(tmp_path / "run", steps=1).code == 0
+    model = tmp_path / "run" / "model"
+    options = {"store": store, "model": model, "device": "cpu", "sample": 10, "max_new_tokens": 4, "round": 2}
+    outs = []
+    for name, batch_size in (("a", 4), ("b", 3)):
+        ended = command("score", questions, "--out", tmp_path / name, *make.flags(options | {"batch_size": batch_size}))
+        assert ended.code == 0, ended.stderr
+        outs.append(pl.read_parquet(tmp_path / name / "predictions.parquet"))
+    one, two = outs
+    assert len(one) == 10
+    assert one["question_id"].equals(two["question_id"])
+    assert one["completion"].equals(two["completion"])
+    assert set(one["phase"]) == {"score"}
+    assert set(one["round"]) == {2}
+    assert set(one["step"]) == {1}
+    trained = pl.read_parquet(tmp_path / "run/predictions.parquet")
+    assert set(one["model_id"]) == set(trained["model_id"])
+    # The log-probabilities are those of a teacher-forced pass over the same tokens.
+    samples = load_samples(questions, store)
+    network, processor = load_model(model)
+    network.eval()
+    row = samples.rows["question_id"].to_list().index(one["question_id"][0])
+    alone = next(iter(answer(network, processor, samples, [row], max_new_tokens=4)))
+    assert alone["completion"] == one["completion"][0]
+    assert alone["token_logprobs"] == pytest.approx(one["token_logprobs"][0].to_list(), abs=1e-4)
+    from PIL import Image
+
+    example = samples.examples([row])
+    text = processor.apply_chat_template(example["prompt"][0], tokenize=False, add_generation_prompt=True)
+    inputs = processor(text=[text], images=[[Image.open(p) for p in example["images"][0]]], return_tensors="pt")
+    ids = torch.tensor([alone["token_ids"]])
+    length = inputs["input_ids"].shape[1]
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], ids], dim=1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    inputs["mm_token_type_ids"] = torch.cat([inputs["mm_token_type_ids"], torch.zeros_like(ids)], dim=1)
+    with torch.no_grad():
+        logits = network(**inputs).logits[0, length - 1 : -1]
+    forced = logits.log_softmax(-1).gather(1, ids.T)[:, 0]
+    assert alone["token_logprobs"] == pytest.approx(forced.tolist(), abs=1e-4)
+
+
+def test_a_refused_question_is_a_loss_and_a_full_folder_is_left_alone(command, make, store, tiny_model, tmp_path):
+    rows = [make.question(0), make.question(1, frame_set_id="uniform-9")]
+    questions = make.write(rows, tmp_path, "questions")
+    flags = make.flags({"store": store, "model": tiny_model, "device": "cpu"})
+    assert command("score", questions, "--out", tmp_path / "out", *flags).code == 1
+    assert pl.read_parquet(tmp_path / "out/rejects.parquet")["reason"].to_list() == ["missing_frame_set"]
+    again = command("score", questions, "--out", tmp_path / "out", *flags)
+    assert again.code == 2
+    assert "Traceback" not in again.stderr
+
+
+def test_reinforcement_runs_with_every_reward_and_moves_the_weights(command, make, store, tiny_model, tmp_path):
+    from safetensors.torch import load_file
+
+    people = [
+        {"role": "a", "category": "bed", "instance_ids": [1]},
+        {"role": "b", "category": "tv", "instance_ids": [2]},
+    ]
+    rows = [make.question(i, operands=people if i % 3 == 0 else people[:1], ground_truth="2") for i in (0, 6, 3, 9)]
+    questions = make.write(rows, tmp_path / "asked", "questions")
+    boxes = [
+        {"scene_name": f"room_{scene}", "category": name, "center": [x, 1.0, 0.5]}
+        for scene in range(3)
+        for name, x in (("bed", 0.0), ("tv", 3.0))
+    ]
+    make.write(boxes, store, "objects")
+    rewards = ["mra", "choice", "format", "length", "consistency", "cognitive_map", "confidence"]
+    flags = [f"--reward={name}" for name in rewards] + make.flags(
+        GRPO | {"store": store, "model": tiny_model, "learning_rate": 1e-3}
+    )
+    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--json")
+    (store / "objects.parquet").unlink()
+    assert ended.code == 0, ended.stderr
+    steps = json.loads((tmp_path / "out/rewards.json").read_text())["steps"]
+    assert [step["step"] for step in steps] == [1, 2]
+    assert 0.5 < steps[0]["rewards/length/mean"] <= 1
+    before, after = load_file(tiny_model / "model.safetensors"), load_file(tmp_path / "out/model/model.safetensors")
+    assert any(not before[name].equal(after[name]) for name in before)
+
+
+def test_unknown_rewards_and_wrong_weights_are_user_errors(command, make, store, questions, tiny_model, tmp_path):
+    flags = make.flags(GRPO | {"store": store, "model": tiny_model})
+    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--reward", "mrra")
+    assert ended.code == 2
+    assert "Unknown reward 'mrra'. Did you mean 'mra'?" in ended.stderr
+    config = tmp_path / "grpo.toml"
+    config.write_text("reward_weights = [1.0]\n")
+    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--config", config)
+    assert ended.code == 2
+    assert "1 reward_weights for 3 rewards" in ended.stderr
+    assert not (tmp_path / "out").exists()
