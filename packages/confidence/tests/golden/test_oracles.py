@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from qa_confidence import auroc, brier, cross_entropy, ece, fit_calibrator, smooth_ece
+from qa_confidence import auroc, brier, cross_entropy, ece, fit_calibrator, mce, smooth_ece
 from qa_confidence.calibrators.base import logit
 from qa_confidence.calibrators.isotonic import pool_adjacent_violators
 
@@ -50,3 +50,19 @@ def test_mapie():
     c, s = sample(soft=False)
     # MAPIE's num_bins counts borders: 11 borders make 10 bins
     assert ece(c, s) == pytest.approx(calibration.expected_calibration_error(s.astype(int), c, num_bins=11), abs=1e-9)
+
+
+def test_netcal():
+    metrics = pytest.importorskip("netcal.metrics")
+    scaling = pytest.importorskip("netcal.scaling")
+    c, s = sample(soft=False)
+    right = s.astype(int)
+    assert ece(c, s, bins=15) == pytest.approx(metrics.ECE(15).measure(c, right), abs=1e-12)
+    assert mce(c, s) == pytest.approx(metrics.MCE(10).measure(c, right), abs=1e-12)
+    edge = np.repeat([0.95, 1.0], 1000), np.repeat([1, 1, 0], [1000, 900, 100])
+    assert ece(*edge) == pytest.approx(metrics.ECE(10).measure(*edge), abs=1e-12)  # 1.0 shares the last bin
+    oracles = {"temperature": "TemperatureScaling", "platt": "LogisticCalibration", "beta": "BetaCalibration"}
+    for method, oracle in oracles.items():
+        theirs = getattr(scaling, oracle)()
+        theirs.fit(c, right)
+        np.testing.assert_allclose(fit_calibrator(c, s, method=method).predict(c), theirs.transform(c), atol=2e-4)
