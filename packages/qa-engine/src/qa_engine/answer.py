@@ -13,9 +13,10 @@ import polars as pl
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.grammar import parse_questions
+from qa_engine.sightings import SightingIndex
 from qa_engine.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
-from qa_engine.tasks.base import PLACEHOLDER, Rows, fill
+from qa_engine.tasks.base import PLACEHOLDER, Rows, all_orders, fill
 
 ANSWERS = {
     "prediction": pl.String,
@@ -55,6 +56,10 @@ class AnswerReason(StrEnum):
     """Two operands are one object."""
     NO_ROOM_SIZE = "no_room_size"
     """The scene has no floor area."""
+    NO_OBSERVATIONS = "no_observations"
+    """Nobody looked at what the frames show, or they have no times."""
+    NOT_SEEN = "not_seen"
+    """A category is in no frame."""
     NO_OPTIONS = "no_options"
     """A choice without options."""
     NOT_AN_OPTION = "not_an_option"
@@ -97,10 +102,11 @@ def answer_questions(
             read = pl.concat([rows, parse_questions(task, rows["question"])], how="horizontal")
             parts.append(_refused(read.filter(~pl.col("parsed"))["row"], AnswerReason.NOT_PARSED))
             parsed.append((task, read.filter("parsed").sort("scene_name", maintain_order=True)))
+    sightings = SightingIndex(store)
     names = questions["scene_name"].drop_nulls().unique().sort()
     done = sum(map(len, parts))
     for batch in names.to_frame().iter_slices(SCENES_PER_BATCH):
-        facts = _load(store, batch["scene_name"].to_list(), profile)
+        facts = _load(store, batch["scene_name"].to_list(), profile, sightings)
         first, last = batch["scene_name"][0], batch["scene_name"][-1]
         for task, rows in parsed:
             own = rows.filter(pl.col("scene_name").is_between(pl.lit(first), pl.lit(last)))
@@ -112,12 +118,12 @@ def answer_questions(
     return pl.concat([questions.select("id"), answers.sort("row").drop("row")], how="horizontal")
 
 
-def _load(store: Store, names: list[str], profile: str) -> dict[str, Facts]:
+def _load(store: Store, names: list[str], profile: str, sightings: SightingIndex) -> dict[str, Facts]:
     """Load scenes with the distances that questions usually ask for; those that cannot be read are missing."""
     facts = {}
     for name in names:
         with suppress(QAEngineError):
-            facts[name] = Facts(store.load_scene(name), profile)
+            facts[name] = Facts(store.load_scene(name), profile, sightings.of)
     prefetch_distances(list(facts.values()))
     return facts
 
@@ -150,6 +156,8 @@ def _answer_type(task: Task, rows: pl.DataFrame, facts_of: dict[str, Facts]) -> 
         good = part.start + np.flatnonzero(reason[part] == None)  # noqa: E711 - compares items
         measured = task.measure(facts, roles[good - part.start])
         answer[good] = measured.answer
+        if task.answer_type == "choice":
+            reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if task.orders else AnswerReason.NOT_AN_OPTION
         for name, column in columns.items():
             column[good] = getattr(measured, name)
         known = np.append(facts.instance_of_category, -1)
@@ -175,6 +183,8 @@ def _operand_reasons(task: Task, facts: Facts, roles: Rows) -> np.ndarray:
         reason[:] = AnswerReason.NO_ROOM_SIZE
     if roles.shape[1] == 0:
         return reason
+    if task.orders and facts.sightings is None:
+        reason[:] = AnswerReason.NO_OBSERVATIONS
     boxed = [k for k in range(roles.shape[1]) if k in task.single or k in task.listed]
     codes = np.sort(roles, axis=1)
     reason[(codes[:, 1:] == codes[:, :-1]).any(axis=1)] = AnswerReason.SAME_OBJECT
@@ -199,8 +209,7 @@ def _written(
     if task.answer_type == "choice":
         options = rows["options"].to_list()
         for i in good:
-            text = task.choices[answer[i]] if task.choices else names[task.listed[answer[i]]][i]
-            prediction[i], reason[i] = _letter(options[i], text)
+            prediction[i], reason[i] = _letter(options[i], _answer_text(task, [name[i] for name in names], answer[i]))
     else:
         texts = answer_texts(columns["value"][good].tolist(), task.answer_type)
         for i, text in zip(good, texts, strict=True):
@@ -221,6 +230,13 @@ def _written(
         status=pl.when(answered).then(pl.lit("answered")).otherwise(pl.lit("not_answerable")),
         reason=pl.Series([None if code is None else str(code) for code in reason], dtype=pl.String),
     )
+
+
+def _answer_text(task: Task, names: list[str], answer: int) -> str:
+    """Text of the right option."""
+    if task.orders:
+        return ", ".join(names[task.listed[place]] for place in all_orders(len(task.listed))[answer])
+    return task.choices[answer] if task.choices else names[task.listed[answer]]
 
 
 def _letter(options: list[str] | None, text: str) -> tuple[str | None, AnswerReason | None]:

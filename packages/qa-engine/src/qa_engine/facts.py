@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from qa_engine.geometry import bearing_deg, box_corners, box_distance
 from qa_engine.profiles import get_profile
 from qa_engine.scene import Scene
+
+if TYPE_CHECKING:
+    from qa_engine.sightings import Sightings
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -54,6 +57,8 @@ class Facts:
     scene : Scene
     profile : str
         A name in `PROFILES`: what the distance between two objects means.
+    sightings : callable, optional
+        From the name of the scene to what its frames show, or None.
 
     Attributes
     ----------
@@ -79,8 +84,11 @@ class Facts:
     2.0
     """
 
-    def __init__(self, scene: Scene, profile: str = "exact") -> None:
+    def __init__(
+        self, scene: Scene, profile: str = "exact", sightings: Callable[[str], Sightings | None] | None = None
+    ) -> None:
         self.scene = scene
+        self._find_sightings = sightings
         self.profile = profile
         self._pair_distance = get_profile(profile)
         names = scene.category.tolist()
@@ -100,6 +108,11 @@ class Facts:
         if key not in self._memory:
             self._memory[key] = make(self)
         return self._memory[key]
+
+    @cached_property
+    def sightings(self) -> Sightings | None:
+        """What the frames show; None where nobody looked."""
+        return self._find_sightings(self.scene.scene_name) if self._find_sightings else None
 
     @cached_property
     def row_of_instance(self) -> dict[int, int]:

@@ -20,10 +20,12 @@ from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.proposers.template import SceneCandidates, TemplateProposer
 from qa_engine.sampler import cell_types, cell_weights, plan
 from qa_engine.seeding import scene_rng
+from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX, SightingIndex
 from qa_engine.store import Store
 from qa_engine.tables import QUESTIONS, REJECTS
-from qa_engine.tasks import select_tasks
+from qa_engine.tasks import Task, select_tasks
 from qa_engine.tasks.base import Rows
+from qa_engine.tasks.obj_appearance_order import appearance_task
 
 SCENES_PER_BATCH = 128
 """Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
@@ -46,6 +48,10 @@ class Request:
     seed, round : int
     profile : str
     frame_set_id : str or None
+    min_visible_px : int
+        Pixels from which on an object counts as seen in a frame.
+    min_time_gap_s : float
+        Seconds by which first appearances differ at least.
     """
 
     tasks: tuple[str, ...]
@@ -56,6 +62,15 @@ class Request:
     round: int = 0
     profile: str = "exact"
     frame_set_id: str | None = None
+    min_visible_px: int = MIN_VISIBLE_PX
+    min_time_gap_s: float = MIN_TIME_GAP_S
+
+    def select_tasks(self) -> list[Task]:
+        """Look up the tasks, with the parameters of this request."""
+        appearance = appearance_task(min_px=self.min_visible_px, min_gap_s=self.min_time_gap_s)
+        return [
+            appearance if task.question_type == appearance.question_type else task for task in select_tasks(self.tasks)
+        ]
 
 
 @dataclass(frozen=True)
@@ -142,7 +157,7 @@ def _run(
     workers: int,
     progress: Callable[[str, int, int], None],
 ) -> Iterator[pl.DataFrame]:
-    weights = cell_weights(select_tasks(request.tasks), feedback)
+    weights = cell_weights(request.select_tasks(), feedback)
     order = scene_rng(request.seed, "", "generate/scenes", request.round).permutation(len(names))
     names = [names[i] for i in order]
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
@@ -154,7 +169,7 @@ def _run(
             available = np.concatenate([batch.available for batch in counted])
             generation.n_available = int(available.sum())
             rng = scene_rng(request.seed, "", "generate/plan", request.round)
-            types = cell_types(select_tasks(request.tasks))
+            types = cell_types(request.select_tasks())
             shares = plan(available, weights, types, request.count, rng)
             quotas = np.split(shares, np.cumsum([len(batch) for batch in batches])[:-1])
             work = [replace(part, quota=quota) for part, quota in zip(work, quotas, strict=True) if quota.any()]
@@ -210,8 +225,9 @@ class _Worker:
         self.store = Store(store)
         self.request = request
         self.weights = weights
-        self.types = cell_types(select_tasks(request.tasks))
-        self.proposer = TemplateProposer(select_tasks(request.tasks), seed=request.seed, round=request.round)
+        self.types = cell_types(request.select_tasks())
+        self.sightings = SightingIndex(self.store)
+        self.proposer = TemplateProposer(request.select_tasks(), seed=request.seed, round=request.round)
 
     def count(self, work: _Work) -> _Result:
         """Find the candidates of some scenes and count them by cell."""
@@ -249,7 +265,7 @@ class _Worker:
         rows: list[tuple[str, str, str, str, str]] = []
         for name in work.names:
             try:
-                facts[name] = Facts(self.store.load_scene(name), self.request.profile)
+                facts[name] = Facts(self.store.load_scene(name), self.request.profile, self.sightings.of)
             except QAEngineError as error:
                 rows.append((name, "", "", Reason.BAD_SCENE, str(error)))
         prefetch_distances(list(facts.values()))

@@ -17,7 +17,6 @@ from qa_engine.sampler import cell_names, cell_weights
 from qa_engine.store import Store
 from qa_engine.tableio import output_folder, read_table, table_files, table_metadata, write_json, write_table
 from qa_engine.tables import FEEDBACK, QUESTIONS, REJECTS
-from qa_engine.tasks import select_tasks
 
 PRODUCER = "qa-engine generate"
 
@@ -128,8 +127,8 @@ def write_generation(
         rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
         metadata = table_metadata("rejects", PRODUCER, config, request.seed)
         write_table(rejects, folder / "rejects.parquet", REJECTS, metadata)
-        weights = cell_weights(select_tasks(request.tasks), table).tolist()
-        names = [f"{kind} {cell}" for kind, cell in cell_names(select_tasks(request.tasks))]
+        weights = cell_weights(request.select_tasks(), table).tolist()
+        names = [f"{kind} {cell}" for kind, cell in cell_names(request.select_tasks())]
         write_json(
             folder / "manifest.json",
             {

@@ -13,6 +13,7 @@ import polars as pl
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.programs import ProgramError, run_program
+from qa_engine.sightings import SightingIndex
 from qa_engine.store import Store
 from qa_engine.tasks import answer_texts
 from qa_engine.tasks.base import LETTERS
@@ -84,9 +85,10 @@ def verify(
         for key, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
     ]
     found: list[tuple[int, Difference]] = []
+    sightings = SightingIndex(store)
     for start in range(0, len(groups), SCENES_PER_BATCH):
         batch = groups[start : start + SCENES_PER_BATCH]
-        known: list[Facts | QAEngineError] = [_facts(store, name, profile) for name, profile, _ in batch]
+        known: list[Facts | QAEngineError] = [_facts(store, name, profile, sightings) for name, profile, _ in batch]
         by_profile: dict[str, list[Facts]] = {}
         for facts in known:
             if isinstance(facts, Facts):
@@ -103,10 +105,10 @@ def verify(
     return [difference for _, difference in sorted(found, key=itemgetter(0))]
 
 
-def _facts(store: Store, scene_name: str, profile: str) -> Facts | QAEngineError:
+def _facts(store: Store, scene_name: str, profile: str, sightings: SightingIndex) -> Facts | QAEngineError:
     """Load a scene, or say why it cannot be read."""
     try:
-        return Facts(store.load_scene(scene_name), profile)
+        return Facts(store.load_scene(scene_name), profile, sightings.of)
     except QAEngineError as error:
         return error
 

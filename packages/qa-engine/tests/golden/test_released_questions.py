@@ -10,8 +10,11 @@ from qa_engine.generate import Request, generate
 from qa_engine.ingest import ingest
 from qa_engine.question_files import read_external_questions
 from qa_engine.store import Store
-from qa_engine.tasks import TASKS
+from qa_engine.tasks import TASKS as ALL_TASKS
 from qa_engine.verify import verify
+
+TASKS = [name for name in ALL_TASKS if name not in ("obj_appearance_order", "route_planning")]
+"""What the metadata answers: it has no frames, and routes were written by hand with landmarks that have no box."""
 
 HAND_EDITED = {80, 2565, 2637, 4551}
 """Counting rows whose ground truth was changed in review, away from the published counts."""

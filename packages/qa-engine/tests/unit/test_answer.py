@@ -67,7 +67,7 @@ def test_answers_with_proof(store):
 @pytest.mark.parametrize(
     ("question_type", "question", "options", "reason"),
     [
-        ("route_planning", "You are a robot", None, AnswerReason.UNKNOWN_QUESTION_TYPE),
+        ("object_colour", "Which colour?", None, AnswerReason.UNKNOWN_QUESTION_TYPE),
         ("object_counting", "How many chairs do you see?", None, AnswerReason.NOT_PARSED),
         ("object_counting", SIZE.format("sofa"), None, AnswerReason.NOT_PARSED),
         ("object_rel_direction_easy", EASY.format("sofa", "bed", "tv", "tv"), ["A. left"], AnswerReason.NOT_PARSED),

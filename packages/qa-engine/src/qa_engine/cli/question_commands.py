@@ -64,6 +64,12 @@ def generate(
     exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before; repeat for more.")] = None,
     frame_set: Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")] = None,
     profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
+    min_visible_px: Annotated[
+        int, typer.Option(min=1, help="Order of appearance: pixels from which on an object is seen.")
+    ] = 100,
+    min_time_gap_s: Annotated[
+        float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
+    ] = 1.0,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
 ) -> None:
     """Generate questions with computed answers; all that there are, or as many as asked for.
@@ -95,6 +101,8 @@ def generate(
         round=round,
         profile=profile,
         frame_set_id=choose_frame_set(Store(store), frame_set),
+        min_visible_px=min_visible_px,
+        min_time_gap_s=min_time_gap_s,
     )
     run = write_generation(
         store,

@@ -11,6 +11,7 @@ import shapely
 
 from qa_engine.facts import Facts
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, box_footprint, turn_deg
+from qa_engine.geometry.routes import TURNS, route_turns_deg
 from qa_engine.programs.language import ProgramCode, ProgramError
 
 
@@ -185,6 +186,27 @@ def _sector(sectors: Sectors) -> Callable[[Facts, int, int, int], str]:
     return name
 
 
+def _appearance_order(facts: Facts, categories: list[int], min_px: float) -> str:
+    if facts.sightings is None:
+        raise ProgramError(ProgramCode.NO_VALUE, "the scene has no observations of timed frames.")
+    first = facts.sightings.first_seen_s(facts.scene.instance_id, min_px)
+    times = [first[facts.members[category]].min(initial=np.inf) for category in categories]
+    if not np.isfinite(times).all():
+        name = facts.categories[categories[int(np.argmax(times))]]
+        raise ProgramError(ProgramCode.NO_VALUE, f"no frame shows {name!r} by {min_px} pixels.")
+    return ", ".join(facts.categories[categories[i]] for i in np.argsort(times, kind="stable"))
+
+
+def _route_turns(facts: Facts, begin: int, facing: int, stops: list[int]) -> str:
+    if begin == facing or any(a == b for a, b in zip([begin, *stops], stops, strict=False)):
+        raise ProgramError(ProgramCode.WRONG_ARGUMENTS, "a route leads from one instance to another.")
+    turns = route_turns_deg(facts.scene.center[[begin, facing, *stops]])
+    names = [TURNS.names[i] for i in TURNS.index(turns)]
+    if "forward" in names:
+        raise ProgramError(ProgramCode.NO_VALUE, "the route goes straight on; it has no turn there.")
+    return ", ".join(f"Turn {name.capitalize()}" for name in names)
+
+
 _ONE = (("a", "instance"),)
 _TWO = (("a", "instance"), ("b", "instance"))
 _THREE = (("standing", "instance"), ("facing", "instance"), ("target", "instance"))
@@ -239,6 +261,20 @@ SCENE_OPERATORS: dict[str, Operator] = {
         "deg",
         "Counter-clockwise turn from facing one instance to facing the target, standing at another; 0 to 360.",
         _turn_deg,
+    ),
+    "appearance_order": Operator(
+        (("among", "categories"), ("min_px", "plain")),
+        "text",
+        "",
+        "The categories by the time of the first frame that shows at least so many pixels of one of them.",
+        _appearance_order,
+    ),
+    "route_turns": Operator(
+        (("begin", "instance"), ("facing", "instance"), ("stops", "instances")),
+        "text",
+        "",
+        "Turn Left, Turn Right or Turn Back before each leg of a walk over the stops.",
+        _route_turns,
     ),
     "direction_side": Operator(_THREE, "text", "", "left or right.", _sector(HALVES)),
     "direction_side_or_back": Operator(

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import permutations
-from math import factorial
 
 import numpy as np
 import polars as pl
@@ -16,7 +13,7 @@ from numpy.typing import NDArray
 from qa_engine.facts import Facts
 from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task, answer_texts
-from qa_engine.tasks.base import LETTERS, PLACEHOLDER, Candidates, Rows, fill
+from qa_engine.tasks.base import LETTERS, PLACEHOLDER, Candidates, Rows, all_orders, fill
 
 PROMPT_ID = "vsi-bench"
 """Prompt that the trainer and the evaluator put around these questions."""
@@ -95,7 +92,9 @@ def scene_signatures(task: Task, facts: Facts, candidates: Candidates) -> pl.Ser
 
 def _signature(task: Task, scene_name: pl.Expr) -> pl.Expr:
     keys = [f"key_{k}" for k in range(len(task.roles))]
-    return pl.concat_str([scene_name, pl.lit(task.question_type), *keys], separator="|").alias("signature")
+    parameters = [pl.lit(task.parameters)] if task.parameters else []
+    parts = [scene_name, pl.lit(task.question_type), *keys, *parameters]
+    return pl.concat_str(parts, separator="|").alias("signature")
 
 
 def word_questions(
@@ -130,11 +129,12 @@ def word_questions(
     keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
     signature = pl.DataFrame([scene_name, *keys]).select(_signature(task, pl.col("scene_name"))).to_series()
     digests = question_digests(signature, round=round, seed=seed)
-    order = shown_order(digests[:, 1], task.n_shown)
+    order = shown_order(digests[:, 1], len(task.listed))
     answer = _joined(parts, "answer").astype(np.int64)
     if task.answer_type == "choice":
-        options = _options(task, roles, order, references)
-        truth = pl.Series(list(LETTERS[: task.n_shown]))[np.argmax(order == answer[:, None], axis=1)]
+        shown = _shown(task, digests, order, answer)
+        options = _options(task, roles, shown, references)
+        truth = pl.Series(list(LETTERS[: task.n_options]))[np.argmax(shown == answer[:, None], axis=1)]
     else:
         options = pl.lit(None, dtype=QUESTIONS["options"])
         truth = pl.Series(answer_texts(_joined(parts, "value").tolist(), task.answer_type), dtype=pl.String)
@@ -211,14 +211,8 @@ def shown_order(digests: NDArray[np.uint64], n_shown: int) -> Rows:
     >>> shown_order(np.array([0, 1, 2], dtype=np.uint64), 2).tolist()
     [[0, 1], [1, 0], [0, 1]]
     """
-    table = _permutations(n_shown)
+    table = all_orders(n_shown)
     return table[(digests % np.uint64(len(table))).astype(np.int64)]
-
-
-@lru_cache(maxsize=16)
-def _permutations(n: int) -> Rows:
-    """All permutations of n places, (n!, n)."""
-    return np.array(list(permutations(range(n))), dtype=np.int64).reshape(factorial(n), n)
 
 
 def _hexadecimal(digests: NDArray[np.uint64]) -> pl.Series:
@@ -257,14 +251,43 @@ def _operand_columns(task: Task, roles: Rows, order: Rows, references: Reference
     ]
 
 
-def _options(task: Task, roles: Rows, order: Rows, references: References) -> pl.Series:
+def _shown(task: Task, digests: NDArray[np.uint64], order: Rows, answer: Rows) -> Rows:
+    """Choose which answers the options are, in the order shown, (n, n_options)."""
+    if not task.offered:
+        return shown_order(digests[:, 1], len(task.choices)) if task.choices else order
+    pool = len(all_orders(len(task.listed))) if task.orders else len(task.choices)
+    others = (answer[:, None] + 1 + _draw(digests[:, 2], task.offered - 1, pool - 1)) % pool
+    shown = np.concatenate([answer[:, None], others], axis=1)
+    return np.take_along_axis(shown, shown_order(digests[:, 3], task.offered), axis=1)
+
+
+def _draw(digests: NDArray[np.uint64], k: int, n: int) -> Rows:
+    """Draw `k` different numbers below `n` for each digest, (len(digests), k)."""
+    drawn = np.zeros((len(digests), 0), dtype=np.int64)
+    for i in range(k):
+        number = (digests % np.uint64(n - i)).astype(np.int64)
+        digests = digests // np.uint64(n - i)
+        for earlier in np.sort(drawn, axis=1).T:  # the number counts what is not drawn yet
+            number = number + (number >= earlier)
+        drawn = np.concatenate([drawn, number[:, None]], axis=1)
+    return drawn
+
+
+def _options(task: Task, roles: Rows, shown: Rows, references: References) -> pl.Series:
     """List the options of each question, in the order shown."""
-    if task.choices:
-        texts, places = pl.Series(task.choices), order
+    if task.orders:
+        listed = roles[:, None, task.listed]
+        words = np.take_along_axis(
+            np.repeat(listed, task.n_options, axis=1), all_orders(len(task.listed))[shown], axis=2
+        )
+        texts = references.category.gather(words.ravel()).reshape((words.size // words.shape[2], words.shape[2]))
+        texts, places = texts.arr.join(", "), np.arange(shown.size).reshape(shown.shape)
+    elif task.choices:
+        texts, places = pl.Series(task.choices), shown
     else:
-        texts, places = references.category, np.take_along_axis(roles[:, task.listed], order, axis=1)
-    lettered = pl.concat([LETTERS[j] + ". " + texts for j in range(task.n_shown)])
-    return _lists(lettered, places + np.arange(task.n_shown) * len(texts))
+        texts, places = references.category, np.take_along_axis(roles[:, task.listed], shown, axis=1)
+    lettered = pl.concat([LETTERS[j] + ". " + texts for j in range(task.n_options)])
+    return _lists(lettered, places + np.arange(task.n_options) * len(texts))
 
 
 def _difficulty(parts: Sequence[Candidates]) -> pl.Expr:

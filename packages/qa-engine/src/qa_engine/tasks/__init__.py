@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from qa_engine.errors import unknown_name
 from qa_engine.tasks import (
+    obj_appearance_order,
     object_abs_distance,
     object_counting,
     object_rel_direction,
     object_rel_distance,
     object_size_estimation,
     room_size_estimation,
+    route_planning,
 )
 from qa_engine.tasks.base import Candidates, Knob, Task, answer_texts
 
@@ -26,6 +28,8 @@ TASKS: dict[str, Task] = {
         object_rel_direction.EASY,
         object_rel_direction.MEDIUM,
         object_rel_direction.HARD,
+        obj_appearance_order.TASK,
+        route_planning.TASK,
     )
 }
 """Question type to task."""

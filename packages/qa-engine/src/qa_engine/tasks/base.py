@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import permutations
+from math import factorial
 
 import numpy as np
 import polars as pl
@@ -163,6 +166,12 @@ class Task:
         `choices`.
     choices : tuple of str
         Options that are the same for all questions, shown in an order drawn by the seed.
+    orders : bool
+        The options are orders of what is listed; an answer is a row of `all_orders(len(listed))`.
+    offered : int
+        Options shown, the right one and a draw of the others; all of them for 0.
+    parameters : str
+        What besides the operands makes two questions different; part of the signature.
     """
 
     question_type: str
@@ -179,11 +188,28 @@ class Task:
     needs: str
     listed: tuple[int, ...] = ()
     choices: tuple[str, ...] = ()
+    orders: bool = False
+    offered: int = 0
+    parameters: str = ""
 
     @property
-    def n_shown(self) -> int:
-        """Length of what is shown in a drawn order: options, or listed operands."""
-        return len(self.choices) or len(self.listed)
+    def n_options(self) -> int:
+        """Number of options shown; 0 for a number."""
+        if self.answer_type != "choice":
+            return 0
+        return self.offered or len(self.choices) or len(self.listed)
+
+
+@lru_cache(maxsize=16)
+def all_orders(n: int) -> Rows:
+    """All orders of n things, (n!, n), by the places of the things in them.
+
+    Examples
+    --------
+    >>> all_orders(2).tolist()
+    [[0, 1], [1, 0]]
+    """
+    return np.array(list(permutations(range(n))), dtype=np.int64).reshape(factorial(n), n)
 
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")

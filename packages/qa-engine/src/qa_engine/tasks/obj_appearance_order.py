@@ -1,0 +1,108 @@
+"""In which order four categories first appear in the frames."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+from math import comb, factorial
+
+import numpy as np
+
+from qa_engine.checks import Reason, Reject, first_broken
+from qa_engine.facts import Facts
+from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX
+from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, all_orders, choices
+
+LISTED = 4
+
+MAX_SETS = 200
+"""Sets of four tried per scene: all of them where there are fewer, otherwise a draw."""
+
+_PLACE = LISTED ** np.arange(LISTED)
+_RANK = np.zeros(LISTED**LISTED, dtype=np.int64)
+_RANK[all_orders(LISTED) @ _PLACE] = np.arange(factorial(LISTED))
+
+
+def category_times(facts: Facts, min_px: float) -> Array:
+    """Time at which each category is first seen, (c,) seconds; infinite where it never is, or nothing was observed."""
+    times = np.full(len(facts.categories), np.inf)
+    if facts.sightings is not None:
+        np.minimum.at(times, facts.code, facts.sightings.first_seen_s(facts.scene.instance_id, min_px))
+    return times
+
+
+def measure(facts: Facts, roles: Rows, *, min_px: float) -> Answers:
+    """Sort by the time of first appearance; the margin is the smallest time between two of them."""
+    times = category_times(facts, min_px)[roles]
+    order = np.argsort(times, axis=1, kind="stable")
+    with np.errstate(invalid="ignore"):
+        gap = np.diff(np.take_along_axis(times, order, axis=1), axis=1).min(axis=1)
+    unseen = ~np.isfinite(times).all(axis=1)
+    return choices(np.where(unseen, -1, _RANK[order @ _PLACE]), np.where(unseen, np.nan, gap))
+
+
+def find(facts: Facts, rng: Draw, *, min_px: float, min_gap_s: float) -> Candidates:
+    """Find sets of four categories, all boxes of which are known, whose first appearances are clearly apart."""
+    times = category_times(facts, min_px)
+    pool = np.flatnonzero((facts.boxes > 0) & (facts.boxes == facts.counts) & np.isfinite(times))
+    roles = np.zeros((0, LISTED), dtype=np.int64)
+    if facts.sightings is None:
+        detail = "the store has no observations of timed frames; run 'qa-engine observe'"
+        rejects = [Reject(Reason.NO_OBSERVATIONS, detail=detail)]
+    elif len(pool) < LISTED:
+        rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{len(pool)} of {LISTED} categories seen")]
+    else:
+        roles = pool[_sets(len(pool), rng)]
+        gap = np.diff(np.sort(times[roles], axis=1), axis=1).min(axis=1)
+        kept, rejects = first_broken(len(roles), [(Reason.APPEAR_TOGETHER, gap <= min_gap_s)])
+        roles = roles[kept]
+    answers = measure(facts, roles, min_px=min_px)
+    return Candidates(roles, answers, answers.margin, {"n_options": np.full(len(roles), LISTED)}, rejects)
+
+
+def _sets(n: int, rng: Draw) -> Rows:
+    """Choose sets of four out of `n`, ascending, (sets, 4)."""
+    if comb(n, LISTED) <= MAX_SETS:
+        return np.array(list(combinations(range(n), LISTED)), dtype=np.int64)
+    keys = rng().random((MAX_SETS, n))
+    return np.unique(np.sort(np.argpartition(keys, LISTED, axis=1)[:, :LISTED], axis=1), axis=0)
+
+
+def appearance_task(*, min_px: int = MIN_VISIBLE_PX, min_gap_s: float = MIN_TIME_GAP_S) -> Task:
+    """Make the task for a pixel threshold and a time gap.
+
+    Parameters
+    ----------
+    min_px : int
+        Pixels from which on an object counts as seen; part of the program.
+    min_gap_s : float
+        Seconds by which two first appearances differ at least.
+
+    Examples
+    --------
+    >>> appearance_task(min_px=50).program
+    'appearance_order([{listed_0_literal}, {listed_1_literal}, {listed_2_literal}, {listed_3_literal}], 50)'
+    """
+    quoted = ", ".join(f"{{listed_{j}_literal}}" for j in range(LISTED))
+    listed = ", ".join(f"{{listed_{j}}}" for j in range(LISTED))
+    return Task(
+        question_type="obj_appearance_order",
+        answer_type="choice",
+        unit="",
+        margin_unit="s",
+        roles=tuple(f"category_{j + 1}" for j in range(LISTED)),
+        single=(),
+        question=f"What will be the first-time appearance order of the following categories in the video: {listed}?",
+        program=f"appearance_order([{quoted}], {min_px})",
+        find=partial(find, min_px=min_px, min_gap_s=min_gap_s),
+        measure=partial(measure, min_px=min_px),
+        knob=Knob("gap", ("<2", "2-4", ">=4"), (2, 4), "s"),
+        needs="observations of timed frames (qa-engine observe), four categories seen",
+        listed=tuple(range(LISTED)),
+        orders=True,
+        offered=4,
+        parameters=f"{min_px}px",
+    )
+
+
+TASK = appearance_task()
