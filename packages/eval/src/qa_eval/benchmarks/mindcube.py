@@ -16,6 +16,7 @@ ANYWHERE = (
     re.compile(r"(?:^|\n)(?:Answer: )?([A-E])(?:$|\s)"),
     re.compile(r"[*\"]([A-E])[*\"]"),
     re.compile(r"\bAnswer:?\s*([A-E])\b"),
+    re.compile(r"[Mm]y answer is ([A-E])"),
     re.compile(r"answer is ([A-E])"),
 )
 ALONE = re.compile(r"\b([A-E])\b")
@@ -27,8 +28,8 @@ def last_marked_letter(completion: str) -> str | None:
     Notes
     -----
     In order: the last letter with a dot anywhere; in the first ``<Answer>`` tag, the last letter after "answer is", or
-    alone; a letter alone on a line, in asterisks or quotes, after "Answer", after "answer is"; and, from the last line
-    up, the first letter alone in a line.
+    alone; a letter at the start of a line, in asterisks or quotes, after "Answer", after "my answer is", after
+    "answer is"; and, from the last line up, the first letter alone in a line.
 
     Examples
     --------

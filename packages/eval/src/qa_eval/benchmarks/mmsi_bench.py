@@ -10,13 +10,13 @@ from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
 
 WRAPPERS = (re.compile(r"``([^`]*)``"), re.compile(r"`([^`]*)`"), re.compile(r"\{([^}]*)\}"))
-LETTER = re.compile(r"\b[A-D]\b(?!\s[a-zA-Z])")
+LETTER = re.compile(r"\b[A-F]\b(?!\s[a-zA-Z])", re.IGNORECASE)
 
 
 def wrapped_letter(completion: str) -> str | None:
-    """Open the first double backticks, backticks and braces one after another, then take the first letter A to D.
+    """Open the first double backticks, backticks and braces one after another, then take the first letter A to F.
 
-    A letter before a word ("A chair") is none.
+    Either case counts; a letter before a word ("a chair") is none.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def wrapped_letter(completion: str) -> str | None:
         if found := pattern.search(text):
             text = found.group(1)
     found = LETTER.search(text)
-    return found.group() if found else None
+    return found.group().upper() if found else None
 
 
 def read_mmsi(path: Path) -> Columns:
@@ -45,10 +45,10 @@ def read_mmsi(path: Path) -> Columns:
 MMSI_BENCH = Benchmark(
     name="mmsi-bench",
     description="MMSI-Bench: accuracy; overall = mean of all questions; 11 question types beside it",
-    source="arXiv 2505.23764; RunsenXu/MMSI-Bench; answer extraction as lmms-eval mmsi_bench",
+    source="arXiv 2505.23764; RunsenXu/MMSI-Bench; letters as lmms-eval 0.7.3 (earlier ones took capitals only)",
     overall="rows",
     every_type="choice",
     file="MMSI_Bench.parquet: id, question_type, question, answer",
     read=read_mmsi,
-    official=Parser("official", wrapped_letter, lambda _: None, "lmms-eval, lmms_eval/tasks/mmsi_bench/utils.py"),
+    official=Parser("official", wrapped_letter, lambda _: None, "lmms-eval 0.7.3, lmms_eval/tasks/mmsi_bench/utils.py"),
 )

@@ -17,7 +17,7 @@ VSI_TASKS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in (*NUMBER_TYPES, *CHOICE_TYPES) if name not in DIRECTION_TYPES},
     "object_rel_direction": DIRECTION_TYPES,
 }
-"""Task to its question types, in the order in which the overall mean adds them."""
+"""Task to its question types, in the order in which the overall mean adds them: that of the benchmark's file."""
 
 VSI_BENCH = Benchmark(
     name="vsi-bench",

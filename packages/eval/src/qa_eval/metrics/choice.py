@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -19,9 +21,9 @@ def factorize(values: Sequence[T]) -> tuple[list[T], NDArray[np.intp]]:
     >>> factorize(["b", "a", "b"])
     (['b', 'a'], array([0, 1, 0]))
     """
-    distinct = list(dict.fromkeys(values))
-    position = {value: i for i, value in enumerate(distinct)}
-    return distinct, np.fromiter(map(position.__getitem__, values), dtype=np.intp, count=len(values))
+    position: defaultdict[T, int] = defaultdict(count().__next__)  # a new value gets the next number in one look-up
+    codes = np.fromiter(map(position.__getitem__, values), dtype=np.intp, count=len(values))
+    return list(position), codes
 
 
 def choice_accuracy(answer: Sequence[str | None], ground_truth: Sequence[str]) -> NDArray[np.float64]:

@@ -1,0 +1,227 @@
+"""Score the same odd answers with qa-eval and with the public scorers themselves, row by row.
+
+    pip install --no-deps --target DIR lmms-eval==0.7.3 ms-vlmeval==0.0.20 num2words
+    uv run python benchmarks/eval_public_scorers.py DIR --out benchmarks/results/eval_public_scorers.json
+
+The functions of the installed packages are executed as they are; only their modules' imports of models and data sets
+are left out. Answers are put together at random from fragments that scorers trip over: brackets, tags, reasoning,
+units, signs, words for numbers, other scripts, empty text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import functools
+import importlib.metadata
+import json
+import math
+import sys
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from qa_eval.benchmarks import find_benchmark
+from qa_eval.benchmarks.spar_bench import CHOICE_TASKS, NUMBER_TASKS, VIEW_CHANGE
+from qa_eval.benchmarks.vsi_bench import CHOICE_TYPES, NUMBER_TYPES
+from qa_eval.metrics.aggregate import aggregate
+from qa_eval.parsers import find_parser
+from qa_eval.scoring import Answers, score_answers
+
+FRAGMENTS = (
+    *("A", "B", "C", "D", "E", "b", "d.", "A.", "(B)", "[C]", "**D**", "`A`", "``B``", "{C}", '"D"', "A:", "B)", "c)"),
+    *(
+        "The answer is B",
+        "the answer is c",
+        "My answer is D",
+        "Answer: A",
+        "answer:B",
+        "Option C",
+        "d is correct",
+    ),
+    *("Ans='C'", "<answer>", "</answer>", "<Answer>", "<think>", "</think>", "<answer>B</answer>", "<ANSWER>3.5"),
+    *("\n", "\n\n", " ", "  ", "\t", ".", ",", "\u00a0", "\u200b", "答案：B", "选项 A:", "（C）", "é", "ſ", "İ", "²"),
+    *("0", "1", "2", "3.5", "-4", "+7", "1e2", "1,234", "190cm", "2 m", "3-4", "1/2", ".5", "5.", "nan", "inf", "1_0"),
+    *("zero", "One", "twenty-one", "three hundred and two", "thousand", "about", "none", "[7, 8]", "['x']", "^2", "x2"),
+    *("left", "a cat", "back-right", "sofa", "I", "move_left:1", "rotate_up:10", "move_right:0.5,rotate_down:20", ":"),
+)
+LETTERS = ("A", "B", "C", "D")
+NUMBERS = ("1", "2", "4", "0.5", "3.5", "190", "12.6", "20")
+Kinds = Mapping[str, tuple[str, ...]]
+"""Question type to ground truths."""
+
+KEPT_IMPORTS = ("re", "math", "ast", "functools", "typing", "collections", "num2words")
+
+
+def main() -> None:
+    """Compare, and write how many of the scores differ."""
+    options = argparse.ArgumentParser(description="Compare qa-eval with the public scorers.")
+    options.add_argument("packages", type=Path, help="folder with the installed packages")
+    options.add_argument("--rows", type=int, default=20_000)
+    options.add_argument("--seed", type=int, default=8)
+    options.add_argument("--out", type=Path)
+    chosen = options.parse_args()
+    sys.path.append(str(chosen.packages))
+    rng = np.random.default_rng(chosen.seed)
+    results = {}
+    for name, (benchmark, parser, kinds, public) in comparisons(chosen.packages).items():
+        rows = [row(rng, kinds) for _ in range(chosen.rows)]
+        expected = np.array([public(*r) for r in rows], dtype=np.float64)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        answers = Answers(list(range(len(rows))), columns[0], columns[1], columns[2])
+        scored = score_answers(answers, find_benchmark(benchmark), find_parser(parser)).score
+        wrong = np.flatnonzero(scored != expected)
+        first = [(*rows[i], float(expected[i]), float(scored[i])) for i in wrong[:3].tolist()]
+        results[name] = {"rows": len(rows), "differences": len(wrong), "mean": float(expected.mean()), "first": first}
+        sys.stderr.write(f"{name}: {len(wrong)} of {len(rows)} scores differ {first}\n")
+    results |= aggregates(chosen.packages, rng)
+    versions = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions(path=[str(chosen.packages)])}
+    kept = {name: versions[name] for name in ("lmms_eval", "lmms-eval", "ms-vlmeval", "ms_vlmeval") if name in versions}
+    if chosen.out:
+        value = {"packages": kept, "seed": chosen.seed, "comparisons": results}
+        chosen.out.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    sys.exit(any(result["differences"] for result in results.values()))
+
+
+def aggregates(folder: Path, rng: np.random.Generator, files: int = 100, rows: int = 600) -> dict[str, Any]:
+    """Compare overall scores of random files with lmms-eval's own; the order of its sum moves the last digit."""
+    vsi = public_functions(folder / "lmms_eval/tasks/vsibench/utils.py")
+    vsi["pd"] = pd
+    kinds = (*CHOICE_TYPES, *NUMBER_TYPES)
+    tasks = find_benchmark("vsi-bench").tasks
+    alphabetical = {name: tasks[name] for name in sorted(tasks, key=lambda n: (n == "object_rel_direction", n))}
+    wrong = []
+    for _ in range(files):
+        kind = [*kinds, *rng.choice(kinds, rows).tolist()]
+        is_choice = np.isin(kind, CHOICE_TYPES)
+        score = np.where(is_choice, rng.integers(0, 2, len(kind)), rng.integers(0, 11, len(kind)) / 10)
+        table = pd.DataFrame({"question_type": kind, "accuracy": score, NA_KEY: score})
+        expected = float(vsi["_compute_all_subscores"](table.to_dict("records"))["overall"])
+        mine = aggregate(score, kind, alphabetical).overall or 0.0
+        near = aggregate(score, kind, tasks).overall or 0.0
+        wrong += [(expected, mine)] if expected != mine or abs(expected - near) > 1e-15 else []
+    sys.stderr.write(f"vsi-bench: {len(wrong)} of {files} overall scores differ {wrong[:3]}\n")
+    return {"vsi-bench, overall": {"rows": files, "differences": len(wrong), "first": wrong[:3]}}
+
+
+def row(rng: np.random.Generator, kinds: Kinds) -> tuple[str, str, str]:
+    """Draw a question type, one of its ground truths, and an answer of one to six fragments."""
+    kind = str(rng.choice(list(kinds)))
+    truth = str(rng.choice(kinds[kind]))
+    parts = [str(rng.choice(FRAGMENTS)) for _ in range(rng.integers(1, 7))]
+    if rng.random() < 0.3:
+        parts.insert(int(rng.integers(len(parts) + 1)), truth)
+    return kind, truth, str(rng.choice(["", " "])).join(parts)
+
+
+def comparisons(folder: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., float]]]:
+    """Name to (benchmark, parser, ground truths by type, the public score of type, ground truth, answer)."""
+    tasks = folder / "lmms_eval/tasks"
+    vsi = public_functions(tasks / "vsibench/utils.py")
+    kit = public_functions(folder / "vlmeval/dataset/utils/spatial_bench/cal_scores.py")
+    kit |= public_functions(folder / "vlmeval/dataset/utils/spatial_bench/matching_func.py")
+    kit["mean_relative_accuracy"].__globals__.update(kit)
+    cube, mmsi = public_functions(tasks / "mindcube/utils.py"), public_functions(tasks / "mmsi_bench/utils.py")
+    view, spar = public_functions(tasks / "viewspatial/utils.py"), public_functions(tasks / "sparbench/utils.py")
+    spar["partial"] = functools.partial  # 0.7.3 forgets the import and so scores every number 0
+    emb, revsi = public_functions(tasks / "embspatial/utils.py"), public_functions(tasks / "revsi/utils.py")
+    vsi_kinds: Kinds = {**dict.fromkeys(CHOICE_TYPES, LETTERS), **dict.fromkeys(NUMBER_TYPES, NUMBERS)}
+    one = {"any": LETTERS}
+    spar_kinds: Kinds = {
+        **dict.fromkeys(CHOICE_TASKS, LETTERS),
+        **dict.fromkeys(NUMBER_TASKS, NUMBERS),
+        VIEW_CHANGE: ("move_left:1,rotate_up:10", "move_right:0.5,rotate_down:20"),
+    }
+    metrics = find_benchmark("revsi").metrics
+    revsi_kinds = {name: LETTERS if metric == "choice" else NUMBERS for name, metric in metrics.items()}
+
+    def lmms(kind: str, truth: str, text: str) -> float:
+        doc = {"question_type": kind, "ground_truth": truth}
+        vsi["vsibench_process_results"](doc, [text])
+        return float(doc["accuracy" if kind in CHOICE_TYPES else "MRA:.5:.95:.05"])
+
+    def official(kind: str, truth: str, text: str) -> float:
+        token = vsi["fuzzy_matching"](text)
+        if kind in CHOICE_TYPES:
+            return float(vsi["exact_match"](token, truth))
+        number = vsi["to_float"](token)
+        if number is None:
+            return 0.0
+        return float(vsi["mean_relative_accuracy"](number, float(truth), start=0.5, end=0.95, interval=0.05))
+
+    def vlmevalkit(kind: str, truth: str, text: str) -> float:
+        if kind in CHOICE_TYPES:
+            return float(kit["exact_match"](kit["can_match_option"](text), kit["can_match_option"](truth)))
+        number = kit["can_match_na"](text)
+        if number is None:
+            return 0.0
+        return float(kit["mean_relative_accuracy"](number, float(truth), 0.5, 0.95, 0.05))
+
+    def sparbench(kind: str, truth: str, text: str) -> float:
+        if text == "" and kind in CHOICE_TASKS:
+            return 0.0  # the stated deviation: the public code counts an empty answer as right
+        doc = {"task": kind, "answer": truth}
+        spar["sparbench_process_results"](doc, [text])
+        return float(doc["vci_metric" if kind == VIEW_CHANGE else "accuracy" if kind in CHOICE_TASKS else NA_KEY])
+
+    def revsi_score(kind: str, truth: str, text: str) -> float:
+        doc: dict[str, Any] = {"question_type": kind, "ground_truth": truth}
+        revsi["revsi_process_results"](doc, [text])
+        return 0.0 if math.isnan(doc["acc"]) else float(doc["acc"])
+
+    return {
+        "vsi-bench official": ("vsi-bench", "official", vsi_kinds, official),
+        "vsi-bench lmms-eval": ("vsi-bench", "lmms-eval", vsi_kinds, lmms),
+        "vsi-bench vlmevalkit": ("vsi-bench", "vlmevalkit", vsi_kinds, vlmevalkit),
+        "revsi": ("revsi", "official", revsi_kinds, revsi_score),
+        "mindcube": ("mindcube", "official", one, lambda _, t, x: cube["extract_answer"](x.strip()) == t),
+        "mmsi-bench": (
+            "mmsi-bench",
+            "official",
+            one,
+            lambda _, t, x: mmsi["extract_single_choice_with_word_boundary"](x, t) or 0.0,
+        ),
+        "viewspatial": (
+            "viewspatial",
+            "official",
+            one,
+            lambda _, t, x: view["extract_option"](x.split("\n")[-1]) == view["extract_option"](t),
+        ),
+        "embspatial": ("embspatial", "official", one, lambda _, t, x: emb["_extract_answer_letter"](x) == t),
+        "spar-bench": ("spar-bench", "official", spar_kinds, sparbench),
+    }
+
+
+NA_KEY = "MRA:.5:.95:.05"
+
+
+def public_functions(path: Path) -> dict[str, Any]:
+    """Execute a module's functions and constants without the imports that its scoring does not use."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kept: list[ast.stmt] = []
+    for node in tree.body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if names and not all(name.split(".")[0] in KEPT_IMPORTS for name in names):
+            continue
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+            for argument in (*node.args.args, *node.args.kwonlyargs):
+                argument.annotation = None
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.Assign):
+            kept.append(node)
+    quiet = types.SimpleNamespace(**{name: lambda *_: None for name in ("debug", "info", "warning", "error")})
+    scope: dict[str, Any] = {"np": np, "__name__": path.stem, "eval_logger": quiet}
+    for node in kept:
+        try:
+            exec(compile(ast.Module([node], []), str(path), "exec"), scope)
+        except (NameError, AttributeError, FileNotFoundError):  # a constant that needs what was left out
+            continue
+    return scope
+
+
+if __name__ == "__main__":
+    main()
