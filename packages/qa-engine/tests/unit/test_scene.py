@@ -16,6 +16,7 @@ MODULES = [
     "observations",
     "answerability",
     "clouds",
+    "overlays",
     "ingest_parts",
     "sanity",
     "visibility",

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from qa_engine.cli import audit_commands, doctor_commands, frame_commands, program_commands, question_commands, store_commands
+from qa_engine.cli import (
+    audit_commands,
+    doctor_commands,
+    frame_commands,
+    program_commands,
+    question_commands,
+    store_commands,
+    view_commands,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +27,7 @@ app = typer.Typer(
 store_commands.register(app)
 frame_commands.register(app)
 doctor_commands.register(app)
+view_commands.register(app)
 program_commands.register(app)
 audit_commands.register(app)
 question_commands.register(app)
