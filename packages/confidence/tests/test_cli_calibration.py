@@ -137,3 +137,19 @@ def test_compare_measures_order_bias(make, tmp_path, run):
     done = run("compare", *paths, "--steps", tmp_path / "during", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["slope_per_100_steps"]["value"] == pytest.approx(0.2, abs=1e-4)
+
+
+def test_a_threshold_target_gives_a_probability_and_says_so(labelled, run):
+    first = labelled / "round1/label"
+    done = run("fit", first, "--target", "threshold:0.5", "--out", labelled / "fit")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((labelled / "fit/calibrator.json").read_text())["context"]["target"] == "threshold:0.5"
+    done = run("apply", first, "--calibrator", labelled / "fit", "--out", labelled / "a")
+    assert "probability of score >= 0.5" in done.stderr
+    done = run("report", first, "--calibrator", labelled / "fit", "--resamples", "50", "--out", labelled / "r")
+    assert done.returncode == 0, done.stderr
+    assert "probability of score &gt;= 0.5" in (labelled / "r/report.html").read_text()
+    for target in ("threshold:0", "threshold:2", "treshold:0.5", "threshold:"):
+        done = run("fit", first, "--target", target, "--out", labelled / "x")
+        assert done.returncode == 2
+        assert f"Unknown target '{target}'" in done.stderr

@@ -24,6 +24,7 @@ from qa_confidence.errors import QAConfidenceError, unknown_name
 from qa_confidence.feedback import label_basis
 from qa_confidence.labelling import OWN_ANSWER, TRAIN
 from qa_confidence.splits import SHARES, SceneSplit
+from qa_confidence.target import EXPECTED_SCORE, target_score
 
 INPUTS = ("raw_confidence", "gold_confidence")
 """What a calibrator reads: the probability of the model's own answer, or the likelihood of the ground truth."""
@@ -46,7 +47,7 @@ class Fitted:
     certificate: Certificate | None
 
 
-def scored_pairs(confidence: pl.DataFrame, *, column: str) -> pl.DataFrame:
+def scored_pairs(confidence: pl.DataFrame, *, column: str, target: str = EXPECTED_SCORE) -> pl.DataFrame:
     """Pair a confidence with the score of the model's own answer.
 
     `raw_confidence` stands in the row of the answer. `gold_confidence` stands in the training row, so it is paired
@@ -82,7 +83,12 @@ def scored_pairs(confidence: pl.DataFrame, *, column: str) -> pl.DataFrame:
     ids = pairs["question_id"]
     check_unit(column, pairs["value"].to_numpy(), ids=ids)
     check_unit("score", pairs["score"].to_numpy(), ids=ids)
-    return pairs
+    return pairs.with_columns(target_score(target))
+
+
+def target_of(calibrator: Calibrator | None) -> str:
+    """Name the target that a calibrator was fitted to."""
+    return EXPECTED_SCORE if calibrator is None else calibrator.context.get("target", EXPECTED_SCORE)
 
 
 def fit_table(
@@ -90,6 +96,7 @@ def fit_table(
     *,
     method: str = DEFAULT,
     column: str = "raw_confidence",
+    target: str = EXPECTED_SCORE,
     grouping: str = "question_type",
     questions: pl.DataFrame | None = None,
     shares: Sequence[float] = SHARES,
@@ -104,11 +111,11 @@ def fit_table(
         raise unknown_name("grouping", grouping, GROUPINGS)
     if unit not in ("row", "scene"):
         raise unknown_name("unit", unit, ("row", "scene"))
-    pairs = scored_pairs(confidence, column=column)
+    pairs = scored_pairs(confidence, column=column, target=target)
     split = SceneSplit.choose(pairs["scene_name"].to_list(), shares, seed=seed)
     pairs = pairs.with_columns(part=_parts(pairs, split))
     used = pairs.filter(pl.col("part") == "fit")
-    context = {"input": column, "grouping": grouping, "split": split.to_dict()}
+    context = {"input": column, "target": target, "grouping": grouping, "split": split.to_dict()}
     fitted = fit_calibrator(
         used["value"].to_numpy(),
         used["score"].to_numpy(),
@@ -145,6 +152,9 @@ def apply_table(
     columns = [calibrator.context.get("input") for calibrator in calibrators]
     if len(set(columns)) < len(columns):
         raise QAConfidenceError(f"Several calibrators read {columns[0]}; pass one per input.")
+    targets = sorted({target_of(calibrator) for calibrator in calibrators})
+    if len(targets) > 1:
+        raise QAConfidenceError(f"The calibrators have different targets ({', '.join(targets)}); fit them to one.")
     result = confidence.with_row_index("row")
     for calibrator, column in zip(calibrators, columns, strict=True):
         if column not in INPUTS:

@@ -118,3 +118,16 @@ def test_bad_confidence_names_the_question():
         fit_table(table(), grouping="answer_type")
     with pytest.raises(QAConfidenceError, match="Did you mean"):
         fit_table(table(), grouping="question_typ")
+
+
+def test_a_threshold_target_counts_fractional_scores_as_reached_or_not():
+    graded = table(score=np.tile([0.4, 0.5, 0.9], 200))
+    pairs = scored_pairs(graded, column="raw_confidence", target="threshold:0.5")
+    assert pairs["score"].to_list()[:3] == [0.0, 1.0, 1.0]
+    reached = fit_table(graded, target="threshold:0.5", grouping="none").calibrator
+    expected = fit_table(graded, grouping="none").calibrator
+    assert reached.predict([0.5])[0] == pytest.approx(2 / 3, abs=0.05)
+    assert expected.predict([0.5])[0] == pytest.approx(0.6, abs=0.05)
+    gold = Calibrator("identity", expected.pooled, context={"input": "gold_confidence", "grouping": "none"})
+    with pytest.raises(QAConfidenceError, match="different targets"):
+        apply_table(graded, [reached, gold])

@@ -35,6 +35,7 @@ def fit(
     out: Out,
     method: Annotated[str, typer.Option(help="identity, temperature, platt, beta, isotonic, histogram.")] = "platt",
     column: Annotated[str, typer.Option("--input", help="raw_confidence or gold_confidence.")] = "raw_confidence",
+    target: Annotated[str, typer.Option(help="score, or threshold:T for the probability of score >= T.")] = "score",
     group: Annotated[
         str, typer.Option(help="none, question_type, answer_type, answer_type+question_type.")
     ] = "question_type",
@@ -62,6 +63,7 @@ def fit(
         read_confidence(confidence),
         method=method,
         column=column,
+        target=target,
         grouping=group,
         questions=read_questions(questions),
         shares=shares_of(split),
@@ -73,7 +75,14 @@ def fit(
     )
     parts = fitted.pairs.group_by("scene_name", "part").agg(n=pl.len().cast(pl.Int64)).sort("scene_name")
     inputs = [*((path, "confidence") for path in confidence), (questions, "questions")]
-    config = {"method": method, "input": column, "group": group, "split": split, "inputs": input_ids(inputs)}
+    config = {
+        "method": method,
+        "input": column,
+        "target": target,
+        "group": group,
+        "split": split,
+        "inputs": input_ids(inputs),
+    }
     with output_folder(out, force=force) as folder:
         with atomic_path(folder / "calibrator.json") as path:
             path.write_text(fitted.calibrator.to_json(), encoding="utf-8")
@@ -102,7 +111,9 @@ def apply(
     force: Force = False,
 ) -> None:
     """Fill the calibrated confidence, and label anew where a profile is given."""
+    from qa_confidence.calibrating import target_of
     from qa_confidence.tableio import check_output_folder, output_folder
+    from qa_confidence.target import target_text
 
     started = time.perf_counter()
     if profile is not None:
@@ -110,15 +121,19 @@ def apply(
     elif previous is not None:
         raise QAConfidenceError("--previous finds suspects, which are labels; pass --profile too.")
     check_output_folder(out, force=force)
-    table, ids = calibrated(read_confidence([confidence]), profile, calibrator, questions, previous)
+    table, used = calibrated(read_confidence([confidence]), profile, calibrator, questions, previous)
     inputs = [(confidence, "confidence"), (previous, "confidence")]
-    config = {"profile": profile, "calibrators": ids, "inputs": input_ids(inputs)}
+    config = {"profile": profile, "calibrators": [c.id for c in used], "inputs": input_ids(inputs)}
     with output_folder(out, force=force) as folder:
         write(table, folder, "confidence", "qa-confidence apply", config)
         write_manifest(folder, "apply", config, started)
+    meaning = target_text(target_of(used[0]))
     filled = len(table) - table["confidence"].null_count()
     seconds = time.perf_counter() - started
-    typer.echo(f"wrote {out / 'confidence.parquet'}: {len(table)} rows, {filled} calibrated, {seconds:.1f} s", err=True)
+    typer.echo(
+        f"wrote {out / 'confidence.parquet'}: {len(table)} rows, {filled} calibrated ({meaning}), {seconds:.1f} s",
+        err=True,
+    )
     typer.echo(f"next: qa-confidence feedback {out} --questions QUESTIONS --out DIR", err=True)
 
 

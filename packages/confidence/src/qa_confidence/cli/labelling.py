@@ -49,9 +49,9 @@ def label(
     frame = read_table(predictions, "predictions", PREDICTIONS, columns=READ)
     scored = None if scores is None else read_table(scores, "scores", SCORES)
     result = label_predictions(frame, score=score, scores=scored)
-    table, ids = calibrated(result.confidence, profile, calibrator, questions, previous)
+    table, used = calibrated(result.confidence, profile, calibrator, questions, previous)
     inputs = [(predictions, "predictions"), (scores, "scores"), (previous, "confidence")]
-    config = {"profile": profile, "score": score, "calibrators": ids, "inputs": input_ids(inputs)}
+    config = {"profile": profile, "score": score, "calibrators": [c.id for c in used], "inputs": input_ids(inputs)}
     with output_folder(out, force=force) as folder:
         write(table, folder, "confidence", "qa-confidence label", config)
         write(result.rejects, folder, "rejects", "qa-confidence label", config)

@@ -14,6 +14,8 @@ from qa_confidence.errors import QAConfidenceError, unknown_name
 if TYPE_CHECKING:
     import polars as pl
 
+    from qa_confidence.calibrators import Calibrator
+
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; refused when it holds something.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
 Profile = Annotated[str, typer.Option(help="Difficulty profile: paper, calibrated-paper, quantile, risk-control.")]
@@ -68,8 +70,8 @@ def calibrated(
     calibrators: list[Path] | None,
     questions: Path | None,
     previous: Path | None,
-) -> tuple[pl.DataFrame, list[str]]:
-    """Apply calibrators and a profile; give the table and the calibrators' ids."""
+) -> tuple[pl.DataFrame, list[Calibrator]]:
+    """Apply calibrators and a profile; give the table and the calibrators."""
     from qa_confidence.calibrating import apply_table, relabel
     from qa_confidence.calibrators import Calibrator
 
@@ -78,7 +80,7 @@ def calibrated(
     if profile is not None:
         earlier = None if previous is None else read_confidence([previous])
         table = relabel(table, profile, calibrators=loaded, previous=earlier)
-    return table, [calibrator.id for calibrator in loaded]
+    return table, loaded
 
 
 def input_ids(inputs: list[tuple[Path | None, str]]) -> dict[str, list[str]]:

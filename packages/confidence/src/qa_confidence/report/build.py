@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
-from qa_confidence.calibrating import part_of_rows, scored_pairs
+from qa_confidence.calibrating import part_of_rows, scored_pairs, target_of
 from qa_confidence.calibrators import Calibrator
 from qa_confidence.errors import QAConfidenceError
 from qa_confidence.labelling import OWN_ANSWER
@@ -16,6 +16,7 @@ from qa_confidence.metrics.bootstrap import MAX_CLUSTERS
 from qa_confidence.metrics.cells import MAX_RANK_CELLS
 from qa_confidence.report.analysis import Analysis, analyse
 from qa_confidence.report.page import sections, to_html, to_markdown
+from qa_confidence.target import target_text
 
 TITLE = "Calibration report"
 IN_SAMPLE = "In-sample: the calibrator was fitted on some of these rows, so the figures after calibration flatter it."
@@ -61,8 +62,9 @@ def build_report(
     if column is not None and fitted_on is not None and column != fitted_on:
         raise QAConfidenceError(f"The calibrator reads {fitted_on}, not {column}.")
     used = column or fitted_on or "raw_confidence"
-    pairs = scored_pairs(confidence, column=used)
-    fit_pairs, notes = None, [f"Confidence: {used}."]
+    target = target_of(calibrator)
+    pairs = scored_pairs(confidence, column=used, target=target)
+    fit_pairs, notes = None, [f"Confidence: {used}. Target: {target_text(target)}."]
     if calibrator is not None:
         part = part_of_rows(pairs, calibrator)
         if not allow_in_sample:
@@ -82,7 +84,7 @@ def build_report(
         pairs,
         calibrator=calibrator,
         fit_pairs=fit_pairs,
-        previous=None if previous is None else scored_pairs(previous, column=used),
+        previous=None if previous is None else scored_pairs(previous, column=used, target=target),
         questions=texts.questions,
         resamples=resamples,
         seed=seed,

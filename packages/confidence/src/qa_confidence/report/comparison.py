@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from qa_confidence.calibrating import group_names, scored_pairs
+from qa_confidence.calibrating import group_names, scored_pairs, target_of
 from qa_confidence.calibrators import Calibrator
 from qa_confidence.drift import drift, order_bias, refit_verdict
 from qa_confidence.errors import QAConfidenceError
 from qa_confidence.labelling import TRAIN
 from qa_confidence.report.build import json_text
 from qa_confidence.report.page import Section, drift_table, estimate_text, to_markdown, verdict_text
+from qa_confidence.target import target_text
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ def compare_rounds(
 ) -> Comparison:
     """Compare confidence and score of two rounds per question type."""
     column = "raw_confidence" if calibrator is None else str(calibrator.context.get("input"))
-    first, second = scored_pairs(before, column=column), scored_pairs(after, column=column)
+    target = target_of(calibrator)
+    first, second = (scored_pairs(frame, column=column, target=target) for frame in (before, after))
     groups = drift(first, second, resamples=resamples, seed=seed)
     texts, verdict = [], None
     if calibrator is not None:
@@ -50,7 +52,9 @@ def compare_rounds(
         texts.append(verdict_text(verdict))
     part = Section("Drift", texts, [drift_table(groups)], [])
     value = {"drift": [asdict(group) for group in groups], "refit": None if verdict is None else asdict(verdict)}
-    return Comparison(to_markdown("Two rounds", column, [part], warning=None), json_text(value))
+    return Comparison(
+        to_markdown("Two rounds", f"{column}, target: {target_text(target)}", [part], warning=None), json_text(value)
+    )
 
 
 def compare_order(
