@@ -10,6 +10,7 @@ import typer
 from qa_engine.cli import (
     audit_commands,
     doctor_commands,
+    explain_commands,
     frame_commands,
     program_commands,
     question_commands,
@@ -31,6 +32,7 @@ view_commands.register(app)
 program_commands.register(app)
 audit_commands.register(app)
 question_commands.register(app)
+explain_commands.register(app)
 
 
 @app.callback()

@@ -1,0 +1,389 @@
+"""Show how one question is answered: plan and side view, operands, what is measured, margin."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.optimize import lsq_linear
+
+from qa_engine.answer import answer_questions
+from qa_engine.drawing import Shape, line, polygon, text, to_svg, write_png
+from qa_engine.errors import QAEngineError
+from qa_engine.facts import Facts
+from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, box_corners, turn_deg
+from qa_engine.geometry.routes import route_turns_deg
+from qa_engine.programs import parse_program
+from qa_engine.question_files import read_external_questions
+from qa_engine.sightings import SightingIndex
+from qa_engine.store import Store
+from qa_engine.tableio import table_files
+from qa_engine.tables import QUESTIONS
+
+Array = NDArray[np.float64]
+
+WIDTH, PANEL_HEIGHT, SIDE_HEIGHT, TEXT_LINE = 900, 560, 240, 18
+COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+GREY = "#c8c8c8"
+
+_SECTORS: dict[str, Sectors] = {
+    "direction_side": HALVES,
+    "direction_side_or_back": THIRDS,
+    "direction_quadrant": QUADRANTS,
+}
+
+
+@dataclass
+class Marks:
+    """What to draw besides the boxes, in metres: coloured objects, segments, arrows, sectors, notes."""
+
+    objects: dict[int, tuple[str, str]] = field(default_factory=dict)
+    segments: list[tuple[Array, Array, str, str]] = field(default_factory=list)
+    arrows: list[tuple[Array, Array, str]] = field(default_factory=list)
+    sector: tuple[Array, float, float] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, facts: Facts, row: int, role: str) -> str:
+        """Colour an object and return its colour."""
+        colour = COLOURS[len(self.objects) % len(COLOURS)]
+        self.objects.setdefault(row, (colour, f"{role}{facts.scene.category[row]}"))
+        return self.objects[row][0]
+
+
+def load_question(store: Store, source: Path, question_id: str) -> dict[str, Any]:
+    """Get one question with its program, from our table or from a file in VSI-Bench's schema.
+
+    Raises
+    ------
+    QAEngineError
+        There is no such id, or the question cannot be answered.
+    """
+    files = table_files(source, "questions")
+    known = list(pl.read_parquet_schema(files[0])) if files[0].suffix == ".parquet" else []
+    if "program" in known and "question_id" in known:
+        table = pl.scan_parquet(files).filter(pl.col("question_id") == question_id).collect()
+        if len(table) == 0:
+            raise QAEngineError(f"{source} has no question {question_id!r}. Ids are in its column question_id.")
+        return table.select(name for name in QUESTIONS if name in known).row(0, named=True)
+    questions = read_external_questions(source)
+    chosen = questions.filter(pl.col("id").cast(pl.String) == question_id)
+    if len(chosen) == 0:
+        raise QAEngineError(f"{source} has no question with the id {question_id!r}.")
+    answer = answer_questions(store, chosen).row(0, named=True)
+    if answer["status"] != "answered":
+        raise QAEngineError(f"Question {question_id} cannot be answered: {answer['reason']}.")
+    released = pl.read_parquet(files) if files[0].suffix == ".parquet" else pl.read_ndjson(source)
+    truth = released.filter(pl.col("id").cast(pl.String) == question_id).to_dicts()[0].get("ground_truth")
+    return chosen.row(0, named=True) | answer | {"ground_truth": truth, "answer_value": answer["value"]}
+
+
+def marks_of(program: str, facts: Facts) -> Marks:
+    """Find what a program measures; a program that is not that of a built-in type has its instances coloured."""
+    node, marks = parse_program(program), Marks()
+    name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    arguments = [_plain(argument) for argument in node.args] if isinstance(node, ast.Call) else []
+    if name in _MARKS:
+        _MARKS[name](facts, marks, arguments)
+    elif name in _SECTORS:
+        _direction(facts, marks, arguments, _SECTORS[name])
+    else:
+        for part in ast.walk(node):
+            value = part.value if isinstance(part, ast.Constant) else None
+            if isinstance(value, int) and value in facts.row_of_instance:
+                marks.add(facts, facts.row_of_instance[value], f"{value}: ")
+    return marks
+
+
+def _plain(node: ast.expr) -> Any:
+    if isinstance(node, ast.List):
+        return [_plain(item) for item in node.elts]
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def closest_points(facts: Facts, a: int, b: int) -> tuple[Array, Array]:
+    """Points of the boxes of rows `a` and `b` that are the closest to each other, (3,) and (3,) metres."""
+    scene = facts.scene
+    matrix = np.hstack([scene.rotation[a].T, -scene.rotation[b].T])
+    half = np.concatenate([scene.size[a], scene.size[b]]) / 2
+    fit = lsq_linear(matrix, scene.center[b] - scene.center[a], (-half - 1e-12, half), method="bvls", tol=1e-14)
+    return scene.center[a] + fit.x[:3] @ scene.rotation[a], scene.center[b] + fit.x[3:] @ scene.rotation[b]
+
+
+def _distance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    a, b = (facts.row_of_instance[i] for i in arguments)
+    for row in (a, b):
+        marks.add(facts, row, "")
+    distance = float(facts.distance(np.array([a]), np.array([b]))[0])
+    marks.segments.append((*closest_points(facts, a, b), f"{distance:.3f} m", "#000000"))
+
+
+def _nearest(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    primary = facts.row_of_instance[arguments[0]]
+    marks.add(facts, primary, "closest to: ")
+    for name in arguments[1]:
+        members = facts.members[facts.code_of_category[name]]
+        distance = facts.distance(np.full(len(members), primary), members)
+        row = int(members[np.argmin(distance)])
+        colour = marks.add(facts, row, "")
+        marks.segments.append((*closest_points(facts, primary, row), f"{distance.min():.2f} m", colour))
+
+
+def _direction(facts: Facts, marks: Marks, arguments: list[Any], sectors: Sectors) -> None:
+    rows = [facts.row_of_instance[i] for i in arguments]
+    for row, role in zip(rows, ("standing: ", "facing: ", "target: "), strict=True):
+        marks.add(facts, row, role)
+    standing, facing, target = facts.scene.center[rows]
+    ahead = float(facts.bearing[rows[0], rows[1]])
+    turn = float(turn_deg(ahead, facts.bearing[rows[0], rows[2]]))
+    place = int(sectors.index(turn))
+    borders = [*sectors.borders, 360.0]
+    marks.sector = (standing, ahead + borders[place], ahead + borders[place + 1])
+    marks.arrows += [(standing, facing, COLOURS[1]), (standing, target, COLOURS[2])]
+    marks.notes.append(f"turn {turn:.1f} deg counter-clockwise: {sectors.names[place]} (the shaded sector)")
+
+
+def _count(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    code = facts.code_of_category[arguments[0]]
+    for number, row in enumerate(facts.members[code].tolist(), start=1):
+        marks.objects[row] = (COLOURS[0], str(number))
+    marks.notes.append(f"published count {facts.counts[code]}, boxes {facts.boxes[code]}")
+
+
+def _size(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    row = facts.row_of_instance[arguments[0]]
+    marks.add(facts, row, "")
+    axis = int(np.argmax(facts.scene.size[row]))
+    half = facts.scene.rotation[row, axis] * facts.scene.size[row, axis] / 2
+    center = facts.scene.center[row]
+    marks.segments.append((center - half, center + half, f"{facts.longest_side_m[row] * 100:.1f} cm", "#000000"))
+
+
+def _room(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    marks.notes.append(f"scenes.room_size_m2 = {facts.scene.room_size_m2}")
+
+
+def _appearance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    if facts.sightings is None:
+        return
+    first = facts.sightings.first_seen_s(facts.scene.instance_id, arguments[1])
+    rows = []
+    for name in arguments[0]:
+        members = facts.members[facts.code_of_category[name]]
+        rows.append(int(members[np.argmin(first[members])]))
+    for row in sorted(rows, key=lambda row: float(first[row])):
+        marks.add(facts, row, f"{first[row]:.1f} s ")
+    marks.notes.append(f"first frame with at least {arguments[1]} pixels of the category")
+
+
+def _route(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    rows = [facts.row_of_instance[i] for i in (arguments[0], arguments[1], *arguments[2])]
+    roles = ["begin: ", "facing: ", *["stop: "] * (len(rows) - 3), "goal: "]
+    for row, role in zip(rows, roles, strict=True):
+        marks.add(facts, row, role)
+    center = facts.scene.center[rows]
+    marks.arrows.append((center[0], center[1], "#888888"))
+    walked = [center[0], *center[2:]]
+    marks.arrows += [(a, b, "#000000") for a, b in pairwise(walked)]
+    turns = ", ".join(f"{angle:.1f}" for angle in route_turns_deg(center))
+    marks.notes.append(f"turns of {turns} deg counter-clockwise before the legs")
+
+
+_MARKS: dict[str, Callable[[Facts, Marks, list[Any]], None]] = {
+    "distance_m": _distance,
+    "nearest_category": _nearest,
+    "count": _count,
+    "longest_side_cm": _size,
+    "room_area_m2": _room,
+    "appearance_order": _appearance,
+    "route_turns": _route,
+}
+
+
+@dataclass(frozen=True)
+class _View:
+    """A panel: two directions of the world, and where they lie on the page."""
+
+    across: Array
+    up: Array
+    origin: tuple[float, float]
+    low: Array
+    scale: float
+    height: float
+
+    def place(self, points: Array) -> list[tuple[float, float]]:
+        flat = np.atleast_2d(points)
+        x = (flat @ self.across - self.low[0]) * self.scale + self.origin[0]
+        y = self.origin[1] + self.height - (flat @ self.up - self.low[1]) * self.scale
+        return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _view(points: Array, across: Array, up: Array, top: float, height: float) -> _View:
+    """Fit points into a panel across the page."""
+    flat = np.stack([points @ across, points @ up], axis=1)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    space = np.array([WIDTH - 60, height - 40])
+    scale = float((space / np.maximum(high - low, 0.5)).min())
+    left = 30 + (space[0] - (high - low)[0] * scale) / 2
+    return _View(across, up, (left, top + 20), low, scale, (high - low)[1] * scale)
+
+
+def draw(question: dict[str, Any], facts: Facts) -> tuple[list[Shape], int, int]:
+    """Draw a question: shapes, and the width and height of the page."""
+    marks = marks_of(question["program"], facts)
+    scene = facts.scene
+    corners = box_corners(scene.center, scene.size, scene.rotation)
+    floor = scene.floor_polygon
+    outline = np.zeros((0, 3)) if floor is None else np.column_stack([floor, np.zeros(len(floor))])
+    points = np.concatenate([corners.reshape(-1, 3), outline]) if len(scene) or len(outline) else np.zeros((1, 3))
+    axes = np.eye(3)
+    shapes = [text((20, 24), "Seen from above", size=15)]
+    plan = _view(points, axes[0], axes[1], 20, PANEL_HEIGHT)
+    if len(outline):
+        shapes.append(polygon(plan.place(outline), fill="#fafaf5", stroke="#909090", width=2))
+    if marks.sector is not None:
+        shapes.append(polygon(plan.place(_wedge(*marks.sector)), fill="#2ca02c22"))
+    shapes += _panel(plan, corners, marks)
+    shapes += _scale_bar(plan)
+    along = _side_direction(facts, marks)
+    top = 30 + PANEL_HEIGHT
+    shapes.append(text((20, top + 4), "Seen from the side", size=15))
+    shapes += _panel(
+        _view(corners.reshape(-1, 3) if len(scene) else points, along, axes[2], top, SIDE_HEIGHT), corners, marks
+    )
+    words = describe(question, facts, marks)
+    y = top + SIDE_HEIGHT + 24
+    shapes += [text((20, y + TEXT_LINE * i), row, size=14) for i, row in enumerate(words)]
+    return shapes, WIDTH, int(y + TEXT_LINE * len(words) + 6)
+
+
+def _wedge(center: Array, low_deg: float, high_deg: float, radius: float = 1.2) -> Array:
+    angle = np.radians(np.linspace(low_deg, high_deg, 40))
+    rim = np.stack([np.cos(angle), np.sin(angle), np.zeros(40)], axis=1) * radius
+    return np.concatenate([center[None], center + rim])
+
+
+def _side_direction(facts: Facts, marks: Marks) -> Array:
+    """Look across the line that is measured, so that it is seen in full length."""
+    ends = [(a, b) for a, b, *_ in [*marks.segments, *marks.arrows]]
+    if ends:
+        way = ends[0][1] - ends[0][0]
+        if np.hypot(way[0], way[1]) > 1e-6:
+            return np.array([way[0], way[1], 0.0]) / np.hypot(way[0], way[1])
+    return np.array([1.0, 0.0, 0.0])
+
+
+def _panel(view: _View, corners: Array, marks: Marks) -> list[Shape]:
+    """Boxes, measured lines and names of one view."""
+    shapes = [_box(view, box, "#eeeeee88", GREY, 1.0) for row, box in enumerate(corners) if row not in marks.objects]
+    for row, (colour, _) in marks.objects.items():
+        shapes.append(_box(view, corners[row], f"{colour}44", colour, 2.0))
+    for a, b, label, colour in marks.segments:
+        ends = view.place(np.stack([a, b]))
+        shapes.append(line(ends, colour, width=3))
+        middle = ((ends[0][0] + ends[1][0]) / 2, (ends[0][1] + ends[1][1]) / 2 - 5)
+        shapes.append(text(middle, label, fill=colour, size=14, anchor="middle"))
+    for a, b, colour in marks.arrows:
+        shapes += _arrow(view.place(np.stack([a, b])), colour)
+    for row, (_, label) in marks.objects.items():
+        x, y = view.place(corners[row].mean(axis=0))[0]
+        shapes.append(text((x, y + 4), label, size=13, anchor="middle"))
+    return shapes
+
+
+def _box(view: _View, corners: Array, fill: str, stroke: str, width: float) -> Shape:
+    """Outline of a box: the convex hull of its corners on the page."""
+    points = sorted(set(view.place(corners)))
+    if len(points) < 3:
+        return line(points * 2, stroke, width=width)
+    lower, upper = _chain(points), _chain(points[::-1])
+    return polygon([*lower[:-1], *upper[:-1]], fill=fill, stroke=stroke, width=width)
+
+
+def _chain(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Half of the convex hull of sorted points."""
+    chain: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(chain) > 1:
+            (ax, ay), (bx, by) = chain[-2:]
+            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
+                break
+            chain.pop()
+        chain.append((x, y))
+    return chain
+
+
+def _arrow(ends: Sequence[tuple[float, float]], colour: str) -> list[Shape]:
+    (x0, y0), (x1, y1) = ends
+    length = max(np.hypot(x1 - x0, y1 - y0), 1e-6)
+    ux, uy = (x1 - x0) / length, (y1 - y0) / length
+    back = (x1 - 12 * ux, y1 - 12 * uy)
+    head = [(x1, y1), (back[0] - 5 * uy, back[1] + 5 * ux), (back[0] + 5 * uy, back[1] - 5 * ux)]
+    return [line([(x0, y0), back], colour, width=2.5), polygon(head, fill=colour)]
+
+
+def _scale_bar(view: _View) -> list[Shape]:
+    """One metre, in the lower left corner of the plan."""
+    y = float(PANEL_HEIGHT + 14)
+    ends = [(30.0, y), (30.0 + view.scale, y)]
+    return [line(ends, "#505050", width=3), text((30 + view.scale + 6, y + 4), "1 m", fill="#505050")]
+
+
+def describe(question: dict[str, Any], facts: Facts, marks: Marks) -> list[str]:
+    """Put the question and its figures into words, line by line."""
+    rows = [f"{question['question_type']} in {question['scene_name']}", *question["question"].splitlines()]
+    rows += question["options"] or []
+    truth = question.get("ground_truth")
+    computed = question.get("prediction", truth)
+    answer = f"answer: {computed}"
+    if truth is not None and truth != computed:
+        answer += f" (the file says {truth})"
+    value = question.get("answer_value")
+    if value is not None:
+        answer += f"    value {value:.4f}, within noise {question['answer_low']:.3f} to {question['answer_high']:.3f}"
+    margin = question.get("margin")
+    if margin is not None:
+        answer += f"    margin {margin:.3f} {question.get('margin_unit') or ''} to the next answer"
+    rows += [answer, f"program: {question['program']}", *marks.notes]
+    return [part for row in rows for part in textwrap.wrap(row, 118) or [""]]
+
+
+def explain(store: Store, source: Path, question_id: str, out: Path) -> dict[str, Any]:
+    """Draw one question into a file and return it.
+
+    Parameters
+    ----------
+    store : Store
+    source : Path
+        Our table `questions`, or a file in VSI-Bench's schema, whose questions are answered first.
+    question_id : str
+    out : Path
+        Ends with .png or .html.
+
+    Raises
+    ------
+    QAEngineError
+        The ending is another, or there is no such question.
+    """
+    if out.suffix not in (".png", ".html"):
+        raise QAEngineError(f"{out}: --out has to end with .png or .html.")
+    question = load_question(store, source, question_id)
+    profile = question.get("profile") or "exact"
+    facts = Facts(store.load_scene(question["scene_name"]), profile, SightingIndex(store).of)
+    shapes, width, height = draw(question, facts)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".png":
+        write_png(shapes, width, height, out)
+    else:
+        title = escape(f"{question['question_type']} {question_id}")
+        page = f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n<body>\n'
+        out.write_text(f"{page}{to_svg(shapes, width, height)}\n</body></html>\n", encoding="utf-8")
+    return question
