@@ -27,7 +27,6 @@ ROTATION_TOLERANCE = 1e-4
 """Largest entry of |R Rᵀ - I|: sources store axes with 5 to 17 digits, and 1e-4 moves the corner of a 5 m box by
 less than a millimetre."""
 
-
 _Name = Callable[[int], str]
 
 
@@ -127,7 +126,7 @@ class Scene:
     rotation : (n, 3, 3) float64
         Rows are the box axes in world: corner = center + (±size / 2) @ rotation.
     instance_id : (n,) int64, optional
-        Unique, not negative; 0 to n - 1 where not given.
+        Unique, from 0 to 2^31 - 1; 0 to n - 1 where not given.
     category_raw : (n,) array of str, optional
         The source's own labels; `category` where not given.
     category_counts : dict of str to int, optional
@@ -244,8 +243,8 @@ def _checked_objects(scene: Scene) -> dict[str, Any]:
         problem = f"expected {n} labels like category, found {len(raw)}"
         raise SceneError("objects.category_raw", problem, reason=IngestReason.WRONG_TYPE)
     ids = np.arange(n) if scene.instance_id is None else np.asarray(scene.instance_id)
-    if ids.shape != (n,) or (n > 0 and not np.issubdtype(ids.dtype, np.integer)) or (ids < 0).any():
-        problem = f"expected {n} integers from 0 up, found {ids.dtype} {ids.shape}"
+    if ids.shape != (n,) or (n > 0 and ids.dtype.kind not in "iu") or ((ids < 0) | (ids >= 2**31)).any():
+        problem = f"expected {n} integers from 0 to 2^31 - 1, found {ids.dtype} {ids.shape}"
         raise SceneError("objects.instance_id", problem, reason=IngestReason.WRONG_TYPE)
     values, repeats = np.unique(ids, return_counts=True)
     if (repeats > 1).any():

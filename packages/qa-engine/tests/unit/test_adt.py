@@ -35,7 +35,7 @@ def test_a_moving_object_stands_where_it_was_at_the_chosen_moment(write_recordin
     )
     scene = read(root)
     assert scene.category.tolist() == ["cup", "table"]
-    assert scene.instance_id.tolist() == [7, 8]
+    assert scene.instance_id.tolist() == [0, 1]
     # Up is y in the source: (x, y, z) becomes (x, -z, y).
     assert np.allclose(scene.center[0], [1.5, -5, 3])
     assert np.allclose(scene.size[0] @ np.abs(scene.rotation[0]), [1, 4, 2])

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
 from qa_engine.datasets.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
@@ -66,6 +65,7 @@ def load(source: SceneSource) -> Scene:
     places = number_columns(pose_table, (*POSITION, *QUATERNION), POSES)
     box_row = _rows(box_table, BOXES, moment)
     pose_row = _rows(pose_table, POSES, moment)
+    ids = _ids(list(box_row))
     refused: list[SceneError] = []
     kept: list[str] = []
     for uid, row in box_row.items():
@@ -90,7 +90,7 @@ def load(source: SceneSource) -> Scene:
         scene_name=source.scene_name,
         dataset="adt",
         scene_group=_place(folder, source),
-        instance_id=_ids(kept),
+        instance_id=np.array([ids[uid] for uid in kept], dtype=np.int64),
         category=np.array(categories, dtype=object),
         center=boxes.center,
         size=boxes.size,
@@ -111,13 +111,13 @@ def _rows(table: dict[str, list[str]], name: str, moment: str) -> dict[str, int]
     return rows
 
 
-def _ids(uids: Sequence[str]) -> NDArray[np.int64]:
-    """Use the source's own numbers."""
+def _ids(uids: Sequence[str]) -> dict[str, int]:
+    """Give objects numbers in the order of their own, which have 16 digits: too many for programs and images."""
     for uid in uids:
         if not uid.isascii() or not uid.isdigit() or len(uid) > 18:
             problem = f"{shorten(uid)} is no number of an object"
             raise SceneError(f"{BOXES}: {UID}", problem, reason=IngestReason.WRONG_TYPE)
-    return np.array([int(uid) for uid in uids], dtype=np.int64)
+    return {uid: i for i, uid in enumerate(sorted(uids, key=int))}
 
 
 def _place(folder: Path, source: SceneSource) -> str:
