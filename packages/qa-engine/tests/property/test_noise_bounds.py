@@ -1,4 +1,4 @@
-"""Bounds hold for boxes with the stated noise, and no accepted answer flips more often than they allow."""
+"""Bounds hold for boxes with the stated noise as often as `checks.noise` says."""
 
 import numpy as np
 import pytest
@@ -39,12 +39,12 @@ def test_distance_bounds_cover_95_percent(seed):
     bound = distance_noise_m(*(np.linalg.norm(size, axis=1) / 2 for _, size, _ in boxes))
     draws = np.stack([box_distance(*noisy(rng, *boxes[0]), *noisy(rng, *boxes[1])) for _ in range(DRAWS)])
     inside = (np.abs(draws - distance) <= bound)[:, distance > 0.2].mean(axis=0)
-    assert inside.mean() > 0.95
-    assert inside.min() > 0.93  # 400 draws scatter by one percent
+    assert inside.mean() >= 0.95
+    assert inside.min() >= 0.93
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_turn_bounds_cover_95_percent(seed):
+def test_turn_bounds_cover_94_percent(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-3, 3, (3, 100, 2))
     apart = [np.linalg.norm(points[k] - points[0], axis=1) for k in (1, 2)]
@@ -58,8 +58,9 @@ def test_turn_bounds_cover_95_percent(seed):
     bound = turn_noise_deg(*apart, angle)
     draws = np.stack([turn(points + rng.uniform(-0.05, 0.05, points.shape)) for _ in range(DRAWS)])
     off = np.abs((draws - angle + 180) % 360 - 180)
-    assert ((off <= bound).mean(axis=0)).mean() > 0.94
-    assert ((off <= bound).mean(axis=0)).min() > 0.90
+    inside = (off <= bound).mean(axis=0)
+    assert inside.mean() >= 0.94
+    assert inside.min() >= 0.90
 
 
 def test_an_object_on_the_standing_point_has_no_direction():
