@@ -30,7 +30,7 @@ from qa_engine.tasks.obj_appearance_order import appearance_task
 SCENES_PER_BATCH = 128
 """Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
 
-ROWS_PER_SHARD = 100_000
+ROWS_PER_SHARD = 50_000
 """Rows of a file; questions are shuffled within it, and scenes over files."""
 
 
