@@ -70,24 +70,64 @@ def generate(
     min_time_gap_s: Annotated[
         float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
     ] = 1.0,
+    proposer: Annotated[str, typer.Option(help="Who writes the questions: template, or llm.")] = "template",
+    base_url: Annotated[str | None, typer.Option(help="llm: an OpenAI-compatible server, up to /v1.")] = None,
+    model: Annotated[str, typer.Option(help="llm: name of the model on that server.")] = "default",
+    cache: Annotated[Path | None, typer.Option(help="llm: folder of replies; OUT.cache where not given.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="llm: scenes asked about at a time.")] = 4,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="llm: seconds to wait for a reply.")] = 120.0,
+    retries: Annotated[int, typer.Option(min=0, help="llm: attempts after the first.")] = 3,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="llm: rate limit.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, help="llm: of the model.")] = 0.7,
+    max_frames: Annotated[int, typer.Option(min=0, help="llm: frames shown per scene.")] = 32,
+    exemplars: Annotated[int, typer.Option(min=0, help="llm: earlier questions shown per scene and label.")] = 3,
+    confidence: Annotated[Path | None, typer.Option(help="llm: table with labels of those in --exclude.")] = None,
+    recheck: Annotated[bool, typer.Option("--recheck", help="llm: let the model judge every question.")] = False,
+    allow_benchmark_scenes: Annotated[
+        bool, typer.Option("--allow-benchmark-scenes", help="llm: ask about scenes that benchmarks test on, too.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
 ) -> None:
     """Generate questions with computed answers; all that there are, or as many as asked for.
 
     Exit code 1: the output is there, but a scene was lost, or there are fewer questions than `--count`.
     """
+    from qa_engine.cli.llm_generate import generate_by_model, warn_of_benchmarks
     from qa_engine.errors import QAEngineError
     from qa_engine.generate import Request
     from qa_engine.profiles import get_profile
+    from qa_engine.proposers import get_proposer
+    from qa_engine.proposers.llm_client import Connection
+    from qa_engine.proposers.llm_files import LLMRequest
     from qa_engine.question_files import choose_frame_set, write_generation
     from qa_engine.store import Store
     from qa_engine.tableio import check_output_folder
     from qa_engine.tasks import select_tasks
 
-    if count is not None and per_scene is not None:
-        raise QAEngineError("--count and --per-scene exclude each other; give one of them.")
+    get_proposer(proposer)
     check_output_folder(out, force=force)
     get_profile(profile)
+    if proposer == "llm":
+        if base_url is None:
+            raise QAEngineError(
+                "--proposer llm needs --base-url, the address of a server, as http://127.0.0.1:8000/v1."
+            )
+        wanted = LLMRequest(
+            model=model, split=split, count=count, per_scene=per_scene or 5, seed=seed, round=round, profile=profile,
+            frame_set_id=choose_frame_set(Store(store), frame_set), max_frames=max_frames, exemplars=exemplars,
+            temperature=temperature, allow_benchmark_scenes=allow_benchmark_scenes, recheck=recheck,
+        )  # fmt: skip
+        connection = Connection(
+            base_url, model, cache or out.with_name(f"{out.name}.cache"), timeout_s=timeout_s, retries=retries,
+            requests_per_minute=requests_per_minute, temperature=temperature,
+        )  # fmt: skip
+        generate_by_model(
+            store, wanted, connection, out, exclude=exclude or (), confidence=confidence, concurrency=concurrency,
+            workers=workers, force=force,
+        )  # fmt: skip
+        return
+    if count is not None and per_scene is not None:
+        raise QAEngineError("--count and --per-scene exclude each other; give one of them.")
     began = time.perf_counter()
     names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
     if names == []:
@@ -114,6 +154,7 @@ def generate(
         force=force,
         progress=_Progress(),
     )
+    warn_of_benchmarks(Store(store).scene_names(split))
     if run.n_bad_scenes:
         typer.echo(f"{run.n_bad_scenes} of {run.n_scenes} scenes were lost; see {out / 'rejects.parquet'}.", err=True)
     missing = 0 if count is None else count - run.n_questions

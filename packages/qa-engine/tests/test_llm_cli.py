@@ -1,0 +1,424 @@
+"""`generate --proposer llm` against a scripted server: good, bad, slow, malformed, oversized and hostile replies."""
+
+import json
+import sys
+import threading
+import time
+from contextlib import nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import polars as pl
+import pytest
+from qa_engine.cli import main
+from qa_engine.programs.pool import ProgramPool
+from qa_engine.proposers import llm_client, llm_files
+from qa_engine.proposers.llm_files import CONFIDENCE
+from qa_engine.tableio import read_table, table_metadata, write_table
+from qa_engine.tables import QUESTIONS, REJECTS
+
+DISTANCE = {
+    "question": "Measuring from the closest points, how far is the sofa from the table, in meters?",
+    "question_type": "object_abs_distance",
+    "answer_type": "number",
+    "options": None,
+    "program": "distance_m(2, 3)",
+    "operands": [2, 3],
+}
+NEARER = {
+    "question": "Which of these stands closer to the sofa?",
+    "question_type": "open",
+    "answer_type": "choice",
+    "options": ["table", "lamp"],
+    "program": "'table' if distance_m(2, 3) < distance_m(2, 4) else 'lamp'",
+    "operands": [2, 3, 4],
+}
+CHAIRS = {
+    "question": "How many chairs are there?",
+    "question_type": "object_counting",
+    "answer_type": "integer",
+    "options": None,
+    "program": "count('chair')",
+    "operands": [],
+}
+GOOD = [DISTANCE, NEARER, CHAIRS]
+
+REFUSED = {
+    "bad_reply": [
+        {"question": "How many?"},
+        CHAIRS | {"program": 7},
+        CHAIRS | {"question": "x" * 600},
+        CHAIRS | {"question": "How many\x07 chairs?"},
+        CHAIRS | {"answer_type": "essay"},
+        NEARER | {"options": ["a"]},
+        NEARER | {"options": ["table", "table"]},
+        DISTANCE | {"options": ["1", "2"]},
+        "no object",
+    ],
+    "bad_program": [
+        CHAIRS | {"program": "().__class__.__subclasses__()"},
+        CHAIRS | {"program": "__import__('os').system('touch canary')"},
+        CHAIRS | {"program": "len(objects())"},
+        CHAIRS | {"program": "1 +"},
+    ],
+    "type_or_unit": [
+        DISTANCE | {"question": "How far is the sofa from the table?"},
+        DISTANCE | {"program": "distance_m(2, 3) + 1"},
+        NEARER | {"program": "'desk' if distance_m(2, 3) > m(1) else 'door'"},
+        NEARER | {"program": "distance_m(2, 3) < m(1)"},
+        CHAIRS | {"program": "category(0)"},
+    ],
+    "execution": [CHAIRS | {"program": "count('unicorn')"}, DISTANCE | {"program": "distance_m(2, 99)"}],
+    "degenerate": [CHAIRS | {"program": "2 + 2"}, DISTANCE | {"program": "distance_m(2, 2)"}],
+    "unstable": [
+        NEARER | {"options": ["yes", "no"], "program": "'yes' if height_cm(2) > height_cm(3) else 'no'"},
+    ],
+    "not_unique": [
+        DISTANCE | {"question": "How many meters is object 2 from object 3?"},
+        DISTANCE | {"program": "distance_m(2, 0)", "question": "How many meters is the sofa from the chair?"},
+        DISTANCE | {"question": "How many meters wide is the gap?"},
+    ],
+    "duplicate": [DISTANCE | {"program": "distance_m(3,2)"}],
+    "shortcut": [
+        CHAIRS | {"question": "There are 2 chairs; how many chairs are there?", "program": "length(instances('chair'))"}
+    ],
+}
+
+
+def call(*words):
+    """Run the command line in this process and return the exit code."""
+    before, sys.argv = sys.argv, ["qa-engine", *map(str, words)]
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code or 0
+    finally:
+        sys.argv = before
+    return 0
+
+
+class Server:
+    """Answers the n-th request by `reply(n, body)`: a text, or (status, bytes, seconds to wait)."""
+
+    def __init__(self, reply):
+        self.bodies = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.bodies.append(body)
+                said = reply(len(outer.bodies) - 1, body)
+                status, data, wait = said if isinstance(said, tuple) else (200, completion(said), 0)
+                time.sleep(wait)
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+                except OSError:
+                    return
+
+            def log_message(self, *arguments):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def stop(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def completion(text):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    return json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
+
+
+@pytest.fixture
+def serve():
+    started = []
+
+    def start(reply):
+        started.append(Server(reply))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def make_store(write_vsi, make_box, tmp_path):
+    def make(*names):
+        boxes = {
+            "chair": [make_box((x, 0, 0.45), (0.6, 0.6, 0.9)) for x in (0, 3)],
+            "sofa": [make_box((0, 4, 0.4), (2, 1, 0.8))],
+            "table": [make_box((4.75, 4, 0.4), (1.5, 0.9, 0.8))],
+            "lamp": [make_box((0, 6, 0.75), (0.3, 0.3, 1.5))],
+        }
+        entry = {"dataset": "scannet", "room_size": 40.5, "room_center": [0.0, 0.0, 1.0], "object_bbox": boxes}
+        entry["object_counts"] = {name: len(rows) for name, rows in boxes.items()}
+        path = write_vsi(dict.fromkeys(names, entry))
+        assert call("ingest", "vsi-bench", path, "--out", tmp_path / "store") == 0
+        return tmp_path / "store"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with ProgramPool(1) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch, pool):
+    """Wait briefly before asking again, and start the workers for programs once for all tests."""
+    monkeypatch.setattr(llm_client, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(llm_files, "ProgramPool", lambda workers, profile: nullcontext(pool))
+
+
+def generate(store, server, out, *words):
+    url = server if isinstance(server, str) else server.url
+    words = ("--workers", 1, "--concurrency", 1, *words)
+    return call("generate", store, "--proposer", "llm", "--base-url", url, "--model", "m", "--out", out, *words)
+
+
+def rejects(out):
+    return read_table(out, "rejects", REJECTS)
+
+
+def test_good_replies_become_verified_questions_beside_template_ones(make_store, serve, tmp_path, capfd):
+    store = make_store("one", "two")
+    server = serve(lambda n, body: f"<think>[1]</think>Here:\n```json\n{json.dumps(GOOD)}\n```")
+    assert generate(store, server, tmp_path / "q", "--round", 2) == 0
+    table = read_table(tmp_path / "q", "questions", QUESTIONS)
+    assert len(table) == 6
+    assert table["question_id"].n_unique() == 6
+    near = table.filter(question=NEARER["question"]).row(0, named=True)
+    assert dict(option.split(". ") for option in near["options"])[near["ground_truth"]] == "lamp"
+    far = table.filter(question=DISTANCE["question"]).row(0, named=True)
+    assert (far["ground_truth"], far["unit"], far["question_type"]) == ("3.0", "m", "object_abs_distance")
+    assert far["answer_low"] < 3 < far["answer_high"]
+    assert far["proposer"].startswith("llm/propose-1:")
+    assert far["proposer"].endswith("/m")
+    assert table.filter(question=CHAIRS["question"])["ground_truth"].to_list() == ["2", "2"]
+    error = capfd.readouterr().err
+    assert "2 sent" in error
+    assert "20 in, 10 out" in error
+    prompt = server.bodies[0]["messages"][0]["content"][-1]["text"]
+    assert "2 sofa 0.00 4.00 0.40 2.00" in prompt
+    assert "distance_m(a: instance, b: instance) -> number, m" in prompt
+    assert "{{" not in prompt
+
+    assert call("generate", store, "--out", tmp_path / "t", "--seed", 1) == 0
+    mixed = pl.concat([table, read_table(tmp_path / "t", "questions", QUESTIONS)])
+    write_table(mixed, tmp_path / "mixed.parquet", QUESTIONS, table_metadata("questions", "test", {}, 0))
+    assert call("verify", store, tmp_path / "mixed.parquet") == 0
+    assert "0 differences" in capfd.readouterr().err
+
+    assert generate(store, server, tmp_path / "next", "--exclude", tmp_path / "q") == 0
+    assert set(rejects(tmp_path / "next")["reason"]) == {"asked_before"}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_bad_objects_are_refused_by_their_code(make_store, serve, tmp_path, code):
+    store = make_store("one")
+    objects = [DISTANCE, *REFUSED[code]]
+
+    def reply(n, body):
+        if len(body["messages"]) == 1:
+            return json.dumps(objects)
+        return json.dumps(REFUSED[code])  # the repair is no better
+
+    server = serve(reply)
+    assert generate(store, server, tmp_path / "q") == 0
+    table = rejects(tmp_path / "q")
+    assert table["reason"].to_list() == [code] * len(REFUSED[code]), table["detail"].to_list()
+    assert all(table["detail"])
+    assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == 1
+    assert len(server.bodies) == (2 if code in ("bad_reply", "bad_program", "type_or_unit", "execution") else 1)
+    assert not list(tmp_path.glob("**/canary"))
+
+
+def test_a_repair_is_told_the_error_and_can_save_the_question(make_store, serve, tmp_path):
+    store = make_store("one")
+
+    def reply(n, body):
+        if len(body["messages"]) == 1:
+            return json.dumps([CHAIRS | {"program": "cuont('chair')"}, DISTANCE])
+        said = body["messages"][-1]["content"]
+        assert "Did you mean 'count'?" in json.dumps(said)
+        return json.dumps([CHAIRS])
+
+    assert generate(store, serve(reply), tmp_path / "q") == 0
+    assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == 2
+    assert len(rejects(tmp_path / "q")) == 0
+
+
+HOSTILE = {
+    "nothing": ("", "bad_reply"),
+    "nonsense": ("table chair 7 the the", "bad_reply"),
+    "deep": ("[" * 100_000, "bad_reply"),
+    "cut off": (json.dumps(GOOD)[:-30], "bad_reply"),
+    "empty": ("[]", "bad_reply"),
+    "many": (json.dumps([CHAIRS] * 60), "bad_reply"),
+    "numbers": ("[1e999, NaN, null]", "bad_reply"),
+    "surrogate": (json.dumps([CHAIRS | {"question": "How many chairs \ud800?"}]), "bad_reply"),
+    "oversized": ("x" * (llm_client.LARGEST_REPLY + 10), "oversized_reply"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_replies_are_counted(make_store, serve, tmp_path, name):
+    text, code = HOSTILE[name]
+    server = serve(lambda n, body: text)
+    assert generate(make_store("one"), server, tmp_path / "q") == 0
+    assert set(rejects(tmp_path / "q")["reason"]) == {code}
+    asked = len(server.bodies)
+    assert generate(tmp_path / "store", server, tmp_path / "q2", "--cache", tmp_path / "q.cache") == 0
+    assert len(server.bodies) == asked
+
+
+@pytest.mark.parametrize(
+    ("said", "retries"),
+    [
+        ((200, b"no json", 0), 1),
+        ((200, b'{"choices": []}', 0), 1),
+        ((200, b'{"choices": [{"message": {"content": null}}]}', 0), 1),
+        ((500, b"broken", 0), 1),
+        ((400, b"no such model", 0), 0),
+        ((200, completion("[]"), 1.0), 1),
+    ],
+)
+def test_a_server_that_fails_loses_the_scene_and_says_so(make_store, serve, tmp_path, capfd, said, retries):
+    store = make_store("one")
+    server = serve(lambda n, body: said)
+    assert generate(store, server, tmp_path / "q", "--retries", 1, "--timeout-s", 0.3) == 1
+    assert rejects(tmp_path / "q")["reason"].to_list() == ["server_error"]
+    assert "1 of 1 scenes were lost to the server" in capfd.readouterr().err
+    assert len(server.bodies) == retries + 1
+    assert not list((tmp_path / "q.cache").glob("*")) if (tmp_path / "q.cache").exists() else True
+
+
+def test_a_server_that_recovers_is_asked_again(make_store, serve, tmp_path):
+    server = serve(lambda n, body: (503, b"busy", 0) if n == 0 else json.dumps(GOOD))
+    assert generate(make_store("one"), server, tmp_path / "q") == 0
+    usage = json.loads((tmp_path / "q" / "manifest.json").read_text())["usage"]
+    assert usage == {
+        "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5,
+    }  # fmt: skip
+
+
+def test_a_server_killed_midway_loses_nothing(make_store, serve, tmp_path):
+    names = [f"scene {i}" for i in range(9)]
+    store = make_store(*names)
+
+    def reply(n, body):
+        return json.dumps(
+            [DISTANCE, CHAIRS | {"program": "cuont('chair')"}] if len(body["messages"]) == 1 else [CHAIRS]
+        )
+
+    dying = serve(lambda n, body: (500, b"dead", 0) if n >= 7 else reply(n, body))
+    assert generate(store, dying, tmp_path / "a", "--retries", 0) == 1
+    assert len(dying.bodies) == 7 + llm_client.FAILURES_IN_A_ROW  # then it counts as gone
+    new = serve(reply)
+    assert generate(store, new, tmp_path / "a", "--force") == 0
+    undisturbed = serve(reply)
+    assert generate(store, undisturbed, tmp_path / "b") == 0
+    assert len(new.bodies) == len(undisturbed.bodies) - 7
+    for name in ("questions.parquet", "rejects.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert generate(store, "http://127.0.0.1:9/v1", tmp_path / "c", "--cache", tmp_path / "b.cache") == 0
+
+
+def test_concurrency_and_rate_change_nothing_but_time(make_store, serve, tmp_path):
+    store = make_store(*(f"scene {i}" for i in range(6)))
+    server = serve(lambda n, body: json.dumps(GOOD))
+    assert generate(store, server, tmp_path / "a") == 0
+    began = time.monotonic()
+    assert generate(store, server, tmp_path / "b", "--concurrency", 3, "--requests-per-minute", 600) == 0
+    assert time.monotonic() - began > 0.5
+    assert (tmp_path / "a" / "questions.parquet").read_bytes() == (tmp_path / "b" / "questions.parquet").read_bytes()
+    assert generate(store, server, tmp_path / "c", "--count", 4) == 0
+    assert len(read_table(tmp_path / "c", "questions", QUESTIONS)) == 4
+    assert generate(store, server, tmp_path / "d", "--count", 99) == 1
+
+
+def test_exemplars_of_the_last_round_stand_in_the_prompt(make_store, serve, tmp_path):
+    store = make_store("one")
+    assert generate(store, serve(lambda n, body: json.dumps(GOOD)), tmp_path / "q") == 0
+    ids = read_table(tmp_path / "q", "questions", QUESTIONS).sort("question")["question_id"]
+    labels = pl.DataFrame(
+        {"question_id": ids, "label": ["easy", "frontier", "suspect"], "gold_confidence": [0.95, 0.5, None]}
+    )
+    metadata = table_metadata("confidence", "test", {}, 0)
+    write_table(labels, tmp_path / "confidence.parquet", CONFIDENCE, metadata)
+    server = serve(lambda n, body: json.dumps(GOOD))
+    words = ("--exclude", tmp_path / "q", "--confidence", tmp_path / "confidence.parquet", "--round", 1)
+    assert generate(store, server, tmp_path / "next", *words) == 0
+    prompt = server.bodies[0]["messages"][0]["content"][-1]["text"]
+    place = prompt.index("were frontier for the model (write more like these)")
+    assert f"- {DISTANCE['question']} -> 3.0, confidence 0.50" in prompt[place:]
+    assert "were easy for the model (fewer like these)" in prompt
+    assert "were suspect" in prompt
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kept"),
+    [('{"needs_frames": true, "plausible": true}', 1), ('{"needs_frames": false, "plausible": true}', 0), ("?", 0)],
+)
+def test_the_model_can_judge_its_own_questions(make_store, serve, tmp_path, verdict, kept):
+    server = serve(lambda n, body: verdict if "needs_frames" in json.dumps(body) else json.dumps([CHAIRS]))
+    assert generate(make_store("one"), server, tmp_path / "q", "--recheck") == 0
+    assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == kept
+    assert rejects(tmp_path / "q")["reason"].to_list() == ["recheck"] * (1 - kept)
+
+
+def test_scenes_of_benchmarks_are_left_out_unless_told(make_store, serve, tmp_path, capfd):
+    store = make_store("41069025", "mine")
+    server = serve(lambda n, body: json.dumps(GOOD))
+    assert generate(store, server, tmp_path / "q") == 0
+    assert len(server.bodies) == 1
+    table = rejects(tmp_path / "q").filter(reason="benchmark_scene")
+    assert table["scene_name"].to_list() == ["41069025"]
+    assert "--allow-benchmark-scenes" in table["detail"][0]
+    assert generate(store, server, tmp_path / "all", "--allow-benchmark-scenes") == 0
+    assert len(read_table(tmp_path / "all", "questions", QUESTIONS)) == 6
+    capfd.readouterr()
+    assert call("generate", store, "--out", tmp_path / "t") == 0
+    assert "1 of 2 scenes are in vsi-bench" in capfd.readouterr().err
+
+
+def test_objects_that_the_frames_do_not_show_are_not_asked_about(serve, tmp_path):
+    store = tmp_path / "store"
+    assert call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 2, "--size", 64, "--seed", 3) == 0
+    assert call("sample-frames", store, "--frames", 1) == 0
+    assert call("observe", store) == 0
+    names = read_table(store, "objects", {"category": pl.String})["category"].unique().sort()
+    objects = [CHAIRS | {"question": f"How many {name}s are there?", "program": f"count('{name}')"} for name in names]
+    server = serve(lambda n, body: json.dumps(objects))
+    assert generate(store, server, tmp_path / "q") == 0
+    content = server.bodies[0]["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["image_url", "text"]
+    assert content[0]["image_url"]["url"].startswith("data:image/")
+    assert "not_visible" in set(rejects(tmp_path / "q")["reason"])
+    table = read_table(tmp_path / "q", "questions", QUESTIONS)
+    assert all(len(frames) == 1 for frames in table["evidence_frames"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--proposer", "lm"), "Unknown proposer 'lm'. Did you mean 'llm'?"),
+        (("--proposer", "llm"), "needs --base-url"),
+        (("--proposer", "llm", "--base-url", "localhost:1"), "expected an address"),
+    ],
+)
+def test_mistakes_are_named(make_store, tmp_path, capfd, words, message):
+    store = make_store("one")
+    assert call("generate", store, "--out", tmp_path / "q", *words) == 2
+    assert message in capfd.readouterr().err
+    assert not (tmp_path / "q").exists()
