@@ -53,6 +53,7 @@ def sft(
     ] = None,
     save_steps: Annotated[int | None, typer.Option(help="Steps between checkpoints. [default: 20]")] = None,
     image_cache_mb: Annotated[int | None, typer.Option(help="Memory for frames. [default: 1024]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the first sample as the model gets it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
 ) -> None:
@@ -81,6 +82,13 @@ def sft(
         "image_cache_mb": image_cache_mb,
     }
     settings = load_settings(config, overrides, SFTSettings)
+    if dry_run:
+        from qa_trainer.data import load_samples
+        from qa_trainer.loading import resolve_model
+        from qa_trainer.preview import preview
+
+        typer.echo(json.dumps(preview(load_samples(questions, store), resolve_model(model)), indent=2))
+        return
     inputs = SFTInputs(questions, store, model, state_from)
     try:
         summary = run_sft(inputs, settings, out, force=force, report=_report)

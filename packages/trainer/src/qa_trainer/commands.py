@@ -1,4 +1,4 @@
-"""Commands beside `sft`: score, grpo, init-spatial."""
+"""Commands beside `sft`: score, grpo, init-spatial, plan, export."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def register(app: typer.Typer) -> None:
     app.command("score")(score)
     app.command("grpo")(grpo)
     app.command("init-spatial")(init_spatial)
+    app.command("plan")(plan)
+    app.command("export")(export)
 
 
 def score(
@@ -152,6 +154,89 @@ def init_spatial(
         processor.save_pretrained(target)
     weights = "released weights" if geometry_weights else "random weights"
     _report(f"{out}: {geometry} with {weights}; next: qa-trainer sft QUESTIONS --model {out} --freeze geometry")
+
+
+def plan(
+    model: Model,
+    config: Annotated[Path | None, typer.Option(help="TOML file of 'sft --config'.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 64]")] = None,
+    micro_batch_size: Annotated[int | None, typer.Option(help="Questions per forward pass. [default: all]")] = None,
+    frames: Annotated[int, typer.Option(min=0, help="Frames per question.")] = 32,
+    frame_size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of a frame, pixels.")] = "640x480",
+    memory_gb: Annotated[float | None, typer.Option(help="Memory of the device. [default: what is there]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16 arithmetic. [default: float32]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="vision, geometry, connector or language.")] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="Adapters of this rank. [default: none]")] = None,
+    activation_checkpointing: Annotated[bool | None, typer.Option(help="As in sft.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate memory and time of a run of 'sft', and say what to change when it does not fit."""
+    from dataclasses import asdict
+
+    from qa_trainer.config import SFTSettings, load_settings
+    from qa_trainer.errors import QATrainerError
+    from qa_trainer.loading import resolve_model
+    from qa_trainer.plan import advice, device_bytes, make_plan
+    from qa_trainer.quiet import quiet_libraries
+
+    overrides = {
+        "batch_size": batch_size,
+        "micro_batch_size": micro_batch_size,
+        "dtype": dtype,
+        "device": device,
+        "freeze": freeze or None,
+        "lora_rank": lora_rank,
+        "activation_checkpointing": activation_checkpointing,
+    }
+    settings = load_settings(config, overrides, SFTSettings)
+    width, _, height = frame_size.partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) * int(height)):
+        raise QATrainerError(f"--frame-size {frame_size}: expected WIDTHxHEIGHT, for example 640x480.")
+    quiet_libraries()
+    made = make_plan(resolve_model(model), settings, frames=frames, frame_size=(int(width), int(height)))
+    available = int(memory_gb * 1e9) if memory_gb is not None else device_bytes(settings)
+    changes = advice(made, settings, available)
+    if as_json:
+        typer.echo(json.dumps(asdict(made) | {"total_bytes": made.total_bytes, "available_bytes": available}))
+    else:
+        parts = ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in sorted(made.parameters.items()))
+        typer.echo(f"parameters   {parts}; trained {made.trained / 1e6:.1f} M")
+        typer.echo(f"a question   {made.tokens} tokens, {made.patches} patches")
+        for name in ("weights", "gradient", "optimizer", "activation"):
+            typer.echo(f"{name:<12} {getattr(made, f'{name}_bytes') / 1e9:.2f} GB")
+        typer.echo(f"together     {made.total_bytes / 1e9:.2f} GB of {available / 1e9:.2f} GB")
+        typer.echo(f"a step       {made.flops / 1e12:.3f} TFLOP, about {made.seconds:.1f} s")
+    for line in changes:
+        _report(f"does not fit; {line}")
+    if changes:
+        raise typer.Exit(1)
+
+
+def export(
+    questions: Questions,
+    store: Store,
+    out: Out,
+    name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai or hf.")],
+    force: Force = False,
+) -> None:
+    """Write questions and their frames in the format of another trainer."""
+    from qa_trainer.data import load_samples
+    from qa_trainer.export import FORMATS
+    from qa_trainer.export import export as write
+    from qa_trainer.tableio import output_folder
+
+    if name not in FORMATS:
+        from qa_trainer.errors import unknown_name
+
+        raise unknown_name("format", name, FORMATS)
+    samples = load_samples(questions, store)
+    with output_folder(out, force=force) as folder:
+        write(samples, name, folder)
+    refused = f", {len(samples.rejects)} refused" if len(samples.rejects) else ""
+    _report(f"{out}: {len(samples)} questions in the format of {name}{refused}")
+    if len(samples.rejects):
+        raise typer.Exit(1)
 
 
 def _report(line: str) -> None:

@@ -63,6 +63,28 @@ def model_hash(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def load_processor(folder: Path) -> ProcessorMixin:
+    """Load a processor that shows frames.
+
+    Raises
+    ------
+    QATrainerError
+        It cannot be loaded, or lacks an image processor, a tokenizer or a chat template.
+    """
+    from transformers import AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise QATrainerError(f"{folder}: no loadable processor ({_first_line(error)}).") from error
+    missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
+    if missing:
+        raise QATrainerError(f"{folder}: the processor lacks {' and '.join(missing)}; frames cannot be shown with it.")
+    if not processor.chat_template:
+        raise QATrainerError(f"{folder}: the processor has no chat template; save one with it.")
+    return processor
+
+
 def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
     """Load a vision-language model in float32, and its processor.
 
@@ -73,24 +95,19 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
-    _register_own_code(folder)
+    register_own_code(folder)
+    processor = load_processor(folder)
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise QATrainerError(f"{folder}: not a loadable vision-language model ({_first_line(error)}).") from error
-    missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
-    if missing:
-        raise QATrainerError(f"{folder}: the processor lacks {' and '.join(missing)}; frames cannot be shown with it.")
-    if not processor.chat_template:
-        raise QATrainerError(f"{folder}: the processor has no chat template; save one with it.")
     _check_processor(folder, model.config, processor)
     return model, processor
 
 
-def _register_own_code(folder: Path) -> None:
+def register_own_code(folder: Path) -> None:
     """Let the Auto classes know Spatial-MLLM where the folder holds one."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if str(config.get("model_type", "")).startswith(_SPATIAL):

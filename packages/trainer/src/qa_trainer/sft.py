@@ -106,12 +106,26 @@ class RecordingSFTTrainer(SFTTrainer):
     ) -> Any:
         """Compute TRL's loss while the recorder listens."""
         step = self.state.global_step + 1
-        self.recorder.expect(inputs.pop(ROW), step)
+        rows = inputs.pop(ROW)
+        self.recorder.expect(rows, step)
+        self._check_lengths(rows, inputs["attention_mask"].sum(dim=1))
         inputs["shift_labels"] = self.window.shift(inputs.pop("labels"))
         loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if not torch.isfinite(loss).all():
             raise _diverged(step, "loss", self.question_ids(self.recorder.not_finite(step)))
         return loss
+
+    def _check_lengths(self, rows: torch.Tensor, lengths: torch.Tensor) -> None:
+        """Stop at a sample with more tokens than the model has positions; cutting it would cut its frames or answer."""
+        limit = getattr(
+            self.accelerator.unwrap_model(self.model).config.get_text_config(), "max_position_embeddings", None
+        )
+        if limit is not None and int(lengths.max()) > limit:
+            longest = self.question_ids(rows[lengths > limit])
+            raise QATrainerError(
+                f"{_shown(longest)}: up to {int(lengths.max())} tokens with frames and answer, the model has {limit} "
+                "positions. Show fewer or smaller frames, or leave these questions out."
+            )
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Stop before the optimizer spreads a NaN into the weights."""
@@ -290,8 +304,13 @@ def _stopped(out: Path, error: Exception) -> QATrainerError:
 
 def _diverged(step: int, what: str, question_ids: list[str]) -> QATrainerError:
     """Build the error for a NaN."""
-    shown = ", ".join(question_ids[:8]) + (f" and {len(question_ids) - 8} more" if len(question_ids) > 8 else "")
     return QATrainerError(
-        f"Step {step}: the {what} is not finite. Questions: {shown}. "
+        f"Step {step}: the {what} is not finite. {_shown(question_ids)}. "
         "Lower the learning rate or look at these questions; the last whole checkpoint is kept."
     )
+
+
+def _shown(question_ids: list[str]) -> str:
+    """Name the first questions of a list."""
+    more = f" and {len(question_ids) - 8} more" if len(question_ids) > 8 else ""
+    return f"Questions: {', '.join(question_ids[:8])}{more}"

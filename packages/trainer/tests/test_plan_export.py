@@ -1,0 +1,119 @@
+"""What is said before a run, and what other trainers get."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+
+def test_the_plan_counts_parameters_and_says_what_to_change(command, make, tiny_model):
+    from transformers import AutoModelForImageTextToText
+
+    flags = make.flags({"model": tiny_model, "batch_size": 8, "frames": 2, "frame_size": "64x32", "device": "cpu"})
+    ended = command("plan", *flags, "--json")
+    assert ended.code == 0, ended.stderr
+    made = json.loads(ended.stdout)
+    model = AutoModelForImageTextToText.from_pretrained(tiny_model)
+    assert sum(made["parameters"].values()) == made["trained"] == sum(p.numel() for p in model.parameters())
+    # 64x32 pixels are 2 by 4 patches of 16, two tokens each frame.
+    assert made["patches"] == 16
+    assert made["tokens"] == 96 + 2 * 2
+    smaller = json.loads(command("plan", *flags, "--micro-batch-size", 4, "--freeze", "vision", "--json").stdout)
+    assert 2 * smaller["activation_bytes"] < made["activation_bytes"]
+    assert smaller["trained"] < made["trained"]
+    ended = command("plan", *flags, "--memory-gb", 0.001)
+    assert ended.code == 1
+    assert "does not fit; --micro-batch-size 4" in ended.stderr
+    assert command("plan", *flags[:-2], "--frame-size", "64").code == 2
+
+
+def test_the_plan_counts_the_trained_adapter(command, sft, make, tiny_model, tmp_path):
+    from safetensors.torch import load_file
+
+    flags = make.flags({"model": tiny_model, "frames": 2, "frame_size": "64x32", "lora_rank": 4, "device": "cpu"})
+    made = json.loads(command("plan", *flags, "--json").stdout)
+    assert sft(tmp_path / "out", steps=1, lora_rank=4).code == 0
+    adapter = load_file(tmp_path / "out/adapter/adapter_model.safetensors")
+    assert made["trained"] == sum(tensor.numel() for tensor in adapter.values())
+
+
+def test_a_dry_run_prints_the_first_sample_and_writes_nothing(sft, tmp_path):
+    ended = sft(tmp_path / "out", dry_run=True)
+    assert ended.code == 0
+    shown = json.loads(ended.stdout)
+    assert shown["image_grid"] == [[1, 2, 2], [1, 2, 2]]
+    assert "<|vision_start|><|image_pad|><|vision_end|>" in shown["text"]
+    assert shown["completion"] == "0.0"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sample_longer_than_the_model_is_named(sft, make, tmp_path):
+    model = make.save_model(tmp_path / "model", max_position_embeddings=96)
+    rows = [make.question(i) for i in range(4)]
+    rows[2] |= {"ground_truth": "far away " * 60}
+    ended = sft(tmp_path / "out", questions=make.write(rows, tmp_path, "questions"), model=model, steps=1)
+    assert ended.code == 2
+    assert "Questions: q002: up to" in ended.stderr
+    assert "the model has 96 positions" in ended.stderr
+
+
+@pytest.fixture
+def exported(command, make, store, questions, tmp_path):
+    def run(name):
+        out = tmp_path / name
+        ended = command("export", questions, "--store", store, "--format", name, "--out", out)
+        assert ended.code == 0, ended.stderr
+        return out
+
+    return run
+
+
+def test_trl_reads_its_export(exported, questions, tiny_model):
+    from datasets import load_dataset
+    from PIL import Image
+    from qa_trainer.loading import load_processor
+    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+    out = exported("trl")
+    data = load_dataset("json", data_files=str(out / "train.jsonl"), split="train", cache_dir=str(out / "cache"))
+    assert len(data) == 160
+    row = data[0]
+    images = [Image.open(out / path) for path in row["images"]]
+    # The JSON reader fills the keys that a part of the content lacks with None.
+    content = [{k: v for k, v in part.items() if v is not None} for part in row["prompt"][0]["content"]]
+    example = {"images": images, "prompt": [{"role": "user", "content": content}], "completion": row["completion"]}
+    batch = DataCollatorForVisionLanguageModeling(load_processor(tiny_model), max_length=None)([example])
+    assert (batch["labels"] != -100).sum() > 1
+    assert len(batch["image_grid_thw"]) == 2
+
+
+def test_datasets_reads_the_parquet_with_its_images(exported):
+    from datasets import load_dataset
+
+    out = exported("hf")
+    data = load_dataset("parquet", data_files=str(out / "train.parquet"), split="train", cache_dir=str(out / "cache"))
+    assert data[2]["images"][0].size == (64, 32)
+    assert not (out / "images").exists()
+
+
+def test_the_other_formats_hold_every_question_with_its_frames(exported, questions):
+    asked = pl.read_parquet(questions)
+    llava = json.loads((exported("llava") / "train.json").read_text())
+    qwen = [json.loads(line) for line in (exported("qwen") / "train.jsonl").read_text().splitlines()]
+    assert llava == qwen
+    assert [row["id"] for row in llava] == asked["question_id"].to_list()
+    for row, truth in zip(llava, asked["ground_truth"], strict=True):
+        assert row["conversations"][0]["value"].count("<image>") == len(row["image"]) == 2
+        assert row["conversations"][1]["value"] == truth
+    openai = [json.loads(line) for line in (exported("openai") / "train.jsonl").read_text().splitlines()]
+    content = openai[0]["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["image_url", "image_url", "text"]
+    assert content[0]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+
+
+def test_an_unknown_format_is_a_user_error(command, store, questions, tmp_path):
+    ended = command("export", questions, "--store", store, "--format", "lava", "--out", tmp_path / "out")
+    assert ended.code == 2
+    assert "Unknown format 'lava'. Did you mean 'llava'?" in ended.stderr
