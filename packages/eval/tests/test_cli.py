@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from qa_eval.cli import main
 from qa_eval.errors import QAEvalError
-from qa_eval.run import RunOptions, run
+from qa_eval.plan import RunOptions
+from qa_eval.run import run
 from qa_eval.tableio import read_table
 from qa_eval.tables import SCORES
 

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 import qa_eval.run as run_module
 from qa_eval.errors import QAEvalError
-from qa_eval.run import RunOptions, degradation_curves, make_batches, run
+from qa_eval.plan import RunOptions
+from qa_eval.run import make_batches, run
+from qa_eval.run_outputs import degradation_curves
 from qa_eval.tableio import read_metadata, read_table
 from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
 
@@ -181,3 +183,46 @@ def test_degraded_frames_change_the_answers_and_give_a_curve(questions, store, t
     assert json.loads((tmp_path / "out/curves.json").read_text()) == value
     with pytest.raises(QAEvalError, match="nothing to degrade"):
         run(questions, None, tmp_path / "x", RunOptions("oracle", degrade="blur:1"))
+
+
+def test_the_manifest_says_what_the_model_saw(questions, store, tmp_path, options):
+    run(questions, store, tmp_path / "out", options)
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    shown = manifest["frames"]
+    assert shown["input"] == "image list"
+    assert shown["frame_sets"] == {"uniform-2": 10}
+    assert shown["frames_per_question"] == {"2": 10}
+    assert shown["pixels"] == {"64x64": 4}
+    assert manifest["model"]["decoding"].startswith("greedy, at most 6 tokens")
+    assert manifest["model"]["image_processor"]["size"]["longest_edge"] == 64 * 64
+    assert manifest["prompt_ids"] == ["vsi-bench"]
+    assert len(manifest["dataset_revision"]["sha256"]) == 16
+    assert {"torch", "transformers", "qa-eval"} <= set(manifest["packages"])
+
+
+def test_another_frame_set_is_shown_and_recorded(questions, store, tmp_path, options):
+    sets = pl.read_parquet(store / "frame_sets.parquet")
+    given = sets.with_columns(frame_set_id=pl.lit("given-1"), n=pl.lit(1, pl.Int64), frame_ids=pl.lit(["1"]))
+    meta = read_metadata(store / "frame_sets.parquet")
+    pl.concat([sets, given]).write_parquet(store / "frame_sets.parquet", metadata=meta)
+    run(questions, store, tmp_path / "own", options)
+    run(questions, store, tmp_path / "given", replace(options, frame_set="given-1"))
+    own, other = (read_table(tmp_path / name, "predictions", PREDICTIONS) for name in ("own", "given"))
+    assert set(other["frame_set_id"]) == {"given-1"}
+    assert own["token_logprobs"].to_list() != other["token_logprobs"].to_list()
+    with pytest.raises(QAEvalError, match="--frame-set has no effect"):
+        run(questions, store, tmp_path / "blind", replace(options, runner="blind", frame_set="given-1"))
+
+
+def test_questions_in_the_names_of_vsi_bench(tmp_path):
+    rows = [
+        {"id": 0, "scene_name": "s", "question_type": "object_counting", "question": "How many?", "ground_truth": "4"},
+        {"id": 1, "scene_name": "s", "question_type": "route_planning", "question": "Where?", "ground_truth": "B"},
+    ]
+    rows[1]["options"] = ["A. left", "B. right"]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run(tmp_path / "q.jsonl", None, tmp_path / "out", RunOptions("frequency", benchmark="vsi-bench"))
+    assert result.summary["overall"]["mean"] == 1
+    (tmp_path / "bad.jsonl").write_text('{"id": 0, "scene_name": "s"}\n')
+    with pytest.raises(QAEvalError, match="expected question_type, question, ground_truth"):
+        run(tmp_path / "bad.jsonl", None, tmp_path / "bad", RunOptions("frequency"))

@@ -105,6 +105,7 @@ def run(
     majority_from: Annotated[
         Path | None, typer.Option(help="Questions that baselines are fitted on (default: the same).")
     ] = None,
+    frame_set: Annotated[str | None, typer.Option(help="Show this frame set of the store to all questions.")] = None,
     answers: Annotated[Path | None, typer.Option(help="Stored answers, for replay and oracle.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Server of the openai runner, up to /v1.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight (openai).")] = 8,
@@ -122,13 +123,15 @@ def run(
 
     from qa_eval.degrade import parse_damages
     from qa_eval.models import Connection
-    from qa_eval.run import RunOptions, degradation_curves
+    from qa_eval.plan import RunOptions
     from qa_eval.run import run as run_questions
+    from qa_eval.run_outputs import degradation_curves
     from qa_eval.summary import summary_table
 
     started = time.perf_counter()
     damages = [str(damage) for damage in parse_damages(degrade)] if degrade else []
     chosen = RunOptions(runner, model, batch_size, max_new_tokens, round_, seed, device, benchmark, parser)
+    chosen = replace(chosen, frame_set=frame_set)
 
     def start(folder: Path, what: RunOptions):
         return run_questions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -63,3 +64,11 @@ def model_id(model: str) -> str:
 def tables_hash(files: list[Path]) -> str:
     """Hash the files of one table together."""
     return hashlib.sha256("".join(file_hash(path) for path in files).encode()).hexdigest()[:16]
+
+
+def package_version(package: str) -> str | None:
+    """Look up the version of an installed package, None where it is absent."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from qa_eval.errors import QAEvalError
+from qa_eval.files import read_published
 from qa_eval.models.base import Item
 from qa_eval.prompts import PROMPTS, format_prompt
-from qa_eval.tableio import read_table
+from qa_eval.tableio import read_metadata, read_table
 from qa_eval.tables import FRAME_SETS, FRAMES, QUESTIONS
 
 QUESTION_COLUMNS = (
@@ -30,7 +31,9 @@ class Problem:
 
 
 def read_questions(source: Path) -> pl.DataFrame:
-    """Read the columns of a questions table that a run needs.
+    """Read the columns of a questions table that a run needs, or rows in VSI-Bench's names (JSONL or JSON).
+
+    Such rows get no frames and the prompt ``vsi-bench``.
 
     Raises
     ------
@@ -39,7 +42,11 @@ def read_questions(source: Path) -> pl.DataFrame:
     TableError
         The table is missing or lacks columns.
     """
-    frame = read_table(source, "questions", QUESTIONS, columns=QUESTION_COLUMNS)
+    source = Path(source)
+    if source.suffix in (".jsonl", ".ndjson", ".json"):
+        frame = _interchange(source)
+    else:
+        frame = read_table(source, "questions", QUESTIONS, columns=QUESTION_COLUMNS)
     if frame.is_empty():
         raise QAEvalError(f"{source}: the questions table has no rows.")
     repeated = frame.filter(pl.col("question_id").is_duplicated())["question_id"]
@@ -49,6 +56,36 @@ def read_questions(source: Path) -> pl.DataFrame:
     if unknown:
         raise QAEvalError(f"{source}: unknown prompt_id {sorted(map(str, unknown))}. Valid: {', '.join(PROMPTS)}.")
     return frame
+
+
+def _interchange(source: Path) -> pl.DataFrame:
+    """Read rows with id, scene_name, question_type, question, ground_truth and, for choices, options."""
+    rows = read_published(source, ("id", "scene_name", "question_type", "question", "ground_truth"))
+    n = len(rows["id"])
+    ids = [str(value) for value in rows["id"]]
+    columns = {
+        "question_id": ids,
+        **{name: [str(value) for value in rows[name]] for name in ("scene_name", "question_type", "question")},
+        "options": rows.get("options") or [None] * n,
+        "ground_truth": [str(value) for value in rows["ground_truth"]],
+        "frame_set_id": rows.get("frame_set_id") or [None] * n,
+        "prompt_id": rows.get("prompt_id") or ["vsi-bench"] * n,
+        "signature": ids,
+    }
+    try:
+        return pl.DataFrame(columns, schema={name: QUESTIONS[name] for name in QUESTION_COLUMNS})
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise QAEvalError(f"{source}: the rows do not fit a questions table ({error}).") from error
+
+
+def questions_revision(source: Path) -> dict[str, str]:
+    """Name the producer and the run of a questions table; empty for other files."""
+    source = Path(source)
+    path = source if source.is_file() else source / "questions.parquet"
+    if path.suffix != ".parquet" or not path.is_file():
+        return {}
+    stored = read_metadata(path)
+    return {name: stored[name] for name in ("producer", "run_id", "seed") if name in stored}
 
 
 def frame_paths(questions: pl.DataFrame, store: Path) -> dict[tuple[str, str], tuple[Path, ...] | Problem]:
@@ -82,6 +119,42 @@ def frame_paths(questions: pl.DataFrame, store: Path) -> dict[tuple[str, str], t
         else:
             found[key] = tuple(store / path for _, path in rows)
     return found
+
+
+def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[str, Any]:
+    """Describe the frames that the questions show: frame sets, frames per question, size in pixels, rate.
+
+    Returns
+    -------
+    dict
+        ``frame_sets`` and ``frames_per_question`` count questions, ``pixels`` counts images by width x height, and
+        ``fps`` is the median over the frame sets of (frames - 1) / (last time - first time), None without times.
+    """
+    keys = ["scene_name", "frame_set_id"]
+    sets = read_table(Path(store), "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    images = read_table(Path(store), "frames", FRAMES, columns=["scene_name", "frame_id", "time_s", "width", "height"])
+    asked = questions.group_by(keys).len("questions").drop_nulls("frame_set_id")
+    used = asked.join(sets, on=keys, how="inner").with_columns(
+        n=pl.lit(1) if shown == "middle" else pl.col("frame_ids").list.len()
+    )
+    listed = (
+        used.select(*keys, "frame_ids")
+        .explode("frame_ids", empty_as_null=True)
+        .rename({"frame_ids": "frame_id"})
+        .join(images, on=["scene_name", "frame_id"], how="inner")
+    )
+    spans = listed.group_by(keys).agg(pl.len(), span=pl.col("time_s").max() - pl.col("time_s").min())
+    rate = spans.filter(pl.col("span") > 0).select(((pl.col("len") - 1) / pl.col("span")).median()).item()
+    size = listed.group_by("width", "height").len().drop_nulls().sort("len", "width", descending=True)
+    counts = used.group_by("n").agg(pl.col("questions").sum()).sort("n")
+    sets_used = used.group_by("frame_set_id").agg(pl.col("questions").sum()).sort("frame_set_id")
+    return {
+        "input": "image list",
+        "frame_sets": dict(sets_used.iter_rows()),
+        "frames_per_question": {str(n): count for n, count in counts.iter_rows()},
+        "pixels": {f"{width}x{height}": count for width, height, count in size.iter_rows()},
+        "fps": None if rate is None or shown == "middle" else round(rate, 4),
+    }
 
 
 def depth_paths(store: Path) -> dict[Path, Path]:

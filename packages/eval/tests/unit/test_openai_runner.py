@@ -8,7 +8,8 @@ from qa_eval.errors import QAEvalError
 from qa_eval.items import build_items, frame_paths, read_questions
 from qa_eval.models import Connection, RunnerConfig
 from qa_eval.models.openai_compatible import OpenAIRunner
-from qa_eval.run import RunOptions, run
+from qa_eval.plan import RunOptions
+from qa_eval.run import run
 
 
 class Server(ThreadingHTTPServer):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,15 @@ class RunnerConfig:
 
 
 class Runner(Protocol):
-    """Answers questions in batches."""
+    """Answers questions in batches.
+
+    Attributes
+    ----------
+    facts : mapping
+        What the manifest records about the model: decoding, precision, size of the images it sees.
+    """
+
+    facts: Mapping[str, Any]
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
         """Items are batched in the order of this key, and never across different first elements."""

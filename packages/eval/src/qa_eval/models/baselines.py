@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,8 @@ MAX_CANDIDATES = 20_000
 
 class OracleRunner:
     """Answers with the ground truth: a check of frames, prompts, parser and metric, not of a model."""
+
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, config: RunnerConfig) -> None:
         self.config = config
@@ -37,6 +41,8 @@ class MajorityRunner:
     most frequent option text where all reference questions of the type have the same options, else the most frequent
     letter.
     """
+
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, config: RunnerConfig) -> None:
         by_type: dict[str, list[Item]] = {}
@@ -62,6 +68,8 @@ class MajorityRunner:
 
 class RandomRunner:
     """Answers with a uniform guess: one of the options, or the ground truth of a reference question of the type."""
+
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, config: RunnerConfig) -> None:
         self.seed = config.seed

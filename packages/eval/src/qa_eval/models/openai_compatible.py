@@ -11,7 +11,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ class OpenAIRunner:
             raise QAEvalError("Runner 'openai' needs --base-url, for example http://localhost:8000/v1.")
         self.url = url.rstrip("/") + "/chat/completions"
         self.config = config
+        self.facts: Mapping[str, Any] = {
+            "decoding": f"temperature 0, seed {config.seed}, at most {config.max_new_tokens} tokens",
+            "images": "as stored, base64",
+        }
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
         """Sort by scene, so that a server with a prefix cache meets the same frames again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from qa_eval.errors import QAEvalError
 from qa_eval.files import read_columns
@@ -19,6 +21,8 @@ class ReplayRunner:
     QAEvalError
         The file lacks the columns, or holds several answers to one question.
     """
+
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, config: RunnerConfig) -> None:
         if config.answers is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,12 @@ class TransformersRunner:
         self.special_ids = set(tokenizer.all_special_ids)
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
         self.frames = FrameCache(self.processor.image_processor)
+        self.facts: Mapping[str, Any] = {
+            "decoding": f"greedy, at most {config.max_new_tokens} tokens, unmodified logits recorded",
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.device,
+            "image_processor": image_limits(self.processor.image_processor),
+        }
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
         """Sort by number of frames, rough length of the text, scene: little padding, and frames found in the cache."""
@@ -211,6 +217,12 @@ class FrameCache:
         while self.n_bytes > self.max_bytes and len(self.entries) > 1:
             self.n_bytes -= _size(self.entries.popitem(last=False)[1])
         return features
+
+
+def image_limits(processor: Any) -> dict[str, Any]:
+    """Collect the settings of an image processor that decide how many pixels a model sees."""
+    found = {name: getattr(processor, name, None) for name in ("size", "min_pixels", "max_pixels", "patch_size")}
+    return {name: value if isinstance(value, int) else dict(value) for name, value in found.items() if value}
 
 
 def pick_device(name: str) -> str:

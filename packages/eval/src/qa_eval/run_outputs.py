@@ -1,0 +1,120 @@
+"""Files of a finished run: tables, manifest, degradation curves."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from qa_eval.benchmarks import Benchmark
+from qa_eval.degrade import area_under_curve
+from qa_eval.fingerprint import package_version
+from qa_eval.parsers import Parser
+from qa_eval.plan import PRODUCER, Plan, RunOptions, RunResult
+from qa_eval.scoring import Answers, Scored, score_answers
+from qa_eval.tableio import write_json, write_table
+from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
+
+
+def score_rows(plan: Plan, rows: pl.DataFrame, benchmark: Benchmark, parser: Parser) -> tuple[Answers, Scored]:
+    """Score the rows; a row without a completion has no score and keeps its reason."""
+    answers = Answers(
+        ids=plan.questions["question_id"].to_list(),
+        question_type=plan.questions["question_type"].to_list(),
+        ground_truth=plan.questions["ground_truth"].to_list(),
+        prediction=rows["completion"].to_list(),
+        options=plan.questions["options"].to_list(),
+        scene_name=plan.questions["scene_name"].to_list(),
+        frames=plan.questions["frame_set_id"].to_list(),
+    )
+    scored = score_answers(answers, benchmark, parser)
+    errors = {i: error for i, error in enumerate(rows["error"]) if error is not None}
+    return answers, replace(scored, reason=scored.reason | errors)
+
+
+def write_tables(out: Path, plan: Plan, rows: pl.DataFrame, scored: Scored, options: RunOptions) -> None:
+    """Write predictions, scores (all questions; null without an answer) and rejects."""
+    predictions = rows.filter(pl.col("error").is_null()).select(list(PREDICTIONS))
+    write_table(predictions, out / "predictions.parquet", PREDICTIONS, plan.metadata)
+    score = pl.Series("score", scored.score).fill_nan(None)
+    scores = rows.with_columns(
+        score,
+        pl.Series("parsed", scored.parsed.tolist(), dtype=pl.String),
+        pl.Series("parse_failed", scored.parse_failed),
+        benchmark=pl.lit(options.benchmark),
+        parser=pl.lit(options.parser),
+    ).select(list(SCORES))
+    write_table(scores, out / "scores.parquet", SCORES, plan.metadata | {"table": "scores"})
+    signature = plan.questions["signature"]
+    unscored = np.array(sorted(scored.reason), dtype=np.int64)
+    reasons = [scored.reason[i] for i in unscored.tolist()]
+    rejects = rows[unscored].select(
+        pl.lit("run").alias("stage"),
+        pl.col("question_id").alias("item"),
+        "scene_name",
+        "question_type",
+        signature[unscored],
+        pl.Series("reason", reasons, dtype=pl.String),
+        "detail",
+    )
+    write_table(rejects, out / "rejects.parquet", REJECTS, plan.metadata | {"table": "rejects"})
+
+
+def build_manifest(
+    plan: Plan,
+    counts: dict[str, int],
+    inputs: dict[str, str | None],
+    model_facts: dict[str, Any],
+    *,
+    started: float,
+    n_resumed: int,
+) -> dict[str, Any]:
+    """Describe the run: configuration, questions, frames, model, inputs, counts, times, host, package versions."""
+    packages = ("qa-eval", "numpy", "polars", "duckdb", "pyarrow", "pillow", "torch", "torchvision", "transformers")
+    now = time.time()
+    return {
+        "producer": PRODUCER,
+        "config": plan.config,
+        "run_id": plan.metadata["run_id"],
+        "inputs": inputs,
+        "rows": counts,
+        "resumed_rows": n_resumed,
+        "dataset_revision": plan.revision,
+        "prompt_ids": sorted(plan.questions["prompt_id"].unique().to_list()),
+        "frames": plan.shown,
+        "model": model_facts,
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "finished": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
+        "seconds": round(now - started, 3),
+        "host": {"platform": platform.platform(), "python": platform.python_version(), "machine": platform.machine()},
+        "packages": {name: version for name in packages if (version := package_version(name))},
+    }
+
+
+def absolute(path: Path | None) -> str | None:
+    """Write a path so that a report finds it from another folder."""
+    return None if path is None else str(Path(path).resolve())
+
+
+def degradation_curves(out: Path, runs: dict[str, RunResult], clean: RunResult) -> dict[str, Any]:
+    """Write `curves.json`: overall score per kind and level with its interval, and the area under each curve.
+
+    `runs` maps ``kind:level`` to the run over frames damaged so.
+    """
+    curves: dict[str, Any] = {}
+    for name, result in runs.items():
+        kind, _, level = name.partition(":")
+        curves.setdefault(kind, {"levels": {}})["levels"][level] = result.summary["overall"]
+    base = clean.summary["overall"]["mean"]
+    for curve in curves.values():
+        means = {int(level): cell["mean"] for level, cell in curve["levels"].items() if cell["mean"] is not None}
+        curve["area"] = area_under_curve(means, base) if means and base is not None else None
+    value = {"clean": clean.summary["overall"], "curves": curves}
+    write_json(Path(out) / "curves.json", value)
+    return value
