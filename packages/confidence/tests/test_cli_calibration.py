@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from qa_confidence import cli
+from qa_confidence.tableio import table_metadata, write_table
+from qa_confidence.tables import CONFIDENCE
 
 
 @pytest.fixture
@@ -153,3 +155,45 @@ def test_a_threshold_target_gives_a_probability_and_says_so(labelled, run):
         done = run("fit", first, "--target", target, "--out", labelled / "x")
         assert done.returncode == 2
         assert f"Unknown target '{target}'" in done.stderr
+
+
+def test_bad_rows_are_named(labelled, run):
+    good = pl.read_parquet(labelled / "round1/label/confidence.parquet")
+    assert run("fit", labelled / "round1/label", "--out", labelled / "fit").returncode == 0
+    second = pl.int_range(pl.len()) == 1
+    for column, value, what in (
+        ("raw_confidence", float("nan"), "is NaN"),
+        ("raw_confidence", 1.5, "is outside [0, 1]"),
+        ("score", -1.0, "outside [0, 1]"),
+        ("question_type", None, "is null"),
+        ("scene_name", None, "is null"),
+        ("label", "eazy", "is none of easy"),
+    ):
+        wrong = pl.when(second).then(pl.lit(value, good.schema[column])).otherwise(column)
+        bad = good.with_columns(wrong.alias(column))
+        folder = labelled / f"{column}-{value}"
+        write_table(bad, folder / "confidence.parquet", CONFIDENCE, table_metadata("confidence", "test", {}, 0))
+        commands = [["feedback", folder, "--questions", labelled]]
+        if column != "label":
+            commands += [["fit", folder], ["report", folder]]
+        if column in ("raw_confidence", "question_type"):
+            commands += [["apply", folder, "--calibrator", labelled / "fit"]]
+        for command in commands:
+            done = run(*command, "--out", labelled / "out")
+            assert done.returncode == 2, command
+            assert what in done.stderr
+            assert "q1" in done.stderr
+            assert not (labelled / "out").exists()
+
+
+@pytest.mark.parametrize(("column", "note"), [("score", "scores are 1"), ("raw_confidence", "confidences are 1")])
+def test_one_value_only_is_measured_and_noted(labelled, run, column, note):
+    table = pl.read_parquet(labelled / "round1/label/confidence.parquet").with_columns(pl.lit(1.0).alias(column))
+    folder = labelled / "flat"
+    write_table(table, folder / "confidence.parquet", CONFIDENCE, table_metadata("confidence", "test", {}, 0))
+    done = run("fit", folder, "--out", labelled / "fit")
+    assert done.returncode == 0, done.stderr
+    assert note in done.stderr
+    done = run("report", folder, "--calibrator", labelled / "fit", "--resamples", "50", "--out", labelled / "report")
+    assert done.returncode == 0, done.stderr
+    assert note in (labelled / "report/report.md").read_text()

@@ -22,7 +22,7 @@ from qa_confidence.difficulty import (
 )
 from qa_confidence.errors import QAConfidenceError, unknown_name
 from qa_confidence.feedback import label_basis
-from qa_confidence.labelling import OWN_ANSWER, TRAIN
+from qa_confidence.labelling import OWN_ANSWER, TRAIN, check_present
 from qa_confidence.splits import SHARES, SceneSplit
 from qa_confidence.target import EXPECTED_SCORE, target_score
 
@@ -80,10 +80,22 @@ def scored_pairs(confidence: pl.DataFrame, *, column: str, target: str = EXPECTE
         raise QAConfidenceError(
             f"No row has both {column} and a score. Score the predictions ('qa-eval score') and pass --scores."
         )
+    check_present(pairs, identity)
     ids = pairs["question_id"]
     check_unit(column, pairs["value"].to_numpy(), ids=ids)
     check_unit("score", pairs["score"].to_numpy(), ids=ids)
     return pairs.with_columns(target_score(target))
+
+
+def degenerate(pairs: pl.DataFrame) -> list[str]:
+    """Say what cannot be learnt or measured on these pairs, because a column holds one value only."""
+    notes = []
+    if pairs["score"].n_unique() == 1:
+        score = pairs["score"][0]
+        notes.append(f"All {len(pairs)} scores are {score:g}: nothing can be ranked, and a fit rests on its prior.")
+    if pairs["value"].n_unique() == 1:
+        notes.append(f"All {len(pairs)} confidences are {pairs['value'][0]:g}: they do not order the answers.")
+    return notes
 
 
 def target_of(calibrator: Calibrator | None) -> str:
@@ -162,6 +174,7 @@ def apply_table(
                 "The calibrator does not say which column it reads; fit it with 'qa-confidence fit'."
             )
         rows = result.filter(pl.col(column).is_not_null())
+        check_present(rows, ("question_type",))
         group = group_names(rows, calibrator.context["grouping"], questions)
         values = check_unit(column, rows[column].to_numpy(), ids=rows["question_id"])
         used = calibrator.groups_used(group, len(rows))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from qa_confidence.arrays import check_unit
 from qa_confidence.difficulty import LABELS
-from qa_confidence.errors import QAConfidenceError
+from qa_confidence.errors import InputError, QAConfidenceError
 from qa_confidence.intervals import wilson_interval
-from qa_confidence.labelling import OWN_ANSWER, check_scores, reject_rows
+from qa_confidence.labelling import OWN_ANSWER, check_present, check_scores, reject_rows
 from qa_confidence.tables import FEEDBACK
 
 EXEMPLARS_PER_LABEL = 2
@@ -54,9 +55,19 @@ def feedback_rows(
     Raises
     ------
     QAConfidenceError
-        The table mixes phases, a question is twice in `questions`, or several scores belong to one row.
+        A row lacks its identity, has an unknown label or a confidence outside [0, 1]; the table mixes phases, a
+        question is twice in `questions`, or several scores belong to one row.
     """
     rows = _one_phase(confidence, phase).with_row_index("row")
+    check_present(rows, ("question_id", "round", "scene_name", "question_type"))
+    check_scores(rows)
+    basis = rows.select(label_basis()).to_series()
+    check_unit("the confidence of the label", basis.to_numpy(), ids=rows["question_id"])
+    unknown = rows.filter(~pl.col("label").is_in(LABELS).fill_null(False))
+    if len(unknown):
+        found = unknown["label"].unique().to_list()
+        ids = unknown["question_id"].head(5).to_list()
+        raise InputError(f"label is none of {', '.join(LABELS)} in {len(unknown)} rows ({found}): {ids}.")
     cells = questions.select("question_id", "cell")
     twice = cells.filter(cells["question_id"].is_duplicated())
     if len(twice):

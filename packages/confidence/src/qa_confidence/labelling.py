@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -228,6 +228,21 @@ def _with_scores(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
             "Pass the scores that were computed from these predictions."
         )
     return joined
+
+
+def check_present(rows: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse null in columns that say what a row is.
+
+    Raises
+    ------
+    InputError
+        With the question ids, or the row numbers where the id itself is null.
+    """
+    for column in columns:
+        empty = rows.with_row_index("_row").filter(pl.col(column).is_null())
+        if len(empty):
+            ids = empty.select(pl.coalesce("question_id", pl.format("row {}", "_row"))).to_series()
+            raise InputError(f"{column} is null in {len(empty)} of {len(rows)} rows: {ids.head(5).to_list()}.")
 
 
 def check_scores(scores: pl.DataFrame) -> None:

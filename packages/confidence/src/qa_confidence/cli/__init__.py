@@ -13,6 +13,7 @@ from qa_confidence.errors import QAConfidenceError
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich costs half of the start-up
     help="Confidence, calibration and difficulty labels for the answers of a vision-language model.",
 )

@@ -54,7 +54,7 @@ def fit(
 
     import polars as pl
 
-    from qa_confidence.calibrating import fit_table
+    from qa_confidence.calibrating import degenerate, fit_table
     from qa_confidence.tableio import atomic_path, check_output_folder, output_folder, table_metadata, write_table
 
     started = time.perf_counter()
@@ -94,6 +94,8 @@ def fit(
     rows = dict(fitted.pairs["part"].value_counts().sort("part").iter_rows())
     notes = [f"{name} {n} rows" for name, n in rows.items()]
     notes += [] if fitted.certificate is None else [fitted.certificate.describe()]
+    for text in degenerate(fitted.pairs):
+        typer.echo(f"note: {text}", err=True)
     seconds = time.perf_counter() - started
     typer.echo(f"wrote {out / 'calibrator.json'}: {method} ({'; '.join(notes)}), {seconds:.1f} s", err=True)
     typer.echo(f"next: qa-confidence report {confidence[0]} --calibrator {out} --out DIR", err=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
-from qa_confidence.calibrating import part_of_rows, scored_pairs, target_of
+from qa_confidence.calibrating import degenerate, part_of_rows, scored_pairs, target_of
 from qa_confidence.calibrators import Calibrator
 from qa_confidence.errors import QAConfidenceError
 from qa_confidence.labelling import OWN_ANSWER
@@ -76,6 +76,7 @@ def build_report(
                 "No scene was kept for the report. Fit with a part for it (--split 0.5,0.2,0.3), report on other "
                 "predictions, or pass --allow-in-sample."
             )
+    notes += degenerate(pairs)
     if pairs["value"].n_unique() > MAX_RANK_CELLS:
         notes.append(f"Intervals of ranking metrics tell {MAX_RANK_CELLS} ranks apart; the values tell all apart.")
     if pairs["scene_name"].n_unique() > MAX_CLUSTERS:
