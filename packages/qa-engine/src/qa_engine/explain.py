@@ -28,6 +28,7 @@ from qa_engine.sightings import SightingIndex
 from qa_engine.store import Store
 from qa_engine.tableio import table_files
 from qa_engine.tables import QUESTIONS
+from qa_engine.tasks import TASKS
 
 Array = NDArray[np.float64]
 
@@ -74,16 +75,15 @@ def load_question(store: Store, source: Path, question_id: str) -> dict[str, Any
         if len(table) == 0:
             raise QAEngineError(f"{source} has no question {question_id!r}. Ids are in its column question_id.")
         return table.select(name for name in QUESTIONS if name in known).row(0, named=True)
-    questions = read_external_questions(source)
+    questions = read_external_questions(source, with_truth=True)
     chosen = questions.filter(pl.col("id").cast(pl.String) == question_id)
     if len(chosen) == 0:
         raise QAEngineError(f"{source} has no question with the id {question_id!r}.")
     answer = answer_questions(store, chosen).row(0, named=True)
     if answer["status"] != "answered":
         raise QAEngineError(f"Question {question_id} cannot be answered: {answer['reason']}.")
-    released = pl.read_parquet(files) if files[0].suffix == ".parquet" else pl.read_ndjson(source)
-    truth = released.filter(pl.col("id").cast(pl.String) == question_id).to_dicts()[0].get("ground_truth")
-    return chosen.row(0, named=True) | answer | {"ground_truth": truth, "answer_value": answer["value"]}
+    question = chosen.row(0, named=True) | answer | {"answer_value": answer["value"]}
+    return question | {"margin_unit": TASKS[question["question_type"]].margin_unit}
 
 
 def marks_of(program: str, facts: Facts) -> Marks:

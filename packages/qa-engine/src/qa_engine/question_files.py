@@ -29,13 +29,15 @@ def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
     return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
 
 
-def read_external_questions(source: Path) -> pl.DataFrame:
+def read_external_questions(source: Path, *, with_truth: bool = False) -> pl.DataFrame:
     """Read questions in VSI-Bench's schema: `id`, `scene_name`, `question_type`, `question`, `options`.
 
     Parameters
     ----------
     source : Path
         JSONL, Parquet, or a folder with our table `questions`, whose `question_id` becomes `id`.
+    with_truth : bool
+        Also `ground_truth`, null where the file has none.
 
     Raises
     ------
@@ -54,12 +56,16 @@ def read_external_questions(source: Path) -> pl.DataFrame:
         table = table.rename({"question_id": "id"})
     if "options" not in table.columns:
         table = table.with_columns(options=pl.lit(None, dtype=QUESTIONS["options"]))
+    if "ground_truth" not in table.columns:
+        table = table.with_columns(ground_truth=pl.lit(None, dtype=pl.String))
+    truth = [pl.col("ground_truth").cast(pl.String)] if with_truth else []
     needed = ["id", "scene_name", "question_type", "question", "options"]
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise QAEngineError(f"{source}: lacks {', '.join(missing)}; found {', '.join(table.columns)}.")
     try:
-        return table.select("id", pl.col(needed[1:4]).cast(pl.String), pl.col("options").cast(QUESTIONS["options"]))
+        texts = pl.col(needed[1:4]).cast(pl.String)
+        return table.select("id", texts, pl.col("options").cast(QUESTIONS["options"]), *truth)
     except pl.exceptions.PolarsError as error:
         raise QAEngineError(f"{source}: a column has another type than text or list of texts ({error}).") from error
 
