@@ -177,7 +177,7 @@ def pool():
 def fast(monkeypatch, pool):
     """Wait briefly before asking again, and start the workers for programs once for all tests."""
     monkeypatch.setattr(llm_client, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(llm_files, "ProgramPool", lambda workers, profile: nullcontext(pool))
+    monkeypatch.setattr(llm_files, "ProgramPool", lambda workers, **options: nullcontext(pool))
 
 
 def generate(store, server, out, *words):

@@ -66,6 +66,24 @@ def test_outcomes_stand_in_the_order_of_the_rows(store, tmp_path, capfd):
     assert table["id"].to_list()[1] == "7"
 
 
+def test_programs_see_what_the_frames_show(tmp_path):
+    store = tmp_path / "rooms"
+    assert call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 4, "--size", 64, "--seed", 3) == 0
+    assert call("sample-frames", store, "--frames", 4) == 0
+    assert call("observe", store) == 0
+    name = pl.read_parquet(store / "scenes.parquet")["scene_name"][0]
+    seen = pl.read_parquet(store / "observations.parquet").filter(pl.col("visible_px") >= 5)
+    objects = (
+        pl.read_parquet(store / "objects.parquet").join(seen, on="instance_id").unique("category").sort("category")
+    )
+    first, second = objects["category"].to_list()[:2]
+    row = {"id": 1, "scene_name": name, "program": f"appearance_order(['{first}', '{second}'], 5)"}
+    programs = write(tmp_path / "programs.jsonl", [row])
+    assert call("run-programs", store, programs, "--out", tmp_path / "out.jsonl", "--workers", 1) == 0
+    out = json.loads((tmp_path / "out.jsonl").read_text())
+    assert sorted(out["value"].split(", ")) == [first, second]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

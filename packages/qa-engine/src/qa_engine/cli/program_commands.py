@@ -34,6 +34,7 @@ def run_programs(
     from qa_engine.programs.files import read_programs, run_rows, write_outcomes
     from qa_engine.programs.pool import ProgramPool
     from qa_engine.question_files import check_new_files
+    from qa_engine.sightings import SightingIndex
     from qa_engine.store import Store
 
     get_profile(profile)
@@ -41,7 +42,7 @@ def run_programs(
     opened = Store(store)
     rows = read_programs(programs)
     began = time.perf_counter()
-    with ProgramPool(workers, profile=profile) as pool:
+    with ProgramPool(workers, profile=profile, sightings=SightingIndex(opened).of) as pool:
         ready = time.perf_counter()
         outcomes = run_rows(opened, rows, pool)
         seconds = time.perf_counter() - ready

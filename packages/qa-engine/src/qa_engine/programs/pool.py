@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa_engine.errors import QAEngineError
 from qa_engine.programs.language import DEFAULT_BUDGET, ProgramCode
 from qa_engine.scene import Scene
+
+if TYPE_CHECKING:
+    from qa_engine.sightings import Sightings
 
 BATCH = 64
 """Programs sent at once."""
@@ -75,6 +78,8 @@ class ProgramPool:
     workers : int
     profile : str
         What distances mean.
+    sightings : callable, optional
+        From the name of a scene to what its frames show, or None.
 
     Attributes
     ----------
@@ -91,8 +96,15 @@ class ProgramPool:
     ['ok', 'not_in_language']
     """
 
-    def __init__(self, workers: int = 1, *, profile: str = "exact") -> None:
+    def __init__(
+        self,
+        workers: int = 1,
+        *,
+        profile: str = "exact",
+        sightings: Callable[[str], Sightings | None] = lambda name: None,
+    ) -> None:
         self.profile = profile
+        self._sightings = sightings
         self.layers: list[str] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads = ThreadPoolExecutor(workers)
@@ -121,13 +133,17 @@ class ProgramPool:
         def one(scene: Scene, programs: Sequence[str]) -> list[Outcome]:
             worker = self._idle.get()
             try:
-                outcomes = list(worker.run(scene, self.profile, programs))
+                outcomes = list(worker.run((scene, self.profile, self._columns(scene)), programs))
             finally:
                 self._idle.put(worker)
             progress(len(outcomes))
             return outcomes
 
         return list(self._threads.map(lambda part: one(*part), work))
+
+    def _columns(self, scene: Scene) -> tuple[Any, Any, Any] | None:
+        seen = self._sightings(scene.scene_name)
+        return None if seen is None else (seen.time_s, seen.instance_id, seen.visible_px)
 
 
 class _Worker:
@@ -169,15 +185,15 @@ class _Worker:
         self.ready = True
         return layers
 
-    def run(self, scene: Scene, profile: str, programs: Sequence[str]) -> Iterator[Outcome]:
-        """Run programs on one scene."""
+    def run(self, scene: object, programs: Sequence[str]) -> Iterator[Outcome]:
+        """Run programs on one scene, told as the worker takes it."""
         todo, told, singly = list(programs), False, 0
         while todo:
             batch = todo[: 1 if singly else BATCH]
             done = 0
             try:
                 if not told:
-                    self._tell("scene", (scene, profile))
+                    self._tell("scene", scene)
                     told = True
                 self._tell("programs", batch)
                 for _ in batch:

@@ -20,6 +20,7 @@ from qa_engine.programs.interpreter import ProgramResult, run_program
 from qa_engine.programs.isolation import isolate
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.scene import Scene
+from qa_engine.sightings import Sightings
 
 LONGEST_SILENCE_S = 0.05
 """Seconds after which answers are sent before the next program runs."""
@@ -44,9 +45,14 @@ def main() -> None:
     while (message := read_message(source)) is not None:
         kind, content = pickle.loads(message)
         if kind == "scene":
-            facts = Facts(*content)
+            facts = _facts(*content)
         else:
             _run_all(sink, content, facts)
+
+
+def _facts(scene: Scene, profile: str, seen: tuple[Any, Any, Any] | None) -> Facts:
+    """Take a scene; `seen` holds the columns of `Sightings`."""
+    return Facts(scene, profile, None if seen is None else lambda _: Sightings(*seen))
 
 
 def _run_all(sink: BinaryIO, programs: list[str], facts: Facts | None) -> None:

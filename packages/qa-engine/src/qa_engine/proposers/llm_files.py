@@ -21,6 +21,7 @@ from qa_engine.proposers.llm_client import ChatClient, Connection
 from qa_engine.proposers.llm_prompt import PROPOSE, RECHECK, REPAIR, template_id
 from qa_engine.scene import Frame
 from qa_engine.seeding import scene_rng
+from qa_engine.sightings import SightingIndex
 from qa_engine.store import Store
 from qa_engine.tableio import Schema, output_folder, read_table, table_metadata, write_json, write_table
 from qa_engine.tables import OBSERVATIONS, QUESTIONS, REJECTS
@@ -111,7 +112,7 @@ def write_llm_generation(
     with output_folder(out, force=force) as folder:
         inputs = _Inputs(store, request, exclude, confidence)
         client = ChatClient(connection)
-        with ProgramPool(workers, profile=request.profile) as pool:
+        with ProgramPool(workers, profile=request.profile, sightings=inputs.sightings.of) as pool:
             proposer = LLMProposer(
                 client,
                 pool,
@@ -177,6 +178,7 @@ class _Inputs:
     def __init__(self, store: Store, request: LLMRequest, exclude: Sequence[Path], confidence: Path | None) -> None:
         self.store = store
         self.request = request
+        self.sightings = SightingIndex(store)
         columns = ["question_id", "scene_name", "question", "ground_truth", "program", "round"]
         tables = [read_table(path, "questions", QUESTIONS, columns=columns) for path in exclude]
         self.asked = pl.concat(tables) if tables else None
@@ -205,7 +207,7 @@ class _Inputs:
             yield self._scene(names[i])
 
     def _scene(self, name: str) -> SceneInput:
-        facts = Facts(self.store.load_scene(name), self.request.profile)
+        facts = Facts(self.store.load_scene(name), self.request.profile, self.sightings.of)
         chosen = self.frame_ids.get(name, [])
         known = {frame.frame_id: frame for frame in self.store.frames(name)} if chosen else {}
         frames = [known[key] for key in chosen if key in known and known[key].image_path is not None]
