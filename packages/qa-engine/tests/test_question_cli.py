@@ -229,3 +229,23 @@ def test_tasks_lists_types_cells_and_needs(capfd):
     assert [row["question_type"] for row in rows] == list(TASKS)
     assert all(row["question_type"] in text and row["needs"] in text for row in rows)
     assert rows[0]["cells"] == ["count:2", "count:3", "count:4", "count:5+"]
+
+
+def test_sequences_from_ingest_to_answers(tmp_path, capfd):
+    """Order of appearance and routes: asked where frames and floor plan are there, replayed, answered from the text."""
+    folder, asked_, answers = tmp_path / "store", tmp_path / "q", tmp_path / "a.parquet"
+    assert call("ingest", "rooms", "--out", folder, "--scenes", 12, "--frames", 12, "--size", 40, "--seed", 11) == 0
+    words = ("--tasks", "obj_appearance_order,route_planning", "--min-visible-px", 8, "--min-time-gap-s", 0.5)
+    assert call("generate", folder, "--out", tmp_path / "before", *words) == 0
+    rejects = read_table(tmp_path / "before", "rejects", {"reason": pl.String, "detail": pl.String})
+    assert rejects.filter(reason="no_observations").height == 12
+    assert call("observe", folder) == 0
+    assert call("generate", folder, "--out", asked_, *words) == 0
+    table = questions(asked_)
+    assert set(table["question_type"]) == {"obj_appearance_order", "route_planning"}
+    assert call("verify", folder, asked_) == 0
+    assert call("answer", folder, asked_, "--out", answers, "--min-visible-px", 8) == 0
+    assert pl.read_parquet(answers)["prediction"].to_list() == table["ground_truth"].to_list()
+    capfd.readouterr()
+    assert call("answer", folder, asked_, "--out", answers, "--force") == 0
+    assert "not_seen" in capfd.readouterr().err  # no object covers 100 of 1600 pixels long enough

@@ -13,10 +13,11 @@ import polars as pl
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts, prefetch_distances
 from qa_engine.grammar import parse_questions
-from qa_engine.sightings import SightingIndex
+from qa_engine.sightings import MIN_VISIBLE_PX, SightingIndex
 from qa_engine.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
 from qa_engine.tasks.base import PLACEHOLDER, Rows, all_orders, fill
+from qa_engine.tasks.obj_appearance_order import appearance_task
 
 ANSWERS = {
     "prediction": pl.String,
@@ -71,6 +72,7 @@ def answer_questions(
     questions: pl.DataFrame,
     *,
     profile: str = "exact",
+    min_visible_px: int = MIN_VISIBLE_PX,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> pl.DataFrame:
     """Answer questions in VSI-Bench's schema.
@@ -82,6 +84,8 @@ def answer_questions(
         Columns `id`, `scene_name`, `question_type`, `question`, `options`.
     profile : str
         A name in `PROFILES`.
+    min_visible_px : int
+        Pixels from which on an object counts as seen in a frame.
     progress : callable
         Called with questions done and to do.
 
@@ -92,10 +96,12 @@ def answer_questions(
         is an `AnswerReason` and the rest is null.
     """
     table = questions.with_row_index("row")
+    appearance = appearance_task(min_px=min_visible_px)
+    tasks = TASKS | {appearance.question_type: appearance}
     parts = []
     parsed: list[tuple[Task, pl.DataFrame]] = []
     for (kind,), rows in table.group_by("question_type", maintain_order=True):
-        task = TASKS.get(str(kind))
+        task = tasks.get(str(kind))
         if task is None:
             parts.append(_refused(rows["row"], AnswerReason.UNKNOWN_QUESTION_TYPE))
         else:

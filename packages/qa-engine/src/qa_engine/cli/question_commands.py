@@ -214,6 +214,9 @@ def answer(
     out: Annotated[Path, typer.Option(help="Parquet file of the answers.")],
     jsonl: Annotated[Path | None, typer.Option(help="Also write the answers as JSONL.")] = None,
     profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
+    min_visible_px: Annotated[
+        int, typer.Option(min=1, help="Order of appearance: pixels from which on an object is seen.")
+    ] = 100,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
     """Answer questions that others wrote, from geometry alone.
@@ -232,10 +235,19 @@ def answer(
     table = read_external_questions(questions)
     progress = _Progress()
     answers = answer_questions(
-        Store(store), table, profile=profile, progress=lambda done, of: progress("answer", done, of)
+        Store(store),
+        table,
+        profile=profile,
+        min_visible_px=min_visible_px,
+        progress=lambda done, of: progress("answer", done, of),
     )
     schema = {"id": table.schema["id"], **ANSWERS}
-    write_table(answers, out, schema, table_metadata("answers", "qa-engine answer", {"profile": profile}, 0))
+    write_table(
+        answers,
+        out,
+        schema,
+        table_metadata("answers", "qa-engine answer", {"profile": profile, "min_visible_px": min_visible_px}, 0),
+    )
     if jsonl:
         answers.write_ndjson(jsonl)
     refused = answers["reason"].drop_nulls().value_counts(sort=True).iter_rows()
