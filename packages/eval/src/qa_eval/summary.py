@@ -59,6 +59,7 @@ def run_summary(
         overall=benchmark.overall,
         n_resamples=n_resamples,
     )
+    missing = {"n_unscored": len(scored.reason)} if scored.reason else {}
     return {
         "benchmark": benchmark.name,
         "n": len(answers.ids),
@@ -71,8 +72,9 @@ def run_summary(
             task: {"mean": mean, "ci_low": intervals.tasks[task].low, "ci_high": intervals.tasks[task].high}
             for task, mean in means.tasks.items()
         },
-        "overall": {"mean": means.overall, "ci_low": intervals.overall.low, "ci_high": intervals.overall.high},
-        "micro": {"mean": means.micro, "ci_low": intervals.micro.low, "ci_high": intervals.micro.high},
+        "overall": {"mean": means.overall, "ci_low": intervals.overall.low, "ci_high": intervals.overall.high}
+        | missing,
+        "micro": {"mean": means.micro, "ci_low": intervals.micro.low, "ci_high": intervals.micro.high} | missing,
         "overall_of": benchmark.overall,
         "frame_budgets": frame_budgets(answers, scored, benchmark),
         "diagnostics": diagnostics(answers, scored),
@@ -165,7 +167,8 @@ def summary_table(summary: dict[str, Any]) -> str:
 
     def line(name: str, n: int, cell: dict[str, Any]) -> str:
         mean = "    ..." if cell["mean"] is None else f"{100 * cell['mean']:7.2f}"
-        return f"{name:<28} {n:>5}  {mean}   {limits(cell)}"
+        missing = f"   WITHOUT {cell['n_unscored']} UNSCORED ROWS" if cell.get("n_unscored") else ""
+        return f"{name:<28} {n:>5}  {mean}   {limits(cell)}{missing}"
 
     n, count = summary["n_scored"], len(summary["tasks"])
     mean_of = f"{count} task{'s' if count != 1 else ''}" if summary.get("overall_of") != "rows" else "all rows"

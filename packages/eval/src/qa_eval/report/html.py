@@ -92,7 +92,7 @@ def _table(runs: Sequence[RunReport]) -> str:
     body = "".join(_row(name, [run.summary["types"].get(name) for run in runs], level.get(name)) for name in names)
     foot = "".join(
         _row(label, [run.summary[key] for run in runs], "" if chance else None)
-        for label, key in (("overall (mean of tasks)", "overall"), ("micro (mean of rows)", "micro"))
+        for label, key in ((f"overall (mean of {_mean_of(runs)})", "overall"), ("micro (mean of rows)", "micro"))
     )
     columns = "<th><button>question type</button></th><th><button>n</button></th>"
     columns += "<th><button>chance</button></th>" if chance else ""
@@ -102,6 +102,10 @@ def _table(runs: Sequence[RunReport]) -> str:
         f"<thead><tr>{columns}{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table></div>"
         f'<p class="ci">95% intervals by a bootstrap over scenes.{note}</p>'
     )
+
+
+def _mean_of(runs: Sequence[RunReport]) -> str:
+    return "rows" if all(run.summary.get("overall_of") == "rows" for run in runs) else "tasks"
 
 
 def _row(name: str, cells: Sequence[dict[str, Any] | None], chance: str | None) -> str:
@@ -115,7 +119,8 @@ def _cell(cell: dict[str, Any] | None) -> str:
     if cell is None or cell["mean"] is None:
         return "<td>&ndash;</td>"
     limits = "" if cell["ci_low"] is None else f"{100 * cell['ci_low']:.1f}&ndash;{100 * cell['ci_high']:.1f}"
-    return f'<td data-v="{cell["mean"]:.6f}">{100 * cell["mean"]:.1f} <span class="ci">{limits}</span></td>'
+    missing = f' <b class="wrong">{cell["n_unscored"]} unscored</b>' if cell.get("n_unscored") else ""
+    return f'<td data-v="{cell["mean"]:.6f}">{100 * cell["mean"]:.1f} <span class="ci">{limits}</span>{missing}</td>'
 
 
 def _bars(runs: Sequence[RunReport]) -> str:
@@ -228,10 +233,12 @@ def thumbnail(path: Path) -> str | None:
 
 def _facts(run: RunReport) -> str:
     config = {k: v for k, v in run.manifest["config"].items() if v is not None}
+    shown = {f"frames: {name}": value for name, value in run.manifest.get("frames", {}).items()}
     facts = {
         **config,
         "run_id": run.manifest["run_id"],
-        "decoding": run.manifest["decoding"],
+        **shown,
+        **run.manifest.get("model", {}),
         **run.manifest["packages"],
     }
     rows = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in facts.items())

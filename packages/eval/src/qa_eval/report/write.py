@@ -59,13 +59,18 @@ def model_card(run: RunReport) -> str:
         "",
         f"- overall {_number(s['overall'])}, micro {_number(s['micro'])} on {s['n_scored']} questions{missing}",
         f"- benchmark `{s['benchmark']}`, parser `{s['parser']}`, {s['parse_failures']} parse failures",
-        f"- model `{s['model_id']}`, runner `{s['runner']}`, {run.manifest['decoding']}, "
-        f"at most {config['max_new_tokens']} tokens",
+        f"- model `{s['model_id']}`, runner `{s['runner']}`{_facts(run.manifest.get('model', {}))}",
+        f"- frames{_facts(run.manifest.get('frames', {}))}",
         f"- questions `{config['questions']}`, run `{run.manifest['run_id']}`",
         "- packages: " + ", ".join(f"{name} {version}" for name, version in run.manifest["packages"].items()),
         "",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    """Write facts behind a comma each."""
+    return "".join(f", {name} {_plain(str(value))}" for name, value in facts.items())
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -86,7 +91,8 @@ def _number(cell: dict[str, Any]) -> str:
     if cell["mean"] is None:
         return "-"
     limits = "" if cell["ci_low"] is None else f" ({100 * cell['ci_low']:.1f} to {100 * cell['ci_high']:.1f})"
-    return f"{100 * cell['mean']:.1f}{limits}"
+    missing = f", {cell['n_unscored']} unscored" if cell.get("n_unscored") else ""
+    return f"{100 * cell['mean']:.1f}{limits}{missing}"
 
 
 def _plain(text: str) -> str:
