@@ -30,6 +30,9 @@ from qa_confidence.tables import CONFIDENCE
 
 QUESTION_TYPES = 8
 SCENES = 2000
+LOAD = os.getloadavg()[0]
+"""Processes that wanted the cores before the measurement; above 0, wall times are too long."""
+
 LIBRARIES = ("numpy", "polars", "duckdb", "scikit-learn", "netcal")
 
 
@@ -123,6 +126,7 @@ def machine() -> dict[str, object]:
             continue
     return {
         "cores": os.cpu_count(),
+        "load_before": round(LOAD, 2),
         "architecture": platform.machine(),
         "system": platform.system(),
         "python": platform.python_version(),
