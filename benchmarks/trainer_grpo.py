@@ -25,7 +25,7 @@ def main(out: Path) -> None:
     store, questions = out / "store", out / "questions"
     run("qa-engine", "ingest", "rooms", "--out", store, "--scenes", 60, "--frames", 4, "--size", 128, "--seed", 71)
     run("qa-engine", "sample-frames", store, "--method", "uniform", "--frames", 4)
-    run("qa-engine", "generate", store, "--out", questions, "--tasks", TASKS, "--count", 400, "--seed", 1)
+    run("qa-engine", "generate", store, "--out", questions, "--tasks", TASKS, "--per-scene", 5, "--seed", 1)
     common = ["--store", store, "--device", "cpu"]
     warm = ["--steps", 25, "--batch-size", 16, "--learning-rate", 3e-4]
     run("qa-trainer", "sft", questions, "--model", "tiny", "--out", out / "sft", *common, *warm)

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 WIDE = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 8, "num_attention_heads": 8}
 CASES = {"full": [], "vision frozen": ["--freeze", "vision"], "adapters": ["--lora-rank", 16]}
@@ -23,7 +24,7 @@ def make_model(folder: Path) -> None:
     from transformers import Qwen3VLForConditionalGeneration
 
     processor = build_processor()
-    config = build_model(processor, seed=0).config
+    config: Any = build_model(processor, seed=0).config
     for name, value in {**WIDE, "head_dim": 64}.items():
         setattr(config.text_config, name, value)
     config.text_config.rope_parameters["mrope_section"] = [16, 8, 8]
@@ -57,9 +58,8 @@ def main(out: Path, store: Path, questions: Path) -> None:
         ).stdout
         estimate = json.loads(text)["total_bytes"] + idle
         measured = peak_bytes(*words, "--model", out / "model", "--out", out / "run", *COMMON, *options)
-        sys.stdout.write(
-            f"{name}: estimated {estimate / 1e9:.2f} GB, measured {measured / 1e9:.2f} GB, {estimate / measured - 1:+.0%}\n"
-        )
+        figures = f"estimated {estimate / 1e9:.2f} GB, measured {measured / 1e9:.2f} GB"
+        sys.stdout.write(f"{name}: {figures}, {estimate / measured - 1:+.0%}\n")
         sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ def test_help_imports_no_heavy_library():
 def test_every_command_has_help(command):
     ended = command("--help")
     assert ended.code == 0
-    for name in ("sft", "init-tiny", "pretrain-tiny"):
+    for name in ("sft", "grpo", "score", "plan", "export", "init-spatial", "init-tiny", "pretrain-tiny"):
         assert name in ended.stdout
         assert command(name, "--help").code == 0
 
@@ -76,3 +76,23 @@ def test_debug_shows_the_traceback(command, tmp_path):
     arguments = ["sft", tmp_path / "absent", "--store", tmp_path, "--model", "tiny", "--out", tmp_path / "out"]
     with pytest.raises(TableError):
         command("--debug", *arguments)
+
+
+def test_a_dual_encoder_is_made_from_a_base(command, tiny_model, llava_model, tmp_path):
+    from qa_trainer.loading import load_model
+
+    out = tmp_path / "dual"
+    ended = command("init-spatial", tiny_model, "--geometry", "tiny", "--connector", "cross_attention", "--out", out)
+    assert ended.code == 0, ended.stderr
+    assert type(load_model(out)[0]).__name__ == "SpatialMLLMQwen3VLForConditionalGeneration"
+    for options, message in (
+        (["--connector", "mlp_ad"], "Unknown connector 'mlp_ad'. Did you mean 'mlp_add'?"),
+        (["--geometry-weights", tmp_path / "absent"], "absent: no such file"),
+    ):
+        ended = command("init-spatial", tiny_model, "--out", tmp_path / "other", *options)
+        assert ended.code == 2
+        assert message in ended.stderr
+    ended = command("init-spatial", llava_model, "--geometry", "tiny", "--out", tmp_path / "other")
+    assert ended.code == 2
+    assert "a model of type 'llava' cannot take a geometry encoder" in ended.stderr
+    assert not (tmp_path / "other").exists()

@@ -102,7 +102,10 @@ def _to_hf(samples: Samples, folder: Path) -> None:
 
     columns = {name: Value("string") for name in ("id", "text", "answer", "question_type")}
     features = Features(columns | {"images": List(Image())})
-    rows = [row | {"images": [str(folder / path) for path in row["images"]]} for row in rows_of(samples)]
+    rows = [
+        row | {"images": [{"bytes": (folder / path).read_bytes()} for path in row["images"]]}
+        for row in rows_of(samples)
+    ]
     columnar = {name: [row[name] for row in rows] for name in features}
     Dataset.from_dict(columnar, features=features).to_parquet(folder / "train.parquet")
     shutil.rmtree(folder / "images", ignore_errors=True)

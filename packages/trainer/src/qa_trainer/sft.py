@@ -117,9 +117,8 @@ class RecordingSFTTrainer(SFTTrainer):
 
     def _check_lengths(self, rows: torch.Tensor, lengths: torch.Tensor) -> None:
         """Stop at a sample with more tokens than the model has positions; cutting it would cut its frames or answer."""
-        limit = getattr(
-            self.accelerator.unwrap_model(self.model).config.get_text_config(), "max_position_embeddings", None
-        )
+        config: Any = self.accelerator.unwrap_model(self.model).config
+        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
         if limit is not None and int(lengths.max()) > limit:
             longest = self.question_ids(rows[lengths > limit])
             raise QATrainerError(
