@@ -92,6 +92,8 @@ STANDING = (
 """Categories that stand on the floor."""
 
 UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet": 3.281, "kilometres": 0.001}
+MAX_COORDINATE_M = 1e7
+"""Coordinates of maps reach this far from their origin (UTM northings), none further."""
 UNIT_RATIO = 1.8
 """Objects of a scene together are at most this much larger or smaller than usual."""
 MIN_KNOWN = 4
@@ -153,16 +155,17 @@ def check_scene(scene: Scene, frames: Sequence[Frame] | None = None) -> list[Fin
     >>> [(finding.error.reason.value, finding.severe) for finding in check_scene(scene)]
     [('wrong_units', True)]
     """
-    findings = _units(scene)
+    every = scene.frames if frames is None else frames
+    findings = _absurd(scene, every) or _units(scene)
     if not findings:
-        every = scene.frames if frames is None else frames
         posed = [(frame, frame.world_from_camera) for frame in every if frame.world_from_camera is not None]
         findings = _box_axes(scene) or _upright(scene)
         findings += _sizes(scene)
         if posed and len(scene):
             few = posed[:: max(1, -(-len(posed) // MAX_FRAMES))]
             cameras = [(camera, frame) for frame, _ in few if (camera := camera_of(_with_size(frame)))]
-            poses = _poses(scene, cameras) if cameras else []
+            with np.errstate(over="ignore", invalid="ignore"):  # of absurd lenses
+                poses = _poses(scene, cameras) if cameras else []
             findings += poses or _cameras(scene, np.array([pose[:3, 3] for _, pose in posed]))
     return sorted(findings, key=lambda finding: not finding.severe)
 
@@ -183,6 +186,18 @@ def _known(scene: Scene) -> tuple[NDArray[np.intp], Array]:
     """Rows of objects of known categories, and the usual bounds (k, 2) of their longest side."""
     rows = np.array([i for i, name in enumerate(scene.category) if name in SIZES_M], dtype=np.intp)
     return rows, np.array([SIZES_M[str(name)] for name in scene.category[rows]]).reshape(-1, 2)
+
+
+def _absurd(scene: Scene, frames: Sequence[Frame]) -> list[Finding]:
+    """Find numbers that no place on Earth has; whatever is computed from them overflows."""
+    poses = [frame.world_from_camera for frame in frames if frame.world_from_camera is not None]
+    fields = {"objects.center": scene.center, "objects.size": scene.size}
+    fields |= {"frames.world_from_camera": np.array(poses)} if poses else {}
+    return [
+        _finding(field, f"{worst:.3g} m is no place in a scan", IngestReason.WRONG_UNITS, severe=True)
+        for field, values in fields.items()
+        if (worst := float(np.abs(values).max(initial=0))) > MAX_COORDINATE_M
+    ]
 
 
 def _units(scene: Scene) -> list[Finding]:
@@ -301,7 +316,8 @@ def _poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list[Findin
     seen = f"{given:.0%} {evidence}"
     if score[best] > max(VIEW_RATIO * given, given + VIEW_MARGIN):
         problem = f"{seen} as given, {score[best]:.0%} if {best}"
-        severe = not evidence.endswith("in view")  # without depth and instances another reading may fit by chance
+        # Without depth and instances, or with a few boxes, another reading may fit by chance.
+        severe = not evidence.endswith("in view") and len(scene) >= MIN_KNOWN
         return [_finding("frames.world_from_camera", problem, IngestReason.POSE_CONVENTION, severe=severe)]
     if evidence.endswith("in view") and given < 0.5:
         return [_finding("frames.world_from_camera", seen, IngestReason.NOTHING_IN_VIEW)]

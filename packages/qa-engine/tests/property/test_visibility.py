@@ -30,7 +30,7 @@ def alone_px(room, camera, row):
     return int((render(empty, camera.world_from_camera, camera.width).instance == 0).sum())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_instance_images_are_counted_exactly(seed):
     room, camera, picture = case(seed)
@@ -44,7 +44,7 @@ def test_instance_images_are_counted_exactly(seed):
         assert views.depth_m[k] == np.median(picture.depth_m[down, right])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_fraction_is_that_of_the_box_alone(seed):
     room, camera, picture = case(seed)
@@ -54,7 +54,7 @@ def test_the_fraction_is_that_of_the_box_alone(seed):
         assert abs(fraction - px / alone) <= 3 / alone  # a pixel of the outline may fall to either side
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_boxes_and_depth_agree_with_the_instance_image(seed, with_depth):
     room, camera, picture = case(seed)
@@ -69,7 +69,7 @@ def test_boxes_and_depth_agree_with_the_instance_image(seed, with_depth):
     assert (np.abs(counts[0] - counts[1]) <= outline).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_truncated_means_that_a_wider_image_shows_more(seed):
     room, camera, _ = case(seed)

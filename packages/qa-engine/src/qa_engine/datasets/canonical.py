@@ -89,7 +89,8 @@ def rotations(quaternion: NDArray[np.float64], field: str, *, order: str) -> NDA
     values = np.asarray(quaternion, dtype=np.float64).reshape(-1, 4)
     if not len(values):
         return np.zeros((0, 3, 3))
-    length = np.linalg.norm(values, axis=1)
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(values, axis=1)
     bad = np.flatnonzero(~(np.abs(length - 1) <= QUATERNION_TOLERANCE))
     if len(bad):
         problem = f"the quaternion {values[bad[0]].tolist()} has length {length[bad[0]]:.3g}, expected 1"
