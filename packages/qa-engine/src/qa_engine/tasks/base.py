@@ -134,6 +134,13 @@ class Candidates:
         return Candidates(self.roles[rows], self.answers.take(rows), self.knob[rows], difficulty, self.rejects)
 
 
+def no_candidates(n_roles: int, difficulty: Sequence[str], rejects: list[Reject]) -> Candidates:
+    """Say that a scene has no candidates, and why; `difficulty` names the fields that the task has."""
+    none = np.zeros(0)
+    answers = choices(np.zeros(0, dtype=np.int64), none)
+    return Candidates(np.zeros((0, n_roles), dtype=np.int64), answers, none, dict.fromkeys(difficulty, none), rejects)
+
+
 @dataclass(frozen=True)
 class Task:
     """One question type.

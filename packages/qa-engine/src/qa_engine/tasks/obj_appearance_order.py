@@ -11,7 +11,7 @@ import numpy as np
 from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.facts import Facts
 from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX
-from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, all_orders, choices
+from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, all_orders, choices, no_candidates
 
 LISTED = 4
 
@@ -43,19 +43,18 @@ def measure(facts: Facts, roles: Rows, *, min_px: float) -> Answers:
 
 def find(facts: Facts, rng: Draw, *, min_px: float, min_gap_s: float) -> Candidates:
     """Find sets of four categories, all boxes of which are known, whose first appearances are clearly apart."""
-    times = category_times(facts, min_px)
-    pool = np.flatnonzero((facts.boxes > 0) & (facts.boxes == facts.counts) & np.isfinite(times))
-    roles = np.zeros((0, LISTED), dtype=np.int64)
     if facts.sightings is None:
         detail = "the store has no observations of timed frames; run 'qa-engine observe'"
-        rejects = [Reject(Reason.NO_OBSERVATIONS, detail=detail)]
-    elif len(pool) < LISTED:
-        rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{len(pool)} of {LISTED} categories seen")]
-    else:
-        roles = pool[_sets(len(pool), rng)]
-        gap = np.diff(np.sort(times[roles], axis=1), axis=1).min(axis=1)
-        kept, rejects = first_broken(len(roles), [(Reason.APPEAR_TOGETHER, gap <= min_gap_s)])
-        roles = roles[kept]
+        return no_candidates(LISTED, ["n_options"], [Reject(Reason.NO_OBSERVATIONS, detail=detail)])
+    times = category_times(facts, min_px)
+    pool = np.flatnonzero((facts.boxes > 0) & (facts.boxes == facts.counts) & np.isfinite(times))
+    if len(pool) < LISTED:
+        detail = f"{len(pool)} of {LISTED} categories seen"
+        return no_candidates(LISTED, ["n_options"], [Reject(Reason.TOO_FEW_OBJECTS, detail=detail)])
+    roles = pool[_sets(len(pool), rng)]
+    gap = np.diff(np.sort(times[roles], axis=1), axis=1).min(axis=1)
+    kept, rejects = first_broken(len(roles), [(Reason.APPEAR_TOGETHER, gap <= min_gap_s)])
+    roles = roles[kept]
     answers = measure(facts, roles, min_px=min_px)
     return Candidates(roles, answers, answers.margin, {"n_options": np.full(len(roles), LISTED)}, rejects)
 

@@ -38,9 +38,23 @@ class _Triples:
     n_close: int
     n_far: int
 
-    def foreign(self, sectors: Sectors) -> Rows:
-        """Count the box corners of the object asked about that lie in another sector than its centre, (t,)."""
-        return (sectors.index(self.corner_turn) != sectors.index(self.turn)[:, None]).sum(axis=1)
+
+@dataclass(frozen=True)
+class _Cut:
+    """The triples seen by the sectors of a level, (t,) each.
+
+    Sector of the object asked about, angle to its nearest border, and how many of its box corners lie in another one.
+    """
+
+    sector: Rows
+    margin_deg: Array
+    foreign: Rows
+
+
+def _make_cut(triples: _Triples, sectors: Sectors) -> _Cut:
+    sector = sectors.index(triples.turn)
+    foreign = (sectors.index(triples.corner_turn) != sector[:, None]).sum(axis=1)
+    return _Cut(sector, sectors.margin_deg(triples.turn), foreign)
 
 
 def _make_triples(facts: Facts) -> _Triples:
@@ -50,9 +64,9 @@ def _make_triples(facts: Facts) -> _Triples:
     apart = (distance >= MIN_DIRECTION_DISTANCE_M) & ~np.eye(u, dtype=bool)
     n_apart = int(np.count_nonzero(_of_three(apart)))
     p, o, q = np.nonzero(_of_three(apart & (distance <= MAX_DIRECTION_DISTANCE_M)))
-    bearing = facts.bearing[np.ix_(rows, rows)]
-    turn = turn_deg(bearing[p, o], bearing[p, q])
     center = facts.scene.center[rows]
+    bearing = bearing_deg(center[:, None], center[None])
+    turn = turn_deg(bearing[p, o], bearing[p, q])
     plan = np.hypot(*(center[None, :, k] - center[:, None, k] for k in (0, 1)))
     corner_bearing = bearing_deg(center[:, None, None], facts.corners[rows][None])
     corner_turn = turn_deg(bearing[p, o, None], corner_bearing[p, q])
@@ -75,26 +89,25 @@ def find(facts: Facts, rng: Draw, *, level: str) -> Candidates:
     unique = len(facts.unique)
     triples: _Triples = facts.remember("triples", _make_triples)
     sectors = _SECTORS[level]
-    foreign = facts.remember(f"foreign corners {sectors.names}", lambda _: triples.foreign(sectors))
+    cut: _Cut = facts.remember(f"triples cut {sectors.names}", lambda _: _make_cut(triples, sectors))
+    # VSI-Bench's hard level looks at the border in one direction only.
+    one_sided = facts.profile == "vsi-bench" and level == "hard"
+    margin = 90.0 - np.mod(triples.turn, 90.0) if one_sided else cut.margin_deg
     rules = [
-        (
-            Reason.NEAR_SECTOR_BORDER,
-            _border_margin(triples.turn, level, sectors, facts.profile) < MIN_SECTOR_MARGIN_DEG,
-        ),
-        (Reason.VERTICES_IN_OTHER_SECTOR, foreign > MAX_FOREIGN_VERTICES),
+        (Reason.NEAR_SECTOR_BORDER, margin < MIN_SECTOR_MARGIN_DEG),
+        (Reason.VERTICES_IN_OTHER_SECTOR, cut.foreign > MAX_FOREIGN_VERTICES),
     ]
     if level == "easy":
-        behind = sectors.index(triples.turn) == sectors.names.index("back")
-        rules.insert(0, (Reason.NOT_AN_OPTION, behind))
+        rules.insert(0, (Reason.NOT_AN_OPTION, cut.sector == sectors.names.index("back")))
     if facts.profile == "exact":
-        rules.append((Reason.UNSTABLE, sectors.margin_deg(triples.turn) < triples.noise_deg))
+        rules.append((Reason.UNSTABLE, cut.margin_deg < triples.noise_deg))
     kept, rejects = first_broken(len(triples.turn), rules)
     by_distance = ((Reason.TOO_CLOSE, triples.n_close), (Reason.TOO_FAR, triples.n_far))
     rejects += [Reject(reason, n=n) for reason, n in by_distance if n]
     if unique < 3:
         rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{unique} of 3 categories with one object")]
     turn = triples.turn[kept]
-    answers = _answers(turn, level)
+    answers = _answers(turn, level, cut.margin_deg[kept])
     difficulty = {
         "angle_deg": turn,
         "distance_m": triples.distance[kept],
@@ -106,22 +119,15 @@ def find(facts: Facts, rng: Draw, *, level: str) -> Candidates:
 def measure(facts: Facts, roles: Rows, *, level: str) -> Answers:
     """Take the sector of the direction between box centres on the floor plan."""
     standing, facing, target = (facts.first_row[roles[:, k]] for k in range(3))
-    return _answers(turn_deg(facts.bearing[standing, facing], facts.bearing[standing, target]), level)
+    turn = turn_deg(facts.bearing[standing, facing], facts.bearing[standing, target])
+    return _answers(turn, level, _SECTORS[level].margin_deg(turn))
 
 
-def _answers(turn: Array, level: str) -> Answers:
+def _answers(turn: Array, level: str, margin_deg: Array) -> Answers:
     """Turn angles into options; on the easy level, what is behind is to the left or the right as well."""
     sectors, options = _SECTORS[level], _OPTIONS[level]
     named = HALVES if level == "easy" else sectors
-    answer = np.array([options.index(name) for name in named.names])[named.index(turn)]
-    return choices(answer, sectors.margin_deg(turn))
-
-
-def _border_margin(turn: Array, level: str, sectors: Sectors, profile: str) -> Array:
-    """Angle to the border that counts; VSI-Bench's hard level looks in one direction only."""
-    if profile == "vsi-bench" and level == "hard":
-        return 90.0 - np.mod(turn, 90.0)
-    return sectors.margin_deg(turn)
+    return choices(np.array([options.index(name) for name in named.names])[named.index(turn)], margin_deg)
 
 
 _OPTIONS = {"easy": ("left", "right"), "medium": ("left", "right", "back"), "hard": QUADRANTS.names}

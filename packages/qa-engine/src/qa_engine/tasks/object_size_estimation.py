@@ -25,14 +25,15 @@ def find(facts: Facts, rng: Draw) -> Candidates:
 
 def _not_unique(facts: Facts) -> list[Reject]:
     """Refuse the categories that no "the" refers to."""
-    several = np.setdiff1d(np.arange(len(facts.categories)), facts.unique)
+    several = np.ones(len(facts.categories), dtype=bool)
+    several[facts.unique] = False
     return [
         Reject(
             Reason.NOT_UNIQUE if facts.counts[code] == facts.boxes[code] else Reason.COUNT_MISMATCH,
             facts.categories[code],
             detail=f"count {facts.counts[code]}, boxes {facts.boxes[code]}",
         )
-        for code in several.tolist()
+        for code in np.flatnonzero(several).tolist()
     ]
 
 

@@ -15,7 +15,7 @@ from qa_engine.facts import Facts
 from qa_engine.geometry.boxes import box_bounds, box_footprint
 from qa_engine.geometry.directions import bearing_deg, turn_deg
 from qa_engine.geometry.routes import TURNS, free_legs, reaches_goal, route_turns_deg
-from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices
+from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices, no_candidates
 
 LEGS = 2
 
@@ -60,18 +60,17 @@ def find(facts: Facts, rng: Draw) -> Candidates:
 
     For each begin and goal the stop is the one on the shortest way; every other object may be faced at the start.
     """
-    roles = np.zeros((0, 4), dtype=np.int64)
+    fields = ["angle_deg", "n_options"]
     if facts.scene.floor_polygon is None:
-        rejects = [Reject(Reason.NO_FLOOR_PLAN, detail="scenes.floor_polygon is null")]
-    elif len(facts.unique) < 4:
-        rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{len(facts.unique)} of 4 categories with one object")]
-    else:
-        routes, rejects = _routes(facts, facts.scene.floor_polygon)
-        roles, more = _checked(facts, routes)
-        rejects += more
+        return no_candidates(4, fields, [Reject(Reason.NO_FLOOR_PLAN, detail="scenes.floor_polygon is null")])
+    if len(facts.unique) < 4:
+        detail = f"{len(facts.unique)} of 4 categories with one object"
+        return no_candidates(4, fields, [Reject(Reason.TOO_FEW_OBJECTS, detail=detail)])
+    routes, rejects = _routes(facts, facts.scene.floor_polygon)
+    roles, unclear = _checked(facts, routes)
     answers = measure(facts, roles)
     difficulty = {"angle_deg": answers.margin, "n_options": np.full(len(roles), 4)}
-    return Candidates(roles, answers, answers.margin, difficulty, rejects)
+    return Candidates(roles, answers, answers.margin, difficulty, rejects + unclear)
 
 
 def _routes(facts: Facts, outline: Array) -> tuple[Rows, list[Reject]]:
