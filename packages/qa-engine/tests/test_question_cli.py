@@ -164,6 +164,11 @@ def test_feedback_moves_the_questions(store, tmp_path):
     assert fed > 32
     weights = json.loads((tmp_path / "fed" / "manifest.json").read_text())["weights"]
     assert weights["object_abs_distance distance:1-2"] > 10 * weights["object_counting count:2"]
+    choices = json.loads((tmp_path / "fed" / "manifest.json").read_text())["choices"]
+    assert choices[0]["why"] == "(0 frontier + 1) / (50 asked + 2)"
+    assert sum(choice["weight"] for choice in choices) == pytest.approx(1)
+    assert call(*words, "--out", tmp_path / "paper", "--feedback", path, "--sampler", "paper") == 0
+    assert questions(tmp_path / "paper").equals(questions(tmp_path / "even"))
 
 
 def test_rejects_are_counted_by_reason(asked):
@@ -195,6 +200,7 @@ def test_a_broken_scene_is_lost_and_the_others_go_on(store, tmp_path, capfd):
         (("--count", 3, "--per-scene", 3), "exclude each other"),
         (("--split", "trian"), "Unknown split 'trian'"),
         (("--split", "val"), "no scenes in split 'val'"),
+        (("--sampler", "learn"), "Did you mean 'learning'?"),
         (("--profile", "exakt"), "Did you mean 'exact'?"),
         (("--frame-set", "uniform-9"), "The store has: uniform-1"),
         (("--feedback", "nowhere.parquet"), "nowhere.parquet"),

@@ -48,6 +48,8 @@ class Request:
     seed, round : int
     profile : str
     frame_set_id : str or None
+    sampler : str
+        A name in `SAMPLERS`: how feedback becomes weights.
     min_visible_px : int
         Pixels from which on an object counts as seen in a frame.
     min_time_gap_s : float
@@ -62,6 +64,7 @@ class Request:
     round: int = 0
     profile: str = "exact"
     frame_set_id: str | None = None
+    sampler: str = "baseline"
     min_visible_px: int = MIN_VISIBLE_PX
     min_time_gap_s: float = MIN_TIME_GAP_S
 
@@ -157,7 +160,7 @@ def _run(
     workers: int,
     progress: Callable[[str, int, int], None],
 ) -> Iterator[pl.DataFrame]:
-    weights = cell_weights(request.select_tasks(), feedback)
+    weights = cell_weights(request.select_tasks(), feedback, sampler=request.sampler)
     order = scene_rng(request.seed, "", "generate/scenes", request.round).permutation(len(names))
     names = [names[i] for i in order]
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]

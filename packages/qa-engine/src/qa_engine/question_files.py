@@ -13,7 +13,7 @@ import polars as pl
 
 from qa_engine.errors import QAEngineError
 from qa_engine.generate import Generation, Request, generate
-from qa_engine.sampler import cell_names, cell_weights
+from qa_engine.sampler import explain_cells
 from qa_engine.store import Store
 from qa_engine.tableio import output_folder, read_table, table_files, table_metadata, write_json, write_table
 from qa_engine.tables import FEEDBACK, QUESTIONS, REJECTS
@@ -133,8 +133,7 @@ def write_generation(
         rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
         metadata = table_metadata("rejects", PRODUCER, config, request.seed)
         write_table(rejects, folder / "rejects.parquet", REJECTS, metadata)
-        weights = cell_weights(request.select_tasks(), table).tolist()
-        names = [f"{kind} {cell}" for kind, cell in cell_names(request.select_tasks())]
+        choices = explain_cells(request.select_tasks(), table, sampler=request.sampler)
         write_json(
             folder / "manifest.json",
             {
@@ -148,7 +147,8 @@ def write_generation(
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
                 "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
-                "weights": dict(zip(names, weights, strict=True)),
+                "weights": {f"{choice.question_type} {choice.cell}": choice.weight for choice in choices},
+                "choices": [asdict(choice) for choice in choices],
                 "seconds": round(time.perf_counter() - began, 3),
                 "host": {"python": platform.python_version(), "machine": platform.machine()},
             },

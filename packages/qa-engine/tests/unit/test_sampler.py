@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from qa_engine.sampler import FLOOR, cell_names, cell_types, cell_weights, plan, share_out
+from qa_engine.errors import QAEngineError
+from qa_engine.sampler import (
+    FLOOR,
+    SAMPLERS,
+    cell_names,
+    cell_types,
+    cell_weights,
+    explain_cells,
+    plan,
+    share_out,
+)
 from qa_engine.tables import FEEDBACK
 from qa_engine.tasks import TASKS, select_tasks
 
@@ -81,3 +91,74 @@ def test_leftovers_pass_on_by_weight():
     assert share_out(np.array([5, 5]), np.array([1.0, 0.0]), 8).tolist() == [5, 3]
     assert share_out(np.array([5, 5]), np.array([0.5, 0.5]), 100).tolist() == [5, 5]
     assert share_out(np.array([9, 9, 9]), np.array([1, 1, 1]) / 3, 2).sum() == 2
+
+
+def counted(rows):
+    """Rows of (round, cell of counting, n, n_frontier, n_suspect)."""
+    names = ("round", "cell", "n", "n_frontier", "n_suspect")
+    table = pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows]).with_columns(
+        scene_name=pl.lit("s"), question_type=pl.lit("object_counting")
+    )
+    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in FEEDBACK.items() if name not in table.columns]
+    return table.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in FEEDBACK.items())
+
+
+def test_learning_expects_something_of_cells_never_asked_and_trusts_newer_rounds():
+    tasks = select_tasks(["object_counting"])
+    table = counted(
+        [
+            (1, "count:2", 100, 100, 0),  # frontier once,
+            (3, "count:2", 100, 0, 0),  # no longer
+            (3, "count:3", 100, 60, 0),
+            (3, "count:4", 100, 60, 100),  # the same, but suspect
+        ]
+    )
+    choices = explain_cells(tasks, table, sampler="learning")
+    weight = {choice.cell: choice.weight for choice in choices}
+    assert sum(weight.values()) == pytest.approx(1)
+    prior = 0.7
+    raw = [(25 + prior) / 127, (60 + prior) / 102, (60 + prior) / 102 / 2, 0.35]
+    np.testing.assert_allclose(list(weight.values()), np.array(raw) / sum(raw))
+    why = {choice.cell: choice.why for choice in choices}
+    assert "newer rounds" in why["count:2"]
+    assert "100% are suspect" in why["count:4"]
+    assert "never asked" in why["count:5+"]
+    assert [(choice.n, choice.n_frontier) for choice in choices] == [(200, 100), (100, 60), (100, 60), (0, 0)]
+
+
+def test_learning_keeps_every_type_within_bounds():
+    tasks = select_tasks(list(TASKS)[:8])
+    rows = [("s", name, cell, 1000, 1000 if name == "object_counting" else 0) for name, cell in cell_names(tasks)]
+    choices = explain_cells(tasks, feedback_table(rows), sampler="learning")
+    share = {}
+    for choice in choices:
+        share[choice.question_type] = share.get(choice.question_type, 0) + choice.weight
+    assert sum(share.values()) == pytest.approx(1)
+    assert share["object_counting"] == pytest.approx(3 / 8)
+    assert min(share.values()) >= 0.25 / 8 - 1e-12
+    assert "largest share" in choices[0].why
+
+
+def test_paper_leaves_the_weights_alone():
+    tasks = select_tasks(["object_counting", "room_size_estimation"])
+    table = feedback_table([("s", "object_counting", "count:2", 100, 100)])
+    np.testing.assert_array_equal(cell_weights(tasks, table, sampler="paper"), cell_weights(tasks))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(SAMPLERS)), st.integers(0, 2**32 - 1))
+def test_every_sampler_gives_every_cell_a_share(sampler, seed):
+    rng = np.random.default_rng(seed)
+    tasks = list(TASKS.values())
+    names = [name for name in cell_names(tasks) if rng.random() < 0.7]
+    rows = [("s", *name, int(n := rng.integers(0, 200)), int(rng.integers(0, n + 1))) for name in names]
+    choices = explain_cells(tasks, feedback_table(rows) if rows else None, sampler=sampler)
+    weights = np.array([choice.weight for choice in choices])
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).all()
+    assert all(choice.why for choice in choices)
+
+
+def test_an_unknown_sampler_is_named():
+    with pytest.raises(QAEngineError, match="Did you mean 'learning'"):
+        cell_weights(list(TASKS.values()), sampler="learn")

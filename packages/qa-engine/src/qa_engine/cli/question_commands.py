@@ -61,6 +61,7 @@ def generate(
     workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     round: Annotated[int, typer.Option(min=0, help="Number of the loop's round.")] = 0,
     feedback: Annotated[Path | None, typer.Option(help="Table 'feedback' that decides what to ask more of.")] = None,
+    sampler: Annotated[str, typer.Option(help="How feedback decides: baseline, learning, or paper.")] = "baseline",
     exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before; repeat for more.")] = None,
     frame_set: Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")] = None,
     profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
@@ -141,6 +142,7 @@ def generate(
         round=round,
         profile=profile,
         frame_set_id=choose_frame_set(Store(store), frame_set),
+        sampler=sampler,
         min_visible_px=min_visible_px,
         min_time_gap_s=min_time_gap_s,
     )
