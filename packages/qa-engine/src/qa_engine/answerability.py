@@ -1,13 +1,19 @@
-"""Tell whether chosen frames show what a question asks about: pure functions over the table `observations`."""
+"""Tell whether chosen frames show what a question asks about: by the table `observations`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from qa_engine.errors import QAEngineError, unknown_name
+from qa_engine.observations import read_observations
+from qa_engine.store import Store
+from qa_engine.tables import QUESTIONS
 
 MIN_IMAGE_SHARE = 0.0005
 """Share of an image that an object covers at least to be recognised: 154 pixels of 640 x 480, a square of 12."""
@@ -134,3 +140,86 @@ def evidence_frames(found: Evidence, rows: Rows, question: Rows, n_questions: in
     for number, place in pairs.tolist():
         frames[number].append(found.frame_ids[place])
     return frames
+
+
+class EvidenceIndex:
+    """What one frame set shows of each scene of a store.
+
+    Parameters
+    ----------
+    store : Store
+    frame_set_id : str
+
+    Raises
+    ------
+    QAEngineError
+        There is no such frame set, or `observe` has not run.
+    """
+
+    def __init__(self, store: Store, frame_set_id: str) -> None:
+        if frame_set_id not in store.frame_set_ids():
+            raise unknown_name(
+                "frame set", frame_set_id, store.frame_set_ids(), "See 'qa-engine sample-frames --help'."
+            )
+        self._store = store
+        self._frame_set_id = frame_set_id
+        self._observations = read_observations(store.path)
+
+    @cached_property
+    def _by_scene(self) -> dict[str, pl.DataFrame]:
+        return {str(key[0]): part for key, part in self._observations.group_by("scene_name")}
+
+    @cached_property
+    def _frame_ids(self) -> dict[str, list[str]]:
+        rows = self._store.frame_sets.filter(pl.col("frame_set_id") == self._frame_set_id)
+        return dict(zip(rows["scene_name"].to_list(), rows["frame_ids"].to_list(), strict=True))
+
+    def scene(self, scene_name: str, instance_id: Rows) -> Evidence | None:
+        """Find what the frames show of one scene; None where they cannot tell: no frames, or none with a camera."""
+        if scene_name not in self._by_scene or scene_name not in self._frame_ids:
+            return None
+        size = {frame.frame_id: (frame.width or 0) * (frame.height or 0) for frame in self._store.frames(scene_name)}
+        ids = self._frame_ids[scene_name]
+        return evidence(self._by_scene[scene_name], instance_id, ids, [size[frame_id] for frame_id in ids])
+
+
+def screen(questions: pl.DataFrame, found: Evidence, instance_id: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Separate the questions about one scene that the frames answer from those that they do not.
+
+    Parameters
+    ----------
+    questions : DataFrame
+        Rows of the table `questions`, all about the scene of `found`.
+    found : Evidence
+    instance_id : (n,) int64
+        Objects of the scene, in its order.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        Questions with `evidence_frames` filled, and those that have an operand out of view. A count needs all that it
+        counts in view; a question without operands passes.
+
+    Raises
+    ------
+    QAEngineError
+        An operand is no object of the scene.
+    """
+    operands = (
+        questions.select("operands")
+        .with_row_index("number")
+        .explode("operands")
+        .with_columns(instance_id=pl.col("operands").struct.field("instance_ids"))
+        .explode("instance_id")
+        .drop_nulls("instance_id")
+        .select("number", "instance_id")
+    )
+    asked, question = operands["instance_id"].to_numpy(), operands["number"].to_numpy().astype(np.int64)
+    place = {int(number): row for row, number in enumerate(instance_id)}
+    rows = np.array([place.get(number, -1) for number in asked.tolist()], dtype=np.int64)
+    if (rows < 0).any():
+        raise QAEngineError("A question names an object that its scene does not have: they are from different stores.")
+    passed = answerable(found, rows, question, questions.height)
+    frames = evidence_frames(found, rows, question, questions.height)
+    filled = questions.with_columns(evidence_frames=pl.Series(frames, dtype=QUESTIONS["evidence_frames"]))
+    return filled.filter(passed), questions.filter(~passed)

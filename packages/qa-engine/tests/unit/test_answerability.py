@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qa_engine import answerability as check
-from qa_engine.answerability import Evidence, answerable, evidence, evidence_frames
+from qa_engine.answerability import Evidence, EvidenceIndex, answerable, evidence, evidence_frames, screen
+from qa_engine.cli import app
+from qa_engine.datasets import get_dataset
+from qa_engine.datasets.base import IngestOptions
+from qa_engine.errors import QAEngineError
+from qa_engine.frame_sampling import sample_frames
+from qa_engine.ingest import ingest
+from qa_engine.observations import observe
+from qa_engine.store import Store
+from typer.testing import CliRunner
 
 
 def table(rows):
@@ -58,3 +67,35 @@ def test_against_loops(seed):
         own = [best[row] for row, q in zip(rows, question, strict=True) if q == i]
         assert ok[i] == all(place >= 0 for place in own)
         assert frames[i] == [found.frame_ids[p] for p in sorted(set(own)) if p >= 0]
+
+
+def test_questions_of_a_store_keep_only_those_that_the_frames_answer(tmp_path):
+    path = tmp_path / "store"
+    ingest(get_dataset("rooms"), None, out=path, options=IngestOptions(seed=7, scenes=1, frames=6, size=64))
+    with pytest.raises(QAEngineError, match="Unknown frame set"):
+        EvidenceIndex(Store(path), "uniform-1")
+    sample_frames(Store(path), n=1)
+    with pytest.raises(QAEngineError, match="qa-engine observe"):
+        EvidenceIndex(Store(path), "uniform-1")
+    observe(Store(path))
+    store = Store(path)
+    scene = store.load_scene(store.scene_names()[0])
+    out = str(tmp_path / "questions")
+    assert CliRunner().invoke(app, ["generate", str(path), "--out", out, "--per-scene", "40"]).exit_code == 0
+    questions = pl.read_parquet(tmp_path / "questions" / "questions.parquet")
+    index = EvidenceIndex(store, "uniform-1")
+    found = index.scene(scene.scene_name, scene.instance_id)
+    assert 0 < found.seen.sum() < len(scene), "some objects are in view and some are not"
+    kept, refused = screen(questions, found, scene.instance_id)
+    assert kept.height + refused.height == questions.height
+    assert kept.height > 0 < refused.height
+    seen = set(scene.instance_id[found.seen].tolist())
+    for table, all_seen in ((kept, True), (refused, False)):
+        for row in table.iter_rows(named=True):
+            ids = {number for operand in row["operands"] for number in operand["instance_ids"]}
+            assert (ids <= seen) == all_seen
+            if all_seen and ids:
+                assert row["evidence_frames"] == list(found.frame_ids)
+    assert index.scene("nowhere", scene.instance_id) is None
+    with pytest.raises(QAEngineError, match="different stores"):
+        screen(questions, found, scene.instance_id + 1000)
