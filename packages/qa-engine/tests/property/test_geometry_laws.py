@@ -212,9 +212,13 @@ def test_room_area_of_nothing_and_of_nonsense():
         room_area([[0.0, 0, 0]])
 
 
-@pytest.mark.parametrize("name", ["boxes", "clouds", "directions", "distance", "relations", "rooms"])
+GEOMETRY = ("boxes", "clouds", "directions", "distance", "relations", "rooms", "routes")
+OTHERS = ("drawing", "sightings", "tasks.base", "tasks.obj_appearance_order", "checks.reasons", "proposers.wording")
+
+
+@pytest.mark.parametrize("name", [*(f"geometry.{name}" for name in GEOMETRY), *OTHERS])
 def test_examples_in_the_docstrings(name):
-    result = doctest.testmod(importlib.import_module(f"qa_engine.geometry.{name}"))
+    result = doctest.testmod(importlib.import_module(f"qa_engine.{name}"))
     assert result.attempted > 0
     assert result.failed == 0
 
