@@ -80,6 +80,7 @@ def generate(
     retries: Annotated[int, typer.Option(min=0, help="llm: attempts after the first.")] = 3,
     requests_per_minute: Annotated[int | None, typer.Option(min=1, help="llm: rate limit.")] = None,
     temperature: Annotated[float, typer.Option(min=0, help="llm: of the model.")] = 0.7,
+    max_tokens: Annotated[int, typer.Option(min=1, help="llm: longest reply.")] = 4096,
     max_frames: Annotated[int, typer.Option(min=0, help="llm: frames shown per scene.")] = 32,
     exemplars: Annotated[int, typer.Option(min=0, help="llm: earlier questions shown per scene and label.")] = 3,
     confidence: Annotated[Path | None, typer.Option(help="llm: table with labels of those in --exclude.")] = None,
@@ -120,7 +121,7 @@ def generate(
         )  # fmt: skip
         connection = Connection(
             base_url, model, cache or out.with_name(f"{out.name}.cache"), timeout_s=timeout_s, retries=retries,
-            requests_per_minute=requests_per_minute, temperature=temperature,
+            requests_per_minute=requests_per_minute, temperature=temperature, max_tokens=max_tokens,
         )  # fmt: skip
         generate_by_model(
             store, wanted, connection, out, exclude=exclude or (), confidence=confidence, concurrency=concurrency,
