@@ -134,9 +134,10 @@ def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[st
     sets = read_table(Path(store), "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
     images = read_table(Path(store), "frames", FRAMES, columns=["scene_name", "frame_id", "time_s", "width", "height"])
     asked = questions.group_by(keys).len("questions").drop_nulls("frame_set_id")
-    used = asked.join(sets, on=keys, how="inner").with_columns(
-        n=pl.lit(1) if shown == "middle" else pl.col("frame_ids").list.len()
-    )
+    used = asked.join(sets, on=keys, how="inner")
+    if shown == "middle":
+        used = used.with_columns(frame_ids=pl.col("frame_ids").list.slice(pl.col("frame_ids").list.len() // 2, 1))
+    used = used.with_columns(n=pl.col("frame_ids").list.len())
     listed = (
         used.select(*keys, "frame_ids")
         .explode("frame_ids", empty_as_null=True)
@@ -153,7 +154,7 @@ def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[st
         "frame_sets": dict(sets_used.iter_rows()),
         "frames_per_question": {str(n): count for n, count in counts.iter_rows()},
         "pixels": {f"{width}x{height}": count for width, height, count in size.iter_rows()},
-        "fps": None if rate is None or shown == "middle" else round(rate, 4),
+        "fps": None if rate is None else round(rate, 4),
     }
 
 

@@ -1,0 +1,47 @@
+"""The command `qa-eval`. Libraries that take long to import are imported inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from qa_eval.cli.list_commands import benchmarks, parsers, runners
+from qa_eval.cli.report_commands import compare, consistency, report
+from qa_eval.cli.run_commands import run
+from qa_eval.cli.score_commands import export_lmms_eval, import_log, score
+from qa_eval.errors import QAEvalError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich costs most of the start-up
+    help="Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.",
+)
+
+for command in (score, run, compare, consistency, report, import_log, export_lmms_eval, runners, benchmarks, parsers):
+    app.command(command.__name__.replace("_", "-"))(command)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    """Accept --debug before the command; `main` reads it."""
+
+
+def main() -> None:
+    """Run the command line; user errors exit with 2 and without a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if "--debug" in sys.argv or not _is_user_error(error):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+def _is_user_error(error: Exception) -> bool:
+    """Whether an error is about the input; the table reader is loaded only if a table was touched."""
+    tableio = sys.modules.get("qa_eval.tableio")
+    return isinstance(error, QAEvalError) or (tableio is not None and isinstance(error, tableio.TableError))
