@@ -30,6 +30,7 @@ th button { font: inherit; font-weight: 600; background: none; border: 0; paddin
 svg { width: 100%; min-width: 560px; height: auto; font: 12px system-ui, sans-serif; }
 svg .n { font-size: 11px; fill: #444; }
 .key { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
+.item { white-space: nowrap; margin-right: .8em; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 14px; }
 .card { border: 1px solid #d9dde2; border-radius: 6px; padding: 10px; overflow-wrap: anywhere; }
 .card img { width: 23%; margin-right: 1.5%; border-radius: 3px; }
@@ -131,7 +132,7 @@ def _bars(runs: Sequence[RunReport]) -> str:
         for i, run in enumerate(runs)
         if (cell := run.summary[key].get(name) if key == "types" else run.summary[key]) and cell["mean"] is not None
     ]
-    legend = " &nbsp; ".join(f"{_key(i)}{escape(run.name)}" for i, run in enumerate(runs))
+    legend = " ".join(f'<span class="item">{_key(i)}{escape(run.name)}</span>' for i, run in enumerate(runs))
     chart = bar_chart(bars, title="score per question type")
     return f'<h2>Per question type</h2><p>{legend}</p><div class="scroll">{chart}</div>'
 
