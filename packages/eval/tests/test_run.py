@@ -210,6 +210,8 @@ def test_another_frame_set_is_shown_and_recorded(questions, store, tmp_path, opt
     own, other = (read_table(tmp_path / name, "predictions", PREDICTIONS) for name in ("own", "given"))
     assert set(other["frame_set_id"]) == {"given-1"}
     assert own["token_logprobs"].to_list() != other["token_logprobs"].to_list()
+    with pytest.raises(QAEvalError, match="Did you mean 'given-1'"):
+        run(questions, store, tmp_path / "other", replace(options, frame_set="given"))
     with pytest.raises(QAEvalError, match="--frame-set has no effect"):
         run(questions, store, tmp_path / "blind", replace(options, runner="blind", frame_set="given-1"))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from qa_eval.errors import QAEvalError
+from qa_eval.errors import QAEvalError, unknown_name
 from qa_eval.fingerprint import model_id, package_version, tables_hash
 from qa_eval.items import (
     Problem,
@@ -20,7 +20,8 @@ from qa_eval.items import (
     shown_frames,
 )
 from qa_eval.models import Item, RunnerKind
-from qa_eval.tableio import table_files, table_metadata
+from qa_eval.tableio import read_table, table_files, table_metadata
+from qa_eval.tables import FRAME_SETS
 
 PRODUCER = "qa-eval run"
 
@@ -124,6 +125,10 @@ def make_plan(
     frames: dict[tuple[str, str], tuple[Path, ...] | Problem] = {}
     shown: dict[str, Any] = {"input": "text only"}
     if with_frames and store is not None:
+        if options.frame_set is not None:
+            known = read_table(Path(store), "frame_sets", FRAME_SETS, columns=["frame_set_id"])["frame_set_id"].unique()
+            if options.frame_set not in known:
+                raise unknown_name("frame set", options.frame_set, known.to_list())
         frames = frame_paths(table, store)
         shown = shown_frames(table, store, shown=kind.frames)
         config["frames"] = {name: tables_hash(table_files(Path(store), name)) for name in ("frame_sets", "frames")}
