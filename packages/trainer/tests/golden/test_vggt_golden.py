@@ -147,12 +147,13 @@ def test_names_of_the_whole_released_model():
         SpatialMLLMQwen2_5_VLForConditionalGeneration,
         released_names,
     )
+    from transformers.initialization import no_init_weights
 
     text = {"vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36}
     text |= {"num_attention_heads": 16, "num_key_value_heads": 2, "tie_word_embeddings": True}
     vision = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 2048}
     config = SpatialMLLMQwen2_5_VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=True)
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         model = SpatialMLLMQwen2_5_VLForConditionalGeneration(config)
         names = released_names({name: torch.empty(s) for name, s in shapes("spatial_mllm_3b_state_dict").items()})
     found = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
