@@ -69,3 +69,8 @@ def test_overall_is_the_mean_of_tasks_and_micro_that_of_rows(drawn):
     tasks += [math.fsum(levels) / len(levels)] if levels else []
     assert found.overall == pytest.approx(math.fsum(tasks) / len(tasks), abs=1e-12)
     assert aggregate(score, kinds, VSI.tasks, overall="rows").overall == found.micro
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e3e2", None), ("0e3e4", None), ("5.", 5.0), (".5", 0.5), ("1e3", 1e3)])
+def test_an_exponent_alone_is_no_number_for_the_lenient_parser(text, number):
+    assert find_parser("lenient").number(text) == number

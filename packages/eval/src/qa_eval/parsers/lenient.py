@@ -16,7 +16,7 @@ DECORATION = " \t\n\r*_`\"'()[]{}$"
 
 LEADING_LETTER = re.compile(r"^(?:option\s+)?([A-Za-z])(?:[.):,\]]|\s*$|\s+[-—])", re.IGNORECASE)
 MARKED_LETTER = re.compile(r"\(([A-J])\)|\boption\s+([A-J])\b|\b([B-HJ])\b(?!')", re.IGNORECASE)
-NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
 RANGE = re.compile(r"\d\s*(?:-|–|to)\s*\d")
 
 
