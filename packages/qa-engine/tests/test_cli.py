@@ -3,7 +3,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 
 import polars as pl
 import pytest
@@ -38,13 +37,10 @@ def test_every_command_says_what_it_does():
 
 def test_help_answers_at_once():
     words = [sys.executable, "-X", "importtime", "-c", "from qa_engine.cli import main; main()", "--help"]
-    started = time.perf_counter()
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    seconds = time.perf_counter() - started
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"numpy", "polars", "duckdb", "scipy", "shapely", "PIL", "rich"}
     assert "ingest" in done.stdout
-    assert seconds < 5  # half a second on a free machine; the imports above are what makes it slow
 
 
 def test_datasets_lists_what_can_be_read(run):
