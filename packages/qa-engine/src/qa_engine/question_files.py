@@ -29,6 +29,23 @@ def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
     return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
 
 
+def read_question_rows(source: Path) -> pl.DataFrame:
+    """Read a file of questions as it is: JSONL, Parquet, or a folder with table `questions`.
+
+    Raises
+    ------
+    QAEngineError
+        The file is missing or unreadable.
+    """
+    files = table_files(source, "questions")
+    try:
+        if files[0].suffix == ".parquet":
+            return pl.read_parquet(files)
+        return pl.read_ndjson(source, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEngineError(f"{source}: neither JSONL nor Parquet ({error}).") from error
+
+
 def read_external_questions(source: Path, *, with_truth: bool = False) -> pl.DataFrame:
     """Read questions in VSI-Bench's schema: `id`, `scene_name`, `question_type`, `question`, `options`.
 
@@ -44,14 +61,7 @@ def read_external_questions(source: Path, *, with_truth: bool = False) -> pl.Dat
     QAEngineError
         The file is missing, unreadable or lacks a column.
     """
-    files = table_files(source, "questions")
-    try:
-        if files[0].suffix == ".parquet":
-            table = pl.read_parquet(files)
-        else:
-            table = pl.read_ndjson(source, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise QAEngineError(f"{source}: neither JSONL nor Parquet ({error}).") from error
+    table = read_question_rows(source)
     if "id" not in table.columns and "question_id" in table.columns:
         table = table.rename({"question_id": "id"})
     if "options" not in table.columns:

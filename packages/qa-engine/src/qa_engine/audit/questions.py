@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from qa_engine.errors import QAEngineError
-from qa_engine.tableio import table_files
+from qa_engine.question_files import read_question_rows
 
 COLUMNS = ("scene_name", "question_type", "question", "options", "ground_truth")
 """Columns that the audit needs beside `id` or `question_id`."""
@@ -48,21 +48,14 @@ class AuditItem:
 
 
 def read_table_of(source: Path) -> pl.DataFrame:
-    """Read a file of questions as it is: JSONL, Parquet, or a folder with table `questions`.
+    """Read a file of questions as it is, with the columns that the audit needs.
 
     Raises
     ------
     QAEngineError
         The file is missing, unreadable or lacks a column.
     """
-    files = table_files(source, "questions")
-    try:
-        if files[0].suffix == ".parquet":
-            table = pl.read_parquet(files)
-        else:
-            table = pl.read_ndjson(source, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise QAEngineError(f"{source}: neither JSONL nor Parquet ({error}).") from error
+    table = read_question_rows(source)
     missing = [name for name in COLUMNS if name not in table.columns]
     if not {"id", "question_id"} & set(table.columns):
         missing.insert(0, "id")
