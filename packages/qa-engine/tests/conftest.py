@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from qa_engine.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,23 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("SPATIAL_QA_DATA is not set: no real data to test on")
     return Path(folder)
+
+
+def _call(*words) -> int:
+    before, sys.argv = sys.argv, ["qa-engine", *map(str, words)]
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code or 0
+    finally:
+        sys.argv = before
+    return 0
+
+
+@pytest.fixture(scope="session")
+def call():
+    """Run the command line in this process and return the exit code."""
+    return _call
 
 
 def oriented_box(center=(0, 0, 0.5), size=(1, 2, 1)) -> dict:

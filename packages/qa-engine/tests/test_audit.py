@@ -7,23 +7,10 @@ import pytest
 from qa_engine.audit.artefacts import find_artefacts
 from qa_engine.audit.blind import blind_scores, mean_relative_accuracy
 from qa_engine.audit.questions import read_items, read_table_of
-from qa_engine.cli import main
 from qa_engine.tableio import read_table
 from qa_engine.tables import QUESTIONS
 
 NAMES = ["lamp", "sofa", "door", "bed", "desk", "plant", "shelf", "rug"]
-
-
-def call(*words):
-    """Run the command line in this process and return the exit code."""
-    before, sys.argv = sys.argv, ["qa-engine", *map(str, words)]
-    try:
-        main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
 
 
 def order_questions(n, *, leaky, seed=0):
@@ -108,7 +95,7 @@ def test_small_files_have_scores_too():
         assert np.isfinite(scores.bias).all()
 
 
-def test_pruning_stops_at_the_target_and_writes_what_is_left(tmp_path, capfd, monkeypatch):
+def test_pruning_stops_at_the_target_and_writes_what_is_left(call, tmp_path, capfd, monkeypatch):
     pytest.importorskip("sklearn")
     monkeypatch.setattr("qa_engine.audit.blind.TREES", 10)
     rows = order_questions(40, leaky=False) + size_questions(60, leaky=True)
@@ -130,7 +117,7 @@ def test_pruning_stops_at_the_target_and_writes_what_is_left(tmp_path, capfd, mo
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_our_own_table_keeps_its_form(tmp_path, write_vsi, vsi_entry):
+def test_our_own_table_keeps_its_form(call, tmp_path, write_vsi, vsi_entry):
     pytest.importorskip("sklearn")
     path = write_vsi(dict.fromkeys(("a", "b", "c"), vsi_entry))
     assert call("ingest", "vsi-bench", path, "--out", tmp_path / "store") == 0
@@ -148,7 +135,7 @@ def test_our_own_table_keeps_its_form(tmp_path, write_vsi, vsi_entry):
         (json.dumps(size_questions(1, leaky=False)[0] | {"ground_truth": "much"}), "is not a number"),
     ],
 )
-def test_mistakes_are_named_and_leave_nothing(tmp_path, capfd, text, message):
+def test_mistakes_are_named_and_leave_nothing(call, tmp_path, capfd, text, message):
     source = tmp_path / "questions.jsonl"
     source.write_text(text + "\n")
     assert call("audit", source, "--out", tmp_path / "out") == 2
@@ -156,7 +143,7 @@ def test_mistakes_are_named_and_leave_nothing(tmp_path, capfd, text, message):
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_without_scikit_learn_the_error_says_what_to_install(tmp_path, capfd, monkeypatch):
+def test_without_scikit_learn_the_error_says_what_to_install(call, tmp_path, capfd, monkeypatch):
     source = tmp_path / "questions.jsonl"
     source.write_text(json.dumps(size_questions(1, leaky=False)[0]) + "\n")
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)

@@ -1,25 +1,11 @@
 import json
-import sys
 
 import polars as pl
 import pytest
-from qa_engine.cli import main
-
-
-def call(*words):
-    """Run the command line in this process and return the exit code."""
-    before, sys.argv = sys.argv, ["qa-engine", *map(str, words)]
-    try:
-        main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
 
 
 @pytest.fixture
-def store(write_vsi, vsi_entry, tmp_path):
+def store(call, write_vsi, vsi_entry, tmp_path):
     path = write_vsi({"one": vsi_entry, "two": vsi_entry})
     assert call("ingest", "vsi-bench", path, "--out", tmp_path / "store") == 0
     return tmp_path / "store"
@@ -30,7 +16,7 @@ def write(path, rows):
     return path
 
 
-def test_outcomes_stand_in_the_order_of_the_rows(store, tmp_path, capfd):
+def test_outcomes_stand_in_the_order_of_the_rows(call, store, tmp_path, capfd):
     rows = [
         {"id": "a", "scene_name": "two", "program": "count('chair')"},
         {"id": 7, "scene_name": "one", "program": "distance_m(0, 1)"},
@@ -66,7 +52,7 @@ def test_outcomes_stand_in_the_order_of_the_rows(store, tmp_path, capfd):
     assert table["id"].to_list()[1] == "7"
 
 
-def test_programs_see_what_the_frames_show(tmp_path):
+def test_programs_see_what_the_frames_show(call, tmp_path):
     store = tmp_path / "rooms"
     assert call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 4, "--size", 64, "--seed", 3) == 0
     assert call("sample-frames", store, "--frames", 4) == 0
@@ -94,7 +80,7 @@ def test_programs_see_what_the_frames_show(tmp_path):
         ("\xff", "not UTF-8"),
     ],
 )
-def test_a_row_that_is_none_is_named(store, tmp_path, capfd, text, message):
+def test_a_row_that_is_none_is_named(call, store, tmp_path, capfd, text, message):
     path = tmp_path / "programs.jsonl"
     path.write_bytes(text.encode("latin-1"))
     assert call("run-programs", store, path, "--out", tmp_path / "out.jsonl") == 2
@@ -102,7 +88,7 @@ def test_a_row_that_is_none_is_named(store, tmp_path, capfd, text, message):
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_operators_lists_the_language(capfd):
+def test_operators_lists_the_language(call, capfd):
     from qa_engine.programs import OPERATORS
 
     assert call("operators", "--json") == 0

@@ -1,11 +1,9 @@
 import hashlib
 import json
 import shutil
-import sys
 
 import polars as pl
 import pytest
-from qa_engine.cli import main
 from qa_engine.tableio import read_table, table_metadata, write_table
 from qa_engine.tables import FEEDBACK, OBJECTS, QUESTIONS
 from qa_engine.tasks import TASKS
@@ -14,20 +12,8 @@ COMMON = set(TASKS) - {"obj_appearance_order", "route_planning"}
 """Question types that twenty rooms with one frame always give."""
 
 
-def call(*words):
-    """Run the command line in this process and return the exit code."""
-    before, sys.argv = sys.argv, ["qa-engine", *map(str, words)]
-    try:
-        main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
-
-
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(call, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rooms") / "store"
     split = "train=0.6,test=0.4"
     assert call("ingest", "rooms", "--out", folder, "--scenes", 20, "--frames", 1, "--size", 16, "--split", split) == 0
@@ -36,7 +22,7 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def asked(store, tmp_path_factory):
+def asked(call, store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("asked") / "q"
     assert call("generate", store, "--out", folder, "--seed", 3) == 0
     return folder
@@ -51,7 +37,7 @@ def digests(folder):
 
 
 @pytest.mark.parametrize("amount", [(), ("--count", 50), ("--per-scene", 4)])
-def test_same_seed_same_bytes_for_one_and_two_workers(store, tmp_path, amount, monkeypatch):
+def test_same_seed_same_bytes_for_one_and_two_workers(call, store, tmp_path, amount, monkeypatch):
     monkeypatch.setattr("qa_engine.generate.SCENES_PER_BATCH", 6)  # several batches of the 20 scenes
     for workers in (1, 2):
         out = tmp_path / str(workers)
@@ -61,13 +47,13 @@ def test_same_seed_same_bytes_for_one_and_two_workers(store, tmp_path, amount, m
     assert digests(tmp_path / "1") != digests(tmp_path / "other")
 
 
-def test_a_scene_with_too_few_candidates_gives_what_it_has(store, tmp_path):
+def test_a_scene_with_too_few_candidates_gives_what_it_has(call, store, tmp_path):
     assert call("generate", store, "--out", tmp_path / "all") == 0
     assert call("generate", store, "--out", tmp_path / "many", "--per-scene", 100_000) == 0
     assert len(questions(tmp_path / "many")) == len(questions(tmp_path / "all"))
 
 
-def test_all_types_are_asked_and_every_program_replays(store, asked, capfd):
+def test_all_types_are_asked_and_every_program_replays(call, store, asked, capfd):
     table = questions(asked)
     assert set(table["question_type"]) >= COMMON
     assert table["signature"].n_unique() == table["question_id"].n_unique() == len(table)
@@ -76,7 +62,7 @@ def test_all_types_are_asked_and_every_program_replays(store, asked, capfd):
     assert json.loads(capfd.readouterr().out) == {"questions": len(table), "differences": []}
 
 
-def test_verify_lists_what_was_changed(store, asked, tmp_path, capfd):
+def test_verify_lists_what_was_changed(call, store, asked, tmp_path, capfd):
     table = questions(asked)
     first = table["question_id"][0]
     broken = table.with_columns(
@@ -90,7 +76,7 @@ def test_verify_lists_what_was_changed(store, asked, tmp_path, capfd):
     assert "1 differences" in err
 
 
-def test_count_spreads_over_types_and_scenes(store, tmp_path):
+def test_count_spreads_over_types_and_scenes(call, store, tmp_path):
     assert call("generate", store, "--out", tmp_path / "q", "--count", 160, "--split", "train") == 0
     table = questions(tmp_path / "q")
     assert len(table) == 160
@@ -103,14 +89,14 @@ def test_count_spreads_over_types_and_scenes(store, tmp_path):
     assert per_type["room_size_estimation"] == min(len(scenes), 20)
 
 
-def test_count_above_the_supply_says_so(store, tmp_path, capfd):
+def test_count_above_the_supply_says_so(call, store, tmp_path, capfd):
     out = tmp_path / "q"
     assert call("generate", store, "--out", out, "--count", 1000, "--tasks", "room_size_estimation") == 1
     assert "980 of 1000 questions are missing" in capfd.readouterr().err
     assert len(questions(out)) == 20
 
 
-def test_excluded_questions_are_not_asked_again(store, asked, tmp_path):
+def test_excluded_questions_are_not_asked_again(call, store, asked, tmp_path):
     words = ("--tasks", "object_rel_direction,object_counting", "--seed", 9)
     assert call("generate", store, "--out", tmp_path / "a", "--count", 30, "--round", 1, *words) == 0
     first = questions(tmp_path / "a")
@@ -129,7 +115,7 @@ def test_excluded_questions_are_not_asked_again(store, asked, tmp_path):
     assert len(questions(tmp_path / "c")) == 0
 
 
-def test_exclusion_goes_on_where_a_task_has_no_candidates(write_arkit, tmp_path):
+def test_exclusion_goes_on_where_a_task_has_no_candidates(call, write_arkit, tmp_path):
     root = write_arkit(labels=("chair", "chair"))  # two to count, and no room size
     assert call("ingest", "arkitscenes", root, "--out", tmp_path / "store", "--split", "train=1") == 0
     words = ("--tasks", "object_counting,room_size_estimation")
@@ -139,7 +125,7 @@ def test_exclusion_goes_on_where_a_task_has_no_candidates(write_arkit, tmp_path)
     assert len(questions(tmp_path / "b")) == 0
 
 
-def test_feedback_moves_the_questions(store, tmp_path):
+def test_feedback_moves_the_questions(call, store, tmp_path):
     cells = [(name, cell) for name in ("object_counting", "object_abs_distance") for cell in TASKS[name].knob.cells]
     rows = [
         {
@@ -177,7 +163,7 @@ def test_rejects_are_counted_by_reason(asked):
     assert {"count_below_two", "not_unique", "too_close"} <= set(rejects["reason"])
 
 
-def test_a_broken_scene_is_lost_and_the_others_go_on(store, tmp_path, capfd):
+def test_a_broken_scene_is_lost_and_the_others_go_on(call, store, tmp_path, capfd):
     broken = tmp_path / "store"
     shutil.copytree(store, broken)
     objects = read_table(broken, "objects", OBJECTS)
@@ -207,13 +193,13 @@ def test_a_broken_scene_is_lost_and_the_others_go_on(store, tmp_path, capfd):
         (("--exclude", "nowhere"), "nowhere"),
     ],
 )
-def test_mistakes_are_named_and_leave_nothing(store, tmp_path, capfd, words, message):
+def test_mistakes_are_named_and_leave_nothing(call, store, tmp_path, capfd, words, message):
     assert call("generate", store, "--out", tmp_path / "q", *words) == 2
     assert message in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_store_and_occupied_output(store, asked, tmp_path, capfd):
+def test_missing_store_and_occupied_output(call, store, asked, tmp_path, capfd):
     assert call("generate", tmp_path / "none", "--out", tmp_path / "q") == 2
     before = digests(asked)
     assert call("generate", store, "--out", asked) == 2
@@ -222,12 +208,12 @@ def test_missing_store_and_occupied_output(store, asked, tmp_path, capfd):
     assert call("verify", store, store) == 2
 
 
-def test_levels_and_families_name_tasks(store, tmp_path):
+def test_levels_and_families_name_tasks(call, store, tmp_path):
     assert call("generate", store, "--out", tmp_path / "q", "--tasks", "object_rel_direction_hard") == 0
     assert set(questions(tmp_path / "q")["question_type"]) == {"object_rel_direction_hard"}
 
 
-def test_tasks_lists_types_cells_and_needs(capfd):
+def test_tasks_lists_types_cells_and_needs(call, capfd):
     assert call("tasks") == 0
     text = capfd.readouterr().out
     assert call("tasks", "--json") == 0
@@ -237,7 +223,7 @@ def test_tasks_lists_types_cells_and_needs(capfd):
     assert rows[0]["cells"] == ["count:2", "count:3", "count:4", "count:5+"]
 
 
-def test_sequences_from_ingest_to_answers(tmp_path, capfd):
+def test_sequences_from_ingest_to_answers(call, tmp_path, capfd):
     """Order of appearance and routes: asked where frames and floor plan are there, replayed, answered from the text."""
     folder, asked_, answers = tmp_path / "store", tmp_path / "q", tmp_path / "a.parquet"
     assert call("ingest", "rooms", "--out", folder, "--scenes", 12, "--frames", 12, "--size", 40, "--seed", 11) == 0

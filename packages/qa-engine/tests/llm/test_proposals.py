@@ -1,17 +1,11 @@
 """`generate --proposer llm` against a scripted server: good, bad, slow, malformed, oversized and hostile replies."""
 
 import json
-import sys
-import threading
 import time
-from contextlib import nullcontext
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
 import pytest
-from qa_engine.cli import main
-from qa_engine.programs.pool import ProgramPool
-from qa_engine.proposers import llm_client, llm_files
+from qa_engine.proposers import llm_client
 from qa_engine.proposers.llm_files import CONFIDENCE
 from qa_engine.tableio import read_table, table_metadata, write_table
 from qa_engine.tables import QUESTIONS, REJECTS
@@ -84,113 +78,11 @@ REFUSED = {
 }
 
 
-def call(*words):
-    """Run the command line in this process and return the exit code."""
-    before, sys.argv = sys.argv, ["qa-engine", *map(str, words)]
-    try:
-        main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
-
-
-class Server:
-    """Answers the n-th request by `reply(n, body)`: a text, or (status, bytes, seconds to wait)."""
-
-    def __init__(self, reply):
-        self.bodies = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.bodies.append(body)
-                said = reply(len(outer.bodies) - 1, body)
-                status, data, wait = said if isinstance(said, tuple) else (200, completion(said), 0)
-                time.sleep(wait)
-                try:
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    return
-
-            def log_message(self, *arguments):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def stop(self):
-        self.http.shutdown()
-        self.http.server_close()
-
-
-def completion(text):
-    usage = {"prompt_tokens": 10, "completion_tokens": 5}
-    return json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
-
-
-@pytest.fixture
-def serve():
-    started = []
-
-    def start(reply):
-        started.append(Server(reply))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
-
-
-@pytest.fixture
-def make_store(write_vsi, make_box, tmp_path):
-    def make(*names):
-        boxes = {
-            "chair": [make_box((x, 0, 0.45), (0.6, 0.6, 0.9)) for x in (0, 3)],
-            "sofa": [make_box((0, 4, 0.4), (2, 1, 0.8))],
-            "table": [make_box((4.75, 4, 0.4), (1.5, 0.9, 0.8))],
-            "lamp": [make_box((0, 6, 0.75), (0.3, 0.3, 1.5))],
-        }
-        entry = {"dataset": "scannet", "room_size": 40.5, "room_center": [0.0, 0.0, 1.0], "object_bbox": boxes}
-        entry["object_counts"] = {name: len(rows) for name, rows in boxes.items()}
-        path = write_vsi(dict.fromkeys(names, entry))
-        assert call("ingest", "vsi-bench", path, "--out", tmp_path / "store") == 0
-        return tmp_path / "store"
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with ProgramPool(1) as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def fast(monkeypatch, pool):
-    """Wait briefly before asking again, and start the workers for programs once for all tests."""
-    monkeypatch.setattr(llm_client, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(llm_files, "ProgramPool", lambda workers, **options: nullcontext(pool))
-
-
-def generate(store, server, out, *words):
-    url = server if isinstance(server, str) else server.url
-    words = ("--workers", 1, "--concurrency", 1, *words)
-    return call("generate", store, "--proposer", "llm", "--base-url", url, "--model", "m", "--out", out, *words)
-
-
 def rejects(out):
     return read_table(out, "rejects", REJECTS)
 
 
-def test_good_replies_become_verified_questions_beside_template_ones(make_store, serve, tmp_path, capfd):
+def test_good_replies_become_questions_that_verify(generate, call, make_store, serve, tmp_path, capfd):
     store = make_store("one", "two")
     server = serve(lambda n, body: f"<think>[1]</think>Here:\n```json\n{json.dumps(GOOD)}\n```")
     assert generate(store, server, tmp_path / "q", "--round", 2) == 0
@@ -224,7 +116,7 @@ def test_good_replies_become_verified_questions_beside_template_ones(make_store,
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_bad_objects_are_refused_by_their_code(make_store, serve, tmp_path, code):
+def test_bad_objects_are_refused_by_their_code(generate, make_store, serve, tmp_path, code):
     store = make_store("one")
     objects = [DISTANCE, *REFUSED[code]]
 
@@ -243,7 +135,7 @@ def test_bad_objects_are_refused_by_their_code(make_store, serve, tmp_path, code
     assert not list(tmp_path.glob("**/canary"))
 
 
-def test_a_repair_is_told_the_error_and_can_save_the_question(make_store, serve, tmp_path):
+def test_a_repair_is_told_the_error_and_can_save_the_question(generate, make_store, serve, tmp_path):
     store = make_store("one")
 
     def reply(n, body):
@@ -272,7 +164,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_replies_are_counted(make_store, serve, tmp_path, name):
+def test_hostile_replies_are_counted(generate, make_store, serve, tmp_path, name):
     text, code = HOSTILE[name]
     server = serve(lambda n, body: text)
     assert generate(make_store("one"), server, tmp_path / "q") == 0
@@ -290,20 +182,20 @@ def test_hostile_replies_are_counted(make_store, serve, tmp_path, name):
         ((200, b'{"choices": [{"message": {"content": null}}]}', 0), 1),
         ((500, b"broken", 0), 1),
         ((400, b"no such model", 0), 0),
-        ((200, completion("[]"), 1.0), 1),
+        ((200, "[]", 1.0), 1),
     ],
 )
-def test_a_server_that_fails_loses_the_scene_and_says_so(make_store, serve, tmp_path, capfd, said, retries):
+def test_a_server_that_fails_loses_the_scene_and_says_so(generate, make_store, serve, tmp_path, capfd, said, retries):
     store = make_store("one")
     server = serve(lambda n, body: said)
     assert generate(store, server, tmp_path / "q", "--retries", 1, "--timeout-s", 0.3) == 1
     assert rejects(tmp_path / "q")["reason"].to_list() == ["server_error"]
     assert "1 of 1 scenes were lost to the server" in capfd.readouterr().err
     assert len(server.bodies) == retries + 1
-    assert not list((tmp_path / "q.cache").glob("*")) if (tmp_path / "q.cache").exists() else True
+    assert not list((tmp_path / "q.cache").glob("*"))
 
 
-def test_a_server_that_recovers_is_asked_again(make_store, serve, tmp_path):
+def test_a_server_that_recovers_is_asked_again(generate, make_store, serve, tmp_path):
     server = serve(lambda n, body: (503, b"busy", 0) if n == 0 else json.dumps(GOOD))
     assert generate(make_store("one"), server, tmp_path / "q") == 0
     usage = json.loads((tmp_path / "q" / "manifest.json").read_text())["usage"]
@@ -312,7 +204,7 @@ def test_a_server_that_recovers_is_asked_again(make_store, serve, tmp_path):
     }  # fmt: skip
 
 
-def test_a_server_killed_midway_loses_nothing(make_store, serve, tmp_path):
+def test_a_server_killed_midway_loses_nothing(generate, make_store, serve, tmp_path):
     names = [f"scene {i}" for i in range(9)]
     store = make_store(*names)
 
@@ -334,7 +226,7 @@ def test_a_server_killed_midway_loses_nothing(make_store, serve, tmp_path):
     assert generate(store, "http://127.0.0.1:9/v1", tmp_path / "c", "--cache", tmp_path / "b.cache") == 0
 
 
-def test_concurrency_and_rate_change_nothing_but_time(make_store, serve, tmp_path):
+def test_concurrency_and_rate_change_nothing_but_time(generate, make_store, serve, tmp_path):
     store = make_store(*(f"scene {i}" for i in range(6)))
     server = serve(lambda n, body: json.dumps(GOOD))
     assert generate(store, server, tmp_path / "a") == 0
@@ -347,7 +239,7 @@ def test_concurrency_and_rate_change_nothing_but_time(make_store, serve, tmp_pat
     assert generate(store, server, tmp_path / "d", "--count", 99) == 1
 
 
-def test_exemplars_of_the_last_round_stand_in_the_prompt(make_store, serve, tmp_path):
+def test_exemplars_of_the_last_round_stand_in_the_prompt(generate, make_store, serve, tmp_path):
     store = make_store("one")
     assert generate(store, serve(lambda n, body: json.dumps(GOOD)), tmp_path / "q") == 0
     ids = read_table(tmp_path / "q", "questions", QUESTIONS).sort("question")["question_id"]
@@ -370,14 +262,14 @@ def test_exemplars_of_the_last_round_stand_in_the_prompt(make_store, serve, tmp_
     ("verdict", "kept"),
     [('{"needs_frames": true, "plausible": true}', 1), ('{"needs_frames": false, "plausible": true}', 0), ("?", 0)],
 )
-def test_the_model_can_judge_its_own_questions(make_store, serve, tmp_path, verdict, kept):
+def test_the_model_can_judge_its_own_questions(generate, make_store, serve, tmp_path, verdict, kept):
     server = serve(lambda n, body: verdict if "needs_frames" in json.dumps(body) else json.dumps([CHAIRS]))
     assert generate(make_store("one"), server, tmp_path / "q", "--recheck") == 0
     assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == kept
     assert rejects(tmp_path / "q")["reason"].to_list() == ["recheck"] * (1 - kept)
 
 
-def test_scenes_of_benchmarks_are_left_out_unless_told(make_store, serve, tmp_path, capfd):
+def test_scenes_of_benchmarks_are_left_out_unless_told(generate, call, make_store, serve, tmp_path, capfd):
     store = make_store("41069025", "mine")
     server = serve(lambda n, body: json.dumps(GOOD))
     assert generate(store, server, tmp_path / "q") == 0
@@ -392,7 +284,7 @@ def test_scenes_of_benchmarks_are_left_out_unless_told(make_store, serve, tmp_pa
     assert "1 of 2 scenes are in vsi-bench" in capfd.readouterr().err
 
 
-def test_objects_that_the_frames_do_not_show_are_not_asked_about(serve, tmp_path):
+def test_objects_that_the_frames_do_not_show_are_not_asked_about(generate, call, serve, tmp_path):
     store = tmp_path / "store"
     assert call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 2, "--size", 64, "--seed", 3) == 0
     assert call("sample-frames", store, "--frames", 1) == 0
@@ -417,7 +309,7 @@ def test_objects_that_the_frames_do_not_show_are_not_asked_about(serve, tmp_path
         (("--proposer", "llm", "--base-url", "localhost:1"), "expected an address"),
     ],
 )
-def test_mistakes_are_named(make_store, tmp_path, capfd, words, message):
+def test_mistakes_are_named(call, make_store, tmp_path, capfd, words, message):
     store = make_store("one")
     assert call("generate", store, "--out", tmp_path / "q", *words) == 2
     assert message in capfd.readouterr().err
