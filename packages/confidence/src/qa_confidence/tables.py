@@ -65,8 +65,16 @@ PREDICTIONS: Schema = {
     "token_mask": pl.List(pl.Boolean),  # true where the token counts for confidence (no end token, no white space)
     "token_is_top1": pl.List(pl.Boolean),
     "token_entropy": pl.List(pl.Float32),  # nats
+    "option_logprobs": pl.List(pl.Float32),  # natural log of each option's letter in place of the answer; or null
     "frame_set_id": pl.String,
+    "frame_ids": pl.List(pl.String),  # shown, in order; or null
+    "frame_input": pl.String,  # images, video, none; or null
+    "frame_pixels": pl.Int64,  # width times height of one frame as the model saw it; or null
+    "frame_fps": pl.Float64,  # frames per second of the video that the model was told; or null
     "prompt_id": pl.String,
+    "decoding": pl.String,  # for example "greedy, 16 new tokens"; or null
+    "dataset_revision": pl.String,  # revision of the questions, or a hash of their file; or null
+    "versions": pl.String,  # packages that decide the answer, "torch 2.13.0, transformers 5.23.0"; or null
 }
 
 SCORES: Schema = {

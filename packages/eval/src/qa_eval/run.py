@@ -206,4 +206,4 @@ def _rows(plan: Plan, batch: Sequence[int], answers: Sequence[Answer] | None, op
     constant = {"run_id": plan.metadata["run_id"], "model_id": plan.config["model_id"], "runner": options.runner}
     constant |= {"round": options.round, "step": None, "phase": "eval"}
     columns |= {name: [value] * len(batch) for name, value in constant.items()}
-    return pl.DataFrame({name: columns[name] for name in SHARD}, schema=dict(SHARD))
+    return pl.DataFrame({name: columns.get(name, [None] * len(batch)) for name in SHARD}, schema=dict(SHARD))

@@ -19,7 +19,7 @@ from qa_trainer.data import Samples, load_samples
 from qa_trainer.loading import load_model, model_hash, resolve_model
 from qa_trainer.tableio import table_metadata, write_json, write_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
-from qa_trainer.tables import REJECTS
+from qa_trainer.tables import REJECTS, with_every_column
 
 PRODUCER = "qa-trainer score"
 _LINES = 20
@@ -109,7 +109,7 @@ def score(
         step=pl.lit(step),
         phase=pl.lit("score"),
     )
-    table = table.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    table = with_every_column(table, SCHEMA)
     write_table(table, out / "predictions.parquet", SCHEMA, metadata)
     rejects_metadata = table_metadata("rejects", PRODUCER, config, options.seed)
     rejects = samples.rejects.with_columns(stage=pl.lit("score"))

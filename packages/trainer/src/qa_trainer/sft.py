@@ -30,6 +30,7 @@ from qa_trainer.lora import add_adapter, save_merged
 from qa_trainer.run_folder import PREDICTIONS, RunFolder, step_of
 from qa_trainer.tableio import read_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
+from qa_trainer.tables import with_every_column
 
 
 @dataclass(frozen=True)
@@ -283,14 +284,15 @@ def _predictions(recorded: pl.DataFrame, run: SFTRun, settings: SFTSettings) -> 
     rows = run.samples.rows.with_row_index("row").cast({"row": pl.Int64})
     round_number = pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round)
     joined = recorded.with_columns(pl.col("row") % len(run.samples)).join(rows, on="row", maintain_order="left")
-    return joined.with_columns(
+    table = joined.with_columns(
         run_id=pl.lit(run.run_id),
         model_id=pl.lit(run.model_id),
         runner=pl.lit("trainer"),
         phase=pl.lit("train"),
         completion=pl.col("ground_truth"),
         round=round_number,
-    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    )
+    return with_every_column(table, SCHEMA)
 
 
 def _stopped(out: Path, error: Exception) -> QATrainerError:

@@ -91,7 +91,9 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise TableError(f"{path}: not a readable Parquet file ({error}).") from error
 
 
-def read_table(source: Path, table: str, schema: Schema, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def read_table(
+    source: Path, table: str, schema: Schema, *, columns: Sequence[str] | None = None, optional: Sequence[str] = ()
+) -> pl.DataFrame:
     """Read the `columns` of a table (default: those of `schema`) with DuckDB and check their types.
 
     Parameters
@@ -104,6 +106,8 @@ def read_table(source: Path, table: str, schema: Schema, *, columns: Sequence[st
         The reader's declaration of the table. Integers may be wider or narrower in the file; they are cast.
     columns : sequence of str, optional
         Columns that the caller needs; more columns in the file are ignored.
+    optional : sequence of str
+        Those of `columns` that older files may lack; they are null there.
 
     Raises
     ------
@@ -112,17 +116,19 @@ def read_table(source: Path, table: str, schema: Schema, *, columns: Sequence[st
     """
     names = list(schema if columns is None else columns)
     files = table_files(source, table)
+    everywhere = set(names)
     for path in files:
         stored = read_metadata(path).get("table", table)
         if stored != table:
             raise TableError(f"{path}: expected table '{table}', found table '{stored}'.")
         present = list(pl.read_parquet_schema(path))
-        missing = [name for name in names if name not in present]
+        everywhere &= set(present)
+        missing = [name for name in names if name not in present and name not in optional]
         if missing:
             raise TableError(
                 f"{path}: table '{table}' lacks column(s) {', '.join(missing)}; found {', '.join(present)}."
             )
-    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    quoted = ", ".join(_quoted(name) if name in everywhere else f"NULL AS {_quoted(name)}" for name in names)
     with duckdb.connect() as connection:
         frame = connection.sql(f"SELECT {quoted} FROM read_parquet(?)", params=[[str(p) for p in files]]).pl()
     try:
@@ -130,6 +136,11 @@ def read_table(source: Path, table: str, schema: Schema, *, columns: Sequence[st
     except pl.exceptions.PolarsError as error:
         types = ", ".join(f"{name}: {frame.schema[name]}" for name in names if frame.schema[name] != schema[name])
         raise TableError(f"{files[0]}: table '{table}' has columns of other types ({types}): {error}") from error
+
+
+def _quoted(name: str) -> str:
+    """Quote a column's name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mapping[str, str]) -> Path:
