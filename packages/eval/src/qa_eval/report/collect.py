@@ -62,6 +62,9 @@ class RunReport:
     losses: list[Example] = field(default_factory=list)
 
 
+_READ = ("question_id", "scene_name", "question_type", "frame_set_id", "completion", "token_logprobs", "token_mask")
+
+
 def read_run(folder: Path, name: str) -> RunReport:
     """Read one run folder.
 
@@ -77,8 +80,7 @@ def read_run(folder: Path, name: str) -> RunReport:
     except (OSError, ValueError) as error:
         raise QAEvalError(f"{folder}: no finished run of 'qa-eval run' ({error}).") from error
     curves = folder / "curves.json"
-    needed = ["question_id", "scene_name", "question_type", "frame_set_id", "completion", "token_logprobs", "token_mask"]
-    predictions = read_table(folder, "predictions", PREDICTIONS, columns=needed)
+    predictions = read_table(folder, "predictions", PREDICTIONS, columns=_READ)
     scores = read_table(folder, "scores", SCORES, columns=["question_id", "score"])
     rows = predictions.join(scores, on="question_id", how="inner", maintain_order="left").drop_nulls("score")
     rows = rows.with_columns(confidence=pl.Series(_confidences(rows), dtype=pl.Float64))
