@@ -24,6 +24,7 @@ def prediction(question_id, logprobs, mask=None, **other):
         "token_mask": [True] * n if mask is None else mask,
         "token_is_top1": [True] * n,
         "token_entropy": [0.0] * n,
+        "option_logprobs": None,
         "frame_set_id": None,
         "prompt_id": "vsi-bench",
     }

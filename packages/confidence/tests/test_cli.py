@@ -43,6 +43,14 @@ def test_label_then_feedback(inputs, run):
     assert pl.read_parquet(inputs / "feedback/rejects.parquet").is_empty()
 
 
+def test_files_without_the_columns_added_later_are_read(inputs, run):
+    older = pl.read_parquet(inputs / "predictions.parquet").drop("option_logprobs", "frame_ids", "versions")
+    older.write_parquet(inputs / "predictions.parquet", metadata={"table": "predictions"})
+    assert run("label", inputs, "--out", inputs / "plain").returncode == 0
+    done = run("label", inputs, "--score", "choice_softmax", "--out", inputs / "softmax")
+    assert done.returncode == 0, "the answers are numbers, which need no options"
+
+
 def test_same_input_same_bytes(inputs, run):
     for out in ("one", "two"):
         run("label", inputs, "--out", inputs / out)

@@ -46,8 +46,11 @@ READ = (
     "completion",
     "token_logprobs",
     "token_mask",
+    "option_logprobs",
 )
-"""Columns of `predictions` that `label` reads."""
+"""Columns of `predictions` that `label` reads; `LATER` may be absent from older files."""
+
+LATER = ("option_logprobs",)
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,13 @@ def _first_training(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 def _scored(rows: pl.DataFrame, score: str) -> pl.DataFrame:
     """Add `value`, the confidence, and a reject code where the tokens give none."""
+    read_text = score in ("leading_digits", "choice_softmax")
     tokens = Tokens(
         logprobs=rows["token_logprobs"].explode().cast(pl.Float64).fill_null(float("nan")).to_numpy(),
         mask=rows["token_mask"].explode().fill_null(False).to_numpy(),
         lengths=rows["token_logprobs"].list.len().cast(pl.Int64).to_numpy(),
-        completion=rows["completion"].to_list() if score == "leading_digits" else None,
+        completion=rows["completion"].to_list() if read_text else None,
+        options=_options(rows["option_logprobs"]) if score == "choice_softmax" else None,
     )
     flagged = {
         "no_counted_token": tokens.counted() == 0,
@@ -193,6 +198,18 @@ def _scored(rows: pl.DataFrame, score: str) -> pl.DataFrame:
     for code, rows_with in reversed(flagged.items()):
         reason = pl.when(pl.Series(rows_with)).then(pl.lit(code)).otherwise(reason)
     return rows.with_columns(value=pl.Series(value, dtype=pl.Float64), reason=reason)
+
+
+def _options(stored: pl.Series) -> NDArray[np.float64]:
+    """Pad lists of option log-probabilities to (n, k): -inf beyond a question's options, NaN where none are stored."""
+    lengths = stored.list.len().fill_null(0).to_numpy()
+    columns = [
+        stored.list.get(i, null_on_oob=True).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for i in range(max(1, int(lengths.max(initial=0))))
+    ]
+    padded = np.column_stack(columns)
+    beyond = (np.arange(padded.shape[1]) >= lengths[:, None]) & (lengths > 0)[:, None]
+    return np.where(beyond, -np.inf, padded)
 
 
 def _any_counted(tokens: Tokens, flag: NDArray[np.bool_]) -> NDArray[np.bool_]:

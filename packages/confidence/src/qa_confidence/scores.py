@@ -6,6 +6,7 @@ function returns NaN for an answer without a counted token, so that the caller d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,13 +34,17 @@ class Tokens:
     lengths : (n,) int64
         Tokens per prediction; they sum to t.
     completion : sequence of str, optional
-        The answers as text, needed by `leading_digits` only.
+        The answers as text, needed by `leading_digits` and `letter_softmax` only.
+    options : (n, k) float64, optional
+        Log-probability of each option's letter in place of the answer, needed by `letter_softmax` only: -inf beyond
+        the options of a question, NaN throughout where none are stored.
     """
 
     logprobs: Floats
     mask: NDArray[np.bool_]
     lengths: NDArray[np.int64]
     completion: Sequence[str] | None = None
+    options: Floats | None = None
 
     @classmethod
     def from_lists(
@@ -182,6 +187,30 @@ def choice_softmax(option_logprobs: ArrayLike, chosen: ArrayLike) -> Floats:
     return shifted[np.arange(len(column)), column] / shifted.sum(axis=1)
 
 
+def letter_softmax(tokens: Tokens) -> Floats:
+    """`choice_softmax` of the option that the completion names; the geometric mean where the answer is a number.
+
+    NaN where a completion names no option of its question, or where the letter's options are not stored.
+
+    Examples
+    --------
+    >>> logprobs, mask, lengths = np.log([0.3, 0.5]), np.array([True, True]), np.array([1, 1])
+    >>> options = np.log([[0.3, 0.1], [np.nan, np.nan]])
+    >>> letter_softmax(Tokens(logprobs, mask, lengths, ["A. sofa", "12"], options)).round(6).tolist()
+    [0.75, 0.5]
+    """
+    if tokens.completion is None or tokens.options is None:
+        raise InputError("letter_softmax needs the completions and the options; pass Tokens(..., options=...).")
+    texts = [(text or "").strip() for text in tokens.completion]
+    letter = np.array([ord(found[1]) - ord("A") if (found := _LETTER.match(text)) else -1 for text in texts], dtype=int)
+    row = np.flatnonzero((letter >= 0) & (letter < tokens.options.shape[1]))
+    row = row[np.isfinite(tokens.options[row, letter[row]])]
+    value = np.full(len(texts), np.nan)
+    value[row] = choice_softmax(tokens.options[row], letter[row])
+    is_number = np.array([_is_number(text) for text in texts], dtype=bool)
+    return np.where(is_number, geometric_mean(tokens), value)
+
+
 def self_consistency(question: Sequence[str], answer: Sequence[str]) -> Floats:
     """Agreement of each sampled answer with the other samples of its question.
 
@@ -220,8 +249,11 @@ SCORES: dict[str, Callable[[Tokens], Floats]] = {
     "min_token": min_token,
     "first_token": first_token,
     "leading_digits": leading_digits,
+    "choice_softmax": letter_softmax,
 }
-"""Name to function, for scores that the stored tokens of one answer decide."""
+"""Name to function, for scores that what is stored of one answer decides."""
+
+_LETTER = re.compile(r"([A-Z])(?![A-Za-z0-9])")
 
 
 def _clipped(tokens: Tokens) -> Floats:

@@ -105,6 +105,25 @@ def test_self_consistency_makes_one_row_of_the_samples(make):
     assert result.rejects["reason"].to_list() == ["undefined_score"]
 
 
+def test_choice_softmax_takes_letters_from_the_options_and_numbers_from_their_tokens(make):
+    pair, triple = [LOG(0.3), LOG(0.1)], [LOG(0.2), LOG(0.2), LOG(0.1)]
+    rows = {
+        "two": {"completion": "A", "option_logprobs": pair},
+        "sentence": {"completion": "B. the sofa", "option_logprobs": triple},
+        "number": {"completion": "12.5"},
+        "letter beyond": {"completion": "C", "option_logprobs": pair},
+        "word": {"completion": "Apple", "option_logprobs": pair},
+        "not stored": {"completion": "A"},
+        "hole": {"completion": "A", "option_logprobs": [LOG(0.3), None]},
+    }
+    frame = make.predictions(*[make.prediction(k, [LOG(0.5)], phase="eval", **row) for k, row in rows.items()])
+    result = label_predictions(frame, score="choice_softmax")
+    value = dict(result.confidence.select("question_id", "raw_confidence").iter_rows())
+    assert value == pytest.approx({"two": 0.75, "sentence": 0.4, "number": 0.5}, abs=1e-7)
+    assert result.rejects["item"].to_list() == ["letter beyond", "word", "not stored", "hole"]
+    assert set(result.rejects["reason"]) == {"undefined_score"}
+
+
 def test_unknown_score_is_answered_with_the_nearest(make):
     with pytest.raises(QAConfidenceError, match="Did you mean 'geometric_mean'"):
         label_predictions(make.predictions(make.prediction("a", [-0.1])), score="geometric")

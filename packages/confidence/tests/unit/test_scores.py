@@ -35,14 +35,20 @@ def test_min_and_first_token():
     np.testing.assert_allclose(first_token(leading_space), [0.7])
 
 
+def of_a_number(logprobs):
+    flat = np.array(logprobs)
+    none = np.full((1, 2), np.nan)
+    return Tokens(flat, np.ones(len(flat), dtype=bool), np.array([len(flat)]), ["12"], none)
+
+
 def test_impossible_token_gives_zero():
-    tokens = Tokens.from_lists([[-np.inf, 0.0]], completion=["12"])
+    tokens = of_a_number([-np.inf, 0.0])
     for name, function in SCORES.items():
         assert function(tokens)[0] == 0.0, name
 
 
 def test_rounding_above_zero_does_not_exceed_one():
-    tokens = Tokens.from_lists([[1e-7, 1e-7]], completion=["12"])
+    tokens = of_a_number([1e-7, 1e-7])
     for name, function in SCORES.items():
         assert function(tokens)[0] == 1.0, name
 

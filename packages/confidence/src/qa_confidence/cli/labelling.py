@@ -39,14 +39,14 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Compute the confidence of every prediction and label it easy, frontier, hard or suspect."""
-    from qa_confidence.labelling import READ, label_predictions
+    from qa_confidence.labelling import LATER, READ, label_predictions
     from qa_confidence.tableio import check_output_folder, output_folder, read_table
     from qa_confidence.tables import PREDICTIONS, SCORES
 
     started = time.perf_counter()
     check_profile(profile)
     check_output_folder(out, force=force)
-    frame = read_table(predictions, "predictions", PREDICTIONS, columns=READ)
+    frame = read_table(predictions, "predictions", PREDICTIONS, columns=READ, optional=LATER)
     scored = None if scores is None else read_table(scores, "scores", SCORES)
     result = label_predictions(frame, score=score, scores=scored)
     table, used = calibrated(result.confidence, profile, calibrator, questions, previous)
