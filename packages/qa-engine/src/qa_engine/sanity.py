@@ -7,18 +7,18 @@ one that was taken with the likely mistakes. A finding is severe where another r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.canonical import OPENGL_FROM_OPENCV
 from qa_engine.datasets.depth import image_size
-from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.geometry import box_bounds, box_corners, point_in_box
-from qa_engine.observations import camera_of, read_depth, read_instance
+from qa_engine.errors import IngestReason
+from qa_engine.findings import MIN_OBJECTS, Finding, finding
+from qa_engine.geometry import box_bounds
+from qa_engine.observations import camera_of
+from qa_engine.pose_readings import compare_poses
 from qa_engine.scene import Frame, Scene
-from qa_engine.visibility import Camera, back_project, project
 
 Array = NDArray[np.float64]
 
@@ -96,8 +96,6 @@ MAX_COORDINATE_M = 1e7
 """Coordinates of maps reach this far from their origin (UTM northings), none further."""
 UNIT_RATIO = 1.8
 """Objects of a scene together are at most this much larger or smaller than usual."""
-MIN_KNOWN = 4
-"""Objects of known categories that a statement about a whole scene needs."""
 
 UPRIGHT_RATIO = 3.0
 """Floors are level: along the true vertical, the undersides of furniture agree this much better than along others."""
@@ -110,27 +108,6 @@ CAMERA_HEIGHT_M = (0.1, 3.0)
 CAMERA_SHARE = 0.8
 MAX_FRAMES = 12
 """Frames, evenly spaced, that are looked at."""
-POINTS_PER_SIDE = 24
-VIEW_RATIO = 1.6
-"""Another reading of the poses explains the images better by this factor ..."""
-VIEW_MARGIN = 0.15
-"""... and by this share of what there is to explain."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about a scene that is hardly true.
-
-    Attributes
-    ----------
-    error : SceneError
-        Field, problem and reason.
-    severe : bool
-        Answers would be wrong: `ingest` refuses the scene.
-    """
-
-    error: SceneError
-    severe: bool
 
 
 def check_scene(scene: Scene, frames: Sequence[Frame] | None = None) -> list[Finding]:
@@ -152,7 +129,7 @@ def check_scene(scene: Scene, frames: Sequence[Frame] | None = None) -> list[Fin
     >>> n = 6
     >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["chair"] * n), size=np.full((n, 3), 900.0),
     ...               center=np.zeros((n, 3)), rotation=np.stack([np.eye(3)] * n))
-    >>> [(finding.error.reason.value, finding.severe) for finding in check_scene(scene)]
+    >>> [(found.error.reason.value, found.severe) for found in check_scene(scene)]
     [('wrong_units', True)]
     """
     every = scene.frames if frames is None else frames
@@ -165,9 +142,9 @@ def check_scene(scene: Scene, frames: Sequence[Frame] | None = None) -> list[Fin
             few = posed[:: max(1, -(-len(posed) // MAX_FRAMES))]
             cameras = [(camera, frame) for frame, _ in few if (camera := camera_of(_with_size(frame)))]
             with np.errstate(over="ignore", invalid="ignore"):  # of absurd lenses
-                poses = _poses(scene, cameras) if cameras else []
+                poses = compare_poses(scene, cameras) if cameras else []
             findings += poses or _cameras(scene, np.array([pose[:3, 3] for _, pose in posed]))
-    return sorted(findings, key=lambda finding: not finding.severe)
+    return sorted(findings, key=lambda found: not found.severe)
 
 
 def _with_size(frame: Frame) -> Frame:
@@ -176,10 +153,6 @@ def _with_size(frame: Frame) -> Frame:
         return frame
     size = image_size(frame.image_path)
     return frame if size is None else replace(frame, width=size[0], height=size[1])
-
-
-def _finding(field: str, problem: str, reason: IngestReason, *, severe: bool = False) -> Finding:
-    return Finding(SceneError(field, problem, reason=reason), severe)
 
 
 def _known(scene: Scene) -> tuple[NDArray[np.intp], Array]:
@@ -194,7 +167,7 @@ def _absurd(scene: Scene, frames: Sequence[Frame]) -> list[Finding]:
     fields = {"objects.center": scene.center, "objects.size": scene.size}
     fields |= {"frames.world_from_camera": np.array(poses)} if poses else {}
     return [
-        _finding(field, f"{worst:.3g} m is no place in a scan", IngestReason.WRONG_UNITS, severe=True)
+        finding(field, f"{worst:.3g} m is no place in a scan", IngestReason.WRONG_UNITS, severe=True)
         for field, values in fields.items()
         if (worst := float(np.abs(values).max(initial=0))) > MAX_COORDINATE_M
     ]
@@ -203,7 +176,7 @@ def _absurd(scene: Scene, frames: Sequence[Frame]) -> list[Finding]:
 def _units(scene: Scene) -> list[Finding]:
     """Compare sizes with what objects usually have."""
     rows, bounds = _known(scene)
-    if len(rows) < MIN_KNOWN:
+    if len(rows) < MIN_OBJECTS:
         return []
     longest = scene.size[rows].max(axis=1)
     low, high = bounds.T
@@ -213,7 +186,7 @@ def _units(scene: Scene) -> list[Finding]:
         fits = float(((longest / unit >= low) & (longest / unit <= high)).mean())
         if fits >= 0.8 and fits >= as_metres + 0.3 and 1 / UNIT_RATIO < factor / unit < UNIT_RATIO:
             problem = f"objects are {factor:.3g} times as large as usual, as if lengths were {name}, not metres"
-            return [_finding("objects.size", problem, IngestReason.WRONG_UNITS, severe=True)]
+            return [finding("objects.size", problem, IngestReason.WRONG_UNITS, severe=True)]
     return []
 
 
@@ -223,7 +196,7 @@ def _sizes(scene: Scene) -> list[Finding]:
     longest = scene.size[rows].max(axis=1)
     odd = np.flatnonzero((longest < bounds[:, 0] / 2) | (longest > bounds[:, 1] * 2))
     return [
-        _finding(
+        finding(
             f"objects[{rows[i]}] ({scene.category[rows[i]]}).size",
             f"the longest side is {longest[i]:.3g} m, usual are {bounds[i, 0]:g} to {bounds[i, 1]:g} m",
             IngestReason.ODD_SIZE,
@@ -235,7 +208,7 @@ def _sizes(scene: Scene) -> list[Finding]:
 def _upright(scene: Scene) -> list[Finding]:
     """Compare how well the undersides of furniture agree along each axis: floors are level."""
     rows = np.isin(scene.category, STANDING)
-    if rows.sum() < max(MIN_KNOWN, 6) or len(set(scene.category[rows].tolist())) < 2:
+    if rows.sum() < max(MIN_OBJECTS, 6) or len(set(scene.category[rows].tolist())) < 2:
         return []
     bounds = box_bounds(scene.center[rows], scene.size[rows], scene.rotation[rows])
     spread = {}
@@ -246,10 +219,10 @@ def _upright(scene: Scene) -> list[Finding]:
     best = min(spread, key=lambda name: spread[name])
     if best[1] != "z" and upright > MIN_UNEVEN_M and spread[best] * UPRIGHT_RATIO < upright:
         problem = f"furniture stands on a plane across {best} (off by {spread[best]:.2f} m), not on one across +z "
-        return [_finding("up", f"{problem}(off by {spread['+z']:.2f} m)", IngestReason.NOT_UPRIGHT, severe=True)]
+        return [finding("up", f"{problem}(off by {spread['+z']:.2f} m)", IngestReason.NOT_UPRIGHT, severe=True)]
     if spread["+z"] > MIN_UNEVEN_M and spread["-z"] * (UPRIGHT_RATIO + 1) < spread["+z"]:
         problem = f"the upper sides of furniture agree ({spread['-z']:.2f} m), not the lower ones: z points down"
-        return [_finding("up", problem, IngestReason.NOT_UPRIGHT, severe=True)]
+        return [finding("up", problem, IngestReason.NOT_UPRIGHT, severe=True)]
     return []
 
 
@@ -260,7 +233,7 @@ def _spread(values: Array) -> float:
 
 def _box_axes(scene: Scene) -> list[Finding]:
     """Compare how many boxes have a vertical axis when rows, and when columns are the axes."""
-    if len(scene) < MIN_KNOWN:
+    if len(scene) < MIN_OBJECTS:
         return []
     rows, columns = (
         float((np.abs(axes).max(axis=1) > VERTICAL_COS).mean())
@@ -268,7 +241,7 @@ def _box_axes(scene: Scene) -> list[Finding]:
     )
     if columns >= 0.7 and rows <= 0.45:
         problem = f"{rows:.0%} of the boxes have a vertical axis; {columns:.0%} have if the columns are the axes"
-        return [_finding("objects.rotation", problem, IngestReason.BOX_AXES, severe=True)]
+        return [finding("objects.rotation", problem, IngestReason.BOX_AXES, severe=True)]
     return []
 
 
@@ -280,124 +253,11 @@ def _cameras(scene: Scene, eyes: Array) -> list[Finding]:
     inside = ((eyes[:, :2] > low[:2] - ROOM_MARGIN_M) & (eyes[:, :2] < high[:2] + ROOM_MARGIN_M)).all(axis=1)
     if inside.mean() < CAMERA_SHARE:
         problem = f"{(~inside).sum()} of {len(eyes)} cameras stand outside of the bounds of the objects"
-        findings.append(_finding("frames.world_from_camera", problem, IngestReason.CAMERAS_OUTSIDE))
+        findings.append(finding("frames.world_from_camera", problem, IngestReason.CAMERAS_OUTSIDE))
     standing = np.isin(scene.category, STANDING)
-    if standing.sum() >= MIN_KNOWN:
+    if standing.sum() >= MIN_OBJECTS:
         height = float(np.median(eyes[:, 2]) - np.median(bounds[standing, 0, 2]))
         if not CAMERA_HEIGHT_M[0] <= height <= CAMERA_HEIGHT_M[1]:
             problem = f"cameras are {height:.2f} m above the floor that furniture stands on"
-            findings.append(_finding("frames.world_from_camera", problem, IngestReason.CAMERAS_OUTSIDE))
+            findings.append(finding("frames.world_from_camera", problem, IngestReason.CAMERAS_OUTSIDE))
     return findings
-
-
-def _poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list[Finding]:
-    """Compare readings of the poses by what the images show: instances, or depth, or that any object is in view."""
-    try:
-        images = [(camera, read_instance(frame), read_depth(frame)) for camera, frame in cameras]
-    except (QAEngineError, OSError):
-        return []  # damaged images are refused where frames are stored
-    readings = {name: [read(camera) for camera, _, _ in images] for name, read in READINGS.items()}
-    if any(instance is not None for _, instance, _ in images):
-        score = {
-            name: _instance_score(scene, poses, [instance for _, instance, _ in images])
-            for name, poses in readings.items()
-        }
-        evidence = "of the outline of instances"
-    elif any(depth is not None for _, _, depth in images):
-        score = {
-            name: _depth_score(scene, poses, [depth for _, _, depth in images]) for name, poses in readings.items()
-        }
-        evidence = "of the points of depth images in boxes"
-    else:
-        score = {name: _view_score(scene, poses) for name, poses in readings.items()}
-        evidence = "of the frames with an object in view"
-    given = score[AS_GIVEN]
-    best = max(score, key=lambda name: score[name])
-    seen = f"{given:.0%} {evidence}"
-    if score[best] > max(VIEW_RATIO * given, given + VIEW_MARGIN):
-        problem = f"{seen} as given, {score[best]:.0%} if {best}"
-        # Without depth and instances, or with a few boxes, another reading may fit by chance.
-        severe = not evidence.endswith("in view") and len(scene) >= MIN_KNOWN
-        return [_finding("frames.world_from_camera", problem, IngestReason.POSE_CONVENTION, severe=severe)]
-    if evidence.endswith("in view") and given < 0.5:
-        return [_finding("frames.world_from_camera", seen, IngestReason.NOTHING_IN_VIEW)]
-    return []
-
-
-AS_GIVEN = "as given"
-
-
-def _changed(camera: Camera, pose: Array) -> Camera:
-    return Camera(width=camera.width, height=camera.height, intrinsics=camera.intrinsics, world_from_camera=pose)
-
-
-def _scaled(pose: Array, factor: float) -> Array:
-    scaled = pose.copy()
-    scaled[:3, 3] *= factor
-    return scaled
-
-
-READINGS = {
-    AS_GIVEN: lambda camera: camera,
-    "cameras look along -z (OpenGL)": lambda camera: _changed(camera, camera.world_from_camera @ OPENGL_FROM_OPENCV),
-    "poses map world to camera": lambda camera: _changed(camera, np.linalg.inv(camera.world_from_camera)),
-    "poses map world to camera (OpenGL)": lambda camera: _changed(
-        camera, np.linalg.inv(camera.world_from_camera) @ OPENGL_FROM_OPENCV
-    ),
-    "positions are in millimetres": lambda camera: _changed(camera, _scaled(camera.world_from_camera, 1e-3)),
-    "positions are in centimetres": lambda camera: _changed(camera, _scaled(camera.world_from_camera, 1e-2)),
-}
-"""What is wrong most often, and the camera if it is."""
-
-
-def _instance_score(scene: Scene, cameras: Sequence[Camera], images: Sequence[NDArray[np.int64] | None]) -> float:
-    """Mean overlap (intersection over union) of the outlines of instances in images and of projected boxes."""
-    from scipy import ndimage
-
-    corners = box_corners(scene.center, scene.size, scene.rotation)
-    order = np.argsort(scene.instance_id)
-    overlaps: list[float] = []
-    for camera, image in zip(cameras, images, strict=True):
-        if image is None:
-            continue
-        pixels, _ = project(corners, camera)
-        for number, window in enumerate(ndimage.find_objects((image + 1).astype(np.int32))):
-            at = np.searchsorted(scene.instance_id, number, sorter=order)
-            if window is None or at >= len(order) or scene.instance_id[order[at]] != number:
-                continue
-            seen = np.array([window[1].start, window[0].start, window[1].stop, window[0].stop], dtype=np.float64)
-            own = pixels[order[at]]
-            limit = np.array([camera.width, camera.height], dtype=np.float64)
-            low, high = np.clip(own.min(axis=0), 0, limit), np.clip(own.max(axis=0) + 1, 0, limit)
-            overlaps.append(0.0 if np.isnan(low).any() else _overlap(seen, np.concatenate([low, high])))
-    return float(np.mean(overlaps)) if overlaps else 0.0
-
-
-def _overlap(a: Array, b: Array) -> float:
-    """Intersection over union of two rectangles x_min, y_min, x_max, y_max."""
-    shared = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0))
-    total = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared
-    return float(shared / total) if total > 0 else 0.0
-
-
-def _depth_score(scene: Scene, cameras: Sequence[Camera], images: Sequence[NDArray[np.float32] | None]) -> float:
-    """Share of the points of depth images that lie in a box, some centimetres around it included."""
-    inside = total = 0
-    for camera, image in zip(cameras, images, strict=True):
-        if image is None:
-            continue
-        step = max(1, max(image.shape) // POINTS_PER_SIDE)
-        points = back_project(image[::step, ::step], camera.every(step))
-        inside += int(point_in_box(points, scene.center, scene.size + 0.1, scene.rotation).any(axis=0).sum())
-        total += len(points)
-    return inside / total if total else 0.0
-
-
-def _view_score(scene: Scene, cameras: Sequence[Camera]) -> float:
-    """Share of the frames that have the centre of an object in view."""
-    seen = 0
-    for camera in cameras:
-        pixels, _ = project(scene.center, camera)
-        with np.errstate(invalid="ignore"):
-            seen += bool(((pixels >= 0) & (pixels < [camera.width, camera.height])).all(axis=1).any())
-    return seen / len(cameras)

@@ -21,7 +21,8 @@ from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.parsing import Boxes, check_inside, expect, member, read_bytes, read_json
 from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Scene, shorten
+from qa_engine.scene import Scene
+from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 1_000_000_000
 """A recording of two minutes with moving objects has object poses of about 100 MB."""

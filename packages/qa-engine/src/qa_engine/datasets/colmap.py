@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.canonical import OPENGL_FROM_OPENCV, poses, rotations
 from qa_engine.datasets.parsing import expect, member, number, numbers, read_json, read_text
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import shorten
+from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 1_000_000_000
 """images.txt lists every feature of every image."""

@@ -26,7 +26,8 @@ from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.parsing import Boxes, expect, member, read_bytes
 from qa_engine.datasets.safe_pickle import PickledArray, load_plain
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Frame, Scene, floats, shorten
+from qa_engine.scene import Frame, Scene
+from qa_engine.scene_checks import floats, shorten
 
 MAX_BYTES = 2_000_000_000
 DEPTH_PER_METRE = {"matterport3d": 4000}

@@ -28,7 +28,8 @@ from qa_engine.datasets.ply import MAX_BYTES as MAX_CLOUD_BYTES
 from qa_engine.datasets.ply import column, positions, read_vertices
 from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Scene, shorten
+from qa_engine.scene import Scene
+from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 256_000_000
 CLOUDS = ("cloud.ply", "cloud.pcd")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import check_boxes, shorten
+from qa_engine.scene_checks import check_boxes, shorten
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.parsing import read_bytes
 from qa_engine.datasets.ply import MAX_BYTES, MAX_HEADER_BYTES
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import shorten
+from qa_engine.scene_checks import shorten
 
 TYPES = {("F", 4): "<f4", ("F", 8): "<f8"} | {
     (kind, size): f"<{letter}{size}" for kind, letter in (("I", "i"), ("U", "u")) for size in (1, 2, 4, 8)

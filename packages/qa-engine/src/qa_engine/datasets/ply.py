@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.parsing import read_bytes
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import shorten
+from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 4_000_000_000
 MAX_HEADER_BYTES = 100_000

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import shorten
+from qa_engine.scene_checks import shorten
 
 PLAIN = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
 VALUES = frozenset(

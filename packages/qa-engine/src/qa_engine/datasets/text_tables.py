@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.parsing import read_text
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import shorten
+from qa_engine.scene_checks import shorten
 
 
 def read_csv(path: Path, columns: Sequence[str], *, max_bytes: int) -> dict[str, list[str]]:

@@ -20,7 +20,8 @@ import numpy as np
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
 from qa_engine.datasets.parsing import expect, member, number, numbers, read_boxes, read_json
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Scene, shorten
+from qa_engine.scene import Scene
+from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 1_000_000_000
 """The authors' three files together are 4 MB."""
