@@ -23,7 +23,17 @@ def test_help_imports_no_heavy_library():
 def test_every_command_has_help(command):
     ended = command("--help")
     assert ended.code == 0
-    for name in ("sft", "grpo", "score", "plan", "export", "init-spatial", "init-tiny", "pretrain-tiny"):
+    for name in (
+        "sft",
+        "grpo",
+        "score",
+        "plan",
+        "export",
+        "init-spatial",
+        "sample-frames",
+        "init-tiny",
+        "pretrain-tiny",
+    ):
         assert name in ended.stdout
         assert command(name, "--help").code == 0
 

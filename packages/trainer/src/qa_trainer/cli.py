@@ -12,6 +12,7 @@ import typer
 from qa_trainer.commands import register as register_more
 from qa_trainer.errors import QATrainerError
 from qa_trainer.tiny.commands import register
+from qa_trainer.video_commands import register as register_video
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,6 +111,7 @@ def sft(
 
 register(app)
 register_more(app)
+register_video(app)
 
 
 def _report(line: str) -> None:

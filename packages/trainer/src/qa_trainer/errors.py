@@ -20,6 +20,11 @@ REASONS: dict[str, str] = {
     "missing_frame": "a frame of the frame set is not in the store",
     "unreadable_frame": "a frame is not a readable image",
     "frame_outside_store": "the path of a frame leads out of the store",
+    "bad_conversation": "a row of general data is not a conversation that ends with an answer",
+    "image_count": "a conversation has another number of places than of images",
+    "unreadable_video": "a video cannot be decoded, or its frames have no times",
+    "too_few_frames": "a video has fewer frames than are to be chosen",
+    "mixed_frame_sizes": "the frames of a folder differ in size",
 }
 """Reason code to its meaning; rejects of this package use no other code."""
 

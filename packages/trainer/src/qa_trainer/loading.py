@@ -27,8 +27,10 @@ _SPATIAL = "spatial_mllm_"
 """Start of the model types of Spatial-MLLM, whose code this package holds."""
 
 
-def resolve_model(name: str) -> Path:
+def resolve_model(name: str, *, option: str = "--model") -> Path:
     """Find the folder of a model: `tiny` (the base shipped with the package), a folder, or a hub id.
+
+    Errors name the `option` that it was given with.
 
     Raises
     ------
@@ -40,12 +42,12 @@ def resolve_model(name: str) -> Path:
         folder = base_path()
     elif not folder.is_dir():
         if name.startswith((".", "/", "~")) or name.count("/") != 1:
-            raise QATrainerError(f"--model {name}: no such folder, and not a hub id ('owner/name').")
-        folder = _download(name)
+            raise QATrainerError(f"{option} {name}: no such folder, and not a hub id ('owner/name').")
+        folder = _download(name, option)
     if not (folder / "config.json").is_file():
-        raise QATrainerError(f"--model {name}: no config.json in {folder}; expected a saved transformers model.")
-    if not _weight_files(folder):
-        raise QATrainerError(f"--model {name}: no weights in {folder} (expected {' or '.join(_WEIGHTS)}).")
+        raise QATrainerError(f"{option} {name}: no config.json in {folder}; expected a saved transformers model.")
+    if not weight_files(folder):
+        raise QATrainerError(f"{option} {name}: no weights in {folder} (expected {' or '.join(_WEIGHTS)}).")
     return folder
 
 
@@ -56,7 +58,7 @@ def model_hash(folder: Path) -> str:
     # The version of the library that saved the model says nothing about the model.
     config.pop("transformers_version", None)
     digest.update(json.dumps(config, sort_keys=True).encode())
-    for path in _weight_files(folder):
+    for path in weight_files(folder):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -192,7 +194,7 @@ def part_of(name: str) -> str | None:
     return None
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """List the weight files; pickled ones only where there are no others."""
     for pattern in _WEIGHTS:
         if found := sorted(folder.glob(pattern)):
@@ -200,7 +202,7 @@ def _weight_files(folder: Path) -> list[Path]:
     return []
 
 
-def _download(name: str) -> Path:
+def _download(name: str, option: str) -> Path:
     """Get a model of the hub, from the local cache or the network."""
     from huggingface_hub import snapshot_download
 
@@ -208,7 +210,7 @@ def _download(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (OSError, ValueError) as error:
         raise QATrainerError(
-            f"--model {name}: no such folder, and the hub has no answer ({_first_line(error)}). "
+            f"{option} {name}: no such folder, and the hub has no answer ({_first_line(error)}). "
             "Offline, give a folder, a model of the local Hugging Face cache, or 'tiny'."
         ) from error
 

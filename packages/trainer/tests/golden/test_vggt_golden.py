@@ -250,3 +250,19 @@ def test_images_are_resized_and_aligned_as_in_the_reference():
     assert near(frames * std + mean, case["processed_videos"], 1e-6)
     # Patches of 16 pixels: the same grid of patches after scaling.
     assert fit_to_patches(torch.zeros(2, 3, 64, 96), patch_size=16, target=14).shape == (2, 3, 56, 84)
+
+
+def test_points_of_a_clip_are_unprojected_depth_or_the_point_head():
+    from qa_trainer.sample_frames import scene_points
+
+    wanted, cameras = tensors("vggt_tiny_case_a_56x70_3f"), tensors("geometry_cases")
+    for heads, points, confidence in (
+        (("camera", "depth"), cameras["tiny_a.world_points_from_depth"], wanted["depth_conf"][0]),
+        (("point",), wanted["world_points"][0], wanted["world_points_conf"][0]),
+    ):
+        model = VGGT(VGGTConfig(**{**vars(TINY), "built_heads": heads})).eval()
+        model.load_released(tensors("vggt_tiny_weights"))
+        found = scene_points(model, wanted["images"][0])
+        assert np.abs(found[0] - points.numpy()).max() <= 5e-5
+        assert np.abs(found[1] - confidence.numpy()).max() <= 5e-5
+        assert near(found[2], wanted["aggregated_tokens.5"][0, :, 5:], 2e-5)

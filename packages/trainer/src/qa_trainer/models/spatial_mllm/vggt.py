@@ -245,12 +245,18 @@ class VGGT(nn.Module):
         Returns
         -------
         dict of str to Tensor
-            What the built heads give: `pose_enc` (b, s, 9), `depth` (b, s, H, W, 1), `depth_conf` (b, s, H, W),
-            `world_points` (b, s, H, W, 3) in the first camera's frame, `world_points_conf` (b, s, H, W).
+            `tokens` (b, s, patches, 2 dim) of the last layer, and what the built heads give: `pose_enc` (b, s, 9),
+            `depth` (b, s, H, W, 1), `depth_conf` (b, s, H, W), `world_points` (b, s, H, W, 3) in the first camera's
+            frame, `world_points_conf` (b, s, H, W).
+
+        Notes
+        -----
+        The aggregator computes in the type of its weights, the heads in that of the images.
         """
         last = self.config.depth - 1
-        layers = self.aggregator(images, [*self.config.head_layers, last])
-        found: dict[str, torch.Tensor] = {}
+        computed = self.aggregator(images.to(self.aggregator.camera_token.dtype), [*self.config.head_layers, last])
+        layers = {index: tokens.to(images.dtype) for index, tokens in computed.items()}
+        found = {"tokens": computed[last][:, :, self.aggregator.patch_start :]}
         if "camera" in self.config.built_heads:
             found["pose_enc"] = self.camera_head(layers[last])[-1]
         start = self.aggregator.patch_start
@@ -260,10 +266,11 @@ class VGGT(nn.Module):
                 found[key], found[f"{key}_conf"] = self.get_submodule(f"{name}_head")(dense, images.shape[-2:])
         return found
 
-    def load_released(self, weights: Mapping[str, torch.Tensor]) -> None:
+    def load_released(self, weights: Mapping[str, torch.Tensor], *, assign: bool = False) -> None:
         """Load released weights by name; every parameter must be there with its shape, and nothing unknown.
 
-        Parts of the release that are not built (the point tracker among them) are left out.
+        Parts of the release that are not built (the point tracker among them) are left out. With `assign` the tensors
+        of `weights` become the parameters, as a model without memory for its own needs it.
 
         Raises
         ------
@@ -272,4 +279,4 @@ class VGGT(nn.Module):
         """
         left_out = {f"{name}_head." for name in {"camera", "point", "depth"} - set(self.config.built_heads)} | {_TRACK}
         kept = {name: value for name, value in weights.items() if not name.startswith(tuple(left_out))}
-        self.load_state_dict(kept, strict=True)
+        self.load_state_dict(kept, strict=True, assign=assign)
