@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 
 import numpy as np
 import polars as pl
 
+from qa_engine.batch import Batch
 from qa_engine.errors import QAEngineError
-from qa_engine.facts import Facts, prefetch_distances
+from qa_engine.facts import Facts
 from qa_engine.grammar import parse_questions
 from qa_engine.sightings import MIN_VISIBLE_PX, SightingIndex
 from qa_engine.store import Store
@@ -112,26 +113,27 @@ def answer_questions(
     names = questions["scene_name"].drop_nulls().unique().sort()
     done = sum(map(len, parts))
     for batch in names.to_frame().iter_slices(SCENES_PER_BATCH):
-        facts = _load(store, batch["scene_name"].to_list(), profile, sightings)
+        scenes = _load(store, batch["scene_name"].to_list(), profile, sightings)
         first, last = batch["scene_name"][0], batch["scene_name"][-1]
         for task, rows in parsed:
             own = rows.filter(pl.col("scene_name").is_between(pl.lit(first), pl.lit(last)))
             if len(own):
-                parts.append(_answer_type(task, own, facts))
+                parts.append(_answer_type(task, own, scenes))
                 done += len(own)
         progress(done, len(table))
     answers = pl.concat(parts) if parts else _refused(pl.Series("row", [], dtype=pl.UInt32), AnswerReason.NOT_PARSED)
     return pl.concat([questions.select("id"), answers.sort("row").drop("row")], how="horizontal")
 
 
-def _load(store: Store, names: list[str], profile: str, sightings: SightingIndex) -> dict[str, Facts]:
+def _load(store: Store, names: list[str], profile: str, sightings: SightingIndex) -> Batch:
     """Load scenes with the distances that questions usually ask for; those that cannot be read are missing."""
-    facts = {}
+    facts = []
     for name in names:
         with suppress(QAEngineError):
-            facts[name] = Facts(store.load_scene(name), profile, sightings.of)
-    prefetch_distances(list(facts.values()))
-    return facts
+            facts.append(Facts(store.load_scene(name), profile, sightings.of))
+    scenes = Batch(facts)
+    scenes.prefetch_distances()
+    return scenes
 
 
 def _refused(rows: pl.Series, reason: AnswerReason) -> pl.DataFrame:
@@ -141,61 +143,61 @@ def _refused(rows: pl.Series, reason: AnswerReason) -> pl.DataFrame:
     return rows.alias("row").to_frame().with_columns(**values)
 
 
-def _answer_type(task: Task, rows: pl.DataFrame, facts_of: dict[str, Facts]) -> pl.DataFrame:
-    """Answer parsed questions of one type, sorted by scene."""
+def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch) -> pl.DataFrame:
+    """Answer parsed questions of one type."""
     n = len(rows)
-    names = [rows[role].to_list() for role in task.roles]
+    place = {name: k for k, name in enumerate(scenes.scene_name)}
+    asked = rows["scene_name"].rle().struct.unnest()
+    scene = np.repeat([place.get(name, -1) for name in asked["value"].to_list()], asked["len"].to_numpy())
+    roles, names = _operands(task, rows, scene, scenes)
     reason = np.full(n, None, dtype=object)
-    ids = np.full((n, len(task.roles)), -1, dtype=np.int64)
+    reason[scene < 0] = AnswerReason.UNKNOWN_SCENE
+    known = np.flatnonzero(scene >= 0)
+    reason[known] = _operand_reasons(task, scenes, scene[known], roles[known])
+    good = np.flatnonzero(reason == None)  # noqa: E711 - compares items
+    measured = task.measure(scenes, scene[good], roles[good])
     columns = {name: np.full(n, np.nan) for name in ("value", "margin", "low", "high")}
+    for name, column in columns.items():
+        column[good] = getattr(measured, name)
     answer = np.full(n, -1)
-    start = 0
-    for scene_name, length in rows["scene_name"].rle().struct.unnest().select("value", "len").iter_rows():
-        part = slice(start, start + length)
-        start += length
-        facts = facts_of.get(scene_name)
-        if facts is None:
-            reason[part] = AnswerReason.UNKNOWN_SCENE
-            continue
-        roles = _codes(facts, [column[part] for column in names], length)
-        reason[part] = _operand_reasons(task, facts, roles)
-        good = part.start + np.flatnonzero(reason[part] == None)  # noqa: E711 - compares items
-        measured = task.measure(facts, roles[good - part.start])
-        answer[good] = measured.answer
-        if task.answer_type == "choice":
-            reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if task.orders else AnswerReason.NOT_AN_OPTION
-        for name, column in columns.items():
-            column[good] = getattr(measured, name)
-        known = np.append(facts.instance_of_category, -1)
-        ids[part] = known[roles]  # -1 for a category that the scene does not have
-        for column, codes in zip(names, roles.T.tolist(), strict=True):
-            column[part] = [
-                facts.categories[code] if code >= 0 else name for code, name in zip(codes, column[part], strict=True)
-            ]
+    answer[good] = measured.answer
+    if task.answer_type == "choice":
+        reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if task.orders else AnswerReason.NOT_AN_OPTION
+    ids = np.append(scenes.first_instance, -1)[roles]
     return _written(task, rows, names, ids, answer, columns, reason)
 
 
-def _codes(facts: Facts, names: Sequence[Sequence[str]], length: int) -> Rows:
-    """Look up category codes, (length, roles); -1 for a category that the scene does not have."""
-    known = facts.code_of_category
-    columns = [[known.get(name, known.get(ALIASES.get(name, ""), -1)) for name in column] for column in names]
-    return np.array(columns, dtype=np.int64).reshape(len(names), length).T
+def _operands(task: Task, rows: pl.DataFrame, scene: Rows, scenes: Batch) -> tuple[Rows, list[list[str]]]:
+    """Look up category codes, (n, roles), -1 for a category that the scene does not have, and their names by role."""
+    keys = zip(scenes.scene_of_code.tolist(), scenes.categories, strict=True)
+    known = {key: code for code, key in enumerate(keys)}
+    roles, names = np.full((len(rows), len(task.roles)), -1, dtype=np.int64), []
+    for r, role in enumerate(task.roles):
+        asked = rows[role].to_list()
+        codes = [
+            known.get((k, name), known.get((k, ALIASES.get(name, "")), -1))
+            for k, name in zip(scene.tolist(), asked, strict=True)
+        ]
+        roles[:, r] = codes
+        names.append([scenes.categories[code] if code >= 0 else name for code, name in zip(codes, asked, strict=True)])
+    return roles, names
 
 
-def _operand_reasons(task: Task, facts: Facts, roles: Rows) -> np.ndarray:
+def _operand_reasons(task: Task, scenes: Batch, scene: Rows, roles: Rows) -> np.ndarray:
     """Reason why operands cannot be answered about, or None; the first that applies."""
     reason = np.full(len(roles), None, dtype=object)
-    if facts.scene.room_size_m2 is None and task.question_type == "room_size_estimation":
-        reason[:] = AnswerReason.NO_ROOM_SIZE
+    if task.question_type == "room_size_estimation":
+        reason[np.isnan(scenes.room_size_m2[scene])] = AnswerReason.NO_ROOM_SIZE
     if roles.shape[1] == 0:
         return reason
-    if task.orders and facts.sightings is None:
-        reason[:] = AnswerReason.NO_OBSERVATIONS
+    if task.orders:
+        watched = np.array([part.sightings is not None for part in scenes.facts], dtype=bool)
+        reason[~watched[scene]] = AnswerReason.NO_OBSERVATIONS
     boxed = [k for k in range(roles.shape[1]) if k in task.single or k in task.listed]
     codes = np.sort(roles, axis=1)
     reason[(codes[:, 1:] == codes[:, :-1]).any(axis=1)] = AnswerReason.SAME_OBJECT
-    reason[(facts.boxes[roles[:, boxed]] == 0).any(axis=1)] = AnswerReason.NO_BOX
-    reason[(facts.counts[roles[:, list(task.single)]] > 1).any(axis=1)] = AnswerReason.NOT_UNIQUE
+    reason[(scenes.boxes[roles[:, boxed]] == 0).any(axis=1)] = AnswerReason.NO_BOX
+    reason[(scenes.counts[roles[:, list(task.single)]] > 1).any(axis=1)] = AnswerReason.NOT_UNIQUE
     reason[(roles < 0).any(axis=1)] = AnswerReason.UNKNOWN_CATEGORY
     return reason
 

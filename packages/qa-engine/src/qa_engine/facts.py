@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.geometry import bearing_deg, box_corners, box_distance
-from qa_engine.profiles import get_profile
+from qa_engine.distances import Boxes, PairDistances
+from qa_engine.geometry import bearing_deg, box_corners
 from qa_engine.scene import Scene
 
 if TYPE_CHECKING:
@@ -18,33 +18,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-
-
-def prefetch_distances(facts: Sequence[Facts]) -> None:
-    """Compute the box distances that questions about several scenes need at once, which is what vectors are good for.
-
-    Only profile `exact`; the others compute pair by pair anyway. Pairs without an object that "the" refers to wait
-    until somebody asks.
-    """
-    if not facts or facts[0].profile != "exact":
-        return
-    pairs = []
-    for part in facts:
-        i, j = np.triu_indices(len(part.scene), k=1)
-        named = np.zeros(len(part.scene), dtype=bool)
-        named[part.unique_rows] = True
-        wanted = named[i] | named[j]
-        pairs.append((i[wanted], j[wanted]))
-    arrays = [
-        np.concatenate([getattr(part.scene, name)[rows[side]] for part, rows in zip(facts, pairs, strict=True)])
-        for side in (0, 1)
-        for name in ("center", "size", "rotation")
-    ]
-    distance = box_distance(*arrays)
-    start = 0
-    for part, (i, j) in zip(facts, pairs, strict=True):
-        part.put_distances(i, j, distance[start : start + len(i)])
-        start += len(i)
 
 
 class Facts:
@@ -70,10 +43,6 @@ class Facts:
         Boxes per category.
     counts : (c,) int64
         Objects per category as the scene's source publishes them; may differ from `boxes`.
-    members : list of (k,) int64
-        Object rows of each category.
-    unique : (u,) int64
-        Codes of the categories with one object and one box: those that "the chair" can refer to.
 
     Examples
     --------
@@ -90,18 +59,14 @@ class Facts:
         self.scene = scene
         self._find_sightings = sightings
         self.profile = profile
-        self._pair_distance = get_profile(profile)
         names = scene.category.tolist()
         self.categories = tuple(sorted({*names, *scene.category_counts}))
         place = {name: i for i, name in enumerate(self.categories)}
         self.code = np.array([place[name] for name in names], dtype=np.int64)
         self.boxes = np.bincount(self.code, minlength=len(place))
         self.counts = np.array([scene.category_counts.get(name, 0) for name in self.categories], dtype=np.int64)
-        order = np.argsort(self.code, kind="stable")
-        self.members: list[Rows] = np.split(order, np.cumsum(self.boxes)[:-1]) if place else []
-        self.unique: Rows = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
-
         self._memory: dict[str, Any] = {}
+        self._shared: tuple[PairDistances, int] | None = None
 
     def remember(self, key: str, make: Callable[[Facts], Any]) -> Any:
         """Return what `make` made of these facts the first time `key` was asked for."""
@@ -115,6 +80,12 @@ class Facts:
         return self._find_sightings(self.scene.scene_name) if self._find_sightings else None
 
     @cached_property
+    def members(self) -> list[Rows]:
+        """Object rows of each category, (c,) arrays."""
+        order = np.argsort(self.code, kind="stable")
+        return np.split(order, np.cumsum(self.boxes)[:-1]) if self.categories else []
+
+    @cached_property
     def row_of_instance(self) -> dict[int, int]:
         """Object row of each instance id."""
         return {int(instance): row for row, instance in enumerate(self.scene.instance_id)}
@@ -125,36 +96,9 @@ class Facts:
         return {name: code for code, name in enumerate(self.categories)}
 
     @cached_property
-    def first_row(self) -> Rows:
-        """Object row of the first box of each category, (c,); -1 where it has none."""
-        return np.array([rows[0] if len(rows) else -1 for rows in self.members], dtype=np.int64)
-
-    @cached_property
-    def instance_of_category(self) -> Rows:
-        """Instance id of the first box of each category, (c,); -1 where it has none."""
-        return np.append(self.scene.instance_id, -1)[self.first_row]
-
-    @cached_property
-    def unique_rows(self) -> Rows:
-        """Object row of each category in `unique`, (u,)."""
-        return self.first_row[self.unique]
-
-    @cached_property
     def longest_side_m(self) -> Array:
         """Longest extent of each box, (n,) metres."""
         return self.scene.size.max(axis=1, initial=0.0)
-
-    @cached_property
-    def half_diagonal_m(self) -> Array:
-        """Half the space diagonal of each box, (n,) metres."""
-        return np.sqrt((self.scene.size**2).sum(axis=1)) / 2
-
-    @cached_property
-    def largest_half_diagonal_m(self) -> Array:
-        """Largest `half_diagonal_m` of each category, (c,) metres; 0 where it has no box."""
-        largest = np.zeros(len(self.categories))
-        np.maximum.at(largest, self.code, self.half_diagonal_m)
-        return largest
 
     @cached_property
     def corners(self) -> Array:
@@ -166,57 +110,14 @@ class Facts:
         """Bearing from the centre of row i to that of row j, (n, n) degrees."""
         return bearing_deg(self.scene.center[:, None], self.scene.center[None])
 
-    @cached_property
-    def _distance(self) -> Array:
-        matrix = np.full((len(self.scene), len(self.scene)), np.nan)
-        np.fill_diagonal(matrix, 0.0)
-        return matrix
-
-    def put_distances(self, first: Rows, second: Rows, distance: Array) -> None:
-        """Store distances that were computed elsewhere as the profile defines them."""
-        self._distance[first, second] = self._distance[second, first] = distance
+    def share_distances(self, pairs: PairDistances, start: int) -> None:
+        """Use distances that are kept for several scenes; the rows of this one begin there at `start`."""
+        self._shared = pairs, start
 
     def distance(self, first: Rows, second: Rows) -> Array:
-        """Distance between object rows `first` and `second` (n,), in metres, as the profile defines it.
-
-        Pairs are computed once, lower row first, so that the order of the operands changes nothing.
-        """
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        missing = np.isnan(self._distance[low, high])
-        if missing.any():
-            size = len(self.scene)
-            pairs = np.unique(low[missing] * size + high[missing])
-            i, j = pairs // size, pairs % size
-            self.put_distances(i, j, self._pair_distance(self.scene, i, j))
-        return self._distance[low, high]
-
-    def nearest_distance(self, rows: Rows, codes: Rows) -> Array:
-        """Distance from object `rows` (n,) to the nearest object of categories `codes` (n,), each with a box, metres.
-
-        Computes only these pairs, where `category_distance` computes all.
-        """
-        sizes = self.boxes[codes]
-        starts = np.cumsum(sizes) - sizes
-        members = np.concatenate([self.members[code] for code in codes.tolist()] or [np.zeros(0, dtype=np.int64)])
-        distance = self.distance(np.repeat(rows, sizes), members)
-        return np.minimum.reduceat(distance, starts) if len(codes) else np.zeros(0)
-
-    def category_distance(self, rows: Rows) -> Array:
-        """Distance from objects to the nearest object of each category.
-
-        Returns
-        -------
-        (len(rows), c) float64, metres
-            Infinite where the category has no box; 0 for the object's own category.
-        """
-        n = len(self.scene)
-        result = np.full((len(rows), len(self.categories)), np.inf)
-        if len(rows) == 0 or n == 0:
-            return result
-        first, second = np.repeat(rows, n), np.tile(np.arange(n), len(rows))
-        distance = self.distance(first, second).reshape(len(rows), n)
-        order = np.argsort(self.code, kind="stable")
-        present = np.flatnonzero(self.boxes)
-        starts = np.concatenate([[0], np.cumsum(self.boxes[present])[:-1]])
-        result[:, present] = np.minimum.reduceat(distance[:, order], starts, axis=1)
-        return result
+        """Distance between object rows `first` and `second` (k,), in metres, as the profile defines it."""
+        if self._shared is None:
+            boxes = Boxes(self.scene.center, self.scene.size, self.scene.rotation)
+            self._shared = PairDistances(boxes, np.array([len(self.scene)]), self.profile), 0
+        pairs, start = self._shared
+        return pairs(np.asarray(first) + start, np.asarray(second) + start)

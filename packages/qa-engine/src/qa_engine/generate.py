@@ -16,9 +16,10 @@ import polars as pl
 
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
-from qa_engine.facts import Facts, prefetch_distances
-from qa_engine.proposers.template import SceneCandidates, TemplateProposer
-from qa_engine.sampler import cell_types, cell_weights, plan
+from qa_engine.facts import Facts
+from qa_engine.knobs import KnobModel, choose_expected, pool_size
+from qa_engine.proposers.template import Found, TemplateProposer
+from qa_engine.sampler import cell_names, cell_types, cell_weights, plan
 from qa_engine.seeding import scene_rng
 from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX, SightingIndex
 from qa_engine.store import Store
@@ -82,7 +83,7 @@ class _Work:
 
     names: list[str]
     quota: Rows | None
-    asked: dict[str, list[str]]
+    asked: pl.Series
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def generate(
     *,
     feedback: pl.DataFrame | None = None,
     exclude: pl.DataFrame | None = None,
+    knobs: KnobModel | None = None,
     workers: int = 1,
     progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
 ) -> tuple[Generation, Iterator[pl.DataFrame]]:
@@ -131,6 +133,8 @@ def generate(
         Table `feedback`.
     exclude : DataFrame, optional
         Columns `scene_name` and `signature` of questions that were asked before.
+    knobs : KnobModel, optional
+        Chooses among the candidates of a cell, where there are more than wanted.
     workers : int
         Processes; their number changes nothing in the output.
     progress : callable
@@ -140,14 +144,14 @@ def generate(
     -------
     Generation, iterator of DataFrame
         The figures of the run, complete once the iterator is exhausted, and tables of at most about `ROWS_PER_SHARD`
-        shuffled questions.
+        shuffled questions; with `knobs` also with the columns `PREDICTED`.
     """
     names = Store(store).scene_names(request.split)
     if not names:
         where = f"in split {request.split!r}" if request.split else "in the store"
         raise QAEngineError(f"{store}: no scenes {where}, so there is nothing to ask about.")
     generation = Generation(n_scenes=len(names))
-    return generation, _run(store, request, names, generation, feedback, exclude, workers, progress)
+    return generation, _run(store, request, names, generation, feedback, exclude, knobs, workers, progress)
 
 
 def _run(
@@ -157,6 +161,7 @@ def _run(
     generation: Generation,
     feedback: pl.DataFrame | None,
     exclude: pl.DataFrame | None,
+    knobs: KnobModel | None,
     workers: int,
     progress: Callable[[str, int, int], None],
 ) -> Iterator[pl.DataFrame]:
@@ -165,7 +170,7 @@ def _run(
     names = [names[i] for i in order]
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
     work = [_Work(batch, None, asked) for batch, asked in zip(batches, _by_batch(exclude, batches), strict=True)]
-    with _Pool(workers, store, request, weights) as pool:
+    with _Pool(workers, store, request, weights, knobs) as pool:
         if request.count is not None:
             counted = list(pool.map("count", work, progress))
             generation.rejects = [batch.rejects for batch in counted]
@@ -212,79 +217,89 @@ def _shuffled(tables: list[pl.DataFrame], request: Request, index: int, generati
     return table[rng.permutation(len(table))]
 
 
-def _by_batch(exclude: pl.DataFrame | None, batches: list[list[str]]) -> list[dict[str, list[str]]]:
-    """Split excluded signatures by batch and scene."""
+def _by_batch(exclude: pl.DataFrame | None, batches: list[list[str]]) -> list[pl.Series]:
+    """Split excluded signatures by batch."""
     if exclude is None:
-        return [{} for _ in batches]
-    grouped = exclude.group_by("scene_name").agg(pl.col("signature").unique().sort())
-    known = dict(zip(grouped["scene_name"], grouped["signature"].to_list(), strict=True))
-    return [{name: known[name] for name in batch if name in known} for batch in batches]
+        return [pl.Series([], dtype=pl.String) for _ in batches]
+    names = pl.DataFrame({"scene_name": batches, "batch": range(len(batches))}).explode("scene_name")
+    known = exclude.join(names, on="scene_name").partition_by("batch", as_dict=True, include_key=False)
+    none = exclude.clear()
+    return [known.get((k,), none)["signature"].unique() for k in range(len(batches))]
 
 
 class _Worker:
     """Works on batches of scenes, in this process or in one of a pool."""
 
-    def __init__(self, store: Path, request: Request, weights: np.ndarray) -> None:
+    def __init__(self, store: Path, request: Request, weights: np.ndarray, knobs: KnobModel | None) -> None:
         self.store = Store(store)
         self.request = request
         self.weights = weights
         self.types = cell_types(request.select_tasks())
         self.sightings = SightingIndex(self.store)
         self.proposer = TemplateProposer(request.select_tasks(), seed=request.seed, round=request.round)
+        self.knobs = knobs
 
     def count(self, work: _Work) -> _Result:
         """Find the candidates of some scenes and count them by cell."""
-        scenes, rejects = self._find(work)
-        return _Result(work.names, self._available(work.names, scenes), None, rejects)
+        found, rejects = self._find(work)
+        return _Result(work.names, self._available(work.names, found), None, rejects)
 
     def write(self, work: _Work) -> _Result:
         """Find the candidates of some scenes, choose by quota and write the questions."""
-        scenes, rejects = self._find(work)
+        found, rejects = self._find(work)
         names, quota = work.names, work.quota
-        available = self._available(names, scenes)
+        available = self._available(names, found)
         if self.request.per_scene is not None:
             rows = [self._scene_plan(name, row) for name, row in zip(names, available, strict=True)]
             quota = np.stack(rows)
-        chosen = [
-            self.proposer.choose(scenes[name], None if quota is None else quota[i])
-            for i, name in enumerate(names)
-            if name in scenes
-        ]
-        questions = self.proposer.write(chosen).with_columns(frame_set_id=pl.lit(self.request.frame_set_id, pl.String))
-        return _Result(names, available, questions, rejects)
+        by_scene = self.request.per_scene is not None
+        if quota is not None:
+            drawn = quota if self.knobs is None else pool_size(quota, by_scene=by_scene)
+            found = self.proposer.choose(found, drawn[_places(names, found.batch.scene_name)])
+        questions = self.proposer.write(found)
+        if quota is not None and self.knobs is not None:
+            places, wanted = ([[name] for name in names], quota) if by_scene else ([names], quota.sum(axis=0)[None])
+            cells = cell_names(self.proposer.tasks)
+            questions = choose_expected(questions, self.knobs, places, cells, wanted, seed=self.request.seed)
+        frame_set = pl.lit(self.request.frame_set_id, pl.String)
+        return _Result(names, available, questions.with_columns(frame_set_id=frame_set), rejects)
 
     def _scene_plan(self, name: str, available: Rows) -> Rows:
         rng = scene_rng(self.request.seed, name, "generate/plan", self.request.round)
         return plan(available[None], self.weights, self.types, self.request.per_scene or 0, rng)[0]
 
-    def _available(self, names: list[str], scenes: dict[str, SceneCandidates]) -> Rows:
-        none = np.zeros(sum(self.proposer.n_cells), dtype=np.int64)
-        return np.stack([self.proposer.counts(scenes[name]) if name in scenes else none for name in names])
+    def _available(self, names: list[str], found: Found) -> Rows:
+        """Candidates per scene and cell; none in a scene that cannot be read."""
+        available = np.zeros((len(names), sum(self.proposer.n_cells)), dtype=np.int64)
+        available[_places(names, found.batch.scene_name)] = self.proposer.counts(found)
+        return available
 
-    def _find(self, work: _Work) -> tuple[dict[str, SceneCandidates], pl.DataFrame]:
-        """Find the candidates of each scene; a scene that cannot be read becomes a reject."""
-        facts: dict[str, Facts] = {}
-        scenes: dict[str, SceneCandidates] = {}
+    def _find(self, work: _Work) -> tuple[Found, pl.DataFrame]:
+        """Find the candidates of some scenes; a scene that cannot be read becomes a reject."""
+        facts: list[Facts] = []
         rows: list[tuple[str, str, str, str, str]] = []
         for name in work.names:
             try:
-                facts[name] = Facts(self.store.load_scene(name), self.request.profile, self.sightings.of)
+                facts.append(Facts(self.store.load_scene(name), self.request.profile, self.sightings.of))
             except QAEngineError as error:
                 rows.append((name, "", "", Reason.BAD_SCENE, str(error)))
-        prefetch_distances(list(facts.values()))
-        for name, part in facts.items():
-            scene = self.proposer.find(part)
-            for task, found in zip(self.proposer.tasks, scene.found, strict=True):
-                for reject in found.rejects:
-                    detail = reject.detail if reject.n == 1 else f"{reject.n} candidates"
-                    rows.append((name, task.question_type, reject.item, reject.reason, detail))
-            if name in work.asked:
-                scene, dropped = self.proposer.without(scene, pl.Series(work.asked[name], dtype=pl.String))
-                for task, n in zip(self.proposer.tasks, dropped, strict=True):
-                    if n:
-                        rows.append((name, task.question_type, "", Reason.ASKED_BEFORE, f"{n} candidates"))
-            scenes[name] = scene
-        return scenes, _reject_table(rows)
+        found = self.proposer.find(facts)
+        names = found.batch.scene_name
+        for task, part in zip(self.proposer.tasks, found.found, strict=True):
+            for reject in part.rejects:
+                detail = reject.detail if reject.n == 1 else f"{reject.n} candidates"
+                rows.append((names[reject.scene], task.question_type, reject.item, reject.reason, detail))
+        found, dropped = self.proposer.without(found, work.asked)
+        for k, t in np.argwhere(dropped).tolist():
+            detail = f"{dropped[k, t]} candidates"
+            rows.append((names[k], self.proposer.tasks[t].question_type, "", Reason.ASKED_BEFORE, detail))
+        return found, _reject_table(rows)
+
+
+def _places(names: list[str], some: list[str]) -> Rows:
+    """Places of `some` names among all."""
+    place = {name: k for k, name in enumerate(names)}
+    return np.array([place[name] for name in some], dtype=np.int64)
 
 
 def _reject_table(rows: Sequence[tuple[str, str, str, str, str]]) -> pl.DataFrame:
@@ -300,9 +315,11 @@ class _Pool:
     Processes are spawned, not forked: forking a process with threads, as polars has, can hang.
     """
 
-    def __init__(self, workers: int, store: Path, request: Request, weights: np.ndarray) -> None:
+    def __init__(
+        self, workers: int, store: Path, request: Request, weights: np.ndarray, knobs: KnobModel | None
+    ) -> None:
         self.others = workers - 1
-        self.arguments = (Path(store), request, weights)
+        self.arguments = (Path(store), request, weights, knobs)
         self.local = _Worker(*self.arguments)
         self.pool: ProcessPoolExecutor | None = None
 
@@ -350,10 +367,10 @@ class _Pool:
 _worker: _Worker | None = None
 
 
-def _start(store: Path, request: Request, weights: np.ndarray) -> None:
+def _start(store: Path, request: Request, weights: np.ndarray, knobs: KnobModel | None) -> None:
     """Prepare a process of the pool."""
     global _worker
-    _worker = _Worker(store, request, weights)
+    _worker = _Worker(store, request, weights, knobs)
 
 
 def _work(stage: str, work: _Work) -> _Result:

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from qa_engine.batch import Batch
 from qa_engine.errors import QAEngineError
-from qa_engine.facts import Facts, prefetch_distances
+from qa_engine.facts import Facts
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.sightings import SightingIndex
 from qa_engine.store import Store
@@ -94,7 +95,7 @@ def verify(
             if isinstance(facts, Facts):
                 by_profile.setdefault(facts.profile, []).append(facts)
         for part in by_profile.values():
-            prefetch_distances(part)
+            Batch(part).prefetch_distances()
         for (_, _, place), facts in zip(batch, known, strict=True):
             for row in table[place].iter_rows(named=True):
                 differences = (

@@ -55,8 +55,8 @@ SEEN = Sightings(
 def ask(scene, task, *, sightings=SEEN, seed=0):
     proposer = TemplateProposer([task], seed=seed, round=0)
     facts = Facts(scene, "exact", lambda name: sightings)
-    found = proposer.find(facts)
-    return proposer.write([found]), found.found[0].rejects, facts
+    found = proposer.find([facts])
+    return proposer.write(found), found.found[0].rejects, facts
 
 
 def test_order_of_appearance():

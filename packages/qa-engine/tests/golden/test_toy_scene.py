@@ -56,8 +56,8 @@ def toy_scene(**changes):
 
 def questions_of(scene, *, seed=0, profile="exact"):
     proposer = TemplateProposer(list(TASKS.values()), seed=seed, round=0)
-    found = proposer.find(Facts(scene, profile))
-    return proposer.write([found]), dict(zip(TASKS, found.found, strict=True))
+    found = proposer.find([Facts(scene, profile)])
+    return proposer.write(found), dict(zip(TASKS, found.found, strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ Shares are compared with what chance gives plus four standard deviations, so a t
 import numpy as np
 import polars as pl
 import pytest
-from qa_engine.facts import Facts, prefetch_distances
+from qa_engine.facts import Facts
 from qa_engine.proposers.template import TemplateProposer
 from qa_engine.scene import Scene
 from qa_engine.sightings import Sightings
@@ -43,9 +43,7 @@ def questions():
     rng = np.random.default_rng(0)
     proposer = TemplateProposer(list(TASKS.values()), seed=1, round=0)
     facts = [random_scene(rng, i) for i in range(150)]
-    prefetch_distances(facts)
-    scenes = [proposer.find(part) for part in facts]
-    table = proposer.write(scenes)
+    table = proposer.write(proposer.find(facts))
     drawn = [
         part.sample(min(len(part), 1000), seed=0) for _, part in table.group_by("question_type", maintain_order=True)
     ]

@@ -94,7 +94,7 @@ def test_unknown_scene_and_missing_room_size(store):
 def test_every_wording_reads_back(store):
     facts = Facts(Store(store).load_scene("s"))
     proposer = TemplateProposer(list(TASKS.values()), seed=0, round=0)
-    table = proposer.write([proposer.find(facts)])
+    table = proposer.write(proposer.find([facts]))
     for (kind,), rows in table.group_by("question_type"):
         task = TASKS[kind]
         parsed = parse_questions(task, rows["question"])

@@ -66,39 +66,56 @@ class Reject:
         Candidates refused.
     detail : str
         The figure behind the refusal.
+    scene : int
+        Number of the scene in its batch.
     """
 
     reason: Reason
     item: str = ""
     n: int = 1
     detail: str = ""
+    scene: int = 0
 
 
-def first_broken(n: int, rules: Sequence[tuple[Reason, NDArray[np.bool_]]]) -> tuple[NDArray[np.int64], list[Reject]]:
-    """Refuse each of `n` candidates for the first rule that it breaks.
+def count_rejects(reason: Reason, counts: NDArray[np.int64]) -> list[Reject]:
+    """Make one reject per scene with refused candidates; `counts` (s,) is their number.
+
+    Examples
+    --------
+    >>> [(reject.scene, reject.n) for reject in count_rejects(Reason.TOO_FAR, np.array([1, 0, 2]))]
+    [(0, 1), (2, 2)]
+    """
+    scenes = np.flatnonzero(counts)
+    return [Reject(reason, n=n, scene=k) for k, n in zip(scenes.tolist(), counts[scenes].tolist(), strict=True)]
+
+
+def first_broken(
+    scene: NDArray[np.int64], rules: Sequence[tuple[Reason, NDArray[np.bool_]]]
+) -> tuple[NDArray[np.int64], list[Reject]]:
+    """Refuse each candidate for the first rule that it breaks.
 
     Parameters
     ----------
+    scene : (n,) int64
+        Scene of each candidate.
     rules : sequence of (Reason, (n,) bool)
         In the order in which they apply; True where the rule is broken.
 
     Returns
     -------
     (k,) int64, list of Reject
-        Numbers of the candidates that break none, ascending, and one reject per reason that occurs.
+        Numbers of the candidates that break none, ascending, and one reject per scene and reason that occurs.
 
     Examples
     --------
     >>> close, far = np.array([True, False, False]), np.array([True, True, False])
-    >>> kept, rejects = first_broken(3, [(Reason.TOO_CLOSE, close), (Reason.TOO_FAR, far)])
-    >>> kept.tolist(), [(str(reject.reason), reject.n) for reject in rejects]
-    ([2], [('too_close', 1), ('too_far', 1)])
+    >>> kept, rejects = first_broken(np.array([0, 0, 1]), [(Reason.TOO_CLOSE, close), (Reason.TOO_FAR, far)])
+    >>> kept.tolist(), [(str(reject.reason), reject.scene, reject.n) for reject in rejects]
+    ([2], [('too_close', 0, 1), ('too_far', 0, 1)])
     """
-    left = np.ones(n, dtype=bool)
+    left = np.ones(len(scene), dtype=bool)
     rejects = []
     for reason, broken in rules:
-        refused = int(np.count_nonzero(broken & left))
-        if refused:
-            rejects.append(Reject(reason, n=refused))
+        rejects += count_rejects(reason, np.bincount(scene[broken & left]))
         left &= ~broken
     return np.flatnonzero(left), rejects

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import unknown_name
 from qa_engine.geometry import box_distance
-from qa_engine.profiles.vsi_bench import sampled_distance
-from qa_engine.scene import Scene
 
-PairDistance = Callable[[Scene, NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
-"""From a scene and rows of its objects, (n,) and (n,), to (n,) distances in metres."""
+if TYPE_CHECKING:
+    from qa_engine.distances import Boxes
+
+    PairDistance = Callable[[Boxes, NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+    """From boxes and their rows, (k,) and (k,), to (k,) distances in metres."""
 
 
-def exact_distance(scene: Scene, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Distance between the solid oriented boxes of object rows `first` and `second`, (n,) metres."""
+def exact_distance(boxes: Boxes, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance between the solid oriented boxes in rows `first` and `second`, (k,) metres."""
     return box_distance(
-        scene.center[first],
-        scene.size[first],
-        scene.rotation[first],
-        scene.center[second],
-        scene.size[second],
-        scene.rotation[second],
+        boxes.center[first],
+        boxes.size[first],
+        boxes.rotation[first],
+        boxes.center[second],
+        boxes.size[second],
+        boxes.rotation[second],
     )
+
+
+def sampled_distance(boxes: Boxes, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance as VSI-Bench's ground truth has it, (k,) metres; scipy is loaded when the first one is asked for."""
+    from qa_engine.profiles.vsi_bench import sampled_distance as sampled
+
+    return sampled(boxes, first, second)
 
 
 PROFILES: dict[str, PairDistance] = {"exact": exact_distance, "vsi-bench": sampled_distance}

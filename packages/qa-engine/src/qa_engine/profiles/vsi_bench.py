@@ -7,6 +7,7 @@ arXiv 2412.14171 (the benchmark) and the rules of its public re-implementation, 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from qa_engine.geometry.clouds import bounds_distance
-from qa_engine.scene import Scene
+
+if TYPE_CHECKING:
+    from qa_engine.distances import Boxes
 
 Array = NDArray[np.float64]
 
@@ -54,18 +57,18 @@ def shell_points(center: Array, size: Array, rotation: Array, *, step: float = S
     return points if len(points) else shell_points(center, size, rotation, step=step / 2)
 
 
-def sampled_distance(scene: Scene, first: NDArray[np.int64], second: NDArray[np.int64]) -> Array:
-    """Smallest distance between the sampled points of object rows `first` and `second`, (n,) metres."""
-    shells = _shells.setdefault(scene, {})
+def sampled_distance(boxes: Boxes, first: NDArray[np.int64], second: NDArray[np.int64]) -> Array:
+    """Smallest distance between the sampled points of boxes in rows `first` and `second`, (k,) metres."""
+    shells = _shells.setdefault(boxes, {})
     for i in np.union1d(first, second).tolist():
         if i not in shells:
-            shells[i] = shell_points(scene.center[i], scene.size[i], scene.rotation[i])
+            shells[i] = shell_points(boxes.center[i], boxes.size[i], boxes.rotation[i])
     pairs = zip(first.tolist(), second.tolist(), strict=True)
     return np.array([_closest(shells[i], shells[j]) for i, j in pairs], dtype=np.float64)
 
 
-_shells: WeakKeyDictionary[Scene, dict[int, Array]] = WeakKeyDictionary()
-"""Points of the objects of scenes that are in use: questions of several types ask about the same objects."""
+_shells: WeakKeyDictionary[Boxes, dict[int, Array]] = WeakKeyDictionary()
+"""Points of the boxes that are in use: questions of several types ask about the same objects."""
 
 
 def _closest(a: Array, b: Array) -> float:

@@ -1,36 +1,36 @@
-"""The proposer without a model: enumerates candidates per scene as arrays and words those that are chosen."""
+"""The proposer without a model: enumerates candidates as arrays, many scenes at once, and words those chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import polars as pl
 
+from qa_engine.batch import Batch
 from qa_engine.facts import Facts
-from qa_engine.proposers.wording import References, scene_signatures, word_questions
+from qa_engine.proposers.wording import References, signatures, word_questions
 from qa_engine.seeding import scene_rng
 from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task
-from qa_engine.tasks.base import Candidates, Rows
+from qa_engine.tasks.base import Candidates, Draw, Rows
 
 
 @dataclass(frozen=True)
-class SceneCandidates:
-    """All candidates of one scene.
+class Found:
+    """All candidates of some scenes.
 
     Attributes
     ----------
-    facts : Facts
+    batch : Batch
     found : list of Candidates
         One per task.
     cells : list of (n,) int64
         Cell of each candidate within its task.
     """
 
-    facts: Facts
+    batch: Batch
     found: list[Candidates]
     cells: list[Rows]
 
@@ -51,66 +51,79 @@ class TemplateProposer:
         self.round = round
         self.n_cells = [len(task.knob.labels) for task in self.tasks]
 
-    def find(self, facts: Facts) -> SceneCandidates:
-        """Enumerate the candidates of a scene."""
-        name = facts.scene.scene_name
-        found = [
-            task.find(facts, partial(scene_rng, self.seed, name, f"{task.question_type}/find", self.round))
-            for task in self.tasks
-        ]
+    def find(self, facts: Sequence[Facts]) -> Found:
+        """Enumerate the candidates of some scenes."""
+        batch = Batch(facts)
+        batch.prefetch_distances()
+        found = [task.find(batch, self._draw(batch, f"{task.question_type}/find")) for task in self.tasks]
         cells = [task.knob.index(part.knob) for task, part in zip(self.tasks, found, strict=True)]
-        return SceneCandidates(facts, found, cells)
+        return Found(batch, found, cells)
 
-    def counts(self, scene: SceneCandidates) -> Rows:
-        """Count the candidates per cell, all tasks' cells in a row."""
-        parts = [np.bincount(cell, minlength=n) for cell, n in zip(scene.cells, self.n_cells, strict=True)]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    def _draw(self, batch: Batch, purpose: str) -> Draw:
+        return lambda k: scene_rng(self.seed, batch.scene_name[k], purpose, self.round)
 
-    def choose(self, scene: SceneCandidates, quota: Rows | None) -> SceneCandidates:
-        """Draw as many candidates per cell as `quota` says; all of them for None."""
-        if quota is None:
-            return scene
-        found, cells, start = [], [], 0
-        for task, part, cell, n in zip(self.tasks, scene.found, scene.cells, self.n_cells, strict=True):
-            wanted = quota[start : start + n]
-            start += n
-            rng = scene_rng(self.seed, scene.facts.scene.scene_name, f"{task.question_type}/choose", self.round)
-            order = rng.permutation(len(part))
-            ranked = order[np.argsort(cell[order], kind="stable")]
-            sizes = np.bincount(cell, minlength=n)
-            place = np.arange(len(part)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            rows = np.sort(ranked[place < np.repeat(wanted, sizes)])
-            found.append(part.take(rows))
-            cells.append(cell[rows])
-        return SceneCandidates(scene.facts, found, cells)
+    def counts(self, found: Found) -> Rows:
+        """Count the candidates per scene and cell, (s, k), all tasks' cells in a row."""
+        s = len(found.batch)
+        parts = [
+            np.bincount(part.scene * n + cell, minlength=s * n).reshape(s, n)
+            for part, cell, n in zip(found.found, found.cells, self.n_cells, strict=True)
+        ]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((s, 0), dtype=np.int64)
 
-    def without(self, scene: SceneCandidates, signatures: pl.Series) -> tuple[SceneCandidates, list[int]]:
-        """Drop the candidates whose signature is among those given; also return how many, per task."""
-        found, cells, dropped = [], [], []
-        for task, part, cell in zip(self.tasks, scene.found, scene.cells, strict=True):
-            asked = scene_signatures(task, scene.facts, part).is_in(signatures.implode()).to_numpy()
-            rows = np.flatnonzero(~asked)
-            found.append(part.take(rows))
-            cells.append(cell[rows])
-            dropped.append(int(asked.sum()))
-        return SceneCandidates(scene.facts, found, cells), dropped
+    def choose(self, found: Found, quota: Rows) -> Found:
+        """Draw as many candidates per scene and cell as `quota` (s, k) says."""
+        chosen = []
+        edges = np.cumsum([0, *self.n_cells])
+        for k, (task, part, cell) in enumerate(zip(self.tasks, found.found, found.cells, strict=True)):
+            wanted = quota[:, edges[k] : edges[k + 1]]
+            draw = self._draw(found.batch, f"{task.question_type}/choose")
+            starts = np.searchsorted(part.scene, np.arange(len(found.batch) + 1))
+            rows = [
+                starts[s] + _choose(cell[starts[s] : starts[s + 1]], wanted[s], draw(s))
+                for s in np.flatnonzero(wanted.any(axis=1)).tolist()
+            ]
+            chosen.append(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
+        return _take(found, chosen)
 
-    def write(self, scenes: Sequence[SceneCandidates]) -> pl.DataFrame:
-        """Word the candidates of some scenes, in the order of tasks, scenes and candidates."""
-        references = References([scene.facts for scene in scenes])
-        tables = []
-        for k, task in enumerate(self.tasks):
-            parts = [scene.found[k] for scene in scenes]
-            if not any(len(part) for part in parts):
-                continue
-            tables.append(
-                word_questions(
-                    task,
-                    parts,
-                    np.concatenate([scene.cells[k] for scene in scenes]),
-                    references,
-                    seed=self.seed,
-                    round=self.round,
-                )
-            )
+    def without(self, found: Found, asked: pl.Series) -> tuple[Found, Rows]:
+        """Drop the candidates whose signature was asked before; also return how many, (s, tasks)."""
+        dropped = np.zeros((len(found.batch), len(self.tasks)), dtype=np.int64)
+        if len(asked) == 0:
+            return found, dropped
+        old = asked.implode()
+        references = References(found.batch)
+        kept = []
+        for k, (task, part) in enumerate(zip(self.tasks, found.found, strict=True)):
+            again = signatures(task, part.scene, part.roles, references).is_in(old).to_numpy()
+            kept.append(np.flatnonzero(~again))
+            dropped[:, k] = np.bincount(part.scene[again], minlength=len(found.batch))
+        return _take(found, kept), dropped
+
+    def write(self, found: Found) -> pl.DataFrame:
+        """Word the candidates, in the order of tasks, scenes and candidates."""
+        references = References(found.batch)
+        tables = [
+            word_questions(task, part, cells, references, seed=self.seed, round=self.round)
+            for task, part, cells in zip(self.tasks, found.found, found.cells, strict=True)
+            if len(part)
+        ]
         return pl.concat(tables) if tables else pl.DataFrame(schema=QUESTIONS)
+
+
+def _choose(cell: Rows, wanted: Rows, rng: np.random.Generator) -> Rows:
+    """Draw `wanted` candidates of each cell, ascending."""
+    order = rng.permutation(len(cell))
+    ranked = order[np.argsort(cell[order], kind="stable")]
+    sizes = np.bincount(cell, minlength=len(wanted))
+    place = np.arange(len(cell)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.sort(ranked[place < np.repeat(wanted, sizes)])
+
+
+def _take(found: Found, rows: Sequence[Rows]) -> Found:
+    """Keep some candidates of each task."""
+    return Found(
+        found.batch,
+        [part.take(kept) for part, kept in zip(found.found, rows, strict=True)],
+        [cell[kept] for cell, kept in zip(found.cells, rows, strict=True)],
+    )

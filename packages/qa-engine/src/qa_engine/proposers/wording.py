@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from qa_engine.facts import Facts
+from qa_engine.batch import Batch
 from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task, answer_texts
 from qa_engine.tasks.base import LETTERS, PLACEHOLDER, Candidates, Rows, all_orders, fill
@@ -20,38 +20,31 @@ PROMPT_ID = "vsi-bench"
 
 
 class References:
-    """The categories of some scenes as one table, so that a category code of a scene becomes a row number.
+    """Names and instances of the categories of a batch, as columns that category codes are looked up in.
 
     Parameters
     ----------
-    facts : sequence of Facts
-        The scenes.
+    batch : Batch
 
     Attributes
     ----------
-    offset : list of int
-        Row of each scene's first category.
     scene_name, dataset : Series
         One per scene.
     category, literal, key : Series
-        One per row: the name, the name in quotes for programs, and the name as part of a signature.
+        One per category: the name, the name in quotes for programs, and the name as part of a signature.
     instance_ids, instance_id : Series
         All instances of the category, and the first of them.
     """
 
-    def __init__(self, facts: Sequence[Facts]) -> None:
-        names = [name for part in facts for name in part.categories]
-        ids = [part.scene.instance_id[rows].tolist() for part in facts for rows in part.members]
-        sizes = np.array([len(part.categories) for part in facts], dtype=np.int64)
-        self.offset = (np.cumsum(sizes) - sizes).tolist()
-        self.profile = facts[0].profile if facts else "exact"
-        self.scene_name = pl.Series([part.scene.scene_name for part in facts], dtype=pl.String)
-        self.dataset = pl.Series([part.scene.dataset for part in facts], dtype=pl.String)
-        self.category = pl.Series(names, dtype=pl.String)
-        self.literal = pl.Series([json.dumps(name, ensure_ascii=False) for name in names], dtype=pl.String)
-        self.key = pl.Series([signature_key(name) for name in names], dtype=pl.String)
-        self.instance_ids = pl.Series(ids, dtype=pl.List(pl.Int64))
-        self.instance_id = pl.Series([rows[0] if rows else None for rows in ids], dtype=pl.Int64)
+    def __init__(self, batch: Batch) -> None:
+        self.profile = batch.profile
+        self.scene_name = pl.Series(batch.scene_name, dtype=pl.String)
+        self.dataset = pl.Series([part.scene.dataset for part in batch.facts], dtype=pl.String)
+        self.category = pl.Series(batch.categories, dtype=pl.String)
+        self.literal = _mapped(self.category, lambda name: json.dumps(name, ensure_ascii=False))
+        self.key = _mapped(self.category, signature_key)
+        self.instance_ids = _split(pl.Series(batch.instance_id[batch.by_code]), batch.boxes)
+        self.instance_id = self.instance_ids.list.first()
 
     def operands(self, task: Task, roles: Rows) -> pl.Series:
         """List the operands with role, category and instances; `roles` (n, r) are rows of this table."""
@@ -79,65 +72,64 @@ def signature_key(name: str) -> str:
     return name.replace("\\", "\\\\").replace("|", "\\|")
 
 
-def scene_signatures(task: Task, facts: Facts, candidates: Candidates) -> pl.Series:
-    """Signature of each candidate of one scene: scene, question type and operands, in no particular order of options.
+def _mapped(names: pl.Series, write: Callable[[str], str]) -> pl.Series:
+    """Write each name in another form; the few different ones once."""
+    written = {name: write(name) for name in names.unique().to_list()}
+    return pl.Series([written[name] for name in names.to_list()], dtype=pl.String)
+
+
+def _split(values: pl.Series, sizes: Rows) -> pl.Series:
+    """Cut values into lists of the given sizes."""
+    owner = pl.Series(np.repeat(np.arange(len(sizes)), sizes))
+    lists = pl.DataFrame({"owner": owner, "values": values}).group_by("owner", maintain_order=True).agg("values")
+    every = pl.DataFrame({"owner": np.arange(len(sizes))}).join(lists, on="owner", how="left", maintain_order="left")
+    return every["values"].fill_null([])
+
+
+def signatures(task: Task, scene: Rows, roles: Rows, references: References) -> pl.Series:
+    """Signature of each candidate: scene, question type and operands, in no particular order of options.
 
     Two questions that differ only in round, seed or the order of their options have the same signature.
     """
-    references = References([facts])
-    columns = {f"key_{k}": references.key[candidates.roles[:, k]] for k in range(len(task.roles))}
-    frame = pl.DataFrame({"candidate": range(len(candidates)), **columns})
-    return frame.with_columns(_signature(task, pl.lit(facts.scene.scene_name)))["signature"]
-
-
-def _signature(task: Task, scene_name: pl.Expr) -> pl.Expr:
-    keys = [f"key_{k}" for k in range(len(task.roles))]
+    keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
     parameters = [pl.lit(task.parameters)] if task.parameters else []
-    parts = [scene_name, pl.lit(task.question_type), *keys, *parameters]
-    return pl.concat_str(parts, separator="|").alias("signature")
+    parts = [pl.col("scene_name"), pl.lit(task.question_type), *(key.name for key in keys), *parameters]
+    frame = pl.DataFrame([references.scene_name[scene].alias("scene_name"), *keys])
+    return frame.select(pl.concat_str(parts, separator="|").alias("signature")).to_series()
 
 
 def word_questions(
-    task: Task,
-    parts: Sequence[Candidates],
-    cells: Rows,
-    references: References,
-    *,
-    seed: int,
-    round: int,
+    task: Task, found: Candidates, cells: Rows, references: References, *, seed: int, round: int
 ) -> pl.DataFrame:
-    """Write the questions of one task over some scenes.
+    """Write the questions of one task.
 
     Parameters
     ----------
     task : Task
-    parts : sequence of Candidates
-        One per scene, as in `references`.
+    found : Candidates
     cells : (n,) int64
-        Cell of each candidate, over all parts.
+        Cell of each candidate.
     references : References
+        Of the batch of the candidates.
     seed, round : int
 
     Returns
     -------
     DataFrame with the columns of `questions`; `frame_set_id` and `evidence_frames` are null.
     """
-    sizes = [len(part) for part in parts]
-    scene = np.repeat(np.arange(len(parts)), sizes)
-    roles = np.concatenate([part.roles + start for part, start in zip(parts, references.offset, strict=True)])
-    scene_name = references.scene_name[scene].alias("scene_name")
-    keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
-    signature = pl.DataFrame([scene_name, *keys]).select(_signature(task, pl.col("scene_name"))).to_series()
+    scene, roles, answers = found.scene, found.roles, found.answers
+    signature = signatures(task, scene, roles, references)
     digests = question_digests(signature, round=round, seed=seed)
     order = shown_order(digests[:, 1], len(task.listed))
-    answer = _joined(parts, "answer").astype(np.int64)
+    answer = answers.answer
     if task.answer_type == "choice":
         shown = _shown(task, digests, order, answer)
         options = _options(task, roles, shown, references)
         truth = pl.Series(list(LETTERS[: task.n_options]))[np.argmax(shown == answer[:, None], axis=1)]
     else:
         options = pl.lit(None, dtype=QUESTIONS["options"])
-        truth = pl.Series(answer_texts(_joined(parts, "value").tolist(), task.answer_type), dtype=pl.String)
+        truth = pl.Series(answer_texts(answers.value.tolist(), task.answer_type), dtype=pl.String)
+    scene_name = references.scene_name[scene].alias("scene_name")
     frame = pl.DataFrame([scene_name, *_operand_columns(task, roles, order, references)])
     return frame.select(
         question_id=_hexadecimal(digests[:, 0]),
@@ -148,16 +140,16 @@ def word_questions(
         options=options,
         ground_truth=truth,
         answer_type=pl.lit(task.answer_type),
-        answer_value=_nullable(_joined(parts, "value")),
-        answer_low=_nullable(_joined(parts, "low")),
-        answer_high=_nullable(_joined(parts, "high")),
+        answer_value=_nullable(answers.value),
+        answer_low=_nullable(answers.low),
+        answer_high=_nullable(answers.high),
         unit=pl.lit(task.unit),
         program=fill(task.program),
         operands=references.operands(task, roles),
-        margin=_nullable(_joined(parts, "margin")),
+        margin=_nullable(answers.margin),
         margin_unit=pl.lit(task.margin_unit),
         cell=pl.Series(task.knob.cells)[cells],
-        difficulty=_difficulty(parts),
+        difficulty=_difficulty(found.difficulty),
         frame_set_id=pl.lit(None, dtype=pl.String),
         evidence_frames=pl.lit(None, dtype=QUESTIONS["evidence_frames"]),
         signature=signature,
@@ -226,10 +218,6 @@ def _lists(values: pl.Series, places: Rows) -> pl.Series:
     return values.gather(places.ravel()).reshape(places.shape).arr.to_list()
 
 
-def _joined(parts: Sequence[Candidates], name: str) -> np.ndarray:
-    return np.concatenate([getattr(part.answers, name) for part in parts])
-
-
 def _nullable(values: np.ndarray) -> pl.Series:
     """Turn NaN into null."""
     return pl.Series(values, dtype=pl.Float64, nan_to_null=True)
@@ -290,15 +278,13 @@ def _options(task: Task, roles: Rows, shown: Rows, references: References) -> pl
     return _lists(lettered, places + np.arange(task.n_options) * len(texts))
 
 
-def _difficulty(parts: Sequence[Candidates]) -> pl.Expr:
+def _difficulty(known: Mapping[str, np.ndarray]) -> pl.Expr:
     """Pack the knobs; those that the task does not have are null."""
-    known = parts[0].difficulty
     dtype = QUESTIONS["difficulty"]
     fields = []
     for field in dtype.fields:
         if field.name in known:
-            values = np.concatenate([part.difficulty[field.name] for part in parts])
-            fields.append(pl.Series(field.name, values).cast(field.dtype))
+            fields.append(pl.Series(field.name, known[field.name]).cast(field.dtype))
         else:
             fields.append(pl.lit(None, dtype=field.dtype).alias(field.name))
     return pl.struct(fields)

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from qa_engine.batch import Batch
 from qa_engine.checks import Reject
-from qa_engine.facts import Facts
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-Draw = Callable[[], np.random.Generator]
-"""Makes the random generator of one task in one scene; most tasks need none."""
+Draw = Callable[[int], np.random.Generator]
+"""Makes the random generator of one task in the scene of that number; most tasks need none."""
 
 LETTERS = "ABCDEFGH"
 
@@ -61,7 +61,7 @@ class Knob:
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers to some questions of one type in one scene, as columns of length n.
+    """Answers to some questions of one type, as columns of length n.
 
     Attributes
     ----------
@@ -105,10 +105,12 @@ def choices(answer: Rows, margin: Array) -> Answers:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The accepted candidates of one question type in one scene as columns of length n, and the refused ones.
+    """The accepted candidates of one question type in a batch as columns of length n, and the refused ones.
 
     Attributes
     ----------
+    scene : (n,) int64
+        Scene of each candidate, ascending.
     roles : (n, r) int64
         Category code of each role of the task.
     answers : Answers
@@ -119,6 +121,7 @@ class Candidates:
     rejects : list of Reject
     """
 
+    scene: Rows
     roles: Rows
     answers: Answers
     knob: Array
@@ -131,14 +134,34 @@ class Candidates:
     def take(self, rows: Rows) -> Candidates:
         """Keep some rows, in the order given."""
         difficulty = {name: column[rows] for name, column in self.difficulty.items()}
-        return Candidates(self.roles[rows], self.answers.take(rows), self.knob[rows], difficulty, self.rejects)
+        columns = self.scene[rows], self.roles[rows], self.answers.take(rows), self.knob[rows]
+        return Candidates(*columns, difficulty, self.rejects)
 
 
-def no_candidates(n_roles: int, difficulty: Sequence[str], rejects: list[Reject]) -> Candidates:
+def by_scene(batch: Batch, find: Callable[[int], Candidates], none: Candidates) -> Candidates:
+    """Find candidates scene by scene, where scenes differ too much to be worked on together; `none` has the columns."""
+    parts = [none, *(find(k) for k in range(len(batch)))]
+    return Candidates(
+        np.concatenate([part.scene for part in parts]),
+        np.concatenate([part.roles for part in parts]),
+        Answers(*(np.concatenate([getattr(p.answers, column.name) for p in parts]) for column in fields(Answers))),
+        np.concatenate([part.knob for part in parts]),
+        {name: np.concatenate([part.difficulty[name] for part in parts]) for name in none.difficulty},
+        [reject for part in parts for reject in part.rejects],
+    )
+
+
+def no_candidates(n_roles: int, difficulty: Sequence[str], rejects: Sequence[Reject] = ()) -> Candidates:
     """Say that a scene has no candidates, and why; `difficulty` names the fields that the task has."""
-    none = np.zeros(0)
-    answers = choices(np.zeros(0, dtype=np.int64), none)
-    return Candidates(np.zeros((0, n_roles), dtype=np.int64), answers, none, dict.fromkeys(difficulty, none), rejects)
+    none, no_rows = np.zeros(0), np.zeros(0, dtype=np.int64)
+    return Candidates(
+        no_rows,
+        no_rows.reshape(0, n_roles),
+        choices(no_rows, none),
+        none,
+        dict.fromkeys(difficulty, none),
+        list(rejects),
+    )
 
 
 @dataclass(frozen=True)
@@ -161,10 +184,10 @@ class Task:
     program : str
         Wording of the program, with `{role_id}` for an instance id and `{role_literal}` for a category in quotes.
     find : callable
-        From facts and the maker of a random generator to `Candidates`; the generator only draws from more combinations
-        than are kept.
+        From a `Batch` and the maker of random generators to `Candidates`, sorted by scene; a generator only draws from
+        more combinations than are kept.
     measure : callable
-        From facts and roles (n, r) to `Answers`, for any operands that the scene has.
+        From a `Batch`, scenes (n,) and roles (n, r) to `Answers`, for any operands that the scenes have.
     knob : Knob
     needs : str
         What a scene must have.
@@ -189,8 +212,8 @@ class Task:
     single: tuple[int, ...]
     question: str
     program: str
-    find: Callable[[Facts, Draw], Candidates]
-    measure: Callable[[Facts, Rows], Answers]
+    find: Callable[[Batch, Draw], Candidates]
+    measure: Callable[[Batch, Rows, Rows], Answers]
     knob: Knob
     needs: str
     listed: tuple[int, ...] = ()

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import combinations
 from math import comb, factorial
 
 import numpy as np
 
+from qa_engine.batch import Batch
 from qa_engine.checks import Reason, Reject, first_broken
-from qa_engine.facts import Facts
 from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX
-from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, all_orders, choices, no_candidates
+from qa_engine.tasks.base import (
+    Answers,
+    Array,
+    Candidates,
+    Draw,
+    Knob,
+    Rows,
+    Task,
+    all_orders,
+    by_scene,
+    choices,
+    no_candidates,
+)
 
 LISTED = 4
 
@@ -23,17 +36,23 @@ _RANK = np.zeros(LISTED**LISTED, dtype=np.int64)
 _RANK[all_orders(LISTED) @ _PLACE] = np.arange(factorial(LISTED))
 
 
-def category_times(facts: Facts, min_px: float) -> Array:
+def category_times(batch: Batch, min_px: float) -> Array:
     """Time at which each category is first seen, (c,) seconds; infinite where it never is, or nothing was observed."""
-    times = np.full(len(facts.categories), np.inf)
-    if facts.sightings is not None:
-        np.minimum.at(times, facts.code, facts.sightings.first_seen_s(facts.scene.instance_id, min_px))
-    return times
+
+    def first_seen(batch: Batch) -> Array:
+        times = np.full(len(batch.categories), np.inf)
+        for part, code in zip(batch.facts, batch.code_start, strict=False):
+            if part.sightings is not None:
+                seen = part.sightings.first_seen_s(part.scene.instance_id, min_px)
+                np.minimum.at(times, part.code + code, seen)
+        return times
+
+    return batch.remember(f"first seen {min_px}", first_seen)
 
 
-def measure(facts: Facts, roles: Rows, *, min_px: float) -> Answers:
+def measure(batch: Batch, scene: Rows, roles: Rows, *, min_px: float) -> Answers:
     """Sort by the time of first appearance; the margin is the smallest time between two of them."""
-    times = category_times(facts, min_px)[roles]
+    times = category_times(batch, min_px)[roles]
     order = np.argsort(times, axis=1, kind="stable")
     with np.errstate(invalid="ignore"):
         gap = np.diff(np.take_along_axis(times, order, axis=1), axis=1).min(axis=1)
@@ -41,25 +60,33 @@ def measure(facts: Facts, roles: Rows, *, min_px: float) -> Answers:
     return choices(np.where(unseen, -1, _RANK[order @ _PLACE]), np.where(unseen, np.nan, gap))
 
 
-def find(facts: Facts, rng: Draw, *, min_px: float, min_gap_s: float) -> Candidates:
+def find(batch: Batch, rng: Draw, *, min_px: float, min_gap_s: float) -> Candidates:
     """Find sets of four categories, all boxes of which are known, whose first appearances are clearly apart."""
-    if facts.sightings is None:
-        detail = "the store has no observations of timed frames; run 'qa-engine observe'"
-        return no_candidates(LISTED, ["n_options"], [Reject(Reason.NO_OBSERVATIONS, detail=detail)])
-    times = category_times(facts, min_px)
-    pool = np.flatnonzero((facts.boxes > 0) & (facts.boxes == facts.counts) & np.isfinite(times))
-    if len(pool) < LISTED:
-        detail = f"{len(pool)} of {LISTED} categories seen"
-        return no_candidates(LISTED, ["n_options"], [Reject(Reason.TOO_FEW_OBJECTS, detail=detail)])
-    roles = pool[_sets(len(pool), rng)]
-    gap = np.diff(np.sort(times[roles], axis=1), axis=1).min(axis=1)
-    kept, rejects = first_broken(len(roles), [(Reason.APPEAR_TOGETHER, gap <= min_gap_s)])
-    roles = roles[kept]
-    answers = measure(facts, roles, min_px=min_px)
-    return Candidates(roles, answers, answers.margin, {"n_options": np.full(len(roles), LISTED)}, rejects)
+    times = category_times(batch, min_px)
+    known = (batch.boxes > 0) & (batch.boxes == batch.counts) & np.isfinite(times)
+
+    def in_scene(k: int) -> Candidates:
+        if batch.facts[k].sightings is None:
+            detail = "the store has no observations of timed frames; run 'qa-engine observe'"
+            return no_candidates(LISTED, ["n_options"], [Reject(Reason.NO_OBSERVATIONS, detail=detail, scene=k)])
+        first, last = batch.code_start[k : k + 2]
+        pool = first + np.flatnonzero(known[first:last])
+        if len(pool) < LISTED:
+            detail = f"{len(pool)} of {LISTED} categories seen"
+            return no_candidates(LISTED, ["n_options"], [Reject(Reason.TOO_FEW_OBJECTS, detail=detail, scene=k)])
+        roles = pool[_sets(len(pool), partial(rng, k))]
+        scene = np.full(len(roles), k)
+        gap = np.diff(np.sort(times[roles], axis=1), axis=1).min(axis=1)
+        kept, rejects = first_broken(scene, [(Reason.APPEAR_TOGETHER, gap <= min_gap_s)])
+        scene, roles = scene[kept], roles[kept]
+        answers = measure(batch, scene, roles, min_px=min_px)
+        difficulty = {"n_options": np.full(len(roles), float(LISTED))}
+        return Candidates(scene, roles, answers, answers.margin, difficulty, rejects)
+
+    return by_scene(batch, in_scene, no_candidates(LISTED, ["n_options"]))
 
 
-def _sets(n: int, rng: Draw) -> Rows:
+def _sets(n: int, rng: Callable[[], np.random.Generator]) -> Rows:
     """Choose sets of four out of `n`, ascending, (sets, 4)."""
     if comb(n, LISTED) <= MAX_SETS:
         return np.array(list(combinations(range(n), LISTED)), dtype=np.int64)

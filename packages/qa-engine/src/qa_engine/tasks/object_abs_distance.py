@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
+from qa_engine.batch import Batch, ranges
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_DISTANCE_M
 from qa_engine.checks.noise import distance_noise_m
-from qa_engine.facts import Facts
 from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
-def measure(facts: Facts, roles: Rows) -> Answers:
+def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
     """Take the distance between the closest points, as the profile defines it."""
-    first, second = facts.first_row[roles[:, 0]], facts.first_row[roles[:, 1]]
-    distance = facts.distance(first, second)
-    noise = distance_noise_m(facts.half_diagonal_m[first], facts.half_diagonal_m[second])
+    first, second = batch.first_row[roles[:, 0]], batch.first_row[roles[:, 1]]
+    distance = batch.distance(first, second)
+    noise = distance_noise_m(batch.half_diagonal_m[first], batch.half_diagonal_m[second])
     return numbers(distance, (np.maximum(distance - noise, 0), distance + noise), step=0.1)
 
 
-def find(facts: Facts, rng: Draw) -> Candidates:
+def find(batch: Batch, rng: Draw) -> Candidates:
     """Find the pairs of objects, each the only one of its category, that are clearly apart."""
-    places = np.stack(np.triu_indices(len(facts.unique), k=1), axis=1)
-    roles = facts.unique[places].reshape(-1, 2)
-    answers = measure(facts, roles)
+    places = np.arange(len(batch.unique))
+    first, second = ranges(places + 1, batch.unique_start[1:][batch.unique_scene] - places - 1)
+    roles, scene = batch.unique[np.stack([first, second], axis=1)], batch.unique_scene[first]
+    answers = measure(batch, scene, roles)
     apart = np.rint(answers.value * 10) >= MIN_DISTANCE_M * 10
+    close = np.flatnonzero(~apart)
     rejects = [
-        Reject(
-            Reason.TOO_CLOSE,
-            ", ".join(facts.categories[code] for code in roles[k].tolist()),
-            detail=f"{answers.value[k]:.3f} m",
+        Reject(Reason.TOO_CLOSE, f"{batch.categories[a]}, {batch.categories[b]}", detail=f"{distance:.3f} m", scene=k)
+        for (a, b), distance, k in zip(
+            roles[close].tolist(), answers.value[close].tolist(), scene[close].tolist(), strict=True
         )
-        for k in np.flatnonzero(~apart).tolist()
     ]
-    if len(facts.unique) < 2:
-        detail = f"{len(facts.unique)} of 2 categories with one object"
-        rejects.append(Reject(Reason.TOO_FEW_OBJECTS, detail=detail))
+    rejects += [
+        Reject(Reason.TOO_FEW_OBJECTS, detail=f"{n} of 2 categories with one object", scene=k)
+        for k, n in enumerate(np.diff(batch.unique_start).tolist())
+        if n < 2
+    ]
     distance = answers.value
-    found = Candidates(roles, answers, distance, {"distance_m": distance}, rejects)
+    found = Candidates(scene, roles, answers, distance, {"distance_m": distance}, rejects)
     return found.take(np.flatnonzero(apart))
 
 

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
+from qa_engine.batch import Batch
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_COUNT
-from qa_engine.facts import Facts
 from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
-def measure(facts: Facts, roles: Rows) -> Answers:
+def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
     """Count by the published counts, not by boxes; a count does not move with the noise of boxes."""
-    count = facts.counts[roles[:, 0]].astype(np.float64)
+    count = batch.counts[roles[:, 0]].astype(np.float64)
     return numbers(count, (count, count), step=1.0)
 
 
-def find(facts: Facts, rng: Draw) -> Candidates:
+def find(batch: Batch, rng: Draw) -> Candidates:
     """Find the categories with several objects."""
-    roles = np.flatnonzero(facts.counts >= MIN_COUNT)[:, None]
+    several = batch.counts >= MIN_COUNT
+    roles = np.flatnonzero(several)[:, None]
+    few = np.flatnonzero(~several)
     rejects = [
-        Reject(Reason.COUNT_BELOW_TWO, facts.categories[code], detail=f"count {facts.counts[code]}")
-        for code in np.flatnonzero(facts.counts < MIN_COUNT).tolist()
+        Reject(Reason.COUNT_BELOW_TWO, batch.categories[code], detail=f"count {count}", scene=scene)
+        for code, count, scene in zip(
+            few.tolist(), batch.counts[few].tolist(), batch.scene_of_code[few].tolist(), strict=True
+        )
     ]
-    answers = measure(facts, roles)
-    return Candidates(roles, answers, answers.value, {"count": answers.value}, rejects)
+    scene = batch.scene_of_code[roles[:, 0]]
+    answers = measure(batch, scene, roles)
+    return Candidates(scene, roles, answers, answers.value, {"count": answers.value}, rejects)
 
 
 TASK = Task(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from qa_engine.checks import Reason, Reject, first_broken
+from qa_engine.batch import Batch, ranges
+from qa_engine.checks import Reason, Reject, count_rejects, first_broken
 from qa_engine.checks.ambiguity import (
     MAX_DIRECTION_DISTANCE_M,
     MAX_FOREIGN_VERTICES,
@@ -16,27 +16,26 @@ from qa_engine.checks.ambiguity import (
     MIN_SECTOR_MARGIN_DEG,
 )
 from qa_engine.checks.noise import turn_noise_deg
-from qa_engine.facts import Facts
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
 from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices
 
 
 @dataclass(frozen=True)
 class _Triples:
-    """Ordered triples of different objects, each the only one of its category, that are at a good distance.
+    """Ordered triples of different objects of one scene, each the only one of its category, at a good distance.
 
-    `places` (t, 3) are places in `Facts.unique` of the object stood at, faced and asked about, `distance` (t,) that of
-    the first to the last, `corner_turn` (t, 8) the turns to the box corners of the last; `n_close` and `n_far` count
-    the triples left out, with two objects too close, or else too far from each other.
+    `places` (t, 3) are places in `Batch.unique` of the object stood at, faced and asked about, `distance` (t,) that of
+    the first to the last, `corner_turn` (t, 8) the turns to the box corners of the last; `rejects` count the triples
+    left out, with two objects too close, or else too far from each other.
     """
 
+    scene: Rows
     places: Rows
     distance: Array
     turn: Array
     noise_deg: Array
     corner_turn: Array
-    n_close: int
-    n_far: int
+    rejects: list[Reject]
 
 
 @dataclass(frozen=True)
@@ -57,41 +56,54 @@ def _make_cut(triples: _Triples, sectors: Sectors) -> _Cut:
     return _Cut(sector, sectors.margin_deg(triples.turn), foreign)
 
 
-def _make_triples(facts: Facts) -> _Triples:
-    rows = facts.unique_rows
-    u = len(rows)
-    distance = facts.distance(np.repeat(rows, u), np.tile(rows, u)).reshape(u, u)
-    apart = (distance >= MIN_DIRECTION_DISTANCE_M) & ~np.eye(u, dtype=bool)
-    n_apart = int(np.count_nonzero(_of_three(apart)))
-    p, o, q = np.nonzero(_of_three(apart & (distance <= MAX_DIRECTION_DISTANCE_M)))
-    center = facts.scene.center[rows]
-    bearing = bearing_deg(center[:, None], center[None])
-    turn = turn_deg(bearing[p, o], bearing[p, q])
-    plan = np.hypot(*(center[None, :, k] - center[:, None, k] for k in (0, 1)))
-    corner_bearing = bearing_deg(center[:, None, None], facts.corners[rows][None])
-    corner_turn = turn_deg(bearing[p, o, None], corner_bearing[p, q])
-    noise = turn_noise_deg(plan[p, o], plan[p, q], turn)
-    n_close = u * (u - 1) * (u - 2) - n_apart
-    places = np.stack([p, o, q], axis=1)
-    return _Triples(places, distance[p, q], turn, noise, corner_turn, n_close, n_apart - len(turn))
+def _make_triples(batch: Batch) -> _Triples:
+    scene, rows, start = batch.unique_scene, batch.unique_rows, batch.unique_start
+    n = np.diff(start)
+    first, second = ranges(start[scene], n[scene])
+    distance = batch.distance(rows[first], rows[second])
+    apart = (distance >= MIN_DIRECTION_DISTANCE_M) & (first != second)
+    first, second, distance = first[apart], second[apart], distance[apart]
+    # A triple is two pairs that begin at the same object: (stood at, faced) and (stood at, asked about).
+    n_pairs = np.bincount(first, minlength=len(rows))
+    facing, asking = ranges((np.cumsum(n_pairs) - n_pairs)[first], n_pairs[first])
+    across = batch.distance(rows[second[facing]], rows[second[asking]])
+    apart = (across >= MIN_DIRECTION_DISTANCE_M) & (facing != asking)
+    facing, asking, across = facing[apart], asking[apart], across[apart]
+    n_apart = np.bincount(scene[first[facing]], minlength=len(batch))
+    near = np.maximum(np.maximum(distance[facing], distance[asking]), across) <= MAX_DIRECTION_DISTANCE_M
+    facing, asking = facing[near], asking[near]
+    places = np.stack([first[facing], second[facing], second[asking]], axis=1)
+    of = scene[places[:, 0]]
+
+    center = batch.center[rows]
+    bearing = bearing_deg(center[first], center[second])
+    turn = turn_deg(bearing[facing], bearing[asking])
+    step = center[second] - center[first]
+    plan = np.hypot(step[:, 0], step[:, 1])
+    corner_bearing = bearing_deg(center[first, None], batch.corners[rows[second]])
+    corner_turn = turn_deg(bearing[facing, None], corner_bearing[asking])
+    noise = turn_noise_deg(plan[facing], plan[asking], turn)
+    n_all = n * (n - 1) * (n - 2)
+    rejects = count_rejects(Reason.TOO_CLOSE, n_all - n_apart)
+    rejects += count_rejects(Reason.TOO_FAR, n_apart - np.bincount(of, minlength=len(batch)))
+    rejects += [
+        Reject(Reason.TOO_FEW_OBJECTS, detail=f"{count} of 3 categories with one object", scene=k)
+        for k, count in enumerate(n.tolist())
+        if count < 3
+    ]
+    return _Triples(of, places, distance[asking], turn, noise, corner_turn, rejects)
 
 
-def _of_three(pairs: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell for which triples (u, u, u) a symmetric property of pairs (u, u) holds for all three pairs."""
-    return pairs[:, :, None] & pairs[:, None, :] & pairs[None]
-
-
-def find(facts: Facts, rng: Draw, *, level: str) -> Candidates:
+def find(batch: Batch, rng: Draw, *, level: str) -> Candidates:
     """Find the ordered triples whose direction is clear: every order of the three objects is a candidate.
 
     Each triple is refused for the first rule that it breaks, distances first.
     """
-    unique = len(facts.unique)
-    triples: _Triples = facts.remember("triples", _make_triples)
+    triples: _Triples = batch.remember("triples", _make_triples)
     sectors = _SECTORS[level]
-    cut: _Cut = facts.remember(f"triples cut {sectors.names}", lambda _: _make_cut(triples, sectors))
+    cut: _Cut = batch.remember(f"triples cut {sectors.names}", lambda _: _make_cut(triples, sectors))
     # VSI-Bench's hard level looks at the border in one direction only.
-    one_sided = facts.profile == "vsi-bench" and level == "hard"
+    one_sided = batch.profile == "vsi-bench" and level == "hard"
     margin = 90.0 - np.mod(triples.turn, 90.0) if one_sided else cut.margin_deg
     rules = [
         (Reason.NEAR_SECTOR_BORDER, margin < MIN_SECTOR_MARGIN_DEG),
@@ -99,13 +111,9 @@ def find(facts: Facts, rng: Draw, *, level: str) -> Candidates:
     ]
     if level == "easy":
         rules.insert(0, (Reason.NOT_AN_OPTION, cut.sector == sectors.names.index("back")))
-    if facts.profile == "exact":
+    if batch.profile == "exact":
         rules.append((Reason.UNSTABLE, cut.margin_deg < triples.noise_deg))
-    kept, rejects = first_broken(len(triples.turn), rules)
-    by_distance = ((Reason.TOO_CLOSE, triples.n_close), (Reason.TOO_FAR, triples.n_far))
-    rejects += [Reject(reason, n=n) for reason, n in by_distance if n]
-    if unique < 3:
-        rejects = [Reject(Reason.TOO_FEW_OBJECTS, detail=f"{unique} of 3 categories with one object")]
+    kept, rejects = first_broken(triples.scene, rules)
     turn = triples.turn[kept]
     answers = _answers(turn, level, cut.margin_deg[kept])
     difficulty = {
@@ -113,13 +121,14 @@ def find(facts: Facts, rng: Draw, *, level: str) -> Candidates:
         "distance_m": triples.distance[kept],
         "n_options": np.full(len(kept), len(_OPTIONS[level])),
     }
-    return Candidates(facts.unique[triples.places[kept]], answers, answers.margin, difficulty, rejects)
+    roles = batch.unique[triples.places[kept]]
+    return Candidates(triples.scene[kept], roles, answers, answers.margin, difficulty, rejects + triples.rejects)
 
 
-def measure(facts: Facts, roles: Rows, *, level: str) -> Answers:
+def measure(batch: Batch, scene: Rows, roles: Rows, *, level: str) -> Answers:
     """Take the sector of the direction between box centres on the floor plan."""
-    standing, facing, target = (facts.first_row[roles[:, k]] for k in range(3))
-    turn = turn_deg(facts.bearing[standing, facing], facts.bearing[standing, target])
+    standing, facing, target = (batch.center[batch.first_row[roles[:, k]]] for k in range(3))
+    turn = turn_deg(bearing_deg(standing, facing), bearing_deg(standing, target))
     return _answers(turn, level, _SECTORS[level].margin_deg(turn))
 
 

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
+from qa_engine.batch import Batch
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import length_bounds
-from qa_engine.facts import Facts
 from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
-def measure(facts: Facts, roles: Rows) -> Answers:
+def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
     """Take the longest extent of the box."""
-    value = facts.longest_side_m[facts.first_row[roles[:, 0]]] * 100
+    value = batch.longest_side_m[batch.first_row[roles[:, 0]]] * 100
     return numbers(value, length_bounds(value), step=1.0)
 
 
-def find(facts: Facts, rng: Draw) -> Candidates:
+def find(batch: Batch, rng: Draw) -> Candidates:
     """Find the objects that are the only one of their category."""
-    roles = facts.unique[:, None]
-    side = facts.longest_side_m[facts.unique_rows]
-    return Candidates(roles, measure(facts, roles), side, {"size_m": side}, _not_unique(facts))
+    roles = batch.unique[:, None]
+    side = batch.longest_side_m[batch.unique_rows]
+    scene = batch.unique_scene
+    return Candidates(scene, roles, measure(batch, scene, roles), side, {"size_m": side}, _not_unique(batch))
 
 
-def _not_unique(facts: Facts) -> list[Reject]:
+def _not_unique(batch: Batch) -> list[Reject]:
     """Refuse the categories that no "the" refers to."""
-    several = np.ones(len(facts.categories), dtype=bool)
-    several[facts.unique] = False
+    several = np.ones(len(batch.categories), dtype=bool)
+    several[batch.unique] = False
+    codes = np.flatnonzero(several)
+    columns = (column[codes].tolist() for column in (batch.counts, batch.boxes, batch.scene_of_code))
     return [
         Reject(
-            Reason.NOT_UNIQUE if facts.counts[code] == facts.boxes[code] else Reason.COUNT_MISMATCH,
-            facts.categories[code],
-            detail=f"count {facts.counts[code]}, boxes {facts.boxes[code]}",
+            Reason.NOT_UNIQUE if count == boxes else Reason.COUNT_MISMATCH,
+            batch.categories[code],
+            detail=f"count {count}, boxes {boxes}",
+            scene=scene,
         )
-        for code in np.flatnonzero(several).tolist()
+        for code, count, boxes, scene in zip(codes.tolist(), *columns, strict=True)
     ]
 
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
+from qa_engine.batch import Batch
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import area_bounds
-from qa_engine.facts import Facts
 from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
 
 
-def measure(facts: Facts, roles: Rows) -> Answers:
+def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
     """Take the floor area of the scene; NaN where it has none."""
-    area = facts.scene.room_size_m2
-    value = np.full(len(roles), np.nan if area is None else area)
+    value = batch.room_size_m2[scene]
     return numbers(value, area_bounds(value), step=0.1)
 
 
-def find(facts: Facts, rng: Draw) -> Candidates:
+def find(batch: Batch, rng: Draw) -> Candidates:
     """Ask once per scene that has a floor area."""
-    known = facts.scene.room_size_m2 is not None
-    rejects = [] if known else [Reject(Reason.NO_ROOM_SIZE, detail="scenes.room_size_m2 is null")]
-    roles = np.zeros((int(known), 0), dtype=np.int64)
-    answers = measure(facts, roles)
-    return Candidates(roles, answers, answers.value, {"area_m2": answers.value}, rejects)
+    unknown = np.isnan(batch.room_size_m2)
+    rejects = [
+        Reject(Reason.NO_ROOM_SIZE, detail="scenes.room_size_m2 is null", scene=k)
+        for k in np.flatnonzero(unknown).tolist()
+    ]
+    scene = np.flatnonzero(~unknown)
+    roles = np.zeros((len(scene), 0), dtype=np.int64)
+    answers = measure(batch, scene, roles)
+    return Candidates(scene, roles, answers, answers.value, {"area_m2": answers.value}, rejects)
 
 
 TASK = Task(
