@@ -28,7 +28,8 @@ SPECIAL = (
 )
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% for c in m['content'] %}"
-    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c['text'] }}{% endif %}"
+    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% elif c['type'] == 'video' %}"
+    "<|vision_start|><|video_pad|><|vision_end|>{% else %}{{ c['text'] }}{% endif %}"
     "{% endfor %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
@@ -54,9 +55,7 @@ def tiny_model(tmp_path_factory) -> Path:
     """Folder of a random Qwen3-VL with a byte-level tokenizer; its greedy answers vary with text and frames."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
-        PreTrainedTokenizerFast,
         Qwen2VLImageProcessor,
         Qwen3VLConfig,
         Qwen3VLForConditionalGeneration,
@@ -64,14 +63,7 @@ def tiny_model(tmp_path_factory) -> Path:
         Qwen3VLVideoProcessor,
     )
 
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=list(SPECIAL), initial_alphabet=alphabet)
-    backend.train_from_iterator(["These are frames of a video. How many chairs are in this room?"], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=SPECIAL[2], pad_token=SPECIAL[0])
-    tokenizer.add_special_tokens({"additional_special_tokens": [SPECIAL[1], *SPECIAL[3:]]})
+    tokenizer = byte_tokenizer()
     size = {"shortest_edge": 32 * 32, "longest_edge": 64 * 64}
     image, video = (
         kind(size=size, patch_size=16, merge_size=2) for kind in (Qwen2VLImageProcessor, Qwen3VLVideoProcessor)
@@ -119,6 +111,76 @@ def tiny_model(tmp_path_factory) -> Path:
     return folder
 
 
+def byte_tokenizer():
+    """Build a tokenizer of bytes, with the special tokens of Qwen-VL."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=list(SPECIAL), initial_alphabet=alphabet)
+    backend.train_from_iterator(["These are frames of a video. How many chairs are in this room?"], trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=SPECIAL[2], pad_token=SPECIAL[0])
+    tokenizer.add_special_tokens({"additional_special_tokens": [SPECIAL[1], *SPECIAL[3:]]})
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen25(tmp_path_factory) -> Path:
+    """Folder of a random Qwen2.5-VL."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from transformers import (
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2_5_VLProcessor,
+        Qwen2VLImageProcessor,
+        Qwen2VLVideoProcessor,
+    )
+
+    tokenizer = byte_tokenizer()
+    size = {"shortest_edge": 28 * 28, "longest_edge": 56 * 56}
+    image, video = (
+        kind(size=size, patch_size=14, merge_size=2) for kind in (Qwen2VLImageProcessor, Qwen2VLVideoProcessor)
+    )
+    ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
+    config = Qwen2_5_VLConfig(
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "patch_size": 14,
+            "out_hidden_size": 48,
+            "fullatt_block_indexes": [1],
+            "window_size": 56,
+        },
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 48,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 4, 4]},
+            "initializer_range": 0.4,
+        },
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        eos_token_id=ids["<|im_end|>"],
+        pad_token_id=ids["<|endoftext|>"],
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("qwen25")
+    Qwen2_5_VLForConditionalGeneration(config).save_pretrained(folder)
+    Qwen2_5_VLProcessor(image, tokenizer, video, chat_template=TEMPLATE).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def store(tmp_path) -> Path:
     """Two scenes with three frames each, sets of two frames, of different image sizes."""
@@ -132,7 +194,8 @@ def store(tmp_path) -> Path:
             path = f"images/{scene}/{i}.png"
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(folder / path)
-            frames.append({"scene_name": scene, "frame_id": str(i), "image_path": path, "width": 64, "height": 64})
+            frame = {"scene_name": scene, "frame_id": str(i), "image_path": path, "width": 64, "height": 64}
+            frames.append(frame | {"time_s": 10 + i / 2})
         sets.append(
             {"scene_name": scene, "frame_set_id": "uniform-2", "method": "uniform", "n": 2, "frame_ids": ["0", "2"]}
         )

@@ -193,7 +193,7 @@ def test_the_manifest_says_what_the_model_saw(questions, store, tmp_path, option
     assert shown["frame_sets"] == {"uniform-2": 10}
     assert shown["frames_per_question"] == {"2": 10}
     assert shown["pixels"] == {"64x64": 4}
-    assert manifest["model"]["decoding"].startswith("greedy, at most 6 tokens")
+    assert manifest["model"]["decoding"].startswith("greedy, 6 new tokens")
     assert manifest["model"]["image_processor"]["size"]["longest_edge"] == 64 * 64
     assert manifest["prompt_ids"] == ["vsi-bench"]
     assert len(manifest["dataset_revision"]["sha256"]) == 16

@@ -13,7 +13,7 @@ from qa_eval.errors import QAEvalError
 from qa_eval.files import need_columns, read_columns
 from qa_eval.items import read_questions
 from qa_eval.metrics.consistency import Relation, answers_fit, consistency
-from qa_eval.models.baselines import option_letter, option_text
+from qa_eval.models.base import option_letter, option_text
 from qa_eval.tableio import read_table
 from qa_eval.tables import SCORES
 

@@ -19,10 +19,11 @@ PREDICTION_COLUMNS = (
 """Columns of the predictions table that scoring needs."""
 
 
-def read_columns(path: Path, table: str) -> Columns:
+def read_columns(path: Path, table: str, *, more: Sequence[str] = ()) -> Columns:
     """Read a JSONL, JSON or Parquet file, or a folder with `<table>.parquet`, as columns.
 
-    Rows of JSON that lack a key get None there.
+    Rows of JSON that lack a key get None there. Of a predictions table the columns that scoring needs are read, and
+    those of `more` that the file has.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def read_columns(path: Path, table: str) -> Columns:
     if not path.exists():
         raise QAEvalError(f"{path}: no such file or folder (expected {table}).")
     if path.is_dir() or path.suffix == ".parquet":
-        return _read_parquet(path, table)
+        return _read_parquet(path, table, more)
     if path.suffix not in (".jsonl", ".ndjson", ".json"):
         raise QAEvalError(f"{path}: expected .jsonl, .json or .parquet, found '{path.suffix or 'no suffix'}'.")
     return _columns(_read_json_rows(path), path)
@@ -123,7 +124,7 @@ def _read_json_rows(path: Path, *, inside: str | None = None) -> list[dict[str, 
     return rows
 
 
-def _read_parquet(path: Path, table: str) -> Columns:
+def _read_parquet(path: Path, table: str, more: Sequence[str]) -> Columns:
     """Read a Parquet file: the workspace's table where it has a question_id, else any columns."""
     import polars as pl
 
@@ -136,7 +137,7 @@ def _read_parquet(path: Path, table: str) -> Columns:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise QAEvalError(f"{files[0]}: not a readable Parquet file ({error}).") from error
     if "question_id" in names:
-        wanted = PREDICTION_COLUMNS if table == "predictions" else tuple(TABLES[table])
+        wanted = (*PREDICTION_COLUMNS, *more) if table == "predictions" else tuple(TABLES[table])
         frame = read_table(path, table, TABLES[table], columns=[name for name in wanted if name in names])
     else:
         frame = pl.read_parquet(files)

@@ -20,17 +20,22 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 def file_hash(path: Path) -> str:
     """Hash the content of a file, the ends and the size of a large one."""
+    if path.stat().st_size > FULL_HASH_BYTES:
+        return ends_hash(path)
     digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def ends_hash(path: Path) -> str:
+    """Hash the size, the first and the last megabyte of a file: enough to tell videos and weights apart."""
     size = path.stat().st_size
     with path.open("rb") as stream:
-        if size <= FULL_HASH_BYTES:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-        else:
-            digest.update(str(size).encode())
-            digest.update(stream.read(1 << 20))
-            stream.seek(-(1 << 20), 2)
-            digest.update(stream.read())
+        digest = hashlib.sha256(str(size).encode() + stream.read(1 << 20))
+        stream.seek(max(0, size - (1 << 20)))
+        digest.update(stream.read())
     return digest.hexdigest()[:16]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 
 from qa_eval.errors import QAEvalError
 from qa_eval.files import read_published
-from qa_eval.models.base import Item
+from qa_eval.models.base import Clip, Item
 from qa_eval.prompts import PROMPTS, format_prompt
 from qa_eval.tableio import read_metadata, read_table
 from qa_eval.tables import FRAME_SETS, FRAMES, QUESTIONS
@@ -22,6 +23,36 @@ QUESTION_COLUMNS = (
 )
 
 
+VIDEO_CLOCK_HZ = 1000.0
+"""Rate at which the times of a store's frames are told to a video processor."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames that questions show.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    ids : tuple of str
+        Name of each frame in its scene.
+    clip : Clip, optional
+        Their times, where they are shown as a video.
+    video : Path, optional
+        File that they are decoded from.
+    """
+
+    paths: tuple[Path, ...] = ()
+    ids: tuple[str, ...] = ()
+    clip: Clip | None = None
+    video: Path | None = None
+
+    def middle(self) -> Shot:
+        """Return the frame in the middle alone."""
+        half = len(self.paths) // 2
+        return Shot(self.paths[half : half + 1], self.ids[half : half + 1], video=self.video)
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a question cannot be put to a runner: a reason code and what was looked for."""
@@ -30,10 +61,14 @@ class Problem:
     detail: str
 
 
-def read_questions(source: Path) -> pl.DataFrame:
-    """Read the columns of a questions table that a run needs, or rows in VSI-Bench's names (JSONL or JSON).
+Shots = dict[tuple[str, str], Shot | Problem]
+"""(scene_name, frame_set_id) to the frames, or to why there are none."""
 
-    Such rows get no frames and the prompt ``vsi-bench``.
+
+def read_questions(source: Path) -> pl.DataFrame:
+    """Read the columns of a questions table that a run needs, or rows in VSI-Bench's names (JSONL, JSON or Parquet).
+
+    Such rows get no frames and the prompt ``vsi-bench``; a column `video` is kept.
 
     Raises
     ------
@@ -43,7 +78,7 @@ def read_questions(source: Path) -> pl.DataFrame:
         The table is missing or lacks columns.
     """
     source = Path(source)
-    if source.suffix in (".jsonl", ".ndjson", ".json"):
+    if source.suffix in (".jsonl", ".ndjson", ".json") or _is_published(source):
         frame = _interchange(source)
     else:
         frame = read_table(source, "questions", QUESTIONS, columns=QUESTION_COLUMNS)
@@ -58,9 +93,21 @@ def read_questions(source: Path) -> pl.DataFrame:
     return frame
 
 
+def _is_published(source: Path) -> bool:
+    """Whether a file is Parquet with rows named `id`, as benchmarks publish them."""
+    if source.suffix != ".parquet" or not source.is_file():
+        return False
+    try:
+        names = pl.read_parquet_schema(source)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEvalError(f"{source}: not a readable Parquet file ({error}).") from error
+    return "id" in names and "question_id" not in names
+
+
 def _interchange(source: Path) -> pl.DataFrame:
     """Read rows with id, scene_name, question_type, question, ground_truth and, for choices, options."""
-    rows = read_published(source, ("id", "scene_name", "question_type", "question", "ground_truth"))
+    names = ("id", "scene_name", "question_type", "question", "ground_truth")
+    rows = read_published(source, names, optional=("options", "frame_set_id", "prompt_id", "video"))
     n = len(rows["id"])
     ids = [str(value) for value in rows["id"]]
     columns = {
@@ -72,8 +119,11 @@ def _interchange(source: Path) -> pl.DataFrame:
         "prompt_id": rows.get("prompt_id") or ["vsi-bench"] * n,
         "signature": ids,
     }
+    schema = {name: QUESTIONS[name] for name in QUESTION_COLUMNS}
+    if "video" in rows:
+        columns["video"], schema["video"] = rows["video"], pl.String
     try:
-        return pl.DataFrame(columns, schema={name: QUESTIONS[name] for name in QUESTION_COLUMNS})
+        return pl.DataFrame(columns, schema=schema)
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise QAEvalError(f"{source}: the rows do not fit a questions table ({error}).") from error
 
@@ -88,7 +138,7 @@ def questions_revision(source: Path) -> dict[str, str]:
     return {name: stored[name] for name in ("producer", "run_id", "seed") if name in stored}
 
 
-def frame_paths(questions: pl.DataFrame, store: Path) -> dict[tuple[str, str], tuple[Path, ...] | Problem]:
+def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False) -> Shots:
     """Look up the image files of every (scene_name, frame_set_id) that the questions use.
 
     Raises
@@ -100,14 +150,14 @@ def frame_paths(questions: pl.DataFrame, store: Path) -> dict[tuple[str, str], t
     keys = ["scene_name", "frame_set_id"]
     used = questions.select(keys).unique().drop_nulls()
     sets = read_table(store, "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
-    images = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
+    images = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path", "time_s"])
     listed = (
         used.join(sets, on=keys, how="left")
         .explode("frame_ids", empty_as_null=True)
         .rename({"frame_ids": "frame_id"})
         .join(images, on=["scene_name", "frame_id"], how="left", maintain_order="left")
     )
-    found: dict[tuple[str, str], tuple[Path, ...] | Problem] = {}
+    found: Shots = {}
     for (scene, set_id), group in listed.group_by(keys, maintain_order=True):
         rows = list(zip(group["frame_id"], group["image_path"], strict=True))
         key = (str(scene), str(set_id))
@@ -117,8 +167,19 @@ def frame_paths(questions: pl.DataFrame, store: Path) -> dict[tuple[str, str], t
         elif missing is not None:
             found[key] = Problem("missing_frame", f"{store}: frames has no row {missing} of scene {scene}")
         else:
-            found[key] = tuple(store / path for _, path in rows)
+            shot = Shot(tuple(store / path for _, path in rows), tuple(frame_id for frame_id, _ in rows))
+            found[key] = _as_video(shot, group["time_s"].to_list(), str(scene)) if as_video else shot
     return found
+
+
+def _as_video(shot: Shot, times_s: list[float | None], scene: str) -> Shot | Problem:
+    """Give frames the times of a video; they must be at least two, later and later."""
+    known = [time for time in times_s if time is not None]
+    if len(known) < max(2, len(times_s)) or any(a >= b for a, b in itertools.pairwise(known)):
+        return Problem("no_video", f"scene {scene}: a video needs two frames or more, with growing time_s")
+    numbers = tuple(round((time - known[0]) * VIDEO_CLOCK_HZ) for time in known)
+    total = max(1, round(numbers[-1] * len(known) / (len(known) - 1)))
+    return replace(shot, clip=Clip(VIDEO_CLOCK_HZ, numbers, total))
 
 
 def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[str, Any]:
@@ -165,22 +226,20 @@ def depth_paths(store: Path) -> dict[Path, Path]:
     return {Path(store) / image: Path(store) / depth for image, depth in table.iter_rows()}
 
 
-def build_items(
-    questions: pl.DataFrame, frames: dict[tuple[str, str], tuple[Path, ...] | Problem], *, shown: str = "all"
-) -> list[Item]:
+def build_items(questions: pl.DataFrame, shots: Shots, *, shown: str = "all") -> list[Item]:
     """Turn questions into items; questions whose frames have a problem get no frames here and a reject row later.
 
     `shown` is all, middle (the frame in the middle alone) or none.
     """
     keys = zip(questions["scene_name"], questions["frame_set_id"], strict=True)
-    found = [frames.get(key, ()) for key in keys]
-    sets = [() if isinstance(paths, Problem) or shown == "none" else paths for paths in found]
+    found = [shots.get(key, Shot()) if shown != "none" else Shot() for key in keys]
+    usable = [Shot() if isinstance(shot, Problem) else shot for shot in found]
     if shown == "middle":
-        sets = [paths[len(paths) // 2 : len(paths) // 2 + 1] for paths in sets]
-    return [_item(row, paths) for row, paths in zip(questions.to_dicts(), sets, strict=True)]
+        usable = [shot.middle() for shot in usable]
+    return [_item(row, shot) for row, shot in zip(questions.to_dicts(), usable, strict=True)]
 
 
-def _item(row: dict[str, Any], frames: tuple[Path, ...]) -> Item:
+def _item(row: dict[str, Any], shot: Shot) -> Item:
     options: Sequence[str] = row["options"] or ()
     return Item(
         question_id=row["question_id"],
@@ -189,5 +248,8 @@ def _item(row: dict[str, Any], frames: tuple[Path, ...]) -> Item:
         prompt=format_prompt(row["question"], options, row["prompt_id"]),
         ground_truth=row["ground_truth"],
         options=tuple(options),
-        frames=frames,
+        frames=shot.paths,
+        frame_ids=shot.ids,
+        clip=shot.clip,
+        video=shot.video,
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,14 @@ from qa_eval.degrade import degrade_items, parse_damages
 from qa_eval.errors import QAEvalError
 from qa_eval.models import Answer, Connection, Item, Runner, RunnerConfig, RunnerKind, find_runner
 from qa_eval.parsers import find_parser
-from qa_eval.plan import Plan, RunOptions, RunResult, make_plan
-from qa_eval.run_outputs import absolute, build_manifest, score_rows, write_tables
+from qa_eval.plan import Plan, RunOptions, RunResult, Sources, make_plan
+from qa_eval.run_outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
 from qa_eval.summary import run_summary
-from qa_eval.tableio import Schema, read_table, write_json, write_table
-from qa_eval.tables import PREDICTIONS
+from qa_eval.tableio import read_table, write_json, write_table
+from qa_eval.videos import decode_frames
 
 WORK = "work"
 BASELINE_BATCH = 4096
-SHARD: Schema = {**PREDICTIONS, "error": pl.String, "detail": pl.String}
-"""Columns of the file of one finished batch: the predictions table, and why a row has no answer."""
-
 OUTPUTS = ("predictions.parquet", "scores.parquet", "rejects.parquet", "summary.json", "manifest.json")
 
 
@@ -36,6 +34,7 @@ def run(
     out: Path,
     options: RunOptions,
     *,
+    videos: Path | None = None,
     majority_from: Path | None = None,
     answers: Path | None = None,
     connection: Connection | None = None,
@@ -51,10 +50,8 @@ def run(
     out : Path
         Finished batches are kept in `out/work` until the run ends; the same call continues from them.
     options : RunOptions
-    majority_from : Path, optional
-        Questions that baselines are fitted on; by default `questions` itself.
-    answers : Path, optional
-        Stored answers of the replay and oracle runners.
+    videos, majority_from, answers : Path, optional
+        See `Sources`.
     connection : Connection, optional
         How the openai runner reaches its server.
     force : bool
@@ -70,16 +67,16 @@ def run(
     started = time.time()
     benchmark, parser = find_benchmark(options.benchmark), find_parser(options.parser)
     kind = find_runner(options.runner)
-    plan = make_plan(questions, store, options, kind, majority_from=majority_from, answers=answers)
     out = Path(out)
+    sources = Sources(questions, store, videos, majority_from, answers)
+    plan = make_plan(sources, options, kind, out / WORK / "videos")
     if _prepare(out, plan.config, force=force):
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         return RunResult(summary, len(plan.items), manifest["rows"]["rejects"], 0, True)
     try:
-        rows, n_resumed, model_facts = _answer_all(
-            plan, out / WORK, options, kind, connection or Connection(), progress
-        )
+        job = _Job(plan, options, kind, answers, connection or Connection(), out / WORK)
+        rows, n_resumed, model_facts = job.answer_all(progress)
     except BaseException:
         _leave_nothing_empty(out)
         raise
@@ -92,9 +89,8 @@ def run(
     write_json(out / "summary.json", summary)
     n_rejected = len(scored.reason)
     counts = {"questions": rows.height, "predictions": rows["error"].null_count(), "rejects": n_rejected}
-    inputs = {"questions": absolute(questions), "store": absolute(store), "model": options.model}
-    inputs |= {"majority_from": absolute(majority_from or questions) if kind.is_fitted else None}
-    inputs |= {"answers": absolute(answers), "base_url": connection.base_url if connection else None}
+    inputs = {name: absolute(path) for name, path in asdict(sources).items()}
+    inputs |= {"model": options.model, "base_url": connection.base_url if connection else None}
     manifest = build_manifest(plan, counts, inputs, model_facts, started=started, n_resumed=n_resumed)
     write_json(out / "manifest.json", manifest)
     shutil.rmtree(out / WORK)
@@ -136,51 +132,70 @@ def _leave_nothing_empty(out: Path) -> None:
             out.rmdir()
 
 
-def _answer_all(
-    plan: Plan,
-    work: Path,
-    options: RunOptions,
-    kind: RunnerKind,
-    connection: Connection,
-    progress: Callable[[int, int], None],
-) -> tuple[pl.DataFrame, int, dict[str, Any]]:
-    """Answer all batches that have no file yet.
+@dataclass(frozen=True)
+class _Job:
+    """A run that is under way; finished batches lie in `work`."""
 
-    Returns all rows in question order, how many were found answered, and what the runner says about itself.
-    """
-    runner = kind.make(
-        RunnerConfig(
-            model=options.model,
-            device=options.device,
-            max_new_tokens=options.max_new_tokens,
-            reference=plan.reference,
-            answers=plan.answers,
-            seed=options.seed,
-            connection=connection,
+    plan: Plan
+    options: RunOptions
+    kind: RunnerKind
+    answers: Path | None
+    connection: Connection
+    work: Path
+
+    def answer_all(self, progress: Callable[[int, int], None]) -> tuple[pl.DataFrame, int, dict[str, Any]]:
+        """Answer all batches that have no file yet.
+
+        Returns all rows in question order, how many were found answered, and what the runner says about itself.
+        """
+        plan, options = self.plan, self.options
+        runner = self.kind.make(
+            RunnerConfig(
+                model=options.model,
+                device=options.device,
+                max_new_tokens=options.max_new_tokens,
+                reference=plan.reference,
+                answers=self.answers,
+                seed=options.seed,
+                frame_input=options.frame_input,
+                trust_remote_code=options.trust_remote_code,
+                connection=self.connection,
+            )
         )
-    )
-    size = options.batch_size if kind.is_model else BASELINE_BATCH
-    asked = [i for i in range(len(plan.items)) if i not in plan.problems]
-    shards: list[pl.DataFrame] = [_rows(plan, sorted(plan.problems), None, options)]
-    damage = parse_damages(options.degrade)[0] if options.degrade else None
-    done, n_resumed = 0, 0
-    for number, batch in enumerate(make_batches(plan.items, asked, runner, size)):
-        path = work / f"batch-{number:06d}.parquet"
-        if path.is_file():
-            shard = read_table(path, "predictions", SHARD)
-            n_resumed += len(batch)
-        else:
-            items = [plan.items[i] for i in batch]
-            if damage is not None:
-                items = degrade_items(items, damage, work / "frames", seed=options.seed, depths=plan.depths)
-            shard = _rows(plan, batch, runner.answer(items), options)
-            write_table(shard, path, SHARD, plan.metadata)
-        shards.append(shard)
-        done += len(batch)
-        progress(done, len(asked))
-    order = pl.DataFrame({"question_id": plan.questions["question_id"]})
-    rows = order.join(pl.concat(shards), on="question_id", how="left", maintain_order="left")
-    return rows, n_resumed, dict(runner.facts)
+        size = options.batch_size if self.kind.is_model else BASELINE_BATCH
+        asked = [i for i in range(len(plan.items)) if i not in plan.problems]
+        unasked = sorted(plan.problems)
+        reasons = [Answer(error=plan.problems[i].reason, detail=plan.problems[i].detail) for i in unasked]
+        shards = [prediction_rows(plan, unasked, reasons, options, runner.facts)]
+        done, n_resumed = 0, 0
+        for number, batch in enumerate(make_batches(plan.items, asked, runner, size)):
+            path = self.work / f"batch-{number:06d}.parquet"
+            if path.is_file():
+                shard = read_table(path, "predictions", SHARD)
+                n_resumed += len(batch)
+            else:
+                given = self._answer(runner, [plan.items[i] for i in batch])
+                shard = prediction_rows(plan, batch, given, options, runner.facts)
+                write_table(shard, path, SHARD, plan.metadata)
+            shards.append(shard)
+            done += len(batch)
+            progress(done, len(asked))
+        order = pl.DataFrame({"question_id": plan.questions["question_id"]})
+        rows = order.join(pl.concat(shards), on="question_id", how="left", maintain_order="left")
+        return rows, n_resumed, dict(runner.facts)
+
+    def _answer(self, runner: Runner, items: list[Item]) -> list[Answer]:
+        """Decode and damage the frames of a batch where that is asked for, and answer what can be shown."""
+        failed = decode_frames(items)
+        shown = [item for i, item in enumerate(items) if i not in failed]
+        if self.options.degrade:
+            damage, folder = parse_damages(self.options.degrade)[0], self.work / "frames"
+            shown = degrade_items(shown, damage, folder, seed=self.options.seed, depths=self.plan.depths)
+        answers = iter(runner.answer(shown) if shown else [])
+        return [
+            Answer(error="unreadable_video", detail=failed[i]) if i in failed else next(answers)
+            for i in range(len(items))
+        ]
 
 
 def make_batches(items: Sequence[Item], rows: Sequence[int], runner: Runner, size: int) -> list[list[int]]:
@@ -193,17 +208,3 @@ def make_batches(items: Sequence[Item], rows: Sequence[int], runner: Runner, siz
         batches[-1].append(row)
         previous = key[0]
     return batches
-
-
-def _rows(plan: Plan, batch: Sequence[int], answers: Sequence[Answer] | None, options: RunOptions) -> pl.DataFrame:
-    """Build the rows of a batch; without answers, the rows of the questions that cannot be asked."""
-    if answers is None:
-        answers = [Answer(error=plan.problems[i].reason, detail=plan.problems[i].detail) for i in batch]
-    carried = ("question_id", "scene_name", "question_type", "frame_set_id", "prompt_id")
-    columns: dict[str, Any] = {name: plan.questions[name][list(batch)].to_list() for name in carried}
-    fields = ("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy")
-    columns |= {name: [getattr(answer, name) for answer in answers] for name in (*fields, "error", "detail")}
-    constant = {"run_id": plan.metadata["run_id"], "model_id": plan.config["model_id"], "runner": options.runner}
-    constant |= {"round": options.round, "step": None, "phase": "eval"}
-    columns |= {name: [value] * len(batch) for name, value in constant.items()}
-    return pl.DataFrame({name: columns.get(name, [None] * len(batch)) for name in SHARD}, schema=dict(SHARD))

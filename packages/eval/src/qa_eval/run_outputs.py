@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,58 @@ import polars as pl
 from qa_eval.benchmarks import Benchmark
 from qa_eval.degrade import area_under_curve
 from qa_eval.fingerprint import package_version
+from qa_eval.models import Answer
+from qa_eval.models.replay import SOURCE_COLUMNS
 from qa_eval.parsers import Parser
 from qa_eval.plan import PRODUCER, Plan, RunOptions, RunResult
 from qa_eval.scoring import Answers, Scored, score_answers
-from qa_eval.tableio import write_json, write_table
+from qa_eval.tableio import Schema, write_json, write_table
 from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
+
+SHARD: Schema = {**PREDICTIONS, "error": pl.String, "detail": pl.String}
+"""Columns of the file of one finished batch: the predictions table, and why a row has no answer."""
+
+CARRIED = ("question_id", "scene_name", "question_type", "frame_set_id", "prompt_id")
+"""Columns that rows take over from their question."""
+
+ANSWERED = (
+    *("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy"),
+    *("option_logprobs", "frame_pixels", "error", "detail"),
+)
+"""Columns that rows take over from their answer."""
+
+
+def prediction_rows(
+    plan: Plan, batch: Sequence[int], answers: Sequence[Answer], options: RunOptions, facts: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Build the rows of a batch: question, answer, and what produced it.
+
+    Parameters
+    ----------
+    plan : Plan
+    batch : sequence of int
+        Rows of the questions.
+    answers : sequence of Answer
+        One per row of `batch`.
+    options : RunOptions
+    facts : mapping
+        What the runner says about itself.
+    """
+    items = [plan.items[i] for i in batch]
+    run = {"run_id": plan.metadata["run_id"], "model_id": plan.config["model_id"], "runner": options.runner}
+    run |= {"round": options.round, "step": None, "phase": "eval", "decoding": facts.get("decoding")}
+    run |= {"dataset_revision": plan.revision["sha256"]}
+    run |= {"versions": ", ".join(f"{name} {version}" for name, version in plan.versions.items())}
+    columns: dict[str, Any] = {name: plan.questions[name][list(batch)].to_list() for name in CARRIED}
+    columns |= {name: [getattr(answer, name) for answer in answers] for name in ANSWERED}
+    columns |= {name: [value] * len(batch) for name, value in run.items()}
+    columns["frame_input"] = [item.frame_input for item in items]
+    columns["frame_ids"] = [list(item.frame_ids) or None for item in items]
+    columns["frame_fps"] = [None if item.clip is None else item.clip.rate for item in items]
+    for name in SOURCE_COLUMNS:
+        own = zip(answers, columns[name], strict=True)
+        columns[name] = [answer.stored.get(name, value) for answer, value in own]
+    return pl.DataFrame({name: columns[name] for name in SHARD}, schema=dict(SHARD))
 
 
 def score_rows(plan: Plan, rows: pl.DataFrame, benchmark: Benchmark, parser: Parser) -> tuple[Answers, Scored]:

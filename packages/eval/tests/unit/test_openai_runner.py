@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import qa_eval.models.openai_compatible as module
 from qa_eval.errors import QAEvalError
-from qa_eval.items import build_items, frame_paths, read_questions
+from qa_eval.items import build_items, frame_shots, read_questions
 from qa_eval.models import Connection, RunnerConfig
 from qa_eval.models.openai_compatible import OpenAIRunner
 from qa_eval.plan import RunOptions
@@ -64,7 +64,7 @@ def connection(server, **kwargs):
 @pytest.fixture
 def items(questions, store):
     table = read_questions(questions)
-    return build_items(table, frame_paths(table, store))
+    return build_items(table, frame_shots(table, store))
 
 
 def test_answers_keep_their_order_and_carry_logprobs(server, items):

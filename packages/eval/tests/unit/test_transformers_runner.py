@@ -2,9 +2,10 @@ import math
 
 import pytest
 from qa_eval.errors import QAEvalError
-from qa_eval.items import build_items, frame_paths, read_questions
+from qa_eval.items import build_items, frame_shots, read_questions
 from qa_eval.models.base import RunnerConfig
-from qa_eval.models.transformers import FrameCache, TransformersRunner, pick_device
+from qa_eval.models.transformers import TransformersRunner, pick_device
+from qa_eval.models.vision import VisionCache, keys_of
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def runner(tiny_model):
 @pytest.fixture
 def items(questions, store):
     table = read_questions(questions)
-    return build_items(table, frame_paths(table, store))
+    return build_items(table, frame_shots(table, store))
 
 
 def test_a_batch_answers_as_single_rows_do(runner, items):
@@ -65,7 +66,7 @@ def test_cached_inputs_equal_those_of_the_processor(runner, items):
 
 def test_frames_matter_and_a_text_only_item_has_none(runner, questions, store, items):
     table = read_questions(questions)
-    found = frame_paths(table, store)
+    found = frame_shots(table, store)
     blind, middle = (build_items(table, found, shown=shown) for shown in ("none", "middle"))
     answers = [runner.answer(group[:1])[0].token_logprobs for group in (items, middle, blind)]
     assert len({tuple(values) for values in answers}) == 3
@@ -85,7 +86,7 @@ def test_mask_leaves_out_end_token_and_white_space(runner):
 def test_bad_frames_are_answers_with_a_reason(runner, items, store):
     (store / "images/s1/2.png").unlink()
     (store / "images/s2/0.png").write_bytes(b"no image")
-    runner.frames = FrameCache(runner.processor.image_processor)
+    runner.vision = VisionCache(runner.processor)
     answers = runner.answer(items)
     errors = {item.question_id: answer.error for item, answer in zip(items, answers, strict=True)}
     assert errors["n0"] == "missing_frame"
@@ -94,12 +95,12 @@ def test_bad_frames_are_answers_with_a_reason(runner, items, store):
 
 
 def test_frame_cache_keeps_to_its_size(runner, items):
-    paths = items[0].frames
-    one = sum(t.nbytes for t in FrameCache(runner.processor.image_processor).get(paths[0]).values())
-    cache = FrameCache(runner.processor.image_processor, max_bytes=one)
-    cache.get(paths[0])
-    cache.get(paths[1])
-    assert list(cache.entries) == [paths[1]]
+    first, second = keys_of(items[0])
+    one = sum(t.nbytes for t in VisionCache(runner.processor).get(first).features.values())
+    cache = VisionCache(runner.processor, max_bytes=one)
+    cache.get(first)
+    cache.get(second)
+    assert list(cache.entries) == [second]
     assert cache.n_bytes == one
 
 

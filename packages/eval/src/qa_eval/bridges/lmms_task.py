@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from qa_eval.errors import QAEvalError
-from qa_eval.items import Problem, build_items, frame_paths, read_questions
+from qa_eval.items import Problem, build_items, frame_shots, read_questions
 from qa_eval.tableio import output_folder
 
 YAML = """\
@@ -93,7 +93,7 @@ def write_lmms_task(
     needs_frames = table["frame_set_id"].null_count() < table.height
     if needs_frames and store is None:
         raise QAEvalError(f"{questions}: the questions refer to frames; pass the store with --store.")
-    frames = frame_paths(table, store) if needs_frames and store is not None else {}
+    frames = frame_shots(table, store) if needs_frames and store is not None else {}
     problem = next((found for found in frames.values() if isinstance(found, Problem)), None)
     if problem is not None:
         raise QAEvalError(f"{problem.detail} ({problem.reason}).")

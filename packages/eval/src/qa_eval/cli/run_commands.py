@@ -14,6 +14,11 @@ def run(
     questions: Annotated[Path, typer.Argument(help="Questions table (folder or file).")],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same call continues a killed run.")],
     store: Annotated[Path | None, typer.Option(help="Store with the frames that the questions refer to.")] = None,
+    videos: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a video per scene (SCENE.mp4), instead of a store."),
+    ] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="With --videos: frames per video, uniform in time.")] = None,
     model: Annotated[str | None, typer.Option(help="Model folder or hub id.")] = None,
     runner: Annotated[str, typer.Option(help="What answers: see 'qa-eval runners'.")] = "transformers",
     batch_size: Annotated[int, typer.Option(min=1)] = 8,
@@ -26,6 +31,12 @@ def run(
     majority_from: Annotated[
         Path | None, typer.Option(help="Questions that baselines are fitted on (default: the same).")
     ] = None,
+    frame_input: Annotated[
+        str, typer.Option(help="images: one by one; video: as one video with its times (transformers).")
+    ] = "images",
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the Python code that a model's folder brings along.")
+    ] = False,
     frame_set: Annotated[str | None, typer.Option(help="Show this frame set of the store to all questions.")] = None,
     answers: Annotated[Path | None, typer.Option(help="Stored answers, for replay and oracle.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Server of the openai runner, up to /v1.")] = None,
@@ -52,7 +63,8 @@ def run(
     started = time.perf_counter()
     damages = [str(damage) for damage in parse_damages(degrade)] if degrade else []
     chosen = RunOptions(runner, model, batch_size, max_new_tokens, round_, seed, device, benchmark, parser)
-    chosen = replace(chosen, frame_set=frame_set)
+    chosen = replace(chosen, frame_set=frame_set, frame_input=frame_input, n_frames=frames)
+    chosen = replace(chosen, trust_remote_code=trust_remote_code)
 
     def start(folder: Path, what: RunOptions):
         return run_questions(
@@ -60,6 +72,7 @@ def run(
             store,
             folder,
             what,
+            videos=videos,
             majority_from=majority_from,
             answers=answers,
             connection=Connection(base_url, concurrency, retries, timeout, cache),

@@ -30,6 +30,8 @@ class RunnerKind:
         Whether it is fitted on reference questions.
     reads_answers : bool
         Whether it takes --answers.
+    takes_video : bool
+        Whether it can show frames as a video.
     """
 
     make: Callable[[RunnerConfig], Runner]
@@ -39,6 +41,7 @@ class RunnerKind:
     is_local: bool = False
     is_fitted: bool = False
     reads_answers: bool = False
+    takes_video: bool = False
 
 
 @functools.lru_cache(maxsize=1)
@@ -54,7 +57,9 @@ def _oracle(config: RunnerConfig) -> Runner:
 
 
 RUNNERS: dict[str, RunnerKind] = {
-    "transformers": RunnerKind(_transformers, "a local model, greedy", "all", is_model=True, is_local=True),
+    "transformers": RunnerKind(
+        _transformers, "a local model, greedy", "all", is_model=True, is_local=True, takes_video=True
+    ),
     "blind": RunnerKind(_transformers, "the same model and text without frames", is_model=True, is_local=True),
     "single-frame": RunnerKind(
         _transformers, "the same model with the middle frame alone", "middle", is_model=True, is_local=True

@@ -9,6 +9,35 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
+class Clip:
+    """When the frames of a video were taken, as a video processor is told.
+
+    Attributes
+    ----------
+    fps : float
+        Frames per second of the whole video, which the numbers count.
+    numbers : tuple of int
+        Number of each shown frame, from 0.
+    total : int
+        Frames of the whole video.
+
+    Examples
+    --------
+    >>> Clip(30.0, (0, 30, 60), 90).rate
+    1.0
+    """
+
+    fps: float
+    numbers: tuple[int, ...]
+    total: int
+
+    @property
+    def rate(self) -> float:
+        """Shown frames per second."""
+        return len(self.numbers) / self.total * self.fps
+
+
+@dataclass(frozen=True)
 class Item:
     """One question as a model sees it.
 
@@ -21,6 +50,12 @@ class Item:
         Text that follows the frames.
     frames : tuple of Path
         Image files in order; empty for a text-only question.
+    frame_ids : tuple of str
+        Name of each frame in its scene.
+    clip : Clip, optional
+        Shown as a video with these times; None = as single images.
+    video : Path, optional
+        File that the frames are decoded from before they are shown.
     """
 
     question_id: str
@@ -30,6 +65,16 @@ class Item:
     scene_name: str = ""
     options: tuple[str, ...] = ()
     frames: tuple[Path, ...] = ()
+    frame_ids: tuple[str, ...] = ()
+    clip: Clip | None = None
+    video: Path | None = None
+
+    @property
+    def frame_input(self) -> str:
+        """How the frames are shown: ``images``, ``video`` or ``none``."""
+        if not self.frames:
+            return "none"
+        return "images" if self.clip is None else "video"
 
 
 @dataclass(frozen=True)
@@ -47,6 +92,12 @@ class Answer:
     token_is_top1 : list of bool, optional
     token_entropy : list of float, optional
         Nats.
+    option_logprobs : list of float, optional
+        Natural log of the probability, over the whole vocabulary, of each option's letter as the first token.
+    frame_pixels : int, optional
+        Width times height of the first frame as it went into the model.
+    stored : mapping, optional
+        Columns of `predictions` that a stored answer brings along; they replace what this run would write.
     error : str, optional
         Reason code where the question got no answer; `detail` says more.
     """
@@ -57,6 +108,9 @@ class Answer:
     token_mask: list[bool] | None = None
     token_is_top1: list[bool] | None = None
     token_entropy: list[float] | None = None
+    option_logprobs: list[float] | None = None
+    frame_pixels: int | None = None
+    stored: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     detail: str = ""
 
@@ -102,6 +156,10 @@ class RunnerConfig:
     answers : Path, optional
         Stored answers.
     seed : int
+    frame_input : str
+        images or video.
+    trust_remote_code : bool
+        Whether code that a model's folder holds is run.
     connection : Connection
     """
 
@@ -111,6 +169,8 @@ class RunnerConfig:
     reference: tuple[Item, ...] = field(default=(), repr=False)
     answers: Path | None = None
     seed: int = 0
+    frame_input: str = "images"
+    trust_remote_code: bool = False
     connection: Connection = field(default_factory=Connection)
 
 
@@ -120,7 +180,7 @@ class Runner(Protocol):
     Attributes
     ----------
     facts : mapping
-        What the manifest records about the model: decoding, precision, size of the images it sees.
+        What the manifest records about the model: `decoding` (which every row repeats), precision, size of the images.
     """
 
     facts: Mapping[str, Any]
@@ -132,3 +192,13 @@ class Runner(Protocol):
     def answer(self, items: Sequence[Item]) -> list[Answer]:
         """Answer one batch; one answer per item, in order."""
         ...
+
+
+def option_letter(option: str) -> str:
+    """Letter of an option ``"A. text"``."""
+    return option.partition(".")[0].strip()
+
+
+def option_text(option: str) -> str:
+    """Text of an option ``"A. text"``."""
+    return option.partition(".")[2].strip()

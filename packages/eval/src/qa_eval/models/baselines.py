@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from qa_eval.metrics.mra import mean_relative_accuracy
-from qa_eval.models.base import Answer, Item, RunnerConfig
+from qa_eval.models.base import Answer, Item, RunnerConfig, option_letter, option_text
 
 MAX_CANDIDATES = 20_000
 """Constants that are tried per question type; a finer grid than the ground truths' own digits gains nothing."""
@@ -142,13 +142,3 @@ def best_constant(ground_truth: Sequence[str]) -> str:
         ]
     )
     return f"{candidates[int(np.argmax(means))]:.{decimals}f}"
-
-
-def option_letter(option: str) -> str:
-    """Letter of an option ``"A. text"``."""
-    return option.partition(".")[0].strip()
-
-
-def option_text(option: str) -> str:
-    """Text of an option ``"A. text"``."""
-    return option.partition(".")[2].strip()

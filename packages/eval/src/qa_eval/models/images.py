@@ -21,3 +21,17 @@ def open_image(path: Path) -> Image:
 
     with Image.open(path) as image:
         return image.convert("RGB")
+
+
+def image_pixels(path: Path) -> int:
+    """Width times height of an image file, from its header.
+
+    Raises
+    ------
+    OSError
+        The file is missing or no readable image.
+    """
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.width * image.height

@@ -13,11 +13,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qa_eval.errors import QAEvalError
-from qa_eval.models.base import Answer, Item, RunnerConfig
+from qa_eval.models.base import Answer, Item, RunnerConfig, option_letter
+from qa_eval.models.images import image_pixels
+
+TOP_LOGPROBS = 20
+"""Alternatives asked for where there are options, the most that servers allow."""
 
 RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 FIRST_WAIT_S = 0.5
@@ -32,7 +37,7 @@ class OpenAIRunner:
     """Sends each question as one chat completion with its frames as images; temperature 0.
 
     The key comes from the environment variable OPENAI_API_KEY where a server wants one. Log-probs are asked for;
-    a server that gives none leaves the token columns empty.
+    a server that gives none, or refuses to, leaves the token columns empty.
 
     Raises
     ------
@@ -47,7 +52,7 @@ class OpenAIRunner:
         self.url = url.rstrip("/") + "/chat/completions"
         self.config = config
         self.facts: Mapping[str, Any] = {
-            "decoding": f"temperature 0, seed {config.seed}, at most {config.max_new_tokens} tokens",
+            "decoding": f"temperature 0, seed {config.seed}, {config.max_new_tokens} new tokens",
             "images": "as stored, base64",
         }
 
@@ -63,6 +68,7 @@ class OpenAIRunner:
     def _one(self, item: Item) -> Answer:
         try:
             content = [_image_part(path) for path in item.frames]
+            pixels = image_pixels(item.frames[0]) if item.frames else None
         except FileNotFoundError as error:
             return Answer(error="missing_frame", detail=str(error.filename))
         except OSError as error:
@@ -74,20 +80,28 @@ class OpenAIRunner:
             "temperature": 0,
             "seed": self.config.seed,
             "logprobs": True,
-            "top_logprobs": 1,
+            "top_logprobs": TOP_LOGPROBS if item.options else 1,
         }
         try:
-            return read_answer(self._request(json.dumps(body, sort_keys=True).encode()))
+            answer = read_answer(self._request(body), item.options)
         except ServerError as error:
             return Answer(error="server_error", detail=str(error))
+        return replace(answer, frame_pixels=pixels)
 
-    def _request(self, body: bytes) -> dict[str, Any]:
-        """Answer from the cache, or send with retries."""
+    def _request(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Answer from the cache, or send with retries; once more without log-probs where the server refuses those."""
+        body = json.dumps(fields, sort_keys=True).encode()
         folder = self.config.connection.cache
         path = None if folder is None else Path(folder) / f"{hashlib.sha256(body).hexdigest()}.json"
         if path is not None and path.is_file():
             return json.loads(path.read_text(encoding="utf-8"))
-        response = self._send(body)
+        try:
+            response = self._send(body)
+        except ServerError as error:
+            if "logprobs" not in str(error) or "logprobs" not in fields:
+                raise
+            plain = {name: value for name, value in fields.items() if "logprobs" not in name}
+            response = self._send(json.dumps(plain, sort_keys=True).encode())
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}.partial")
@@ -116,8 +130,8 @@ class OpenAIRunner:
         raise ServerError(reason)
 
 
-def read_answer(response: dict[str, Any]) -> Answer:
-    """Turn a chat completion into an answer.
+def read_answer(response: dict[str, Any], options: Sequence[str] = ()) -> Answer:
+    """Turn a chat completion into an answer; with `options`, its first token gives their log-probs.
 
     Raises
     ------
@@ -142,6 +156,7 @@ def read_answer(response: dict[str, Any]) -> Answer:
             token_logprobs=[float(token["logprob"]) for token in tokens],
             token_mask=[bool(token["token"].strip()) and not token["token"].startswith("<|") for token in tokens],
             token_is_top1=[_is_top(token) for token in tokens],
+            option_logprobs=_option_logprobs(tokens[0], options),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ServerError(f"unexpected response ({type(error).__name__}): {json.dumps(response)[:300]}") from error
@@ -150,6 +165,14 @@ def read_answer(response: dict[str, Any]) -> Answer:
 def _is_top(token: dict[str, Any]) -> bool:
     """Whether the token has the highest of the probabilities that were sent along."""
     return all(other["logprob"] <= token["logprob"] for other in token.get("top_logprobs") or [])
+
+
+def _option_logprobs(token: dict[str, Any], options: Sequence[str]) -> list[float] | None:
+    """Log-probs of the option letters; None unless the server sent all of them."""
+    found = {other["token"]: float(other["logprob"]) for other in (token, *(token.get("top_logprobs") or []))}
+    values = [found.get(option_letter(option)) for option in options]
+    known = [value for value in values if value is not None]
+    return known if options and len(known) == len(values) else None
 
 
 def _image_part(path: Path) -> dict[str, Any]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qa_eval.errors import QAEvalError
-from qa_eval.models.base import Answer, Item, RunnerConfig
-from qa_eval.models.images import open_image
+from qa_eval.models.base import Answer, Item, RunnerConfig, option_letter
+from qa_eval.models.vision import VisionCache, keys_of, limits, vision_inputs
 
 if TYPE_CHECKING:
     import torch
-
-CACHE_BYTES = 2 * 1024**3
-"""Processed frames kept in memory; questions about one scene follow each other, so that a small cache serves."""
 
 
 class TransformersRunner:
@@ -28,7 +25,7 @@ class TransformersRunner:
     Raises
     ------
     QAEvalError
-        torch or transformers is not installed, or the model cannot be loaded.
+        torch or transformers is not installed, the model cannot be loaded, or it takes no videos and is to see one.
     """
 
     def __init__(self, config: RunnerConfig) -> None:
@@ -50,11 +47,12 @@ class TransformersRunner:
             raise QAEvalError(f"{model}: no model here (expected config.json).")
         # float32 on a CPU: bfloat16 is slower there and its sums depend on the batch.
         dtype = torch.float32 if self.device == "cpu" else "auto"
+        trust = config.trust_remote_code
         try:
-            self.processor: Any = AutoProcessor.from_pretrained(model)
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise QAEvalError(f"{model}: the model cannot be loaded ({str(error).splitlines()[0]}).") from error
+            self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=trust)
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, trust_remote_code=trust)
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+            raise _load_error(model, error, trust=trust) from error
         self.model.to(self.device).eval()
         tokenizer = self.processor.tokenizer
         tokenizer.padding_side = "left"
@@ -62,13 +60,16 @@ class TransformersRunner:
             tokenizer.pad_token = tokenizer.eos_token
         self.special_ids = set(tokenizer.all_special_ids)
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
-        self.frames = FrameCache(self.processor.image_processor)
+        self.vision = VisionCache(self.processor)
+        part = f"{config.frame_input.removesuffix('s')}_processor"
         self.facts: Mapping[str, Any] = {
-            "decoding": f"greedy, at most {config.max_new_tokens} tokens, unmodified logits recorded",
+            "decoding": f"greedy, {config.max_new_tokens} new tokens",
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": self.device,
-            "image_processor": image_limits(self.processor.image_processor),
+            part: limits(getattr(self.processor, part, None)),
         }
+        if config.frame_input == "video":
+            self._need_video(model)
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
         """Sort by number of frames, rough length of the text, scene: little padding, and frames found in the cache."""
@@ -91,18 +92,28 @@ class TransformersRunner:
                 answers[i] = answer
         return [answer for answer in answers if answer is not None]
 
+    def _need_video(self, model: str) -> None:
+        """Raise unless the processor and its chat template take a video."""
+        token = getattr(self.processor, "video_token", None)
+        content = [{"type": "video"}, {"type": "text", "text": ""}]
+        text = self.processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        if not token or token not in text or getattr(self.processor, "video_processor", None) is None:
+            raise QAEvalError(f"{model}: this model's processor takes no video. Use --frame-input images.")
+
     def _check(self, item: Item) -> Answer | None:
         """Load the frames into the cache; the error where that is not possible."""
-        token = getattr(self.processor, "image_token", None)
-        if token and token in item.prompt:
-            return Answer(error="generation_failed", detail=f"the question's text contains {token}")
-        for path in item.frames:
-            if not path.is_file():
-                return Answer(error="missing_frame", detail=str(path))
+        for name in ("image_token", "video_token"):
+            token = getattr(self.processor, name, None)
+            if token and token in item.prompt:
+                return Answer(error="generation_failed", detail=f"the question's text contains {token}")
+        missing = next((path for path in item.frames if not path.is_file()), None)
+        if missing is not None:
+            return Answer(error="missing_frame", detail=str(missing))
+        for key in keys_of(item):
             try:
-                self.frames.get(path)
+                self.vision.get(key)
             except (OSError, ValueError, SyntaxError) as error:
-                return Answer(error="unreadable_frame", detail=f"{path}: {error}")
+                return Answer(error="unreadable_frame", detail=f"{key[0][0]}: {error}")
         return None
 
     def _generate(self, items: Sequence[Item]) -> list[Answer]:
@@ -140,23 +151,38 @@ class TransformersRunner:
             top1 = logprobs.argmax(-1) == tokens
             entropy = -(logprobs.exp() * logprobs.clamp_min(-1e9)).sum(-1)
         columns = [column.cpu().tolist() for column in (tokens, chosen, top1, entropy)]
-        return [self._answer(*row) for row in zip(*columns, strict=True)]
+        answers = [self._answer(*row) for row in zip(*columns, strict=True)]
+        return [
+            replace(answer, option_logprobs=self._options(item, first), frame_pixels=self._pixels(item))
+            for answer, item, first in zip(answers, items, logprobs[:, 0], strict=True)
+        ]
+
+    def _options(self, item: Item, first: torch.Tensor) -> list[float] | None:
+        """Log-probabilities of the option letters as the first token; None where a letter is not one token."""
+        encode = self.processor.tokenizer.encode
+        ids = [encode(option_letter(option), add_special_tokens=False) for option in item.options]
+        if not ids or any(len(tokens) != 1 for tokens in ids):
+            return None
+        return first[[tokens[0] for tokens in ids]].cpu().tolist()
+
+    def _pixels(self, item: Item) -> int | None:
+        """Width times height of the first frame after processing; None without frames."""
+        return self.vision.get(keys_of(item)[0]).pixels if item.frames else None
 
     def _inputs(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
         """Build the model's inputs. Processed frames come from the cache where the processor's layout allows it."""
         import torch
 
         texts = [self._chat_text(item) for item in items]
-        paths = [path for item in items for path in item.frames]
         tokenizer = self.processor.tokenizer
-        if not paths:
+        seen = [self.vision.get(key) for item in items for key in keys_of(item)]
+        if not seen:
             return dict(tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False))
-        features = [self.frames.get(path) for path in paths]
-        if set(features[0]) != {"pixel_values", "image_grid_thw"}:
-            images = [[open_image(path) for path in item.frames] for item in items]
-            return dict(self.processor(text=texts, images=images, padding=True, return_tensors="pt"))
-        token = self.processor.image_token
-        replacements = iter([self.processor.replace_image_token(feature, image_idx=0) for feature in features])
+        if not all(one.joins for one in seen):
+            return dict(self.processor(text=texts, **vision_inputs(items), padding=True, return_tensors="pt"))
+        is_video = any(item.clip is not None for item in items)
+        token = self.processor.video_token if is_video else self.processor.image_token
+        replacements = iter([one.text for one in seen])
         texts = ["".join(_interleave(text.split(token), replacements)) for text in texts]
         encoded = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
         types = self.processor.create_mm_token_type_ids(encoded["input_ids"].tolist())
@@ -164,11 +190,12 @@ class TransformersRunner:
             "input_ids": encoded["input_ids"],
             "attention_mask": encoded["attention_mask"],
             "mm_token_type_ids": torch.tensor(types),
-            **{name: torch.cat([feature[name] for feature in features]) for name in features[0]},
+            **{name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features},
         }
 
     def _chat_text(self, item: Item) -> str:
-        content = [{"type": "image"}] * len(item.frames) + [{"type": "text", "text": item.prompt}]
+        kind = "image" if item.clip is None else "video"
+        content = [{"type": kind}] * len(keys_of(item)) + [{"type": "text", "text": item.prompt}]
         message = {"role": "user", "content": content}
         return self.processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
 
@@ -190,39 +217,15 @@ class TransformersRunner:
         )
 
 
-class FrameCache:
-    """Processed images by path, the least recently used dropped first.
-
-    Parameters
-    ----------
-    image_processor : callable
-        A transformers image processor.
-    max_bytes : int
-    """
-
-    def __init__(self, image_processor: Any, *, max_bytes: int = CACHE_BYTES) -> None:
-        self.image_processor = image_processor
-        self.max_bytes = max_bytes
-        self.n_bytes = 0
-        self.entries: OrderedDict[Path, dict[str, torch.Tensor]] = OrderedDict()
-
-    def get(self, path: Path) -> dict[str, torch.Tensor]:
-        """Process the image at `path`, or return what is remembered."""
-        if path in self.entries:
-            self.entries.move_to_end(path)
-            return self.entries[path]
-        features = dict(self.image_processor(images=[open_image(path)], return_tensors="pt"))
-        self.entries[path] = features
-        self.n_bytes += _size(features)
-        while self.n_bytes > self.max_bytes and len(self.entries) > 1:
-            self.n_bytes -= _size(self.entries.popitem(last=False)[1])
-        return features
-
-
-def image_limits(processor: Any) -> dict[str, Any]:
-    """Collect the settings of an image processor that decide how many pixels a model sees."""
-    found = {name: getattr(processor, name, None) for name in ("size", "min_pixels", "max_pixels", "patch_size")}
-    return {name: value if isinstance(value, int) else dict(value) for name, value in found.items() if value}
+def _load_error(model: str, error: Exception, *, trust: bool) -> QAEvalError:
+    """Say why a model cannot be loaded, and what to do where it brings code of its own."""
+    text = str(error).splitlines()[0]
+    if not trust and "custom code" in str(error):
+        return QAEvalError(
+            f"{model}: this model is defined by Python code in its folder. Read that code; if you trust it, pass "
+            "--trust-remote-code to run it."
+        )
+    return QAEvalError(f"{model}: the model cannot be loaded ({text}).")
 
 
 def pick_device(name: str) -> str:
@@ -242,10 +245,6 @@ def pick_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise QAEvalError("No CUDA device is usable here. Pass --device cpu.")
     return name
-
-
-def _size(features: dict[str, torch.Tensor]) -> int:
-    return sum(tensor.nbytes for tensor in features.values())
 
 
 def _interleave(parts: list[str], between: Iterator[str]) -> Iterator[str]:
