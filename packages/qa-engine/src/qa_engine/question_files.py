@@ -13,10 +13,11 @@ import polars as pl
 
 from qa_engine.errors import QAEngineError
 from qa_engine.generate import Generation, Request, generate
-from qa_engine.sampler import explain_cells
+from qa_engine.knobs import PREDICTED, KnobModel, fit_knobs, read_answered
+from qa_engine.sampler import CellChoice, explain_cells
 from qa_engine.store import Store
 from qa_engine.tableio import output_folder, read_table, table_files, table_metadata, write_json, write_table
-from qa_engine.tables import FEEDBACK, QUESTIONS, REJECTS
+from qa_engine.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
 
 PRODUCER = "qa-engine generate"
 
@@ -119,31 +120,52 @@ def write_generation(
     *,
     feedback: Path | None = None,
     exclude: Sequence[Path] = (),
+    confidence: Sequence[Path] = (),
     workers: int = 1,
     force: bool = False,
     progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
+    say: Callable[[str], None] = lambda message: None,
 ) -> Generation:
-    """Generate questions into a folder: `questions`, `rejects` and `manifest.json`.
+    """Generate questions into a folder: `questions`, `choices`, `rejects` and `manifest.json`.
 
-    The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards.
+    The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
+    where fewer questions were wanted than there may be; `say` is told what the sampler could not do.
     """
     began = time.perf_counter()
     table = read_table(feedback, "feedback", FEEDBACK) if feedback else None
     excluded = read_excluded(exclude)
+    answered = read_answered(exclude, confidence) if request.sampler == "predicted" else None
+    knobs = fit_knobs(answered, seed=request.seed) if request.sampler == "predicted" else None
+    if isinstance(knobs, str):
+        say(f"Sampler 'predicted': {knobs}; candidates of a cell are drawn alike.")
+    chosen = request.count is not None or request.per_scene is not None
     with output_folder(out, force=force) as folder:
-        config = _config(request, table, excluded)
+        config = _config(request, {"feedback": table, "exclude": excluded, "answered": answered})
         metadata = table_metadata("questions", PRODUCER, config, request.seed)
         generation, tables = generate(
-            store, request, feedback=table, exclude=excluded, workers=workers, progress=progress
+            store,
+            request,
+            feedback=table,
+            exclude=excluded,
+            knobs=knobs if isinstance(knobs, KnobModel) else None,
+            workers=workers,
+            progress=progress,
         )
-        shards = [write_table(t, folder / f"part-{k}", QUESTIONS, metadata) for k, t in enumerate(tables)]
-        for k, shard in enumerate(shards):
-            suffix = f"-{k:05d}-of-{len(shards):05d}" if len(shards) > 1 else ""
-            shard.rename(folder / f"questions{suffix}.parquet")
+        cells = explain_cells(request.select_tasks(), table, sampler=request.sampler)
+        n_shards = 0
+        for k, shard in enumerate(tables):
+            write_table(shard.select(list(QUESTIONS)), folder / f"questions-part-{k}", QUESTIONS, metadata)
+            if chosen:
+                about = table_metadata("choices", PRODUCER, config, request.seed)
+                write_table(choice_rows(shard, cells, request.sampler), folder / f"choices-part-{k}", CHOICES, about)
+            n_shards += 1
+        for name in ("questions", "choices") if chosen else ("questions",):
+            for k in range(n_shards):
+                suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
+                (folder / f"{name}-part-{k}").rename(folder / f"{name}{suffix}.parquet")
         rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
         metadata = table_metadata("rejects", PRODUCER, config, request.seed)
         write_table(rejects, folder / "rejects.parquet", REJECTS, metadata)
-        choices = explain_cells(request.select_tasks(), table, sampler=request.sampler)
         write_json(
             folder / "manifest.json",
             {
@@ -157,8 +179,9 @@ def write_generation(
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
                 "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
-                "weights": {f"{choice.question_type} {choice.cell}": choice.weight for choice in choices},
-                "choices": [asdict(choice) for choice in choices],
+                "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
+                "choices": [asdict(cell) for cell in cells],
+                "knob_model": knobs if not isinstance(knobs, KnobModel) else knobs.facts(),
                 "seconds": round(time.perf_counter() - began, 3),
                 "host": {"python": platform.python_version(), "machine": platform.machine()},
             },
@@ -166,10 +189,43 @@ def write_generation(
     return generation
 
 
-def _config(request: Request, feedback: pl.DataFrame | None, excluded: pl.DataFrame | None) -> Mapping[str, object]:
-    """Collect what decides the content of the output; tables count by a hash of their rows."""
-    tables = {"feedback": feedback, "exclude": excluded}
-    return asdict(request) | {name: None if t is None else _digest(t) for name, t in tables.items()}
+def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: str) -> pl.DataFrame:
+    """Say of every question why it was chosen: the weight of its cell and, where a model chose, what it expected.
+
+    Parameters
+    ----------
+    questions : DataFrame
+        Columns of `questions`, and of `PREDICTED` where a model chose among candidates.
+    cells : sequence of CellChoice
+    sampler : str
+
+    Returns
+    -------
+    DataFrame with the columns of `choices`, in the order of the questions.
+    """
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in PREDICTED.items() if name not in questions.columns]
+    rows = pl.DataFrame(
+        [(cell.question_type, cell.cell, cell.weight, cell.why) for cell in cells],
+        {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
+        orient="row",
+    )
+    expected = pl.format(
+        "{}; {}: predicted confidence {}, at the frontier with {}%",
+        "why",
+        "chosen_by",
+        pl.col("predicted_confidence").round(2),
+        (100 * pl.col("predicted_frontier")).round(0).cast(pl.Int64),
+    )
+    joined = questions.with_columns(lacking).join(rows, on=["question_type", "cell"], how="left", maintain_order="left")
+    why = pl.when(pl.col("chosen_by").is_null()).then("why").otherwise(expected)
+    return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
+
+
+def _config(request: Request, tables: Mapping[str, pl.DataFrame | None]) -> Mapping[str, object]:
+    """Collect what decides the content of the output; tables count by a hash of their rows, those not given not."""
+    always = ("feedback", "exclude")
+    given = {name: None if t is None else _digest(t) for name, t in tables.items() if t is not None or name in always}
+    return asdict(request) | given
 
 
 def _digest(table: pl.DataFrame) -> str:

@@ -39,6 +39,7 @@ LEAST_SHARE, LARGEST_SHARE = 0.25, 3.0
 SAMPLERS = {
     "baseline": "max(0.05, (frontier + 1) / (n + 2)); cells never asked have 0.05",
     "learning": "frontier share with a prior, newer rounds first, suspect damped, bounds per question type",
+    "predicted": "cells as learning; within a cell, first what a model of earlier answers expects at the frontier",
     "paper": "weights never change; the last round's questions are exemplars for the llm proposer only",
 }
 """Name of a rule to what it does."""
@@ -117,7 +118,7 @@ def explain_cells(
 
     `learning` lets a question count half as much per round that has passed, expects a frontier share of 0.35 of cells
     never asked, damps cells with suspect answers, and keeps every question type between a quarter and three times an
-    even share.
+    even share. `predicted` weighs cells alike; what it chooses within a cell is decided by `qa_engine.knobs`.
 
     Examples
     --------

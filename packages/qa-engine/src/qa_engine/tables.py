@@ -106,6 +106,19 @@ QUESTIONS: Schema = {
     "seed": pl.Int64,
 }
 
+CHOICES: Schema = {
+    "question_id": pl.String,
+    "scene_name": pl.String,
+    "question_type": pl.String,
+    "cell": pl.String,
+    "signature": pl.String,
+    "sampler": pl.String,
+    "weight": pl.Float64,  # share of the questions that the cell was meant to have
+    "predicted_confidence": pl.Float64,  # sampler predicted: of the learner, before the question is asked; else null
+    "predicted_frontier": pl.Float64,
+    "why": pl.String,
+}
+
 REJECTS: Schema = {
     "stage": pl.String,
     "item": pl.String,
@@ -140,6 +153,7 @@ TABLES: dict[str, Schema] = {
     "frame_sets": FRAME_SETS,
     "observations": OBSERVATIONS,
     "questions": QUESTIONS,
+    "choices": CHOICES,
     "rejects": REJECTS,
     "feedback": FEEDBACK,
 }

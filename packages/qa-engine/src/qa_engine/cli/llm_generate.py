@@ -22,7 +22,7 @@ def generate_by_model(
     out: Path,
     *,
     exclude: Sequence[Path],
-    confidence: Path | None,
+    confidence: Sequence[Path],
     concurrency: int,
     workers: int,
     force: bool,

@@ -61,7 +61,9 @@ def generate(
     workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     round: Annotated[int, typer.Option(min=0, help="Number of the loop's round.")] = 0,
     feedback: Annotated[Path | None, typer.Option(help="Table 'feedback' that decides what to ask more of.")] = None,
-    sampler: Annotated[str, typer.Option(help="How feedback decides: baseline, learning, or paper.")] = "baseline",
+    sampler: Annotated[
+        str, typer.Option(help="How feedback decides: baseline, learning, predicted, or paper.")
+    ] = "baseline",
     exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before; repeat for more.")] = None,
     frame_set: Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")] = None,
     profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
@@ -83,7 +85,9 @@ def generate(
     max_tokens: Annotated[int, typer.Option(min=1, help="llm: longest reply.")] = 4096,
     max_frames: Annotated[int, typer.Option(min=0, help="llm: frames shown per scene.")] = 32,
     exemplars: Annotated[int, typer.Option(min=0, help="llm: earlier questions shown per scene and label.")] = 3,
-    confidence: Annotated[Path | None, typer.Option(help="llm: table with labels of those in --exclude.")] = None,
+    confidence: Annotated[
+        list[Path] | None, typer.Option(help="llm, sampler predicted: labels of those in --exclude; repeat for more.")
+    ] = None,
     recheck: Annotated[bool, typer.Option("--recheck", help="llm: let the model judge every question.")] = False,
     allow_benchmark_scenes: Annotated[
         bool, typer.Option("--allow-benchmark-scenes", help="llm: ask about scenes that benchmarks test on, too.")
@@ -99,8 +103,6 @@ def generate(
     from qa_engine.generate import Request
     from qa_engine.profiles import get_profile
     from qa_engine.proposers import get_proposer
-    from qa_engine.proposers.llm_client import Connection
-    from qa_engine.proposers.llm_files import LLMRequest
     from qa_engine.question_files import choose_frame_set, write_generation
     from qa_engine.store import Store
     from qa_engine.tableio import check_output_folder
@@ -110,6 +112,9 @@ def generate(
     check_output_folder(out, force=force)
     get_profile(profile)
     if proposer == "llm":
+        from qa_engine.proposers.llm_client import Connection
+        from qa_engine.proposers.llm_files import LLMRequest
+
         if base_url is None:
             raise QAEngineError(
                 "--proposer llm needs --base-url, the address of a server, as http://127.0.0.1:8000/v1."
@@ -124,7 +129,8 @@ def generate(
             requests_per_minute=requests_per_minute, temperature=temperature, max_tokens=max_tokens,
         )  # fmt: skip
         generate_by_model(
-            store, wanted, connection, out, exclude=exclude or (), confidence=confidence, concurrency=concurrency,
+            store, wanted, connection, out, exclude=exclude or (), confidence=confidence or (),
+            concurrency=concurrency,
             workers=workers, force=force,
         )  # fmt: skip
         return
@@ -153,9 +159,11 @@ def generate(
         out,
         feedback=feedback,
         exclude=exclude or (),
+        confidence=confidence or (),
         workers=workers,
         force=force,
         progress=_Progress(),
+        say=lambda message: typer.echo(message, err=True),
     )
     warn_of_benchmarks(Store(store).scene_names(split))
     if run.n_bad_scenes:

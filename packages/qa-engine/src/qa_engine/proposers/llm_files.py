@@ -98,7 +98,7 @@ def write_llm_generation(
     out: Path,
     *,
     exclude: Sequence[Path] = (),
-    confidence: Path | None = None,
+    confidence: Sequence[Path] = (),
     concurrency: int = 4,
     workers: int = 2,
     force: bool = False,
@@ -175,14 +175,15 @@ def _rejects(results: list[SceneProposals]) -> pl.DataFrame:
 class _Inputs:
     """The scenes in the order in which they are asked about, each with what the model is told beside its facts."""
 
-    def __init__(self, store: Store, request: LLMRequest, exclude: Sequence[Path], confidence: Path | None) -> None:
+    def __init__(self, store: Store, request: LLMRequest, exclude: Sequence[Path], confidence: Sequence[Path]) -> None:
         self.store = store
         self.request = request
         self.sightings = SightingIndex(store)
         columns = ["question_id", "scene_name", "question", "ground_truth", "program", "round"]
         tables = [read_table(path, "questions", QUESTIONS, columns=columns) for path in exclude]
         self.asked = pl.concat(tables) if tables else None
-        labels = None if confidence is None else read_table(confidence, "confidence", CONFIDENCE)
+        parts = [read_table(path, "confidence", CONFIDENCE) for path in confidence]
+        labels = pl.concat(parts) if parts else None
         self.labelled = None
         if labels is not None and self.asked is not None:
             self.labelled = self.asked.join(labels.unique("question_id", keep="last"), on="question_id")
