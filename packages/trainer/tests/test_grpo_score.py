@@ -1,13 +1,9 @@
-"""A clean pass, and reinforcement learning, from the command line to the files."""
+"""A clean pass, from the command line to the files."""
 
 from __future__ import annotations
 
-import json
-
 import polars as pl
 import pytest
-
-GRPO = {"device": "cpu", "steps": 2, "batch_size": 2, "group_size": 4, "max_completion_length": 4}
 
 
 def test_a_clean_pass_writes_the_answers_of_one_model(command, make, sft, questions, store, tiny_model, tmp_path):
@@ -66,45 +62,3 @@ def test_a_refused_question_is_a_loss_and_a_full_folder_is_left_alone(command, m
     again = command("score", questions, "--out", tmp_path / "out", *flags)
     assert again.code == 2
     assert "Traceback" not in again.stderr
-
-
-def test_reinforcement_runs_with_every_reward_and_moves_the_weights(command, make, store, tiny_model, tmp_path):
-    from safetensors.torch import load_file
-
-    people = [
-        {"role": "a", "category": "bed", "instance_ids": [1]},
-        {"role": "b", "category": "tv", "instance_ids": [2]},
-    ]
-    rows = [make.question(i, operands=people if i % 3 == 0 else people[:1], ground_truth="2") for i in (0, 6, 3, 9)]
-    questions = make.write(rows, tmp_path / "asked", "questions")
-    boxes = [
-        {"scene_name": f"room_{scene}", "category": name, "center": [x, 1.0, 0.5]}
-        for scene in range(3)
-        for name, x in (("bed", 0.0), ("tv", 3.0))
-    ]
-    make.write(boxes, store, "objects")
-    rewards = ["mra", "choice", "format", "length", "consistency", "cognitive_map", "confidence"]
-    flags = [f"--reward={name}" for name in rewards] + make.flags(
-        GRPO | {"store": store, "model": tiny_model, "learning_rate": 1e-3}
-    )
-    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--json")
-    (store / "objects.parquet").unlink()
-    assert ended.code == 0, ended.stderr
-    steps = json.loads((tmp_path / "out/rewards.json").read_text())["steps"]
-    assert [step["step"] for step in steps] == [1, 2]
-    assert 0.5 < steps[0]["rewards/length/mean"] <= 1
-    before, after = load_file(tiny_model / "model.safetensors"), load_file(tmp_path / "out/model/model.safetensors")
-    assert any(not before[name].equal(after[name]) for name in before)
-
-
-def test_unknown_rewards_and_wrong_weights_are_user_errors(command, make, store, questions, tiny_model, tmp_path):
-    flags = make.flags(GRPO | {"store": store, "model": tiny_model})
-    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--reward", "mrra")
-    assert ended.code == 2
-    assert "Unknown reward 'mrra'. Did you mean 'mra'?" in ended.stderr
-    config = tmp_path / "grpo.toml"
-    config.write_text("reward_weights = [1.0]\n")
-    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--config", config)
-    assert ended.code == 2
-    assert "1 reward_weights for 3 rewards" in ended.stderr
-    assert not (tmp_path / "out").exists()

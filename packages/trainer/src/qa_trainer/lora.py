@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qa_trainer.config import SFTSettings
+from qa_trainer.config import GRPOSettings, SFTSettings
 from qa_trainer.errors import QATrainerError
 from qa_trainer.loading import part_of
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
 ADAPTER = "adapter"
@@ -50,10 +50,26 @@ def add_adapter(model: PreTrainedModel, settings: SFTSettings, adapter: Path | N
     """
     check_peft()
     import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import PeftModel, get_peft_model
 
     if adapter is not None:
         return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    torch.manual_seed(settings.seed)
+    wrapped: Any = get_peft_model(model, adapter_config(model, settings))
+    return wrapped
+
+
+def adapter_config(model: PreTrainedModel, settings: SFTSettings | GRPOSettings) -> LoraConfig:
+    """Describe an adapter on every linear layer of the parts that are trained, the head left out.
+
+    Raises
+    ------
+    QATrainerError
+        No layer is left.
+    """
+    import torch
+    from peft import LoraConfig
+
     targets = [
         name
         for name, module in model.named_modules()
@@ -61,10 +77,7 @@ def add_adapter(model: PreTrainedModel, settings: SFTSettings, adapter: Path | N
     ]
     if not targets:
         raise QATrainerError(f"--lora-rank: --freeze {' '.join(settings.freeze)} leaves no linear layer to adapt.")
-    config = LoraConfig(r=settings.lora_rank or 0, lora_alpha=settings.lora_alpha, target_modules=targets)
-    torch.manual_seed(settings.seed)
-    wrapped: Any = get_peft_model(model, config)
-    return wrapped
+    return LoraConfig(r=settings.lora_rank or 0, lora_alpha=settings.lora_alpha, target_modules=targets)
 
 
 def save_merged(model: Any, processor: Any, checkpoint: Path) -> None:

@@ -1,23 +1,44 @@
-"""One `qa-trainer grpo` run: check the inputs, train, and write the outputs."""
+"""One `qa-trainer grpo` run: check the inputs, train or go on training, and write the outputs."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import platform
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from qa_trainer.config import GRPOSettings
-from qa_trainer.data import Samples, load_samples
+from qa_trainer.data import Samples, load_samples, table_hash
+from qa_trainer.errors import QATrainerError
 from qa_trainer.loading import model_hash, resolve_model
-from qa_trainer.rewards.cognitive_map import GRID
+from qa_trainer.lora import check_peft
+from qa_trainer.rewards.cognitive_map import GRID, REQUEST
+from qa_trainer.run_folder import RunFolder, open_run
 from qa_trainer.tableio import read_table, table_metadata, write_json, write_table
 from qa_trainer.tables import OBJECTS, QUESTIONS, REJECTS
 
 PRODUCER = "qa-trainer grpo"
+_SERVER_S = 10.0
+"""How long a server may take to say that it is there."""
+
+
+@dataclass(frozen=True)
+class GRPOInputs:
+    """What a run reads: table `questions`, store of the frames, and `tiny`, a folder or a hub id as the model."""
+
+    questions: Path
+    store: Path
+    model: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +46,7 @@ class GRPOSummary:
     """The outcome: identity, questions used and refused, mean reward of the first and the last tenth, seconds."""
 
     run_id: str
+    already_complete: bool
     questions: int
     rejects: int
     reward_first: float
@@ -33,46 +55,146 @@ class GRPOSummary:
 
 
 def run_grpo(
-    questions: Path, store: Path, model_name: str, settings: GRPOSettings, out: Path, *, report: Callable[[str], None]
+    inputs: GRPOInputs, settings: GRPOSettings, out: Path, *, force: bool, report: Callable[[str], None]
 ) -> GRPOSummary:
     """Train and write `model/`, `rewards.json`, `rejects.parquet` and `manifest.json` to `out`.
+
+    Parameters
+    ----------
+    inputs : GRPOInputs
+    settings : GRPOSettings
+    out : Path
+        Folder of the run. A killed run goes on from its last checkpoint, a complete one is left alone.
+    force : bool
+        Start again whatever `out` holds.
+    report : callable
+        Takes a line of progress.
 
     Raises
     ------
     QATrainerError, TableError
-        The inputs cannot be used, or training failed.
+        The inputs or `out` cannot be used, or training failed.
     """
+    started = time.perf_counter()
     from qa_trainer.quiet import quiet_libraries
 
     quiet_libraries()
-    from qa_trainer.grpo import check_rewards, train
+    from qa_trainer.grpo import check_rewards
 
     check_rewards(settings.rewards)
-    folder = resolve_model(model_name)
-    samples = load_samples(questions, store)
-    pairs = _pairs(samples, questions)
+    if settings.lora_rank is not None:
+        check_peft()
+    model = resolve_model(inputs.model)
+    hashes = {"questions": table_hash(inputs.questions, "questions"), "model": model_hash(model)}
+    tables = ("frames", "frame_sets", "objects")
+    hashes |= {table: table_hash(inputs.store, table, optional=True) for table in tables}
+    identity = {"settings": settings.content(), "inputs": hashes}
+    with open_run(out, identity, force=force) as folder:
+        if folder.status == "complete":
+            folder.tidy()
+            return _summary_of(folder)
+        if settings.vllm_server_url is not None:
+            check_server(settings.vllm_server_url)
+        samples = load_samples(inputs.questions, inputs.store)
+        return _train(inputs, settings, folder, samples, model, identity, report, started)
+
+
+def _train(
+    inputs: GRPOInputs,
+    settings: GRPOSettings,
+    folder: RunFolder,
+    samples: Samples,
+    model: Path,
+    identity: dict[str, object],
+    report: Callable[[str], None],
+    started: float,
+) -> GRPOSummary:
+    """Train, and turn the last checkpoint into the outputs."""
+    from qa_trainer.grpo import train
+
+    pairs = _pairs(samples, inputs.questions)
     if "consistency" in settings.rewards:
+        # Partners have to be in one batch.
         order = pairs.with_row_index("row").sort(pl.col("row").min().over("group"), "row")["row"]
-        samples, pairs = Samples(samples.rows[order], samples.rejects, samples.store), pairs[order]
-    cells = _cells(samples, store) if "cognitive_map" in settings.rewards else [None] * len(samples)
+        samples, pairs = replace(samples, rows=samples.rows[order]), pairs[order]
+    cells = _cells(samples, inputs.store) if "cognitive_map" in settings.rewards else [None] * len(samples)
     extra = pairs.select("pair_id").with_columns(cells=pl.Series(cells, dtype=pl.String))
-    config = {"settings": settings.model_dump(mode="json"), "model": model_hash(folder)}
-    metadata = table_metadata("rejects", PRODUCER, config, settings.seed)
-    result = train(samples, extra, folder, settings, out / "model", report=report)
-    write_table(samples.rejects.with_columns(stage=pl.lit("grpo")), out / "rejects.parquet", REJECTS, metadata)
-    write_json(out / "rewards.json", {"steps": result.rewards})
+    metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
+    folder.begin(identity, settings.to_toml())
+    rejects = samples.rejects.with_columns(stage=pl.lit("grpo"))
+    write_table(rejects, folder.path / "rejects.parquet", REJECTS, metadata)
+    result = train(samples, extra, model, settings, folder, report=report)
+    write_json(folder.path / "rewards.json", {"steps": result.rewards})
     rewards = np.array([step["reward"] for step in result.rewards])
     tenth = max(1, len(rewards) // 10)
     summary = GRPOSummary(
         run_id=metadata["run_id"],
+        already_complete=False,
         questions=len(samples),
         rejects=len(samples.rejects),
         reward_first=round(float(rewards[:tenth].mean()), 4),
         reward_last=round(float(rewards[-tenth:].mean()), 4),
-        seconds=result.seconds,
+        seconds=round(time.perf_counter() - started, 3),
     )
-    write_json(out / "manifest.json", {"producer": PRODUCER, "model": str(folder), **config, **vars(summary)})
+    manifest = {
+        **asdict(summary),
+        "producer": PRODUCER,
+        "inputs": {name: str(value) for name, value in asdict(inputs).items()},
+        "settings": settings.model_dump(mode="json"),
+        "resumed_at": result.resumed_at,
+        "device": result.device,
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
+    }
+    folder.finish(result.checkpoint, None, manifest)
     return summary
+
+
+def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
+    """Format the first sample of a run as the model gets it.
+
+    Raises
+    ------
+    QATrainerError, TableError
+        The inputs cannot be used.
+    """
+    from qa_trainer.feed import single
+    from qa_trainer.preview import preview
+
+    samples = load_samples(inputs.questions, inputs.store)
+    request = REQUEST if "cognitive_map" in settings.rewards else None
+    return preview(single("questions", samples, first=0, count=1), resolve_model(inputs.model), request=request)
+
+
+def check_server(url: str) -> None:
+    """Ask a vLLM server whether it is there, before a model is loaded.
+
+    Raises
+    ------
+    QATrainerError
+        It does not answer, or this machine has no vLLM, which TRL needs to send weights to the server.
+    """
+    try:
+        # The server is named by the user; the settings allow http and https only.
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health/", timeout=_SERVER_S):
+            pass
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        raise QATrainerError(
+            f"--vllm-server-url {url}: no answer ({error}). Start one with 'trl vllm-serve --model MODEL', "
+            "or leave the option out: then transformers makes the completions."
+        ) from error
+    if importlib.util.find_spec("vllm") is None:
+        raise QATrainerError(
+            f"--vllm-server-url {url}: TRL needs vLLM here, too, to send the weights. "
+            "Install it with: pip install 'trl[vllm]'"
+        )
+
+
+def _summary_of(folder: RunFolder) -> GRPOSummary:
+    """Read the summary of a complete run."""
+    manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
+    fields = {name: manifest[name] for name in GRPOSummary.__dataclass_fields__}
+    return GRPOSummary(**{**fields, "already_complete": True})
 
 
 def _pairs(samples: Samples, questions: Path) -> pl.DataFrame:

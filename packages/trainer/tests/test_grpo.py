@@ -1,0 +1,184 @@
+"""Reinforcement learning, from the command line to the files: rewards, resuming, adapters, the dual encoder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+GRPO = {"device": "cpu", "steps": 2, "batch_size": 2, "group_size": 4, "max_completion_length": 4}
+
+
+@pytest.fixture(scope="module")
+def warm_model(tiny_model, tmp_path_factory):
+    """A random model that prefers digits and the end token: some of its completions are numbers, and some are not."""
+    import torch
+    from qa_trainer.loading import load_model
+
+    model, processor = load_model(tiny_model)
+    tokens = processor.tokenizer.convert_tokens_to_ids([*"0123456789", processor.tokenizer.eos_token])
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tokens] *= 4
+    folder = tmp_path_factory.mktemp("warm")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def grpo(command, make, store, questions, warm_model):
+    def run(out, *words, questions=questions, **options):
+        chosen = GRPO | {"store": store, "model": warm_model, "learning_rate": 1e-3} | options
+        return command("grpo", questions, "--out", out, *words, *make.flags(chosen))
+
+    return run
+
+
+def weights(folder, name="model/model.safetensors"):
+    from safetensors.torch import load_file
+
+    return load_file(folder / name)
+
+
+def equal(one, two):
+    return one.keys() == two.keys() and all(one[name].equal(two[name]) for name in one)
+
+
+def test_reinforcement_runs_with_every_reward_and_moves_the_weights(grpo, make, store, warm_model, tmp_path):
+    people = [
+        {"role": "a", "category": "bed", "instance_ids": [1]},
+        {"role": "b", "category": "tv", "instance_ids": [2]},
+    ]
+    rows = [make.question(i, operands=people if i % 3 == 0 else people[:1], ground_truth="2") for i in (0, 6, 3, 9)]
+    questions = make.write(rows, tmp_path / "asked", "questions")
+    boxes = [
+        {"scene_name": f"room_{scene}", "category": name, "center": [x, 1.0, 0.5]}
+        for scene in range(3)
+        for name, x in (("bed", 0.0), ("tv", 3.0))
+    ]
+    make.write(boxes, store, "objects")
+    rewards = ["mra", "choice", "format", "length", "consistency", "cognitive_map", "confidence"]
+    ended = grpo(tmp_path / "out", "--json", *(f"--reward={name}" for name in rewards), questions=questions)
+    (store / "objects.parquet").unlink()
+    assert ended.code == 0, ended.stderr
+    steps = json.loads((tmp_path / "out/rewards.json").read_text())["steps"]
+    assert [step["step"] for step in steps] == [1, 2]
+    assert 0.5 < steps[0]["rewards/length/mean"] <= 1
+    before, after = weights(warm_model, "model.safetensors"), weights(tmp_path / "out")
+    assert any(not before[name].equal(after[name]) for name in before)
+
+
+def test_a_killed_run_goes_on_with_the_same_weights_and_rewards(
+    grpo, start, make, questions, store, warm_model, tmp_path
+):
+    options = {"steps": 4, "save_steps": 1, "learning_rate": 1e-3, "micro_batch_size": 4}
+    assert grpo(tmp_path / "whole", **options).code == 0
+    out = tmp_path / "killed"
+    more = {"store": store, "model": warm_model}
+    process = start("grpo", questions, "--out", out, *make.flags(GRPO | more | options))
+    deadline = time.monotonic() + 240
+    while not list(out.glob("checkpoints/checkpoint-*/complete.json")):
+        assert time.monotonic() < deadline
+        assert process.is_alive()
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert not (out / "manifest.json").exists()
+    ended = grpo(out, **options)
+    assert ended.code == 0, ended.stderr
+    assert "going on from step" in ended.stderr
+    assert json.loads((out / "manifest.json").read_text())["resumed_at"] in (1, 2, 3)
+    assert equal(weights(out), weights(tmp_path / "whole"))
+    assert not equal(weights(out), weights(warm_model, "model.safetensors"))
+    assert (out / "rewards.json").read_bytes() == (tmp_path / "whole/rewards.json").read_bytes()
+    steps = json.loads((out / "rewards.json").read_text())["steps"]
+    assert [step["step"] for step in steps] == [1, 2, 3, 4]
+    assert not (out / "checkpoints").exists()
+    # A complete run is left alone; another one is refused.
+    assert "already complete" in grpo(out, **options).stderr
+    other = grpo(out, **options | {"steps": 5})
+    assert other.code == 2
+    assert "settings.steps was 4, is 5" in other.stderr
+
+
+def test_adapters_are_trained_and_merged(grpo, warm_model, tmp_path):
+    ended = grpo(tmp_path / "out", lora_rank=4, freeze="vision", beta=0.04)
+    assert ended.code == 0, ended.stderr
+    adapter = weights(tmp_path / "out", "adapter/adapter_model.safetensors")
+    assert {tensor.shape[0] for name, tensor in adapter.items() if "lora_A" in name} == {4}
+    assert not any("visual.blocks" in name for name in adapter)
+    before, after = weights(warm_model, "model.safetensors"), weights(tmp_path / "out")
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed
+    assert all("language_model" in name or "merger" in name for name in changed)
+
+
+def test_the_dual_encoder_is_reinforced_against_its_own_start(grpo, command, warm_model, tmp_path):
+    assert command("init-spatial", warm_model, "--geometry", "tiny", "--out", tmp_path / "dual").code == 0
+    options = {"model": tmp_path / "dual", "freeze": "geometry", "reward": "format", "beta": 0.04, "steps": 1}
+    ended = grpo(tmp_path / "out", **options)
+    assert ended.code == 0, ended.stderr
+    step = json.loads((tmp_path / "out/rewards.json").read_text())["steps"][0]
+    # Nothing has moved yet: the reference model is the model at the start.
+    assert step["kl"] == pytest.approx(0, abs=1e-6)
+    assert (tmp_path / "out/model/modeling_spatial_mllm.py").exists()
+
+
+def test_a_dry_run_prints_the_first_sample_with_the_request_for_a_map(grpo, tmp_path):
+    ended = grpo(tmp_path / "out", "--dry-run", "--reward=cognitive_map")
+    assert ended.code == 0, ended.stderr
+    shown = json.loads(ended.stdout)
+    assert shown["image_grid"] == [[1, 2, 2], [1, 2, 2]]
+    assert "on a 10x10 grid" in shown["text"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_for_completions_is_asked_first_and_named_to_trl(grpo, tmp_path, monkeypatch):
+    from qa_trainer.config import GRPOSettings
+    from qa_trainer.grpo import arguments
+
+    url = "http://127.0.0.1:9"
+    settings = GRPOSettings(vllm_server_url=url)
+    given = arguments(settings, tmp_path, use_cpu=True)
+    assert (given.use_vllm, given.vllm_mode, given.vllm_server_base_url) == (True, "server", url)
+    ended = grpo(tmp_path / "out", vllm_server_url=url)
+    assert ended.code == 2
+    assert "--vllm-server-url http://127.0.0.1:9: no answer" in ended.stderr
+    ended = grpo(tmp_path / "out", vllm_server_url="127.0.0.1:8000")
+    assert ended.code == 2
+    assert "vllm_server_url: String should match pattern" in ended.stderr
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health/" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ended = grpo(tmp_path / "out", vllm_server_url=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert ended.code == 2
+    assert "TRL needs vLLM here, too" in ended.stderr
+
+
+def test_unknown_rewards_and_wrong_weights_are_user_errors(command, make, store, questions, tiny_model, tmp_path):
+    flags = make.flags(GRPO | {"store": store, "model": tiny_model})
+    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--reward", "mrra")
+    assert ended.code == 2
+    assert "Unknown reward 'mrra'. Did you mean 'mra'?" in ended.stderr
+    config = tmp_path / "grpo.toml"
+    config.write_text("reward_weights = [1.0]\n")
+    ended = command("grpo", questions, "--out", tmp_path / "out", *flags, "--config", config)
+    assert ended.code == 2
+    assert "1 reward_weights for 3 rewards" in ended.stderr
+    assert not (tmp_path / "out").exists()
