@@ -8,7 +8,7 @@ import platform
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from qa_trainer.errors import QATrainerError
 from qa_trainer.loading import model_hash, resolve_model
 from qa_trainer.lora import check_peft
 from qa_trainer.rewards.cognitive_map import GRID, REQUEST
+from qa_trainer.rewards.consistency import option_texts
 from qa_trainer.run_folder import RunFolder, open_run
 from qa_trainer.tableio import read_table, table_metadata, write_json, write_table
 from qa_trainer.tables import OBJECTS, QUESTIONS, REJECTS
@@ -198,13 +199,17 @@ def _summary_of(folder: RunFolder) -> GRPOSummary:
 
 
 def _pairs(samples: Samples, questions: Path) -> pl.DataFrame:
-    """Find the questions about the same objects with the same answer: columns `group`, and `pair_id` where shared."""
+    """Find questions whose answers have to fit together: columns `group`, and `pair_id` where it is shared.
+
+    They are of one type, about the same objects of one scene, and have the same answer (two views of one thing) or the
+    same two options (a question and its inverse).
+    """
     asked = read_table(questions, "questions", QUESTIONS, columns=["question_id", "operands"])
     objects = pl.col("operands").list.eval(pl.element().struct.field("instance_ids").list.first()).list.sort()
     asked = asked.select("question_id", objects=objects.cast(pl.List(pl.String)).list.join(","))
     options = samples.rows["options"].to_list()
     answers = [
-        truth if listed is None else next((o.split(" ", 1)[-1] for o in listed if o.startswith(f"{truth}.")), truth)
+        truth if listed is None else _meaning(truth, option_texts(listed))
         for truth, listed in zip(samples.rows["ground_truth"], options, strict=True)
     ]
     keyed = samples.rows.with_columns(answer=pl.Series(answers)).join(
@@ -213,6 +218,11 @@ def _pairs(samples: Samples, questions: Path) -> pl.DataFrame:
     key = pl.concat_str("scene_name", "question_type", "objects", "answer", separator="|")
     keyed = keyed.select(group=pl.coalesce(key, "question_id"))
     return keyed.with_columns(pair_id=pl.when(pl.len().over("group") > 1).then("group"))
+
+
+def _meaning(truth: str, texts: Mapping[str, str]) -> str:
+    """Say what the answer to a choice has in common with those that it has to fit."""
+    return " or ".join(sorted(texts.values())) if len(texts) == 2 else texts.get(truth.lower(), truth)
 
 
 def _cells(samples: Samples, store: Path) -> list[str | None]:

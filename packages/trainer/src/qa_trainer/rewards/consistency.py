@@ -1,17 +1,29 @@
-"""Reward for agreeing answers to two questions with one answer: an inverse, or the same thing from other frames."""
+"""Reward for answers that fit together: to the same question from other frames, and to its inverse."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from qa_trainer.rewards.answers import Completion, first_number, first_token, relative_accuracy, text_of
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a completion says: a number, or the text of an option; both None where it cannot be read."""
+
+    number: float | None
+    text: str | None
+    right: bool
+    texts: frozenset[str]
 
 
 def consistency(
     completions: Sequence[Completion],
     question_id: Sequence[str],
     pair_id: Sequence[str | None],
+    ground_truth: Sequence[str],
     options: Sequence[Sequence[str] | None],
     **columns: Any,
 ) -> list[float | None]:
@@ -22,7 +34,9 @@ def consistency(
     completions : list
     question_id : list of str
     pair_id : list of (str or None)
-        Questions of one `pair_id` have the same answer.
+        Questions of one `pair_id` have the same answer, or the same two options, of which their truths say whether
+        the answers have to be equal or opposite.
+    ground_truth : list of str
     options : list of (list of str or None)
         Letters are compared by the text that they stand for.
 
@@ -34,10 +48,19 @@ def consistency(
 
     Examples
     --------
-    >>> consistency(["2", "2.0", "4"], ["a", "b", "c"], ["p", "p", None], [None, None, None])
+    >>> consistency(["2", "2.0", "4"], ["a", "b", "c"], ["p", "p", None], ["3", "3", "3"], [None, None, None])
     [1.0, 1.0, None]
+
+    Left of the sofa, seen from the one side, is right of it, seen from the other; both answers are wrong and fit:
+
+    >>> sides = ["A. left", "B. right"]
+    >>> consistency(["B", "A"], ["a", "b"], ["p", "p"], ["A", "B"], [sides, sides])
+    [1.0, 1.0]
     """
-    answers = [_answer(text_of(completion), listed) for completion, listed in zip(completions, options, strict=True)]
+    answers = [
+        _answer(text_of(completion), truth, listed)
+        for completion, truth, listed in zip(completions, ground_truth, options, strict=True)
+    ]
     members: dict[str, list[int]] = {}
     for row, pair in enumerate(pair_id):
         if pair is not None:
@@ -50,19 +73,33 @@ def consistency(
     return found
 
 
-def _answer(text: str, listed: Sequence[str] | None) -> float | str | None:
-    """Read a number, or the text of the chosen option."""
+def option_texts(listed: Sequence[str]) -> dict[str, str]:
+    """Map the letters of options to their texts.
+
+    Examples
+    --------
+    >>> option_texts(["A. sofa", "B. tv stand"])
+    {'a': 'sofa', 'b': 'tv stand'}
+    """
+    return {first_token(option).lower(): option.split(" ", 1)[-1] for option in listed}
+
+
+def _answer(text: str, truth: str, listed: Sequence[str] | None) -> _Answer:
     if not listed:
-        return first_number(text)
+        return _Answer(first_number(text), None, False, frozenset())
+    texts = option_texts(listed)
     letter = first_token(text).lower()
-    return next((option.split(" ", 1)[-1] for option in listed if first_token(option).lower() == letter), None)
+    return _Answer(None, texts.get(letter), letter == truth.lower(), frozenset(texts.values()))
 
 
-def _agreement(one: float | str | None, two: float | str | None) -> float:
-    if one is None or two is None:
+def _agreement(one: _Answer, two: _Answer) -> float:
+    if one.text is not None and two.text is not None:
+        if len(one.texts) == 2 and one.texts == two.texts:
+            # Of two options the wrong one is the opposite of the right one.
+            return float(one.right == two.right)
+        return float(one.text == two.text)
+    if one.number is None or two.number is None:
         return 0.0
-    if isinstance(one, str) or isinstance(two, str):
-        return float(one == two)
-    if one == 0 or two == 0:
-        return float(one == two)
-    return min(relative_accuracy(one, two), relative_accuracy(two, one))
+    if one.number == 0 or two.number == 0:
+        return float(one.number == two.number)
+    return min(relative_accuracy(one.number, two.number), relative_accuracy(two.number, one.number))
