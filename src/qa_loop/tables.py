@@ -95,6 +95,19 @@ QUESTIONS: Schema = {
     "seed": pl.Int64,
 }
 
+CHOICES: Schema = {
+    "question_id": pl.String,
+    "scene_name": pl.String,
+    "question_type": pl.String,
+    "cell": pl.String,
+    "signature": pl.String,
+    "sampler": pl.String,
+    "weight": pl.Float64,  # share of the questions that the cell was meant to have
+    "predicted_confidence": pl.Float64,  # sampler predicted: of the learner, before the question is asked; else null
+    "predicted_frontier": pl.Float64,
+    "why": pl.String,
+}
+
 REJECTS: Schema = {
     "stage": pl.String,
     "item": pl.String,
@@ -131,6 +144,20 @@ PREDICTIONS: Schema = {
     "decoding": pl.String,  # for example "greedy, 16 new tokens"; or null
     "dataset_revision": pl.String,  # revision of the questions, or a hash of their file; or null
     "versions": pl.String,  # packages that decide the answer, "torch 2.13.0, transformers 5.23.0"; or null
+}
+
+METRICS: Schema = {
+    "run_id": pl.String,
+    "round": pl.Int32,
+    "step": pl.Int32,  # optimizer step, counted over all rounds
+    "loss": pl.Float64,  # mean negative log-probability of the answer tokens, nats
+    "learning_rate": pl.Float64,  # of this update
+    "grad_norm": pl.Float64,  # before clipping
+    "rows": pl.Int64,  # trained on in this step, general data included
+    "tokens": pl.Int64,  # input tokens without padding
+    "answer_tokens": pl.Int64,  # tokens that the loss is about
+    "step_seconds": pl.Float64,  # wall time of the step without the writing of checkpoints
+    "recorder_seconds": pl.Float64,  # of them for recording confidence
 }
 
 CONFIDENCE: Schema = {
@@ -190,8 +217,10 @@ TABLES: dict[str, Schema] = {
     "frames": FRAMES,
     "frame_sets": FRAME_SETS,
     "questions": QUESTIONS,
+    "choices": CHOICES,
     "rejects": REJECTS,
     "predictions": PREDICTIONS,
+    "metrics": METRICS,
     "confidence": CONFIDENCE,
     "feedback": FEEDBACK,
     "scores": SCORES,
