@@ -5,29 +5,17 @@ from __future__ import annotations
 import html
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import polars as pl
-
-from qa_engine.clouds import Cloud
-from qa_engine.errors import QAEngineError, unknown_name
-from qa_engine.frame_sampling import uniform
-from qa_engine.observations import read_observations
 from qa_engine.overlays import boxes_svg, colour_of, plan_svg
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
-from qa_engine.tableio import output_folder, read_table
-from qa_engine.tables import QUESTIONS
-
-MAX_FRAMES = 12
-"""Frames of a page where no frame set is named."""
-
-CLOUD_POINTS = 200_000
-"""Points of a cloud that the plan is drawn from."""
+from qa_engine.tableio import output_folder
+from qa_engine.viewing import Shown
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:1200px;padding:24px;color:#1c2026;background:#fafbfc}
@@ -113,24 +101,15 @@ def write_gallery(
         `out` exists and `force` is false, or the questions cannot be read.
     """
     started = time.perf_counter()
-    asked = _questions(questions)
-    names = _chosen(store, scenes, asked, limit)
-    chosen = _frame_sets(store, frame_set)
-    seen = _seen(store)
+    shown = Shown(store, scenes=scenes, questions=questions, frame_set=frame_set, limit=limit)
     n_frames = n_questions = 0
     cards: list[str] = []
     with output_folder(out, force=force) as folder:
-        for name in names:
-            scene = store.load_scene(name)
-            frames = _frames(store, name, chosen)
-            rows = asked.get(name, [])
-            cloud = store.cloud(name)
-            if cloud is not None and len(cloud) > CLOUD_POINTS:
-                step = -(-len(cloud) // CLOUD_POINTS)
-                cloud = Cloud(cloud.xyz[::step], cloud.instance_id[::step])
-            plan = plan_svg(scene, frames, cloud)
+        for name in shown.names:
+            scene, frames, rows = store.load_scene(name), shown.frames(name), shown.questions(name)
+            plan = plan_svg(scene, frames, shown.cloud(name))
             (folder / f"{name}.html").write_text(
-                _page(scene, plan, _figures(scene, frames, seen, folder), rows[:max_questions], len(rows)),
+                _page(scene, plan, _figures(scene, frames, shown.seen, folder), rows[:max_questions], len(rows)),
                 encoding="utf-8",
             )
             facts = f"{len(scene)} objects, {len(frames)} frames, {len(rows)} questions"
@@ -138,65 +117,15 @@ def write_gallery(
             cards.append(f'<a class="card" href="{quote(name)}.html">{plan}<b>{title}</b><br>{facts}</a>')
             n_frames += len(frames)
             n_questions += len(rows)
-        head = f"<h1>{html.escape(store.path.name)}</h1><p class=facts>{len(names)} of {len(store.scenes)} scenes</p>"
+        facts = f"{len(shown.names)} of {len(store.scenes)} scenes"
+        head = f"<h1>{html.escape(store.path.name)}</h1><p class=facts>{facts}</p>"
         index = _document(store.path.name, f'{head}<div class="cards">{"".join(cards)}</div>')
         (folder / "index.html").write_text(index, encoding="utf-8")
-    return GalleryReport(len(names), n_frames, n_questions, time.perf_counter() - started)
-
-
-def _questions(source: Path | None) -> dict[str, list[dict[str, Any]]]:
-    """Read questions and group them by scene."""
-    if source is None:
-        return {}
-    columns = ["scene_name", "question_type", "question", "options", "ground_truth", "unit", "program", "operands"]
-    by_scene: dict[str, list[dict[str, Any]]] = {}
-    for row in read_table(source, "questions", QUESTIONS, columns=columns).iter_rows(named=True):
-        by_scene.setdefault(row["scene_name"], []).append(row)
-    return by_scene
-
-
-def _chosen(store: Store, scenes: Sequence[str], asked: Mapping[str, Any], limit: int) -> list[str]:
-    """Choose the scenes to show."""
-    known = store.scene_names()
-    for name in scenes:
-        if name not in known:
-            raise unknown_name("scene", name, known, f"Its store is {store.path}.")
-    return list(scenes) or sorted(known, key=lambda name: name not in asked)[:limit]
-
-
-def _frame_sets(store: Store, frame_set: str | None) -> dict[str, list[str]] | None:
-    """Look up the frames of a frame set: scene to frame_ids."""
-    if frame_set is None:
-        return None
-    if frame_set not in store.frame_set_ids():
-        raise unknown_name("frame set", frame_set, store.frame_set_ids(), "See 'qa-engine sample-frames --help'.")
-    rows = store.frame_sets.filter(pl.col("frame_set_id") == frame_set)
-    return dict(zip(rows["scene_name"].to_list(), rows["frame_ids"].to_list(), strict=True))
-
-
-def _frames(store: Store, name: str, chosen: Mapping[str, list[str]] | None) -> list[Frame]:
-    """List the frames to show of a scene."""
-    frames = store.frames(name)
-    if chosen is None:
-        return [frames[i] for i in uniform(len(frames), MAX_FRAMES)] if frames else []
-    by_id = {frame.frame_id: frame for frame in frames}
-    return [by_id[frame_id] for frame_id in chosen.get(name, []) if frame_id in by_id]
-
-
-def _seen(store: Store) -> dict[tuple[str, str], set[int]] | None:
-    """Objects in view by scene and frame; None where `observe` has not run."""
-    try:
-        table = read_observations(store.path)
-    except QAEngineError:
-        return None
-    seen: dict[tuple[str, str], set[int]] = {}
-    for name, frame_id, number in table.select("scene_name", "frame_id", "instance_id").iter_rows():
-        seen.setdefault((name, frame_id), set()).add(number)
-    return seen
+    return GalleryReport(len(shown.names), n_frames, n_questions, time.perf_counter() - started)
 
 
 def _figures(
-    scene: Scene, frames: Sequence[Frame], seen: Mapping[tuple[str, str], set[int]] | None, folder: Path
+    scene: Scene, frames: Sequence[Frame], seen: Mapping[tuple[str, str], Collection[int]] | None, folder: Path
 ) -> list[str]:
     """Copy the images of frames and draw their boxes."""
     figures: list[str] = []
@@ -206,7 +135,7 @@ def _figures(
         target = folder / "frames" / scene.scene_name / frame.image_path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(frame.image_path, target)
-        shown = None if seen is None else seen.get((scene.scene_name, frame.frame_id), set())
+        shown = None if seen is None else seen.get((scene.scene_name, frame.frame_id), {})
         time_s = "" if frame.time_s is None else f", {frame.time_s:.1f} s"
         caption = f"{number}. {html.escape(frame.frame_id)}{time_s}"
         if frame.world_from_camera is None:

@@ -15,6 +15,7 @@ from qa_engine.clouds import floor_of, write_cloud
 from qa_engine.datasets.base import Dataset, SceneSource
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.frame_files import store_frames
+from qa_engine.meshes import mesh_path, write_mesh
 from qa_engine.sanity import check_scene
 from qa_engine.scene import SPLITS, Scene
 from qa_engine.seeding import hashed_fraction
@@ -136,9 +137,12 @@ def _ingest_scene(plan: Plan, source: SceneSource, rows: _Rows, staging: Path) -
         rows.reject(source.item, scene.scene_name, finding.error, stage="check")
     for name in FOLDERS:  # of a run that was stopped
         shutil.rmtree(staging / name / scene.scene_name, ignore_errors=True)
+    mesh_path(staging, scene.scene_name).unlink(missing_ok=True)
     frames = store_frames(scene, staging, source.roots)
     for item, error in frames.refused:
         rows.reject(item, scene.scene_name, error)
+    if scene.mesh is not None and len(scene.mesh):
+        write_mesh(scene.mesh, staging, scene.scene_name)
     cloud_path = None
     if scene.cloud is not None and len(scene.cloud):
         cloud_path = write_cloud(scene.cloud, staging, scene.scene_name)

@@ -15,21 +15,16 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
+from qa_engine.cameras import RAYS_PER_SIDE, Camera, back_project
 from qa_engine.errors import QAEngineError
 from qa_engine.frame_files import MAX_PIXELS
+from qa_engine.mesh_visibility import MeshCaster
+from qa_engine.meshes import Mesh
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
 from qa_engine.tableio import atomic_path, read_table, table_metadata, write_table
 from qa_engine.tables import OBSERVATIONS
-from qa_engine.visibility import (
-    RAYS_PER_SIDE,
-    SURFACE_TOLERANCE_M,
-    Camera,
-    Views,
-    back_project,
-    first_surface,
-    see_boxes,
-)
+from qa_engine.visibility import SURFACE_TOLERANCE_M, Views, first_surface, see_boxes
 
 SCENES_PER_PART = 16
 """Scenes of a part: what a stopped run loses at most."""
@@ -56,6 +51,8 @@ class ObserveReport:
         Frames observed, and frames without camera and instance image.
     n_resumed : int
         Scenes whose part was there already.
+    n_meshes : int
+        Scenes whose mesh was looked at.
     """
 
     n_observations: int
@@ -63,6 +60,7 @@ class ObserveReport:
     n_frames: int
     n_unknown: int
     n_resumed: int
+    n_meshes: int
     seconds: float
 
 
@@ -89,8 +87,15 @@ def camera_of(frame: Frame) -> Camera | None:
     )
 
 
-def observe_frame(scene: Scene, frame: Frame) -> Views:
+def observe_frame(scene: Scene, frame: Frame, caster: MeshCaster | None = None) -> Views:
     """Find what one frame shows of the objects of its scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    frame : Frame
+    caster : MeshCaster, optional
+        The mesh of the scene, for frames without an instance image.
 
     Raises
     ------
@@ -98,13 +103,16 @@ def observe_frame(scene: Scene, frame: Frame) -> Views:
         An image of the store is missing or damaged.
     """
     ids = read_instance(frame)
+    camera = camera_of(frame)
+    if ids is None and caster is not None and camera is not None:
+        return caster.see(camera)
     return see_boxes(
         scene.center,
         scene.size,
         scene.rotation,
-        camera_of(frame),
+        camera,
         depth_m=read_depth(frame),
-        instance=None if ids is None else _rows_of(ids, scene.instance_id),
+        instance=None if ids is None else scene.rows_of(ids),
     )
 
 
@@ -126,26 +134,38 @@ def surface_points(scene: Scene, frame: Frame) -> NDArray[np.float32]:
     return back_project(depth, small)
 
 
-def observe_scene(scene: Scene, frames: Sequence[Frame]) -> pl.DataFrame:
+def observe_scene(scene: Scene, frames: Sequence[Frame], mesh: Mesh | None = None) -> pl.DataFrame:
     """Find what the frames of one scene show.
+
+    Parameters
+    ----------
+    scene : Scene
+    frames : sequence of Frame
+    mesh : Mesh, optional
+        Surface of the scene, for frames without an instance image.
 
     Returns
     -------
     DataFrame
         Columns of `observations`; frames in their order, objects of a frame in the order of the scene.
     """
+    caster = None if mesh is None or not len(scene) else MeshCaster(scene, mesh)
     parts = [
-        _rows(scene, frame, observe_frame(scene, frame)) for frame in frames if len(scene) > 0 and can_observe(frame)
+        _rows(scene, frame, observe_frame(scene, frame, caster))
+        for frame in frames
+        if len(scene) > 0 and can_observe(frame)
     ]
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict(OBSERVATIONS))
 
 
-def observe(store: Store, *, force: bool = False, progress: Progress = iter) -> ObserveReport:
+def observe(store: Store, *, mesh: bool = True, force: bool = False, progress: Progress = iter) -> ObserveReport:
     """Write the table `observations` of a store; a run that was stopped goes on where it was.
 
     Parameters
     ----------
     store : Store
+    mesh : bool
+        Cast rays at the meshes of scenes that have one; needs Open3D for these.
     force : bool
         Write the table again.
     progress : callable
@@ -154,7 +174,7 @@ def observe(store: Store, *, force: bool = False, progress: Progress = iter) -> 
     Raises
     ------
     QAEngineError
-        The table exists and `force` is false, no frame can be observed, or an image is damaged.
+        The table exists and `force` is false, no frame can be observed, an image is damaged, or Open3D is missing.
     """
     started = time.perf_counter()
     target = store.path / "observations.parquet"
@@ -164,7 +184,7 @@ def observe(store: Store, *, force: bool = False, progress: Progress = iter) -> 
     parts_folder.mkdir(exist_ok=True)
     names = store.scene_names()
     batches = [names[i : i + SCENES_PER_PART] for i in range(0, len(names), SCENES_PER_PART)]
-    n_scenes = n_frames = n_unknown = n_resumed = 0
+    n_scenes = n_frames = n_unknown = n_resumed = n_meshes = 0
     paths: list[Path] = []
     for batch in progress(batches):
         frames = {name: store.frames(name) for name in batch}
@@ -173,19 +193,27 @@ def observe(store: Store, *, force: bool = False, progress: Progress = iter) -> 
         n_frames += sum(known)
         n_unknown += sum(map(len, frames.values())) - sum(known)
         scenes = [store.load_scene(name) for name in batch]
-        path = parts_folder / f"{_fingerprint(scenes, frames)}.parquet"
+        cast = [mesh and any(map(_needs_mesh, frames[name])) and store.has_mesh(name) for name in batch]
+        n_meshes += sum(cast)
+        path = parts_folder / f"{_fingerprint(scenes, frames, cast)}.parquet"
         paths.append(path)
         if path.is_file():
             n_resumed += len(batch)
             continue
-        table = pl.concat([observe_scene(scene, frames[scene.scene_name]) for scene in scenes])
+        table = pl.concat(
+            [
+                observe_scene(scene, frames[scene.scene_name], store.mesh(scene.scene_name) if has_mesh else None)
+                for scene, has_mesh in zip(scenes, cast, strict=True)
+            ]
+        )
         with atomic_path(path) as temporary:
             table.write_parquet(temporary)
     if not n_frames:
         shutil.rmtree(parts_folder)
         raise QAEngineError(f"{store.path}: no frame has a camera with pose or an instance image, so none can be seen.")
     table = pl.concat([pl.read_parquet(path) for path in paths])
-    metadata = table_metadata("observations", producer="qa-engine observe", config=CONFIG, seed=0)
+    config = CONFIG | ({"meshes": n_meshes} if n_meshes else {})
+    metadata = table_metadata("observations", producer="qa-engine observe", config=config, seed=0)
     write_table(table, target, OBSERVATIONS, metadata)
     shutil.rmtree(parts_folder)
     return ObserveReport(
@@ -194,6 +222,7 @@ def observe(store: Store, *, force: bool = False, progress: Progress = iter) -> 
         n_frames=n_frames,
         n_unknown=n_unknown,
         n_resumed=n_resumed,
+        n_meshes=n_meshes,
         seconds=time.perf_counter() - started,
     )
 
@@ -228,13 +257,6 @@ def _rows(scene: Scene, frame: Frame, views: Views) -> pl.DataFrame:
     )
 
 
-def _rows_of(ids: NDArray[np.int64], instance_id: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Replace instance ids by rows of the scene; -1 for none and for those that the scene does not have."""
-    order = np.argsort(instance_id)
-    at = np.minimum(np.searchsorted(instance_id, ids, sorter=order), len(instance_id) - 1)
-    return np.where(instance_id[order][at] == ids, order[at], -1)
-
-
 def read_depth(frame: Frame) -> NDArray[np.float32] | None:
     """Read the depth of a frame, (h, w) metres along the camera's z axis, 0 = none; None where it has none."""
     if frame.read_depth is not None:
@@ -264,11 +286,16 @@ def _grey(path: Path, frame: Frame) -> NDArray[np.uint16]:
         raise QAEngineError(f"{path} is missing or damaged ({error}); ingest the scene again.") from None
 
 
-def _fingerprint(scenes: Sequence[Scene], frames: dict[str, tuple[Frame, ...]]) -> str:
+def _needs_mesh(frame: Frame) -> bool:
+    """Tell whether a frame is seen by casting rays: it has a camera, and no instance image."""
+    return camera_of(frame) is not None and frame.instance_path is None and frame.instance is None
+
+
+def _fingerprint(scenes: Sequence[Scene], frames: dict[str, tuple[Frame, ...]], cast: Sequence[bool]) -> str:
     """Hash what decides the observations of some scenes, so that no part of another store is taken over."""
     digest = hashlib.sha256(repr(sorted(CONFIG.items())).encode())
-    for scene in scenes:
-        digest.update(f"{scene.scene_name}\x1f{scene.source_sha}\x1f{len(scene)}\x1f".encode())
+    for scene, has_mesh in zip(scenes, cast, strict=True):
+        digest.update(f"{scene.scene_name}\x1f{scene.source_sha}\x1f{len(scene)}\x1f{has_mesh}\x1f".encode())
         for array in (scene.instance_id, scene.center, scene.size, scene.rotation):
             digest.update(np.ascontiguousarray(array).tobytes())
         for frame in frames[scene.scene_name]:

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.cameras import Camera, project
 from qa_engine.clouds import Cloud
 from qa_engine.geometry import box_corners, box_footprint
 from qa_engine.observations import camera_of
 from qa_engine.scene import Frame, Scene
-from qa_engine.visibility import Camera, project
 
 Array = NDArray[np.float64]
 

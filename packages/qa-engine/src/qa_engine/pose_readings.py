@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.cameras import Camera, back_project, project
 from qa_engine.datasets.canonical import OPENGL_FROM_OPENCV
 from qa_engine.errors import IngestReason, QAEngineError
 from qa_engine.findings import MIN_OBJECTS, Finding, finding
 from qa_engine.geometry import box_corners, point_in_box
 from qa_engine.observations import read_depth, read_instance
 from qa_engine.scene import Frame, Scene
-from qa_engine.visibility import Camera, back_project, project
 
 Array = NDArray[np.float64]
 

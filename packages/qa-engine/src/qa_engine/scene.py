@@ -28,6 +28,7 @@ from qa_engine.scene_checks import (
 
 if TYPE_CHECKING:
     from qa_engine.clouds import Cloud
+    from qa_engine.meshes import Mesh
 
 SPLITS = ("train", "val", "test")
 """Names of the splits, in the order in which hashed groups fill them."""
@@ -152,6 +153,8 @@ class Scene:
         In the order of the recording.
     cloud : Cloud, optional
         Points with instances.
+    mesh : Mesh, optional
+        Surface with instances.
     refused : tuple of SceneError
         Objects and cameras of the source that were left out, and why.
 
@@ -190,10 +193,19 @@ class Scene:
     source_sha: str = ""
     frames: tuple[Frame, ...] = ()
     cloud: Cloud | None = None
+    mesh: Mesh | None = None
     refused: tuple[SceneError, ...] = ()
 
     def __len__(self) -> int:
         return len(self.category)
+
+    def rows_of(self, ids: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Replace instance ids by rows of the scene; -1 for those that the scene does not have."""
+        if not len(self):
+            return np.full(ids.shape, -1, dtype=np.int64)
+        order = np.argsort(self.instance_id)
+        at = np.minimum(np.searchsorted(self.instance_id, ids, sorter=order), len(self) - 1)
+        return np.where(self.instance_id[order][at] == ids, order[at], -1)
 
     def __post_init__(self) -> None:
         checked = _checked_objects(self) | _checked_room(self)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from qa_engine.clouds import Cloud, read_cloud
 from qa_engine.errors import unknown_name
+from qa_engine.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scene import SPLITS, Frame, Scene
+from qa_engine.scene_checks import check_name
 from qa_engine.tableio import TableError, read_table, table_files
 from qa_engine.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
@@ -138,6 +140,14 @@ class Store:
         """Read the points of a scene, or of some of its instances; None where it has none."""
         path = self._file(self.scenes["cloud_path"][self._rows[scene_name]])
         return None if path is None else read_cloud(path, instance_ids)
+
+    def has_mesh(self, scene_name: str) -> bool:
+        """Tell whether a scene has a mesh."""
+        return mesh_path(self._root, check_name(scene_name, "scene_name")).is_file()
+
+    def mesh(self, scene_name: str) -> Mesh | None:
+        """Read the mesh of a scene; None where it has none."""
+        return read_mesh(mesh_path(self._root, scene_name)) if self.has_mesh(scene_name) else None
 
     def frame_ids(self) -> dict[str, list[str]]:
         """List the frames of each scene that has any, in the order of the recording."""

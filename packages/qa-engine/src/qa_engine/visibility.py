@@ -8,57 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.cameras import NEAR_M, Camera, grid, project, rays
 from qa_engine.geometry import box_corners
-
-RAYS_PER_SIDE = 320
-"""Longer images are cast at every k-th pixel: their counts are then estimates, multiples of k², and objects of fewer
-than k² pixels may be missed. Images up to this size are exact."""
 
 SURFACE_TOLERANCE_M = 0.025
 """How far a measured depth may lie before or behind a box and still belong to it: noise of depth sensors within a
 room, and less than the gap between two objects that stand apart."""
 
-NEAR_M = 1e-4
-"""Nothing nearer than this is seen."""
-
 PARALLEL = 1e-9
 """Rays slower than this along an axis of a box are taken to have this speed, as 0 / 0 is no depth."""
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Camera:
-    """A pinhole camera in the world.
-
-    Parameters
-    ----------
-    width, height : int
-        Pixels.
-    intrinsics : (3, 3) float64
-        Pixels; the middle of the first pixel lies at (0, 0).
-    world_from_camera : (4, 4) float64
-        OpenCV axes (x right, y down, z forward), metres.
-    """
-
-    width: int
-    height: int
-    intrinsics: Array
-    world_from_camera: Array
-
-    @property
-    def stride(self) -> int:
-        """Every k-th pixel is cast."""
-        return -(-max(self.width, self.height) // RAYS_PER_SIDE)
-
-    def every(self, step: int) -> Camera:
-        """Keep every `step`-th row and column of pixels, as `image[::step, ::step]` does."""
-        return Camera(
-            width=-(-self.width // step),
-            height=-(-self.height // step),
-            intrinsics=np.diag([1 / step, 1 / step, 1]) @ self.intrinsics,
-            world_from_camera=self.world_from_camera,
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +50,7 @@ class Views:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cast:
+class BoxCast:
     """One box on the grid of rays: the window that can show it, and the depth at which rays enter and leave it."""
 
     row: int
@@ -98,60 +58,6 @@ class _Cast:
     enter: NDArray[np.float32]
     leave: NDArray[np.float32]
     hit: NDArray[np.bool_]
-
-
-def project(points: Array, camera: Camera) -> tuple[Array, Array]:
-    """Project points of the world.
-
-    Parameters
-    ----------
-    points : (..., 3) float64, metres, world frame
-
-    Returns
-    -------
-    (..., 2) float64, pixels
-        NaN for points that are not in front of the camera.
-    (...,) float64, metres
-        Depth along the camera's z axis.
-
-    Examples
-    --------
-    >>> camera = Camera(width=3, height=3, intrinsics=np.array([[2.0, 0, 1], [0, 2, 1], [0, 0, 1]]),
-    ...                 world_from_camera=np.eye(4))
-    >>> project(np.array([[1.0, 0, 2]]), camera)[0].tolist()
-    [[2.0, 1.0]]
-    """
-    pose = camera.world_from_camera
-    seen = (points - pose[:3, 3]) @ pose[:3, :3] @ camera.intrinsics.T
-    depth = seen[..., 2] / camera.intrinsics[2, 2]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = np.where(depth[..., None] > NEAR_M, seen[..., :2] / seen[..., 2:], np.nan)
-    return pixels, depth
-
-
-def back_project(depth_m: NDArray[np.floating], camera: Camera) -> NDArray[np.float32]:
-    """Turn a depth image into points of the world, those of its pixels that have depth.
-
-    Parameters
-    ----------
-    depth_m : (h, w) float, metres along the camera's z axis
-        0 or not finite = none.
-
-    Returns
-    -------
-    (k, 3) float32, metres, world frame
-
-    Examples
-    --------
-    >>> camera = Camera(width=2, height=1, intrinsics=np.eye(3), world_from_camera=np.eye(4))
-    >>> back_project(np.array([[0.0, 2.0]]), camera).tolist()
-    [[2.0, 0.0, 2.0]]
-    """
-    row, column = np.nonzero(np.isfinite(depth_m) & (depth_m > NEAR_M))
-    ray = np.stack([column, row, np.ones_like(row)], axis=1) @ np.linalg.inv(camera.intrinsics).T
-    local = ray / ray[:, 2:] * depth_m[row, column][:, None]
-    pose = camera.world_from_camera
-    return (local @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
 
 
 def first_surface(center: Array, size: Array, rotation: Array, camera: Camera) -> NDArray[np.float32]:
@@ -166,7 +72,7 @@ def first_surface(center: Array, size: Array, rotation: Array, camera: Camera) -
     -------
     (h, w) float32, metres along the camera's z axis, infinite where no box is
     """
-    casts = _casts(center, size, rotation, box_corners(center, size, rotation), camera)
+    casts = cast_boxes(center, size, rotation, box_corners(center, size, rotation), camera)
     return _first_boxes(casts, camera)[0]
 
 
@@ -215,44 +121,39 @@ def see_boxes(
     n = len(center)
     view: dict[str, Any] = {}
     if instance is not None:
-        view = _from_labels(instance, n, depth_m, stride=1)
+        view = from_labels(instance, n, depth_m, stride=1)
         view["truncated"] = _at_border(view["box_2d"], instance.shape)
     if camera is None:
         if instance is None:
             raise ValueError("see_boxes needs a camera or an instance image")
-        return _seen(view)
+        return kept(view)
     corners = box_corners(center, size, rotation)
-    casts = _casts(center, size, rotation, corners, camera)
+    casts = cast_boxes(center, size, rotation, corners, camera)
     surface, first = _first_boxes(casts, camera)
     if depth_m is not None:
         measured = depth_m[camera.stride // 2 :: camera.stride, camera.stride // 2 :: camera.stride]
         surface = np.where(measured > 0, measured, np.nan).astype(np.float32)
     if instance is None:
-        labels = first if depth_m is None else _boxes_with_points(casts, surface, np.prod(size, axis=1))
-        view = _from_labels(labels, n, surface, stride=camera.stride)
+        labels = first if depth_m is None else boxes_with_points(casts, surface, np.prod(size, axis=1))
+        view = from_labels(labels, n, surface, stride=camera.stride)
         view["box_2d"] = np.minimum(view["box_2d"], [camera.width, camera.height] * 2)
     elif depth_m is None:
-        view["depth_m"] = _from_labels(first, n, surface, stride=camera.stride)["depth_m"]
-    view["truncated"] = _beyond_border(corners, camera)
-    view["visible_fraction"] = _unoccluded(casts, n, surface, labels=None if depth_m is not None else first)
-    return _seen(view)
+        view["depth_m"] = from_labels(first, n, surface, stride=camera.stride)["depth_m"]
+    view["truncated"] = beyond_border(corners, camera)
+    view["visible_fraction"] = unoccluded(casts, n, surface, labels=None if depth_m is not None else first)
+    return kept(view)
 
 
-def _casts(center: Array, size: Array, rotation: Array, corners: Array, camera: Camera) -> list[_Cast]:
+def cast_boxes(center: Array, size: Array, rotation: Array, corners: Array, camera: Camera) -> list[BoxCast]:
     """Cast the rays of the image against the boxes before the camera, each in the window of its projection.
 
     The slab test in the box's own axes: a ray o + t d meets |x_k| <= h_k for t between -o_k / d_k - h_k / |d_k| and
     -o_k / d_k + h_k / |d_k|; rays have z = 1, so t is the depth.
     """
-    rows, columns = _grid(camera)
-    inverse = np.linalg.inv(camera.intrinsics)
-    pixel = np.stack(np.broadcast_arrays(columns[None], rows[:, None], 1.0))
-    ray = np.tensordot(inverse, pixel, 1)
-    ray /= ray[2]
+    direction = np.moveaxis(rays(camera), -1, 0)
     pose = camera.world_from_camera
-    direction = np.tensordot(pose[:3, :3], ray, 1).astype(np.float32)
-    windows = _windows(corners, camera, (len(rows), len(columns)))
-    casts: list[_Cast] = []
+    windows = _windows(corners, camera, direction.shape[1:])
+    casts: list[BoxCast] = []
     for row in range(len(center)):
         window = windows[row]
         if window is None:
@@ -267,25 +168,18 @@ def _casts(center: Array, size: Array, rotation: Array, corners: Array, camera: 
             enter, leave = (middle - reach).max(axis=0), (middle + reach).min(axis=0)
             hit = (enter <= leave) & (leave > NEAR_M)
         if hit.any():
-            casts.append(_Cast(row, window, enter, leave, hit))
+            casts.append(BoxCast(row, window, enter, leave, hit))
     return casts
-
-
-def _grid(camera: Camera) -> tuple[Array, Array]:
-    """Rows and columns of the pixels that are cast: the middles of blocks of `stride` pixels."""
-    stride = camera.stride
-    rows, columns = (np.arange(stride // 2, side, stride, dtype=np.float64) for side in (camera.height, camera.width))
-    return rows, columns
 
 
 def _windows(corners: Array, camera: Camera, shape: tuple[int, int]) -> list[tuple[slice, slice] | None]:
     """Rows and columns of the grid that can show each box; all of it where a corner is behind the camera."""
     pixels, depth = project(corners, camera)
     ahead = depth > NEAR_M
-    grid = (pixels - camera.stride // 2) / camera.stride
+    place = (pixels - camera.stride // 2) / camera.stride
     with np.errstate(invalid="ignore"):
-        low = np.clip(np.floor(grid.min(axis=1)), 0, [shape[1], shape[0]])
-        high = np.clip(np.ceil(grid.max(axis=1)) + 1, 0, [shape[1], shape[0]])
+        low = np.clip(np.floor(place.min(axis=1)), 0, [shape[1], shape[0]])
+        high = np.clip(np.ceil(place.max(axis=1)) + 1, 0, [shape[1], shape[0]])
     windows: list[tuple[slice, slice] | None] = []
     for i in range(len(corners)):
         if not ahead[i].any():
@@ -298,10 +192,9 @@ def _windows(corners: Array, camera: Camera, shape: tuple[int, int]) -> list[tup
     return windows
 
 
-def _first_boxes(casts: list[_Cast], camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _first_boxes(casts: list[BoxCast], camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Depth and row of the first box that each ray enters; infinite and -1 where there is none."""
-    rows, columns = _grid(camera)
-    shape = (len(rows), len(columns))
+    shape = tuple(map(len, grid(camera)))
     surface = np.full(shape, np.inf, dtype=np.float32)
     first = np.full(shape, -1, dtype=np.int64)
     for cast in casts:
@@ -311,7 +204,7 @@ def _first_boxes(casts: list[_Cast], camera: Camera) -> tuple[NDArray[np.float32
     return surface, first
 
 
-def _boxes_with_points(casts: list[_Cast], surface: NDArray[np.float32], volume: Array) -> NDArray[np.int64]:
+def boxes_with_points(casts: list[BoxCast], surface: NDArray[np.float32], volume: Array) -> NDArray[np.int64]:
     """Row of the smallest box that holds the measured point of each pixel."""
     labels = np.full(surface.shape, -1, dtype=np.int64)
     for cast in sorted(casts, key=lambda cast: (-volume[cast.row], cast.row)):
@@ -321,7 +214,9 @@ def _boxes_with_points(casts: list[_Cast], surface: NDArray[np.float32], volume:
     return labels
 
 
-def _unoccluded(casts: list[_Cast], n: int, surface: NDArray[np.float32], *, labels: NDArray[np.int64] | None) -> Array:
+def unoccluded(
+    casts: list[BoxCast], n: int, surface: NDArray[np.float32], *, labels: NDArray[np.int64] | None
+) -> Array:
     """Share of the pixels of each box before which nothing stands; by `labels` of the first boxes, or by depth."""
     fraction = np.full(n, np.nan)
     for cast in casts:
@@ -338,7 +233,7 @@ def _unoccluded(casts: list[_Cast], n: int, surface: NDArray[np.float32], *, lab
     return fraction
 
 
-def _from_labels(labels: NDArray[np.int64], n: int, surface: NDArray[Any] | None, *, stride: int) -> dict[str, Any]:
+def from_labels(labels: NDArray[np.int64], n: int, surface: NDArray[Any] | None, *, stride: int) -> dict[str, Any]:
     """Count, bound and measure the pixels of each label 0 to n - 1 of a grid of every `stride`-th pixel."""
     from scipy import ndimage
 
@@ -372,7 +267,7 @@ def _at_border(box_2d: Array, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         return np.any(box_2d[:, :2] <= 0, axis=1) | (box_2d[:, 2] >= width) | (box_2d[:, 3] >= height)
 
 
-def _beyond_border(corners: Array, camera: Camera) -> NDArray[np.bool_]:
+def beyond_border(corners: Array, camera: Camera) -> NDArray[np.bool_]:
     """Tell which boxes reach beyond the border of the image, or behind the camera."""
     pixels, depth = project(corners, camera)
     with np.errstate(invalid="ignore"):
@@ -380,7 +275,7 @@ def _beyond_border(corners: Array, camera: Camera) -> NDArray[np.bool_]:
     return np.any(outside, axis=(1, 2)) | np.any(depth <= NEAR_M, axis=1)
 
 
-def _seen(view: dict[str, Any]) -> Views:
+def kept(view: dict[str, Any]) -> Views:
     """Keep the objects that a pixel shows."""
     row = np.flatnonzero(view["visible_px"] > 0)
     return Views(row=row, **{name: values[row] for name, values in view.items()})

@@ -55,11 +55,11 @@ def test_a_stopped_run_goes_on(store, monkeypatch):
     real, calls = observations.observe_scene, []
 
     def stops_after(limit):
-        def run(scene, frames):
+        def run(scene, frames, mesh=None):
             calls.append(scene.scene_name)
             if len(calls) > limit:
                 raise KeyboardInterrupt
-            return real(scene, frames)
+            return real(scene, frames, mesh)
 
         return run
 

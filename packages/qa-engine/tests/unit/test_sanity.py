@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from qa_engine.cameras import Camera, back_project
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import IngestReason, QAEngineError
@@ -13,7 +14,6 @@ from qa_engine.ingest import ingest
 from qa_engine.sanity import check_scene
 from qa_engine.scene import Scene
 from qa_engine.store import Store
-from qa_engine.visibility import Camera, back_project
 from scipy.spatial.transform import Rotation
 
 

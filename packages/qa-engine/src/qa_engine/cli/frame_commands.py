@@ -19,21 +19,27 @@ def register(app: typer.Typer) -> None:
 def observe(
     store: Annotated[Path, typer.Argument(help="Folder of the store.")],
     *,
+    mesh: Annotated[
+        bool, typer.Option("--mesh/--no-mesh", help="Cast rays at the meshes of scenes that have one; extra 'open3d'.")
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Write the table again where it exists.")] = False,
 ) -> None:
     """Find which objects each frame shows, and write them to the store's `observations`.
 
-    Pixels are counted in instance images where a dataset has them, else by depth, else by casting rays at the boxes.
+    Pixels are counted in instance images where a dataset has them, else by casting rays at the mesh, else by depth,
+    else by casting rays at the boxes.
     A run that was stopped goes on where it was.
     """
     from qa_engine.observations import observe as run
     from qa_engine.store import Store
 
-    report = run(Store(store), force=force, progress=_with_bar)
+    report = run(Store(store), mesh=mesh, force=force, progress=_with_bar)
     if report.n_unknown:
         typer.echo(f"{report.n_unknown} frames have neither a pose nor an instance image and show nothing.", err=True)
     if report.n_resumed:
         typer.echo(f"{report.n_resumed} scenes were done by a run that was stopped.", err=True)
+    if report.n_meshes:
+        typer.echo(f"{report.n_meshes} scenes were seen by casting rays at their meshes.", err=True)
     typer.echo(
         f"Wrote {store / 'observations.parquet'}: {report.n_observations} rows, {report.n_frames} frames of "
         f"{report.n_scenes} scenes in {report.seconds:.1f} s. Next: qa-engine sample-frames {store} --frames 32",

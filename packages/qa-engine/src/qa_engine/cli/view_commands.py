@@ -19,21 +19,43 @@ def view(
         list[str] | None, typer.Argument(help="Scenes to show; the first ones where none is named.")
     ] = None,
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the pages.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the pages.")] = None,
+    rrd: Annotated[
+        Path | None, typer.Option(help="File for the rerun viewer, instead of or beside the pages; extra 'viewer'.")
+    ] = None,
     questions: Annotated[Path | None, typer.Option(help="File or folder of questions to show.")] = None,
     frame_set: Annotated[str | None, typer.Option(help="Frames to show; some at even steps where not given.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Scenes to show where none is named.")] = 50,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder or file.")] = False,
 ) -> None:
-    """Write HTML pages that open offline: plan, boxes, cameras, frames with projected boxes, questions."""
+    """Write HTML pages that open offline: plan, boxes, cameras, frames with projected boxes, questions.
+
+    With --rrd, write a recording for the rerun viewer: clouds, boxes, cameras and frames in 3D, and questions.
+    """
+    from qa_engine.errors import QAEngineError
     from qa_engine.gallery import write_gallery
+    from qa_engine.recording import write_recording
     from qa_engine.store import Store
 
-    report = write_gallery(
-        Store(store), out, scenes=scenes or (), questions=questions, frame_set=frame_set, limit=limit, force=force
-    )
-    typer.echo(
-        f"Wrote {out}: {report.n_scenes} scenes, {report.n_frames} frames, {report.n_questions} questions in "
-        f"{report.seconds:.1f} s. Next: open {out / 'index.html'} in a browser",
-        err=True,
-    )
+    if out is None and rrd is None:
+        raise QAEngineError("Nothing to write: give --out DIR for pages, or --rrd FILE for a recording.")
+    for target, write, after in (
+        (rrd, write_recording, f"rerun {rrd}"),
+        (out, write_gallery, f"open {out}/index.html in a browser"),
+    ):
+        if target is None:
+            continue
+        report = write(
+            Store(store),
+            target,
+            scenes=scenes or (),
+            questions=questions,
+            frame_set=frame_set,
+            limit=limit,
+            force=force,
+        )
+        typer.echo(
+            f"Wrote {target}: {report.n_scenes} scenes, {report.n_frames} frames, {report.n_questions} questions in "
+            f"{report.seconds:.1f} s. Next: {after}",
+            err=True,
+        )

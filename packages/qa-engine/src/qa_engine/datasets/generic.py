@@ -2,8 +2,9 @@
 
 `boxes.json` is a list of `{"label", "center", "size"}` with optional `id` and one of `rotation` (9 numbers),
 `quaternion` (w, x, y, z) or `yaw` (radians about the up axis); `boxes.csv` has columns label, cx, cy, cz, sx, sy, sz
-and optional id, yaw. Without boxes, `cloud.ply` or `cloud.pcd` with a field `instance` and `labels.json`
-(`{"instance": "label"}`) gives boxes along the axes.
+and optional id, yaw. Without boxes they are fitted to the points of `cloud.ply` or `cloud.pcd`, or of `mesh.ply`, with
+a field `instance`, or of the parts of `mesh.obj`, `mesh.glb` or `mesh.gltf`; `labels.json` (`{"instance": "label"}`, or
+the name of a part) says what they are.
 """
 
 from __future__ import annotations
@@ -16,27 +17,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.clouds import Cloud
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
+from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.generic_frames import read_frames
-from qa_engine.datasets.instances import bounding_boxes, split_flat
+from qa_engine.datasets.generic_scan import CLOUDS, MESHES, Scan, instance_number, read_labels, read_scan
+from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.parsing import Boxes, check_inside, expect, member, number, numbers, read_bytes, read_json
-from qa_engine.datasets.pcd import read_points
-from qa_engine.datasets.ply import MAX_BYTES as MAX_CLOUD_BYTES
-from qa_engine.datasets.ply import column, positions, read_vertices
 from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.scene import Scene
-from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 256_000_000
-CLOUDS = ("cloud.ply", "cloud.pcd")
-FILES = ("boxes.json", "boxes.csv", *CLOUDS)
+MAX_SCAN_BYTES = 4_000_000_000
+BOXES = ("boxes.json", "boxes.csv")
+FILES = (*BOXES, *CLOUDS, *MESHES)
 NUMBERS = ("cx", "cy", "cz", "sx", "sy", "sz")
 METRES = {"m": 1.0, "mm": 0.001, "cm": 0.01}
-INSTANCE = "instance"
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
@@ -64,32 +62,32 @@ def load(source: SceneSource) -> Scene:
     path = next(folder / name for name in FILES if (folder / name).is_file())
     check_inside(path, source.roots)
     up = np.array([0.0, 1, 0]) if settings["up"] == "y" else np.array([0.0, 0, 1])
-    if path.name == "boxes.json":
-        labels, ids, found = _boxes_json(path, up, settings["axes"])
-    elif path.name == "boxes.csv":
-        labels, ids, found = _boxes_csv(path, up)
-    else:
-        check_inside(folder / "labels.json", source.roots)
-        labels, ids, found = _boxes_of_cloud(path)
-    cloud_path = next((folder / name for name in CLOUDS if (folder / name).is_file()), None)
     canonical_from_source = Z_UP_FROM_Y_UP if settings["up"] == "y" else np.eye(4)
     canonical_from_source = canonical_from_source @ np.diag([*[METRES[settings["units"]]] * 3, 1.0])
-    kept, refused = np.arange(len(labels)), []
-    if path.name.startswith("cloud"):
-        kept, refused = split_flat(found, [f"{path.name}: instance {i}" for i in ids])
-    boxes = move_boxes(Boxes(found.center[kept], found.size[kept], found.rotation[kept]), canonical_from_source)
+    scan = read_scan(folder, canonical_from_source, source.roots)
+    refused: list[SceneError] = []
+    if path.name in BOXES:
+        read = _boxes_json if path.suffix == ".json" else _boxes_csv
+        labels, ids, boxes = read(path, up, settings["axes"])
+        boxes = move_boxes(boxes, canonical_from_source)
+    else:
+        names = read_labels(folder, scan.names, settings["labels"], source.roots)
+        labels, ids, boxes, refused = _boxes_of_scan(scan, names, settings["boxes"], path.name)
+    # The parts of a mesh have names; numbers of boxes that stand in another file are not theirs.
+    cloud, mesh = scan.of_objects([] if path.name in BOXES and scan.names else ids)
     return Scene(
         scene_name=source.scene_name,
         dataset="generic",
-        instance_id=np.array([ids[i] for i in kept], dtype=np.int64),
-        category=np.array([labels[i] for i in kept], dtype=object),
+        instance_id=np.array(ids, dtype=np.int64),
+        category=np.array(labels, dtype=object),
         center=boxes.center,
         size=boxes.size,
         rotation=boxes.rotation,
         canonical_from_source=canonical_from_source,
-        source_sha=hashlib.sha256(read_bytes(path, max_bytes=MAX_CLOUD_BYTES)).hexdigest(),
+        source_sha=hashlib.sha256(read_bytes(path, max_bytes=MAX_SCAN_BYTES)).hexdigest(),
         frames=read_frames(folder, canonical_from_source, source.roots, settings),
-        cloud=None if cloud_path is None else _cloud(cloud_path, ids, canonical_from_source, source.roots),
+        cloud=cloud,
+        mesh=mesh,
         refused=tuple(refused),
     )
 
@@ -105,7 +103,7 @@ def _boxes_json(path: Path, up: NDArray[np.float64], axes: str) -> tuple[list[st
         field = f"{path.name}[{i}]"
         item = expect(entry, dict, field)
         labels.append(member(item, "label", str, field))
-        ids.append(_id(item.get("id", i), f"{field}.id"))
+        ids.append(instance_number(item.get("id", i), f"{field}.id"))
         center[i] = numbers(member(item, "center", list, field), 3, f"{field}.center")
         size[i] = numbers(member(item, "size", list, field), 3, f"{field}.size")
         rotation[i] = _rotation(item, up, axes, field)
@@ -127,7 +125,7 @@ def _rotation(item: dict[str, Any], up: NDArray[np.float64], axes: str, field: s
     return _yawed(np.array([yaw]), up)[0]
 
 
-def _boxes_csv(path: Path, up: NDArray[np.float64]) -> tuple[list[str], list[int], Boxes]:
+def _boxes_csv(path: Path, up: NDArray[np.float64], _axes: str) -> tuple[list[str], list[int], Boxes]:
     """Read a table of boxes."""
     table = read_csv(path, ["label", *NUMBERS], max_bytes=MAX_BYTES)
     values = number_columns(table, NUMBERS, path.name)
@@ -138,7 +136,10 @@ def _boxes_csv(path: Path, up: NDArray[np.float64]) -> tuple[list[str], list[int
         yaw = number_columns(read_csv(path, ["yaw"], max_bytes=MAX_BYTES), ["yaw"], path.name)[:, 0]
     if "id" in optional:
         texts = read_csv(path, ["id"], max_bytes=MAX_BYTES)["id"]
-        ids = [_id(int(t) if t.isascii() and t.isdigit() else t, f"{path.name}: id[{i}]") for i, t in enumerate(texts)]
+        ids = [
+            instance_number(int(t) if t.isascii() and t.isdigit() else t, f"{path.name}: id[{i}]")
+            for i, t in enumerate(texts)
+        ]
     return table["label"], ids, Boxes(values[:, :3], values[:, 3:], _yawed(yaw, up))
 
 
@@ -148,37 +149,16 @@ def _columns(path: Path) -> list[str]:
     return [name.strip() for name in line.split(",")]
 
 
-def _cloud(path: Path, ids: Sequence[int], canonical_from_source: NDArray[np.float64], roots: Sequence[Path]) -> Cloud:
-    """Read all points of a cloud; those of no listed object, or of a cloud without instances, belong to none."""
-    check_inside(path, roots)
-    points = _points(path)
-    xyz = positions(points, path.name) @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3]
-    instance = np.full(len(points), -1, dtype=np.int64)
-    if INSTANCE in (points.dtype.names or ()):
-        instance = column(points, INSTANCE, path.name).astype(np.int64)
-    return Cloud(xyz.astype(np.float32), np.where(np.isin(instance, ids), instance, -1))
-
-
-def _points(path: Path) -> NDArray[Any]:
-    """Read the points of a PLY or PCD file."""
-    return read_vertices(path) if path.suffix == ".ply" else read_points(path)
-
-
-def _boxes_of_cloud(path: Path) -> tuple[list[str], list[int], Boxes]:
-    """Fit boxes along the axes to the instances of a cloud that have a label."""
-    points = _points(path)
-    xyz = positions(points, path.name)
-    instance = column(points, INSTANCE, path.name).astype(np.int64)
-    value, _ = read_json(path.with_name("labels.json"), max_bytes=MAX_BYTES)
-    names = {}
-    for key, label in expect(value, dict, "labels.json").items():
-        field = f"labels.json: {shorten(key)}"
-        names[_id(int(key) if key.isascii() and key.isdigit() else key, field)] = expect(label, str, field)
+def _boxes_of_scan(
+    scan: Scan, names: dict[int, str], fit: str, file: str
+) -> tuple[list[str], list[int], Boxes, list[SceneError]]:
+    """Fit boxes to the instances of a cloud that have a label; those without extent are refused."""
     ids = sorted(names)
-    place = np.searchsorted(ids, instance).clip(0, max(len(ids) - 1, 0))
-    known = np.isin(instance, ids)
-    boxes, _ = bounding_boxes(xyz, np.where(known, place, -1), len(ids))
-    return [names[i] for i in ids], ids, boxes
+    place = np.searchsorted(ids, scan.instance).clip(0, max(len(ids) - 1, 0))
+    boxes = fit_boxes(scan.points, np.where(np.isin(scan.instance, ids), place, -1), len(ids), fit)
+    kept, refused = split_flat(boxes, [f"{file}: instance {i}" for i in ids])
+    boxes = Boxes(boxes.center[kept], boxes.size[kept], boxes.rotation[kept])
+    return [names[ids[i]] for i in kept], [ids[i] for i in kept], boxes, refused
 
 
 def _yawed(yaw: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,17 +168,9 @@ def _yawed(yaw: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.floa
     return Rotation.from_rotvec(yaw[:, None] * up).as_matrix().reshape(-1, 3, 3).transpose(0, 2, 1)
 
 
-def _id(value: object, field: str) -> int:
-    """Check the number of an object."""
-    if type(value) is not int or not 0 <= value < 2**31:
-        problem = f"{shorten(value)} is no number from 0 up"
-        raise SceneError(field, problem, reason=IngestReason.WRONG_TYPE)
-    return value
-
-
 GENERIC = Dataset(
     name="generic",
-    description="Own scans: boxes (JSON, CSV) or a labelled cloud (PLY, PCD); frames by nerfstudio, COLMAP or CSV.",
+    description="Own scans: boxes, or a labelled cloud (PLY, PCD) or mesh (PLY, OBJ, glTF); posed frames.",
     needs=f"the folder above <scan>/ with one of {', '.join(FILES)}; frames beside it by transforms.json, poses.csv, "
     "or COLMAP's images.txt and cameras.txt",
     discover=discover,
@@ -207,6 +179,8 @@ GENERIC = Dataset(
         Setting("up", "which axis points up", ("z", "y")),
         Setting("units", "unit of lengths", ("m", "cm", "mm")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),
+        FIT_SETTING,
+        Setting("labels", "what objects of a mesh are called: labels.json, or names of its parts", ("file", "names")),
         Setting("camera", "axes of the cameras in poses.csv", ("opencv", "opengl")),
         Setting("pose", "what the poses of poses.csv map", ("world_from_camera", "camera_from_world")),
     ),

@@ -34,12 +34,20 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class _Header:
-    """What comes before the vertices: encoding, their number and fields, where they begin."""
+class Element:
+    """An element of the header: name, number, and properties as (field, type, type of the length of a list or "")."""
+
+    name: str
+    count: int
+    properties: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What comes before the vertices: encoding, elements in their order, where they begin."""
 
     encoding: str
-    n_vertices: int
-    fields: list[tuple[str, str]]
+    elements: list[Element]
     begin: int
 
 
@@ -57,18 +65,24 @@ def read_vertices(path: Path) -> NDArray[Any]:
         The file is no PLY, cut off, or its first element is not `vertex` with plain properties.
     """
     data = read_bytes(path, max_bytes=MAX_BYTES)
-    header = _header(data, path.name)
+    return vertices_of(data, read_header(data, path.name), path.name)[0]
+
+
+def vertices_of(data: bytes, header: Header, name: str) -> tuple[NDArray[Any], int]:
+    """Read the vertices of a file in memory; return them and where the next element begins."""
+    element = header.elements[0]
     order = ENCODINGS[header.encoding]
-    dtype = np.dtype([(name, order + code) for name, code in header.fields])
+    dtype = np.dtype([(field, order + code) for field, code, _ in element.properties])
     left = len(data) - header.begin
     # A value takes at least a digit and a space, so the file's size bounds what may be allocated.
-    smallest = dtype.itemsize if header.encoding != "ascii" else 2 * len(header.fields)
-    if header.n_vertices * smallest > left + (header.encoding == "ascii"):
-        problem = f"{header.n_vertices} vertices need {header.n_vertices * smallest} bytes, the file has {left} left"
-        raise SceneError(f"{path.name}: element vertex", problem, reason=IngestReason.BAD_FORMAT)
-    if header.encoding != "ascii":
-        return np.frombuffer(data, dtype, header.n_vertices, header.begin).astype(dtype.newbyteorder("="))
-    return _ascii_vertices(data, header, dtype, path.name)
+    smallest = dtype.itemsize if header.encoding != "ascii" else 2 * len(element.properties)
+    if element.count * smallest > left + (header.encoding == "ascii"):
+        problem = f"{element.count} vertices need {element.count * smallest} bytes, the file has {left} left"
+        raise SceneError(f"{name}: element vertex", problem, reason=IngestReason.BAD_FORMAT)
+    if header.encoding == "ascii":
+        return _ascii_vertices(data, header, dtype, name)
+    vertices = np.frombuffer(data, dtype, element.count, header.begin).astype(dtype.newbyteorder("="))
+    return vertices, header.begin + element.count * dtype.itemsize
 
 
 def positions(vertices: NDArray[Any], name: str) -> NDArray[np.float64]:
@@ -106,52 +120,66 @@ def column(vertices: NDArray[Any], field: str, name: str) -> NDArray[Any]:
     return vertices[field]
 
 
-def _header(data: bytes, name: str) -> _Header:
-    """Parse the header of a PLY file."""
+def read_header(data: bytes, name: str) -> Header:
+    """Parse the header of a PLY file.
+
+    Raises
+    ------
+    SceneError
+        It is damaged, or its first element is not `vertex` with plain properties.
+    """
     end = re.search(rb"end_header[ \t]*\r?\n", data[:MAX_HEADER_BYTES])
     if not data.startswith(b"ply") or end is None:
         raise SceneError(name, "no PLY header", reason=IngestReason.BAD_FORMAT)
-    encoding, count = "", -1
-    fields: list[tuple[str, str]] = []
-    element = 0
+    encoding = ""
+    elements: list[Element] = []
     for line in data[: end.start()].decode("latin-1").splitlines()[1:]:
         words = line.split()
+        fields = [field for field, _, _ in elements[-1].properties] if elements else []
         match words:
             case [] | ["comment" | "obj_info", *_]:
                 continue
             case ["format", "ascii" | "binary_little_endian" | "binary_big_endian" as encoding, _]:
                 continue
-            case ["element", "vertex", number] if element == 0 and re.fullmatch(r"\d{1,15}", number):
-                element, count = 1, int(number)
-            case ["element", _, _] if element > 0:
-                element += 1
-            case ["property", kind, field] if element == 1 and kind in TYPES and field not in dict(fields):
-                fields.append((field, TYPES[kind]))
-            case ["property", *_] if element > 1:
-                continue
+            case ["element", kind, number] if (elements or kind == "vertex") and re.fullmatch(r"\d{1,15}", number):
+                elements.append(Element(kind, int(number), []))
+            case ["property", kind, field] if elements and kind in TYPES and field not in fields:
+                elements[-1].properties.append((field, TYPES[kind], ""))
+            case ["property", "list", length, kind, field] if (
+                len(elements) > 1 and TYPES.get(length, "f")[0] in "iu" and kind in TYPES and field not in fields
+            ):
+                elements[-1].properties.append((field, TYPES[kind], TYPES[length]))
             case _:
                 raise SceneError(f"{name}: header", f"unexpected {shorten(line)}", reason=IngestReason.BAD_FORMAT)
-    if not encoding or count < 0 or not fields:
+    if not encoding or not elements or not elements[0].properties:
         raise SceneError(f"{name}: header", "no format or no vertices", reason=IngestReason.BAD_FORMAT)
-    return _Header(encoding, count, fields, end.end())
+    return Header(encoding, elements, end.end())
 
 
-def _ascii_vertices(data: bytes, header: _Header, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+def _ascii_vertices(data: bytes, header: Header, dtype: np.dtype[Any], name: str) -> tuple[NDArray[Any], int]:
     """Parse one line of text per vertex."""
-    lines = data[header.begin :].split(b"\n", header.n_vertices)[: header.n_vertices]
-    width = len(header.fields)
+    n, width = header.elements[0].count, len(header.elements[0].properties)
+    lines = data[header.begin :].split(b"\n", n)[:n]
     words = [line.split() for line in lines]
     short = next((i for i, row in enumerate(words) if len(row) != width), None)
-    if short is not None or len(words) < header.n_vertices:
+    if short is not None or len(words) < n:
         row = len(words) if short is None else short
-        problem = f"expected {width} values for each of {header.n_vertices} vertices"
+        problem = f"expected {width} values for each of {n} vertices"
         raise SceneError(f"{name}: vertex[{row}]", problem, reason=IngestReason.BAD_FORMAT)
+    values = ascii_numbers(words, width, name)
     try:
-        values = np.array(words, dtype="S32").reshape(-1, width).astype(np.float64)
         with np.errstate(invalid="raise", over="ignore"):
-            vertices = np.empty(len(values), dtype)
-            for j, (field, _) in enumerate(header.fields):
+            vertices = np.empty(n, dtype)
+            for j, (field, _, _) in enumerate(header.elements[0].properties):
                 vertices[field] = values[:, j]
-    except (ValueError, FloatingPointError) as error:
+    except FloatingPointError as error:
         raise SceneError(name, f"not numbers of the header's types ({error})", reason=IngestReason.BAD_FORMAT) from None
-    return vertices
+    return vertices, header.begin + sum(map(len, lines)) + n
+
+
+def ascii_numbers(words: list[list[bytes]], width: int, name: str) -> NDArray[np.float64]:
+    """Convert lines of equally many words to numbers, (lines, width)."""
+    try:
+        return np.array(words, dtype="S32").reshape(-1, width).astype(np.float64)
+    except ValueError as error:
+        raise SceneError(name, f"not numbers ({error})", reason=IngestReason.BAD_FORMAT) from None
