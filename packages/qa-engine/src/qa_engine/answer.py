@@ -14,7 +14,7 @@ from qa_engine.batch import Batch
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts
 from qa_engine.grammar import parse_questions
-from qa_engine.sightings import MIN_VISIBLE_PX, SightingIndex
+from qa_engine.sightings import FIRST_SEEN_PX, SightingIndex
 from qa_engine.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
 from qa_engine.tasks.base import PLACEHOLDER, Rows, all_orders, fill
@@ -73,7 +73,7 @@ def answer_questions(
     questions: pl.DataFrame,
     *,
     profile: str = "exact",
-    min_visible_px: int = MIN_VISIBLE_PX,
+    min_visible_px: int = FIRST_SEEN_PX,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> pl.DataFrame:
     """Answer questions in VSI-Bench's schema.

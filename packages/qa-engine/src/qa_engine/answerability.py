@@ -1,4 +1,8 @@
-"""Tell whether chosen frames show what a question asks about: by the table `observations`."""
+"""Tell whether chosen frames show what a question asks about: by the table `observations`.
+
+An object is *recognised* in a frame where the thresholds below say that a model can tell it there. That is more than
+the crossing of a number of pixels by which `qa_engine.sightings` dates the first appearance of a category.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qa_engine.errors import QAEngineError, unknown_name
-from qa_engine.observations import read_observations
+from qa_engine.scene import Scene
 from qa_engine.store import Store
-from qa_engine.tables import QUESTIONS
+from qa_engine.tableio import read_table
+from qa_engine.tables import FRAMES, OBSERVATIONS, QUESTIONS
 
 MIN_IMAGE_SHARE = 0.0005
-"""Share of an image that an object covers at least to be recognised: 154 pixels of 640 x 480, a square of 12."""
+"""Share of an image that a recognised object covers at least: 154 pixels of 640 x 480, a square of 12."""
 
-MIN_VISIBLE_PX = 8
-"""Pixels of an object at least, however small the image."""
+MIN_RECOGNISED_PX = 8
+"""Pixels of a recognised object at least, however small the image."""
 
 MIN_VISIBLE_FRACTION = 0.2
-"""Share of an object at least that nothing hides; where it is not known (no camera), pixels alone decide."""
+"""Share of a recognised object at least that nothing hides; where it is not known (no camera), pixels alone decide."""
 
 Rows = NDArray[np.int64]
 
@@ -49,6 +54,22 @@ class Evidence:
     def seen(self) -> NDArray[np.bool_]:
         """(n,) bool: objects that a frame shows well enough; their number is the count for this budget of frames."""
         return self.best >= 0
+
+
+def recognised() -> pl.Expr:
+    """Tell which rows of `observations`, joined with the pixels of their frame, show enough of an object.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"visible_px": [90, 3], "visible_fraction": [0.5, 1.0], "frame_px": [10_000, 10_000]})
+    >>> rows.select(recognised()).to_series().to_list()
+    [True, False]
+    """
+    return (
+        (pl.col("visible_px") >= MIN_RECOGNISED_PX)
+        & (pl.col("visible_px") >= MIN_IMAGE_SHARE * pl.col("frame_px"))
+        & (pl.col("visible_fraction").fill_null(1.0) >= MIN_VISIBLE_FRACTION)
+    )
 
 
 def evidence(
@@ -87,11 +108,7 @@ def evidence(
     enough = (
         observations.join(place, on="frame_id")
         .join(object_row, on="instance_id")
-        .filter(
-            pl.col("visible_px") >= MIN_VISIBLE_PX,
-            pl.col("visible_px") >= MIN_IMAGE_SHARE * pl.col("frame_px"),
-            pl.col("visible_fraction").fill_null(1.0) >= MIN_VISIBLE_FRACTION,
-        )
+        .filter(recognised())
         .sort("visible_px", "place", descending=[False, True])
     )
     row, at = enough["row"].to_numpy(), enough["place"].to_numpy()
@@ -161,26 +178,89 @@ class EvidenceIndex:
             raise unknown_name(
                 "frame set", frame_set_id, store.frame_set_ids(), "See 'qa-engine sample-frames --help'."
             )
+        if not (store.path / "observations.parquet").is_file():
+            raise QAEngineError(
+                f"{store.path} has no observations.parquet: run 'qa-engine observe {store.path}' first."
+            )
         self._store = store
         self._frame_set_id = frame_set_id
-        self._observations = read_observations(store.path)
 
     @cached_property
-    def _by_scene(self) -> dict[str, pl.DataFrame]:
-        return {str(key[0]): part for key, part in self._observations.group_by("scene_name")}
+    def _frames(self) -> pl.DataFrame:
+        """Frames of the set in their order, with their pixels and whether they say what they show."""
+        sets = self._store.frame_sets.filter(frame_set_id=self._frame_set_id)
+        chosen = sets.select("scene_name", frame_id="frame_ids").explode("frame_id").drop_nulls()
+        columns = ["scene_name", "frame_id", "width", "height", "intrinsics", "world_from_camera", "instance_path"]
+        frames = read_table(self._store.path, "frames", FRAMES, columns=columns).select(
+            "scene_name",
+            "frame_id",
+            frame_px=(pl.col("width") * pl.col("height")).fill_null(0),
+            tells=pl.col("instance_path").is_not_null()
+            | (pl.col("intrinsics").is_not_null() & pl.col("world_from_camera").is_not_null()),
+        )
+        return chosen.with_columns(place=pl.int_range(pl.len()).over("scene_name")).join(
+            frames, on=["scene_name", "frame_id"], maintain_order="left"
+        )
 
     @cached_property
     def _frame_ids(self) -> dict[str, list[str]]:
-        rows = self._store.frame_sets.filter(pl.col("frame_set_id") == self._frame_set_id)
-        return dict(zip(rows["scene_name"].to_list(), rows["frame_ids"].to_list(), strict=True))
+        """Frames of each scene, for the scenes that have a frame which says what it shows."""
+        scenes = self._frames.group_by("scene_name").agg("frame_id", pl.col("tells").any()).filter("tells")
+        return dict(zip(scenes["scene_name"].to_list(), scenes["frame_id"].to_list(), strict=True))
+
+    @cached_property
+    def _recognised(self) -> dict[str, tuple[Rows, Rows, Rows]]:
+        """Recognised objects of each scene: instance id, ascending, place of the best frame, place of the first."""
+        columns = ["scene_name", "frame_id", "instance_id", "visible_px", "visible_fraction"]
+        seen = read_table(self._store.path, "observations", OBSERVATIONS, columns=columns)
+        views = seen.join(self._frames, on=["scene_name", "frame_id"]).filter(recognised())
+        objects = (
+            views.sort("visible_px", "place", descending=[True, False])
+            .group_by("scene_name", "instance_id")
+            .agg(best=pl.col("place").first(), first=pl.col("place").min())
+            .sort("scene_name", "instance_id")
+        )
+        runs = objects["scene_name"].rle().struct.unnest()
+        stops = runs["len"].cum_sum().to_list()
+        ids, best, first = (objects[name].to_numpy() for name in ("instance_id", "best", "first"))
+        return {
+            name: (ids[stop - n : stop], best[stop - n : stop], first[stop - n : stop])
+            for name, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
+        }
 
     def scene(self, scene_name: str, instance_id: Rows) -> Evidence | None:
         """Find what the frames show of one scene; None where they cannot tell: no frames, or none with a camera."""
-        if scene_name not in self._by_scene or scene_name not in self._frame_ids:
+        frame_ids = self._frame_ids.get(scene_name)
+        if frame_ids is None:
             return None
-        size = {frame.frame_id: (frame.width or 0) * (frame.height or 0) for frame in self._store.frames(scene_name)}
-        ids = self._frame_ids[scene_name]
-        return evidence(self._by_scene[scene_name], instance_id, ids, [size[frame_id] for frame_id in ids])
+        none = np.zeros(0, dtype=np.int64)
+        ids, best, first = self._recognised.get(scene_name, (none, none, none))
+        place = np.searchsorted(ids, instance_id)
+        known = np.append(ids, -1)[place] == instance_id
+        rows = [np.where(known, np.append(column, -1)[place], -1) for column in (best, first)]
+        return Evidence(tuple(frame_ids), *rows)
+
+
+class FrameEvidence:
+    """What the frame sets of a store show; the tables of a set are read when it is first asked for.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._indexes: dict[str, EvidenceIndex] = {}
+
+    def of(self, scene: Scene, frame_set_id: str) -> Evidence | None:
+        """Get what the frames of a set show of a scene; None where they cannot tell, or there is no such set."""
+        if frame_set_id not in self._indexes:
+            try:
+                self._indexes[frame_set_id] = EvidenceIndex(self._store, frame_set_id)
+            except QAEngineError:
+                return None
+        return self._indexes[frame_set_id].scene(scene.scene_name, scene.instance_id)
 
 
 def screen(questions: pl.DataFrame, found: Evidence, instance_id: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from qa_engine.distances import Boxes, PairDistances
 from qa_engine.facts import Facts
 from qa_engine.geometry import box_corners
+
+if TYPE_CHECKING:
+    from qa_engine.answerability import Evidence
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -49,10 +52,13 @@ class Batch:
     ----------
     facts : sequence of Facts
         The scenes, all with the same profile; from then on they share the distances of this batch.
+    frame_set_id : str, optional
+        Frames that a model sees: what they show is the evidence that questions need. Not looked at where not given.
 
     Attributes
     ----------
     facts : tuple of Facts
+    frame_set_id : str or None
     profile : str
     row_start, code_start : (s + 1,) int64
         First row and first code of each scene, and the number of all.
@@ -80,8 +86,9 @@ class Batch:
     ([0, 1, 2, 3], [2.0, 2.0])
     """
 
-    def __init__(self, facts: Sequence[Facts]) -> None:
+    def __init__(self, facts: Sequence[Facts], frame_set_id: str | None = None) -> None:
         self.facts = tuple(facts)
+        self.frame_set_id = frame_set_id
         self.profile = facts[0].profile if facts else "exact"
         scenes = [part.scene for part in facts]
         self.row_start = _starts([len(scene) for scene in scenes])
@@ -122,6 +129,40 @@ class Batch:
         """Floor area of each scene, (s,) square metres; NaN where it has none."""
         sizes = [part.scene.room_size_m2 for part in self.facts]
         return np.array([np.nan if size is None else size for size in sizes], dtype=np.float64)
+
+    @cached_property
+    def evidence(self) -> list[Evidence | None]:
+        """What the frame set shows of each scene, (s,); None where it cannot tell."""
+        wanted = self.frame_set_id
+        return [None if wanted is None else part.evidence(wanted) for part in self.facts]
+
+    @cached_property
+    def judged(self) -> NDArray[np.bool_]:
+        """(s,) bool: scenes of which the frame set tells what it shows."""
+        return np.array([found is not None for found in self.evidence], dtype=bool)
+
+    @cached_property
+    def best_place(self) -> Rows:
+        """Place in the frame set of the frame that shows each object best, (n,); -1 where none shows enough."""
+        return self._of_evidence("best")
+
+    @cached_property
+    def first_place(self) -> Rows:
+        """Place in the frame set of the first frame that shows enough of each object, (n,); -1 where none does."""
+        return self._of_evidence("first")
+
+    def _of_evidence(self, name: str) -> Rows:
+        sizes = np.diff(self.row_start).tolist()
+        parts = [
+            np.full(n, -1, dtype=np.int64) if found is None else getattr(found, name)
+            for found, n in zip(self.evidence, sizes, strict=True)
+        ]
+        return _joined(parts, (0,), np.int64)
+
+    @cached_property
+    def recognised(self) -> Rows:
+        """Objects of each category that the frame set shows well enough, (c,)."""
+        return np.bincount(self.code[self.best_place >= 0], minlength=len(self.categories))
 
     @cached_property
     def by_code(self) -> Rows:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
 from qa_engine.answer import answer_questions
+from qa_engine.answerability import FrameEvidence
 from qa_engine.drawing import Shape, line, polygon, text, to_svg, write_png
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts
@@ -377,7 +378,7 @@ def explain(store: Store, source: Path, question_id: str, out: Path) -> dict[str
         raise QAEngineError(f"{out}: --out has to end with .png or .html.")
     question = load_question(store, source, question_id)
     profile = question.get("profile") or "exact"
-    facts = Facts(store.load_scene(question["scene_name"]), profile, SightingIndex(store).of)
+    facts = Facts(store.load_scene(question["scene_name"]), profile, SightingIndex(store).of, FrameEvidence(store).of)
     shapes, width, height = draw(question, facts)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".png":

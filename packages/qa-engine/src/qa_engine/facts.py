@@ -14,6 +14,7 @@ from qa_engine.geometry import bearing_deg, box_corners
 from qa_engine.scene import Scene
 
 if TYPE_CHECKING:
+    from qa_engine.answerability import Evidence
     from qa_engine.sightings import Sightings
 
 Array = NDArray[np.float64]
@@ -31,7 +32,9 @@ class Facts:
     profile : str
         A name in `PROFILES`: what the distance between two objects means.
     sightings : callable, optional
-        From the name of the scene to what its frames show, or None.
+        From the name of the scene to what its frames show when, or None.
+    evidence : callable, optional
+        From the scene and the name of a frame set to what those frames show well enough, or None.
 
     Attributes
     ----------
@@ -54,10 +57,15 @@ class Facts:
     """
 
     def __init__(
-        self, scene: Scene, profile: str = "exact", sightings: Callable[[str], Sightings | None] | None = None
+        self,
+        scene: Scene,
+        profile: str = "exact",
+        sightings: Callable[[str], Sightings | None] | None = None,
+        evidence: Callable[[Scene, str], Evidence | None] | None = None,
     ) -> None:
         self.scene = scene
         self._find_sightings = sightings
+        self._find_evidence = evidence
         self.profile = profile
         names = scene.category.tolist()
         self.categories = tuple(sorted({*names, *scene.category_counts}))
@@ -76,8 +84,13 @@ class Facts:
 
     @cached_property
     def sightings(self) -> Sightings | None:
-        """What the frames show; None where nobody looked."""
+        """What the frames show when; None where nobody looked."""
         return self._find_sightings(self.scene.scene_name) if self._find_sightings else None
+
+    def evidence(self, frame_set_id: str) -> Evidence | None:
+        """Get what the frames of a set show well enough to be recognised; None where they cannot tell."""
+        find = self._find_evidence
+        return self.remember(f"evidence {frame_set_id}", lambda _: find(self.scene, frame_set_id) if find else None)
 
     @cached_property
     def members(self) -> list[Rows]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from qa_engine.answerability import FrameEvidence
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts
@@ -21,12 +22,13 @@ from qa_engine.knobs import KnobModel, choose_expected, pool_size
 from qa_engine.proposers.template import Found, TemplateProposer
 from qa_engine.sampler import cell_names, cell_types, cell_weights, plan
 from qa_engine.seeding import scene_rng
-from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX, SightingIndex
+from qa_engine.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S, SightingIndex
 from qa_engine.store import Store
 from qa_engine.tables import QUESTIONS, REJECTS
 from qa_engine.tasks import Task, select_tasks
 from qa_engine.tasks.base import Rows
 from qa_engine.tasks.obj_appearance_order import appearance_task
+from qa_engine.tasks.object_counting import counting_task
 
 SCENES_PER_BATCH = 128
 """Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
@@ -55,6 +57,8 @@ class Request:
         Pixels from which on an object counts as seen in a frame.
     min_time_gap_s : float
         Seconds by which first appearances differ at least.
+    screen : bool
+        Ask only what the frames of the frame set show, and count what they show; needs observations.
     """
 
     tasks: tuple[str, ...]
@@ -66,15 +70,22 @@ class Request:
     profile: str = "exact"
     frame_set_id: str | None = None
     sampler: str = "baseline"
-    min_visible_px: int = MIN_VISIBLE_PX
+    min_visible_px: int = FIRST_SEEN_PX
     min_time_gap_s: float = MIN_TIME_GAP_S
+    screen: bool = False
 
     def select_tasks(self) -> list[Task]:
         """Look up the tasks, with the parameters of this request."""
-        appearance = appearance_task(min_px=self.min_visible_px, min_gap_s=self.min_time_gap_s)
-        return [
-            appearance if task.question_type == appearance.question_type else task for task in select_tasks(self.tasks)
-        ]
+        own = [appearance_task(min_px=self.min_visible_px, min_gap_s=self.min_time_gap_s)]
+        if self.screened_by is not None:
+            own.append(counting_task(self.screened_by))
+        by_type = {task.question_type: task for task in own}
+        return [by_type.get(task.question_type, task) for task in select_tasks(self.tasks)]
+
+    @property
+    def screened_by(self) -> str | None:
+        """The frame set that has to show what is asked about, if any."""
+        return self.frame_set_id if self.screen else None
 
 
 @dataclass(frozen=True)
@@ -236,7 +247,10 @@ class _Worker:
         self.weights = weights
         self.types = cell_types(request.select_tasks())
         self.sightings = SightingIndex(self.store)
-        self.proposer = TemplateProposer(request.select_tasks(), seed=request.seed, round=request.round)
+        self.evidence = FrameEvidence(self.store)
+        self.proposer = TemplateProposer(
+            request.select_tasks(), seed=request.seed, round=request.round, frame_set_id=request.screened_by
+        )
         self.knobs = knobs
 
     def count(self, work: _Work) -> _Result:
@@ -274,13 +288,17 @@ class _Worker:
         available[_places(names, found.batch.scene_name)] = self.proposer.counts(found)
         return available
 
+    def _facts(self, name: str) -> Facts:
+        scene = self.store.load_scene(name)
+        return Facts(scene, self.request.profile, self.sightings.of, self.evidence.of)
+
     def _find(self, work: _Work) -> tuple[Found, pl.DataFrame]:
         """Find the candidates of some scenes; a scene that cannot be read becomes a reject."""
         facts: list[Facts] = []
         rows: list[tuple[str, str, str, str, str]] = []
         for name in work.names:
             try:
-                facts.append(Facts(self.store.load_scene(name), self.request.profile, self.sightings.of))
+                facts.append(self._facts(name))
             except QAEngineError as error:
                 rows.append((name, "", "", Reason.BAD_SCENE, str(error)))
         found = self.proposer.find(facts)

@@ -113,6 +113,11 @@ def choose_frame_set(store: Store, wanted: str | None) -> str | None:
     return known[0] if known else None
 
 
+def can_screen(store: Store, frame_set_id: str | None) -> bool:
+    """Tell whether it is known what the frames of a frame set show: the store has observations."""
+    return frame_set_id is not None and (store.path / "observations.parquet").is_file()
+
+
 def write_generation(
     store: Path,
     request: Request,
@@ -222,10 +227,14 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
 
 
 def _config(request: Request, tables: Mapping[str, pl.DataFrame | None]) -> Mapping[str, object]:
-    """Collect what decides the content of the output; tables count by a hash of their rows, those not given not."""
+    """Collect what decides the content of the output; tables count by a hash of their rows.
+
+    What is not given or not done is left out, so that it leaves no trace in the files.
+    """
     always = ("feedback", "exclude")
     given = {name: None if t is None else _digest(t) for name, t in tables.items() if t is not None or name in always}
-    return asdict(request) | given
+    asked = asdict(request)
+    return {name: value for name, value in asked.items() if name != "screen" or value} | given
 
 
 def _digest(table: pl.DataFrame) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from qa_engine.answerability import FrameEvidence
 from qa_engine.batch import Batch
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts
@@ -86,10 +87,12 @@ def verify(
         for key, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
     ]
     found: list[tuple[int, Difference]] = []
-    sightings = SightingIndex(store)
+    sightings, evidence = SightingIndex(store), FrameEvidence(store)
     for start in range(0, len(groups), SCENES_PER_BATCH):
         batch = groups[start : start + SCENES_PER_BATCH]
-        known: list[Facts | QAEngineError] = [_facts(store, name, profile, sightings) for name, profile, _ in batch]
+        known: list[Facts | QAEngineError] = [
+            _facts(store, name, profile, sightings, evidence) for name, profile, _ in batch
+        ]
         by_profile: dict[str, list[Facts]] = {}
         for facts in known:
             if isinstance(facts, Facts):
@@ -106,10 +109,12 @@ def verify(
     return [difference for _, difference in sorted(found, key=itemgetter(0))]
 
 
-def _facts(store: Store, scene_name: str, profile: str, sightings: SightingIndex) -> Facts | QAEngineError:
+def _facts(
+    store: Store, scene_name: str, profile: str, sightings: SightingIndex, evidence: FrameEvidence
+) -> Facts | QAEngineError:
     """Load a scene, or say why it cannot be read."""
     try:
-        return Facts(store.load_scene(scene_name), profile, sightings.of)
+        return Facts(store.load_scene(scene_name), profile, sightings.of, evidence.of)
     except QAEngineError as error:
         return error
 

@@ -28,8 +28,8 @@ PX = 640 * 480
 @pytest.mark.parametrize(
     ("px", "fraction", "image", "seen"),
     [
-        (check.MIN_VISIBLE_PX, 1.0, 1000, True),
-        (check.MIN_VISIBLE_PX - 1, 1.0, 1000, False),
+        (check.MIN_RECOGNISED_PX, 1.0, 1000, True),
+        (check.MIN_RECOGNISED_PX - 1, 1.0, 1000, False),
         (154, 1.0, PX, True),
         (153, 1.0, PX, False),
         (9999, check.MIN_VISIBLE_FRACTION, PX, True),
@@ -81,7 +81,10 @@ def test_questions_of_a_store_keep_only_those_that_the_frames_answer(tmp_path):
     store = Store(path)
     scene = store.load_scene(store.scene_names()[0])
     out = str(tmp_path / "questions")
-    assert CliRunner().invoke(app, ["generate", str(path), "--out", out, "--per-scene", "40"]).exit_code == 0
+    assert (
+        CliRunner().invoke(app, ["generate", str(path), "--out", out, "--per-scene", "40", "--no-screen"]).exit_code
+        == 0
+    )
     questions = pl.read_parquet(tmp_path / "questions" / "questions.parquet")
     index = EvidenceIndex(store, "uniform-1")
     found = index.scene(scene.scene_name, scene.instance_id)

@@ -45,6 +45,8 @@ class Reason(StrEnum):
     """The goal can be reached without a stop."""
     NO_ROUTE = "no_route"
     """No way with one stop is free, or the turns do not lead there."""
+    NOT_VISIBLE = "not_visible"
+    """The frames of the frame set do not show what the question asks about."""
     UNSTABLE = "unstable"
     """The answer flips within the stated noise of boxes."""
     ASKED_BEFORE = "asked_before"

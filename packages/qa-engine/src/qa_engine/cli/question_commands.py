@@ -67,8 +67,12 @@ def generate(
     exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before; repeat for more.")] = None,
     frame_set: Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")] = None,
     profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
+    screen: Annotated[
+        bool,
+        typer.Option("--screen/--no-screen", help="Ask only what the frame set shows, where the store is observed."),
+    ] = True,
     min_visible_px: Annotated[
-        int, typer.Option(min=1, help="Order of appearance: pixels from which on an object is seen.")
+        int, typer.Option(min=1, help="Order of appearance: pixels whose crossing is the first appearance.")
     ] = 100,
     min_time_gap_s: Annotated[
         float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
@@ -103,7 +107,7 @@ def generate(
     from qa_engine.generate import Request
     from qa_engine.profiles import get_profile
     from qa_engine.proposers import get_proposer
-    from qa_engine.question_files import choose_frame_set, write_generation
+    from qa_engine.question_files import can_screen, choose_frame_set, write_generation
     from qa_engine.store import Store
     from qa_engine.tableio import check_output_folder
     from qa_engine.tasks import select_tasks
@@ -140,6 +144,7 @@ def generate(
     names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
     if names == []:
         raise QAEngineError("--tasks names no task. See 'qa-engine tasks'.")
+    chosen_set = choose_frame_set(Store(store), frame_set)
     request = Request(
         tasks=tuple(task.question_type for task in select_tasks(names)),
         split=split,
@@ -148,10 +153,11 @@ def generate(
         seed=seed,
         round=round,
         profile=profile,
-        frame_set_id=choose_frame_set(Store(store), frame_set),
+        frame_set_id=chosen_set,
         sampler=sampler,
         min_visible_px=min_visible_px,
         min_time_gap_s=min_time_gap_s,
+        screen=screen and can_screen(Store(store), chosen_set),
     )
     run = write_generation(
         store,
@@ -171,9 +177,10 @@ def generate(
     missing = 0 if count is None else count - run.n_questions
     if missing:
         typer.echo(f"{missing} of {count} questions are missing: the scenes give no more.", err=True)
+    checked = f"visible in the frames of {chosen_set!r}" if request.screen else "visibility not checked"
     typer.echo(
-        f"Wrote {out}: {run.n_questions} questions from {run.n_scenes} scenes in {time.perf_counter() - began:.1f} s. "
-        f"Next: qa-engine verify {store} {out}",
+        f"Wrote {out}: {run.n_questions} questions from {run.n_scenes} scenes in {time.perf_counter() - began:.1f} s, "
+        f"{checked}. Next: qa-engine verify {store} {out}",
         err=True,
     )
     if missing or run.n_bad_scenes:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from qa_engine.errors import unknown_name
-from qa_engine.proposers.llm import LLMProposer
-from qa_engine.proposers.template import TemplateProposer
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-PROPOSERS: dict[str, type[TemplateProposer] | type[LLMProposer]] = {"template": TemplateProposer, "llm": LLMProposer}
-"""Proposer name to class."""
+from qa_engine.errors import unknown_name
+
+if TYPE_CHECKING:
+    from qa_engine.proposers.llm import LLMProposer
+    from qa_engine.proposers.template import TemplateProposer
+
+PROPOSERS = {
+    "template": "qa_engine.proposers.template.TemplateProposer",
+    "llm": "qa_engine.proposers.llm.LLMProposer",
+}
+"""Proposer name to class; it is loaded when asked for, as a model's takes longer to load than templates to write."""
 
 
 def get_proposer(name: str) -> type[TemplateProposer] | type[LLMProposer]:
@@ -25,7 +33,8 @@ def get_proposer(name: str) -> type[TemplateProposer] | type[LLMProposer]:
     """
     if name not in PROPOSERS:
         raise unknown_name("proposer", name, PROPOSERS, "See 'qa-engine generate --help'.")
-    return PROPOSERS[name]
+    module, _, proposer = PROPOSERS[name].rpartition(".")
+    return getattr(import_module(module), proposer)
 
 
-__all__ = ["PROPOSERS", "LLMProposer", "TemplateProposer", "get_proposer"]
+__all__ = ["PROPOSERS", "get_proposer"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from qa_engine.batch import Batch
+from qa_engine.checks import Reason, first_broken
+from qa_engine.checks.visibility import not_visible
 from qa_engine.facts import Facts
 from qa_engine.proposers.wording import References, signatures, word_questions
 from qa_engine.seeding import scene_rng
@@ -43,19 +45,24 @@ class TemplateProposer:
     tasks : sequence of Task
     seed, round : int
         Decide which combinations are drawn and in which order options are listed.
+    frame_set_id : str, optional
+        Frames that have to show what a question asks about.
     """
 
-    def __init__(self, tasks: Sequence[Task], *, seed: int, round: int) -> None:
+    def __init__(self, tasks: Sequence[Task], *, seed: int, round: int, frame_set_id: str | None = None) -> None:
         self.tasks = list(tasks)
+        self.frame_set_id = frame_set_id
         self.seed = seed
         self.round = round
         self.n_cells = [len(task.knob.labels) for task in self.tasks]
 
     def find(self, facts: Sequence[Facts]) -> Found:
         """Enumerate the candidates of some scenes."""
-        batch = Batch(facts)
+        batch = Batch(facts, self.frame_set_id)
         batch.prefetch_distances()
         found = [task.find(batch, self._draw(batch, f"{task.question_type}/find")) for task in self.tasks]
+        if self.frame_set_id is not None:
+            found = [_visible(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         cells = [task.knob.index(part.knob) for task, part in zip(self.tasks, found, strict=True)]
         return Found(batch, found, cells)
 
@@ -95,7 +102,10 @@ class TemplateProposer:
         references = References(found.batch)
         kept = []
         for k, (task, part) in enumerate(zip(self.tasks, found.found, strict=True)):
-            again = signatures(task, part.scene, part.roles, references).is_in(old).to_numpy()
+            again = np.zeros(len(part), dtype=bool)
+            for variant, rows in _variants(task, part):
+                roles = part.roles[rows, : len(variant.roles)]
+                again[rows] = signatures(variant, part.scene[rows], roles, references).is_in(old).to_numpy()
             kept.append(np.flatnonzero(~again))
             dropped[:, k] = np.bincount(part.scene[again], minlength=len(found.batch))
         return _take(found, kept), dropped
@@ -103,12 +113,31 @@ class TemplateProposer:
     def write(self, found: Found) -> pl.DataFrame:
         """Word the candidates, in the order of tasks, scenes and candidates."""
         references = References(found.batch)
-        tables = [
-            word_questions(task, part, cells, references, seed=self.seed, round=self.round)
-            for task, part, cells in zip(self.tasks, found.found, found.cells, strict=True)
-            if len(part)
-        ]
+        tables = []
+        for task, part, cells in zip(self.tasks, found.found, found.cells, strict=True):
+            worded = [
+                word_questions(variant, part.take(rows), cells[rows], references, seed=self.seed, round=self.round)
+                for variant, rows in _variants(task, part)
+            ]
+            if len(worded) > 1:  # in the order of the candidates again
+                order = np.argsort(np.concatenate([rows for _, rows in _variants(task, part)]))
+                worded = [pl.concat(worded)[order]]
+            tables += worded
         return pl.concat(tables) if tables else pl.DataFrame(schema=QUESTIONS)
+
+
+def _variants(task: Task, part: Candidates) -> list[tuple[Task, Rows]]:
+    """Split candidates by the variant of the task that words them; variants without candidates are left out."""
+    if not task.variants or part.variant is None:
+        return [(task, np.arange(len(part)))] if len(part) else []
+    rows = [np.flatnonzero(part.variant == k) for k in range(len(task.variants))]
+    return [(variant, own) for variant, own in zip(task.variants, rows, strict=True) if len(own)]
+
+
+def _visible(task: Task, batch: Batch, part: Candidates) -> Candidates:
+    """Refuse the candidates about what the frames do not show."""
+    kept, rejects = first_broken(part.scene, [(Reason.NOT_VISIBLE, not_visible(task, batch, part))])
+    return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
 
 
 def _choose(cell: Rows, wanted: Rows, rng: np.random.Generator) -> Rows:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from qa_engine.batch import Batch
+from qa_engine.checks.visibility import evidence_frames
+from qa_engine.columns import lists_of
 from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task, answer_texts
 from qa_engine.tasks.base import LETTERS, PLACEHOLDER, Candidates, Rows, all_orders, fill
@@ -28,6 +31,7 @@ class References:
 
     Attributes
     ----------
+    batch : Batch
     scene_name, dataset : Series
         One per scene.
     category, literal, key : Series
@@ -37,24 +41,32 @@ class References:
     """
 
     def __init__(self, batch: Batch) -> None:
+        self.batch = batch
         self.profile = batch.profile
         self.scene_name = pl.Series(batch.scene_name, dtype=pl.String)
         self.dataset = pl.Series([part.scene.dataset for part in batch.facts], dtype=pl.String)
         self.category = pl.Series(batch.categories, dtype=pl.String)
         self.literal = _mapped(self.category, lambda name: json.dumps(name, ensure_ascii=False))
         self.key = _mapped(self.category, signature_key)
-        self.instance_ids = _split(pl.Series(batch.instance_id[batch.by_code]), batch.boxes)
+        self.instance_ids = lists_of(pl.Series(batch.instance_id[batch.by_code]), batch.boxes)
         self.instance_id = self.instance_ids.list.first()
+
+    @cached_property
+    def seen_ids(self) -> pl.Series:
+        """Instances of each category that the frame set shows well enough."""
+        seen = self.batch.by_code[self.batch.best_place[self.batch.by_code] >= 0]
+        return lists_of(pl.Series(self.batch.instance_id[seen]), self.batch.recognised)
 
     def operands(self, task: Task, roles: Rows) -> pl.Series:
         """List the operands with role, category and instances; `roles` (n, r) are rows of this table."""
         if not task.roles:
             return pl.Series([[]], dtype=QUESTIONS["operands"]).new_from_index(0, len(roles))
+        instances = self.seen_ids if task.evidence == "seen" else self.instance_ids
         by_role = pl.DataFrame(
             {
                 "role": pl.Series(task.roles).gather(np.repeat(np.arange(len(task.roles)), len(self.category))),
                 "category": pl.concat([self.category] * len(task.roles)),
-                "instance_ids": pl.concat([self.instance_ids] * len(task.roles)),
+                "instance_ids": pl.concat([instances] * len(task.roles)),
             }
         )
         places = roles + np.arange(len(task.roles)) * len(self.category)
@@ -76,14 +88,6 @@ def _mapped(names: pl.Series, write: Callable[[str], str]) -> pl.Series:
     """Write each name in another form; the few different ones once."""
     written = {name: write(name) for name in names.unique().to_list()}
     return pl.Series([written[name] for name in names.to_list()], dtype=pl.String)
-
-
-def _split(values: pl.Series, sizes: Rows) -> pl.Series:
-    """Cut values into lists of the given sizes."""
-    owner = pl.Series(np.repeat(np.arange(len(sizes)), sizes))
-    lists = pl.DataFrame({"owner": owner, "values": values}).group_by("owner", maintain_order=True).agg("values")
-    every = pl.DataFrame({"owner": np.arange(len(sizes))}).join(lists, on="owner", how="left", maintain_order="left")
-    return every["values"].fill_null([])
 
 
 def signatures(task: Task, scene: Rows, roles: Rows, references: References) -> pl.Series:
@@ -115,9 +119,9 @@ def word_questions(
 
     Returns
     -------
-    DataFrame with the columns of `questions`; `frame_set_id` and `evidence_frames` are null.
+    DataFrame with the columns of `questions`; `evidence_frames` is null where no frame set was looked at.
     """
-    scene, roles, answers = found.scene, found.roles, found.answers
+    scene, roles, answers = found.scene, found.roles[:, : len(task.roles)], found.answers
     signature = signatures(task, scene, roles, references)
     digests = question_digests(signature, round=round, seed=seed)
     order = shown_order(digests[:, 1], len(task.listed))
@@ -129,6 +133,9 @@ def word_questions(
     else:
         options = pl.lit(None, dtype=QUESTIONS["options"])
         truth = pl.Series(answer_texts(answers.value.tolist(), task.answer_type), dtype=pl.String)
+    evidence = pl.lit(None, dtype=QUESTIONS["evidence_frames"])
+    if references.batch.frame_set_id is not None:
+        evidence = evidence_frames(task, references.batch, scene, roles)
     scene_name = references.scene_name[scene].alias("scene_name")
     frame = pl.DataFrame([scene_name, *_operand_columns(task, roles, order, references)])
     return frame.select(
@@ -150,8 +157,8 @@ def word_questions(
         margin_unit=pl.lit(task.margin_unit),
         cell=pl.Series(task.knob.cells)[cells],
         difficulty=_difficulty(found.difficulty),
-        frame_set_id=pl.lit(None, dtype=pl.String),
-        evidence_frames=pl.lit(None, dtype=QUESTIONS["evidence_frames"]),
+        frame_set_id=pl.lit(references.batch.frame_set_id, dtype=pl.String),
+        evidence_frames=evidence,
         signature=signature,
         proposer=pl.lit("template"),
         prompt_id=pl.lit(PROMPT_ID),

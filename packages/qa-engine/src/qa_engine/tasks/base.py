@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import permutations
 from math import factorial
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -119,6 +120,8 @@ class Candidates:
     difficulty : dict of str to (n,) array
         Fields of the column `difficulty`.
     rejects : list of Reject
+    variant : (n,) int64, optional
+        Which of the task's variants words each candidate; the first where not given.
     """
 
     scene: Rows
@@ -127,6 +130,7 @@ class Candidates:
     knob: Array
     difficulty: dict[str, NDArray[np.generic]]
     rejects: list[Reject]
+    variant: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.roles)
@@ -135,7 +139,8 @@ class Candidates:
         """Keep some rows, in the order given."""
         difficulty = {name: column[rows] for name, column in self.difficulty.items()}
         columns = self.scene[rows], self.roles[rows], self.answers.take(rows), self.knob[rows]
-        return Candidates(*columns, difficulty, self.rejects)
+        variant = None if self.variant is None else self.variant[rows]
+        return Candidates(*columns, difficulty, self.rejects, variant)
 
 
 def by_scene(batch: Batch, find: Callable[[int], Candidates], none: Candidates) -> Candidates:
@@ -148,6 +153,9 @@ def by_scene(batch: Batch, find: Callable[[int], Candidates], none: Candidates) 
         np.concatenate([part.knob for part in parts]),
         {name: np.concatenate([part.difficulty[name] for part in parts]) for name in none.difficulty},
         [reject for part in parts for reject in part.rejects],
+        np.concatenate(
+            [np.zeros(len(part), dtype=np.int64) if part.variant is None else part.variant for part in parts]
+        ),
     )
 
 
@@ -202,6 +210,11 @@ class Task:
         Options shown, the right one and a draw of the others; all of them for 0.
     parameters : str
         What besides the operands makes two questions different; part of the signature.
+    evidence : str
+        What a frame set must show: `all` objects of the operands, the `first` appearance of each operand in the order
+        of the answer, or nothing as only what is `seen` is asked about.
+    variants : tuple of Task
+        Wordings and programs that candidates choose from, with the first of these roles; itself where there are none.
     """
 
     question_type: str
@@ -221,6 +234,8 @@ class Task:
     orders: bool = False
     offered: int = 0
     parameters: str = ""
+    evidence: Literal["all", "first", "seen"] = "all"
+    variants: tuple[Task, ...] = ()
 
     @property
     def n_options(self) -> int:
@@ -240,6 +255,21 @@ def all_orders(n: int) -> Rows:
     [[0, 1], [1, 0]]
     """
     return np.array(list(permutations(range(n))), dtype=np.int64).reshape(factorial(n), n)
+
+
+def order_number(keys: NDArray[np.generic]) -> Rows:
+    """Which of `all_orders` sorts each row of `keys` (n, k), ascending, equal ones from left to right.
+
+    Examples
+    --------
+    >>> order_number(np.array([[3.0, 5.0], [5.0, 3.0]])).tolist()
+    [0, 1]
+    """
+    k = keys.shape[1]
+    place = k ** np.arange(k)
+    number = np.zeros(k**k, dtype=np.int64)
+    number[all_orders(k) @ place] = np.arange(factorial(k))
+    return number[np.argsort(keys, axis=1, kind="stable") @ place]
 
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations
-from math import comb, factorial
+from math import comb
 
 import numpy as np
 
 from qa_engine.batch import Batch
 from qa_engine.checks import Reason, Reject, first_broken
-from qa_engine.sightings import MIN_TIME_GAP_S, MIN_VISIBLE_PX
+from qa_engine.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S
 from qa_engine.tasks.base import (
     Answers,
     Array,
@@ -20,20 +20,16 @@ from qa_engine.tasks.base import (
     Knob,
     Rows,
     Task,
-    all_orders,
     by_scene,
     choices,
     no_candidates,
+    order_number,
 )
 
 LISTED = 4
 
 MAX_SETS = 200
 """Sets of four tried per scene: all of them where there are fewer, otherwise a draw."""
-
-_PLACE = LISTED ** np.arange(LISTED)
-_RANK = np.zeros(LISTED**LISTED, dtype=np.int64)
-_RANK[all_orders(LISTED) @ _PLACE] = np.arange(factorial(LISTED))
 
 
 def category_times(batch: Batch, min_px: float) -> Array:
@@ -53,11 +49,10 @@ def category_times(batch: Batch, min_px: float) -> Array:
 def measure(batch: Batch, scene: Rows, roles: Rows, *, min_px: float) -> Answers:
     """Sort by the time of first appearance; the margin is the smallest time between two of them."""
     times = category_times(batch, min_px)[roles]
-    order = np.argsort(times, axis=1, kind="stable")
     with np.errstate(invalid="ignore"):
-        gap = np.diff(np.take_along_axis(times, order, axis=1), axis=1).min(axis=1)
+        gap = np.diff(np.sort(times, axis=1), axis=1).min(axis=1)
     unseen = ~np.isfinite(times).all(axis=1)
-    return choices(np.where(unseen, -1, _RANK[order @ _PLACE]), np.where(unseen, np.nan, gap))
+    return choices(np.where(unseen, -1, order_number(times)), np.where(unseen, np.nan, gap))
 
 
 def find(batch: Batch, rng: Draw, *, min_px: float, min_gap_s: float) -> Candidates:
@@ -94,7 +89,7 @@ def _sets(n: int, rng: Callable[[], np.random.Generator]) -> Rows:
     return np.unique(np.sort(np.argpartition(keys, LISTED, axis=1)[:, :LISTED], axis=1), axis=0)
 
 
-def appearance_task(*, min_px: int = MIN_VISIBLE_PX, min_gap_s: float = MIN_TIME_GAP_S) -> Task:
+def appearance_task(*, min_px: int = FIRST_SEEN_PX, min_gap_s: float = MIN_TIME_GAP_S) -> Task:
     """Make the task for a pixel threshold and a time gap.
 
     Parameters
@@ -128,6 +123,7 @@ def appearance_task(*, min_px: int = MIN_VISIBLE_PX, min_gap_s: float = MIN_TIME
         orders=True,
         offered=4,
         parameters=f"{min_px}px",
+        evidence="first",
     )
 
 

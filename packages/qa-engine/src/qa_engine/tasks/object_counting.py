@@ -1,6 +1,9 @@
-"""How many objects of a category a room has."""
+"""How many objects of a category a room has, or of those that the frames of a frame set show."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,25 +14,38 @@ from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, nu
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
-    """Count by the published counts, not by boxes; a count does not move with the noise of boxes."""
-    count = batch.counts[roles[:, 0]].astype(np.float64)
+    """Count what the frame set of the batch shows, where it tells; otherwise all objects.
+
+    All objects are counted by the published counts, not by boxes. A count does not move with the noise of boxes.
+    """
+    count = _counts(batch)[roles[:, 0]].astype(np.float64)
     return numbers(count, (count, count), step=1.0)
 
 
+def _counts(batch: Batch) -> Rows:
+    return np.where(batch.judged[batch.scene_of_code], batch.recognised, batch.counts)
+
+
 def find(batch: Batch, rng: Draw) -> Candidates:
-    """Find the categories with several objects."""
-    several = batch.counts >= MIN_COUNT
+    """Find the categories with several objects; in frames also those of which several are seen."""
+    counts, judged = _counts(batch), batch.judged[batch.scene_of_code]
+    unknown = judged & (batch.counts != batch.boxes)
+    several = (counts >= MIN_COUNT) & ~unknown
     roles = np.flatnonzero(several)[:, None]
-    few = np.flatnonzero(~several)
-    rejects = [
-        Reject(Reason.COUNT_BELOW_TWO, batch.categories[code], detail=f"count {count}", scene=scene)
-        for code, count, scene in zip(
-            few.tolist(), batch.counts[few].tolist(), batch.scene_of_code[few].tolist(), strict=True
-        )
-    ]
+    rejects = []
+    for code in np.flatnonzero(~several).tolist():
+        count, boxes, seen = int(batch.counts[code]), int(batch.boxes[code]), int(counts[code])
+        if count < MIN_COUNT:
+            reason, detail = Reason.COUNT_BELOW_TWO, f"count {count}"
+        elif unknown[code]:
+            reason, detail = Reason.COUNT_MISMATCH, f"count {count}, boxes {boxes}"
+        else:
+            reason, detail = Reason.NOT_VISIBLE, f"{seen} of {count} in the frames"
+        rejects.append(Reject(reason, batch.categories[code], detail=detail, scene=int(batch.scene_of_code[code])))
     scene = batch.scene_of_code[roles[:, 0]]
     answers = measure(batch, scene, roles)
-    return Candidates(scene, roles, answers, answers.value, {"count": answers.value}, rejects)
+    variant = batch.judged[scene].astype(np.int64)
+    return Candidates(scene, roles, answers, answers.value, {"count": answers.value}, rejects, variant)
 
 
 TASK = Task(
@@ -46,3 +62,20 @@ TASK = Task(
     knob=Knob("count", ("2", "3", "4", "5+"), (3, 4, 5), "objects"),
     needs="a category with at least two objects",
 )
+
+
+def counting_task(frame_set_id: str) -> Task:
+    """Make the task that counts what the frames of a frame set show, and everything where they cannot tell.
+
+    Examples
+    --------
+    >>> counting_task("uniform-32").variants[1].program
+    'count_seen({counted_literal}, "uniform-32")'
+    """
+    seen = replace(
+        TASK,
+        program=f"count_seen({{counted_literal}}, {json.dumps(frame_set_id, ensure_ascii=False)})",
+        parameters=frame_set_id,
+        evidence="seen",
+    )
+    return replace(TASK, evidence="seen", variants=(TASK, seen))
