@@ -23,6 +23,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def pytest_configure(config) -> None:
+    """Know the marker when the package is tested alone."""
+    config.addinivalue_line("markers", "slow: takes more than ten seconds of two cores")
+
+
 def write(rows: Sequence[Mapping[str, object]], folder: Path, table: str) -> Path:
     """Write a table; columns that the rows lack are null."""
     schema = TABLES[table]

@@ -102,6 +102,7 @@ def test_a_run_writes_everything_that_the_next_stage_needs(sft, questions, tmp_p
     assert sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) == [
         "config.toml",
         "manifest.json",
+        "metrics.parquet",
         "model",
         "predictions.parquet",
         "rejects.parquet",

@@ -11,6 +11,7 @@ import typer
 
 from qa_trainer.commands import register as register_more
 from qa_trainer.errors import QATrainerError
+from qa_trainer.grpo_command import register as register_grpo
 from qa_trainer.tiny.commands import register
 from qa_trainer.video_commands import register as register_video
 
@@ -28,16 +29,27 @@ def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an e
 
 @app.command()
 def sft(
-    questions: Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")],
-    store: Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")],
     model: Annotated[str, typer.Option(help="Folder of a model, a hub id, or 'tiny' (shipped, no download).")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command again resumes it.")],
+    questions: Annotated[
+        Path | None, typer.Argument(help="Table 'questions': a Parquet file or its folder.", show_default=False)
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Store with the frames that the questions are about.")] = None,
+    mixture: Annotated[Path | None, typer.Option(help="TOML file: more sources, and the share of each.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with the settings below, as keys.")] = None,
     state_from: Annotated[Path | None, typer.Option(help="--out of the run to continue: optimizer, step.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 100]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 64]")] = None,
     micro_batch_size: Annotated[int | None, typer.Option(help="Questions per forward pass. [default: all]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Constant learning rate. [default: 1e-06]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest of the schedule. [default: 1e-06]")] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="constant, linear, cosine, polynomial or inverse_sqrt. [default: constant]"),
+    ] = None,
+    warmup_steps: Annotated[int | None, typer.Option(help="Steps of rising learning rate. [default: 0]")] = None,
+    schedule_steps: Annotated[
+        int | None, typer.Option(help="Steps of the schedule, all rounds together. [default: to the end of this run]")
+    ] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW. [default: 0.0]")] = None,
     max_grad_norm: Annotated[float | None, typer.Option(help="Gradient clipping, 0 = none. [default: 1.0]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed. [default: 0]")] = None,
@@ -54,6 +66,9 @@ def sft(
     ] = None,
     save_steps: Annotated[int | None, typer.Option(help="Steps between checkpoints. [default: 20]")] = None,
     image_cache_mb: Annotated[int | None, typer.Option(help="Memory for frames. [default: 1024]")] = None,
+    report_to: Annotated[
+        list[str] | None, typer.Option(help="trackio, tensorboard, wandb, ...; repeatable. [default: none]")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the first sample as the model gets it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
@@ -62,13 +77,16 @@ def sft(
     from dataclasses import asdict
 
     from qa_trainer.config import SFTSettings, load_settings
-    from qa_trainer.run import SFTInputs, run_sft
+    from qa_trainer.run import SFTInputs, read_feed, run_sft
 
     overrides = {
         "steps": steps,
         "batch_size": batch_size,
         "micro_batch_size": micro_batch_size,
         "learning_rate": learning_rate,
+        "schedule": schedule,
+        "warmup_steps": warmup_steps,
+        "schedule_steps": schedule_steps,
         "weight_decay": weight_decay,
         "max_grad_norm": max_grad_norm,
         "seed": seed,
@@ -81,21 +99,23 @@ def sft(
         "activation_checkpointing": activation_checkpointing,
         "save_steps": save_steps,
         "image_cache_mb": image_cache_mb,
+        "report_to": report_to or None,
     }
     settings = load_settings(config, overrides, SFTSettings)
+    inputs = SFTInputs(model, questions, store, state_from, mixture)
     if dry_run:
-        from qa_trainer.data import load_samples
         from qa_trainer.loading import resolve_model
         from qa_trainer.preview import preview
 
-        typer.echo(json.dumps(preview(load_samples(questions, store), resolve_model(model)), indent=2))
+        typer.echo(json.dumps(preview(read_feed(inputs, settings), resolve_model(model)), indent=2))
         return
-    inputs = SFTInputs(questions, store, model, state_from)
     try:
         summary = run_sft(inputs, settings, out, force=force, report=_report)
     except KeyboardInterrupt:
         _report(f"stopped; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(130) from None
+    if summary is None:
+        return
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     loss = f"loss {summary.loss[0]:.4f} -> {summary.loss[-1]:.4f}"
@@ -111,6 +131,7 @@ def sft(
 
 register(app)
 register_more(app)
+register_grpo(app)
 register_video(app)
 
 

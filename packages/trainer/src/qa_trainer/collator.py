@@ -7,11 +7,10 @@ import copy
 from typing import Any
 
 import torch
-from PIL import Image
 from transformers import ProcessorMixin
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from qa_trainer.images import CachedImageProcessor
+from qa_trainer.images import CachedImageProcessor, open_image
 
 ROW = "row"
 """Key of the row numbers in an example and in a batch."""
@@ -26,7 +25,7 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         Parameters
         ----------
         examples : list of dict
-            `images` (paths), `prompt`, `completion` and `row`.
+            `images` (paths, or the bytes of a file), `prompt`, `completion` and `row`.
 
         Returns
         -------
@@ -35,7 +34,7 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         """
         with contextlib.ExitStack() as opened:
             for example in examples:
-                example["images"] = [opened.enter_context(Image.open(path)) for path in example["images"]]
+                example["images"] = [opened.enter_context(open_image(source)) for source in example["images"]]
             batch = super().torch_call(examples)
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch

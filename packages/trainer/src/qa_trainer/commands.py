@@ -1,4 +1,4 @@
-"""Commands beside `sft`: score, grpo, init-spatial, plan, export."""
+"""Commands beside `sft`: score, init-spatial, plan."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON on
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line of the package."""
     app.command("score")(score)
-    app.command("grpo")(grpo)
     app.command("init-spatial")(init_spatial)
     app.command("plan")(plan)
-    app.command("export")(export)
 
 
 def score(
@@ -55,63 +53,6 @@ def score(
     _report(
         f"{out}: {summary.predictions} answers, {summary.rejects} questions refused{cut}, {summary.seconds:.1f} s; "
         f"next: qa-confidence label {out} --out DIR"
-    )
-    if summary.rejects:
-        raise typer.Exit(1)
-
-
-def grpo(
-    questions: Questions,
-    store: Store,
-    model: Model,
-    out: Out,
-    config: Annotated[Path | None, typer.Option(help="TOML file with the settings below, as keys.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 100]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 8]")] = None,
-    group_size: Annotated[int | None, typer.Option(help="Completions per question. [default: 8]")] = None,
-    reward: Annotated[
-        list[str] | None, typer.Option(help="mra, choice, format, length, consistency, cognitive_map, confidence.")
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Constant learning rate. [default: 1e-06]")] = None,
-    beta: Annotated[float | None, typer.Option(help="Weight of the distance to the start. [default: 0.04]")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the completions. [default: 1.0]")] = None,
-    max_completion_length: Annotated[int | None, typer.Option(help="Tokens. [default: 64]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed. [default: 0]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
-    freeze: Annotated[list[str] | None, typer.Option(help="vision, geometry, connector or language.")] = None,
-    vllm_server: Annotated[str | None, typer.Option(help="URL of 'trl vllm-serve' for the completions.")] = None,
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train by reinforcement on questions, rewarded by the evaluator's own scoring."""
-    from dataclasses import asdict
-
-    from qa_trainer.config import GRPOSettings, load_settings
-    from qa_trainer.run_grpo import run_grpo
-    from qa_trainer.tableio import output_folder
-
-    overrides = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "group_size": group_size,
-        "rewards": reward or None,
-        "learning_rate": learning_rate,
-        "beta": beta,
-        "temperature": temperature,
-        "max_completion_length": max_completion_length,
-        "seed": seed,
-        "device": device,
-        "freeze": freeze or None,
-        "vllm_server": vllm_server,
-    }
-    settings = load_settings(config, overrides, GRPOSettings)
-    with output_folder(out, force=force) as folder:
-        summary = run_grpo(questions, store, model, settings, folder, report=_report)
-    if as_json:
-        typer.echo(json.dumps(asdict(summary)))
-    _report(
-        f"{out}: mean reward {summary.reward_first:.3f} -> {summary.reward_last:.3f}, {summary.seconds:.1f} s; "
-        f"next: qa-eval run QUESTIONS --store STORE --model {out / 'model'} --out DIR"
     )
     if summary.rejects:
         raise typer.Exit(1)
@@ -210,32 +151,6 @@ def plan(
     for line in changes:
         _report(f"does not fit; {line}")
     if changes:
-        raise typer.Exit(1)
-
-
-def export(
-    questions: Questions,
-    store: Store,
-    out: Out,
-    name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai or hf.")],
-    force: Force = False,
-) -> None:
-    """Write questions and their frames in the format of another trainer."""
-    from qa_trainer.data import load_samples
-    from qa_trainer.export import FORMATS
-    from qa_trainer.export import export as write
-    from qa_trainer.tableio import output_folder
-
-    if name not in FORMATS:
-        from qa_trainer.errors import unknown_name
-
-        raise unknown_name("format", name, FORMATS)
-    samples = load_samples(questions, store)
-    with output_folder(out, force=force) as folder:
-        write(samples, name, folder)
-    refused = f", {len(samples.rejects)} refused" if len(samples.rejects) else ""
-    _report(f"{out}: {len(samples)} questions in the format of {name}{refused}")
-    if len(samples.rejects):
         raise typer.Exit(1)
 
 

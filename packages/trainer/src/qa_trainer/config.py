@@ -15,10 +15,32 @@ from qa_trainer.errors import QATrainerError, unknown_name
 Part = Literal["vision", "connector", "geometry", "language"]
 """A part of the model that can be left as it is."""
 
-_EXECUTION_ONLY = {"save_steps", "image_cache_mb"}
+_EXECUTION_ONLY = {"save_steps", "image_cache_mb", "vllm_server_url"}
 
 
-class SFTSettings(BaseModel):
+class RunSettings(BaseModel):
+    """What the settings of all trainers share: unknown keys fail, values stay, and a file can be written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def content(self) -> dict[str, object]:
+        """Give the settings that decide what is trained, as JSON values."""
+        return self.model_dump(mode="json", exclude=_EXECUTION_ONLY)
+
+    def to_toml(self) -> str:
+        """Write the settings so that `--config` reads them.
+
+        Examples
+        --------
+        >>> print(SFTSettings(freeze=("vision",)).to_toml().splitlines()[10])
+        freeze = ["vision"]
+        """
+        values = self.model_dump(mode="json", exclude_none=True)
+        # JSON's numbers, strings, booleans and flat lists are TOML's.
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+
+
+class SFTSettings(RunSettings):
     """What `qa-trainer sft` does; the defaults are the published recipe (arXiv 2606.11719).
 
     Attributes
@@ -30,7 +52,13 @@ class SFTSettings(BaseModel):
     micro_batch_size : int, optional
         Questions per forward pass; gradients are accumulated up to `batch_size`. Default: `batch_size`.
     learning_rate : float
-        Constant, without warm-up.
+        The highest of the schedule.
+    schedule : {"constant", "linear", "cosine", "polynomial", "inverse_sqrt"}
+        How the learning rate goes on after the warm-up, as in transformers; linear and cosine fall to 0.
+    warmup_steps : int
+        Steps in which the learning rate rises from 0, at the start of the schedule.
+    schedule_steps : int, optional
+        Steps over which the schedule runs, all rounds together. Default: up to the last step of this run.
     weight_decay, max_grad_norm : float
         Of AdamW, and of the gradient clipping (0 = none).
     seed : int
@@ -54,6 +82,8 @@ class SFTSettings(BaseModel):
         Steps between two checkpoints; a killed run loses at most so many.
     image_cache_mb : int
         Memory for processed frames, which questions about one scene share.
+    report_to : tuple of str
+        Where transformers reports every step, besides the table `metrics`: trackio, tensorboard, wandb, ...
 
     Examples
     --------
@@ -61,12 +91,13 @@ class SFTSettings(BaseModel):
     8
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     steps: int = Field(default=100, ge=1)
     batch_size: int = Field(default=64, ge=1)
     micro_batch_size: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1e-6, gt=0, allow_inf_nan=False)
+    schedule: Literal["constant", "linear", "cosine", "polynomial", "inverse_sqrt"] = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    schedule_steps: int | None = Field(default=None, ge=1)
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     max_grad_norm: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -79,6 +110,7 @@ class SFTSettings(BaseModel):
     activation_checkpointing: bool = False
     save_steps: int = Field(default=20, ge=1)
     image_cache_mb: int = Field(default=1024, ge=0)
+    report_to: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _micro_batch_divides(self) -> SFTSettings:
@@ -88,27 +120,16 @@ class SFTSettings(BaseModel):
 
     @property
     def micro_batch(self) -> int:
-        """Questions per forward pass."""
+        """Questions per forward pass of a run in one process."""
         return self.micro_batch_size or self.batch_size
 
-    def content(self) -> dict[str, object]:
-        """Give the settings that decide what is trained, as JSON values."""
-        return self.model_dump(mode="json", exclude=_EXECUTION_ONLY)
-
-    def to_toml(self) -> str:
-        """Write the settings so that `--config` reads them.
-
-        Examples
-        --------
-        >>> print(SFTSettings(freeze=("vision",)).to_toml().splitlines()[8])
-        freeze = ["vision"]
-        """
-        values = self.model_dump(mode="json", exclude_none=True)
-        # JSON's numbers, strings, booleans and flat lists are TOML's.
-        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+    @property
+    def falls(self) -> bool:
+        """Tell whether the schedule comes to an end."""
+        return self.schedule in ("linear", "cosine", "polynomial")
 
 
-class GRPOSettings(BaseModel):
+class GRPOSettings(RunSettings):
     """What `qa-trainer grpo` does.
 
     Attributes
@@ -119,6 +140,8 @@ class GRPOSettings(BaseModel):
         Questions per step.
     group_size : int
         Completions per question; a completion's advantage is its reward against the group's mean.
+    micro_batch_size : int, optional
+        Completions per forward pass; gradients are accumulated. Default: all of a step.
     rewards : tuple of str
         Names in `qa_trainer.rewards.REWARDS`.
     reward_weights : tuple of float, optional
@@ -130,7 +153,12 @@ class GRPOSettings(BaseModel):
     device : {"auto", "cpu"}
     freeze : tuple of {"vision", "connector", "geometry", "language"}
     activation_checkpointing : bool
-    vllm_server : str, optional
+    lora_rank : int, optional
+    lora_alpha : int
+        Adapters instead of the weights, as in `SFTSettings`.
+    save_steps : int
+        Steps between two checkpoints; a killed run loses at most so many.
+    vllm_server_url : str, optional
         Base URL of a vLLM server of TRL (`trl vllm-serve`) that makes the completions.
 
     Examples
@@ -139,11 +167,10 @@ class GRPOSettings(BaseModel):
     ('mra', 'choice', 'format')
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     steps: int = Field(default=100, ge=1)
     batch_size: int = Field(default=8, ge=1)
     group_size: int = Field(default=8, ge=2)
+    micro_batch_size: int | None = Field(default=None, ge=1)
     rewards: tuple[str, ...] = ("mra", "choice", "format")
     reward_weights: tuple[float, ...] | None = None
     learning_rate: float = Field(default=1e-6, gt=0, allow_inf_nan=False)
@@ -156,13 +183,28 @@ class GRPOSettings(BaseModel):
     device: Literal["auto", "cpu"] = "auto"
     freeze: tuple[Part, ...] = ()
     activation_checkpointing: bool = False
-    vllm_server: str | None = None
+    lora_rank: int | None = Field(default=None, ge=1)
+    lora_alpha: int = Field(default=16, ge=1)
+    save_steps: int = Field(default=20, ge=1)
+    vllm_server_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> GRPOSettings:
         if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
             raise ValueError(f"{len(self.reward_weights)} reward_weights for {len(self.rewards)} rewards")
         return self
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> GRPOSettings:
+        completions = self.batch_size * self.group_size
+        if completions % self.micro_batch:
+            raise ValueError(f"{completions} completions are not a multiple of micro_batch_size {self.micro_batch}")
+        return self
+
+    @property
+    def micro_batch(self) -> int:
+        """Completions per forward pass."""
+        return self.micro_batch_size or self.batch_size * self.group_size
 
 
 Settings = TypeVar("Settings", SFTSettings, GRPOSettings)

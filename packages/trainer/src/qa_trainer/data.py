@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,21 @@ import polars as pl
 from qa_trainer.errors import QATrainerError
 from qa_trainer.images import check_images
 from qa_trainer.prompts import PROMPTS, format_prompt
-from qa_trainer.tableio import read_table
+from qa_trainer.tableio import TableError, read_table, table_files
 from qa_trainer.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 _COLUMNS = [
     *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
     *("signature", "frame_set_id", "prompt_id", "round"),
 ]
-_CONTROL_TOKEN = r"<\|\w+\|>"
+_FRAMES: dict[str, Any] = {
+    "images": pl.List(pl.String),
+    "frame_ids": pl.List(pl.String),
+    "frame_width": pl.Int64,
+    "frame_height": pl.Int64,
+}
+CONTROL_TOKEN = r"<\|\w+\|>"
+"""Text that a tokenizer would read as a token of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +36,21 @@ class Samples:
     Attributes
     ----------
     rows : polars.DataFrame
-        The columns of `questions` that the trainer needs, and `images`: list of str, relative to `store`, in the
-        order in which the model sees them (empty without a frame set).
+        The columns of `questions` that the trainer needs, and of the frames in the order in which the model sees them
+        `images` (list of str, relative to `store`) and `frame_ids` (both empty without a frame set), and
+        `frame_width` and `frame_height` of the first (pixels on disk, or null).
     rejects : polars.DataFrame
         Table `rejects`.
     store : Path
         Folder of the images.
+    revision : str, optional
+        Hash of the questions' files, written into the predictions.
     """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
     store: Path
+    revision: str | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,6 +79,10 @@ class Samples:
             batch["completion"].append([{"role": "assistant", "content": answer}])
         return batch
 
+    def names(self, indices: list[int]) -> list[str]:
+        """Name rows in a message: their question ids."""
+        return self.rows["question_id"][[index % len(self.rows) for index in indices]].to_list()
+
 
 def load_samples(questions: Path, store: Path) -> Samples:
     """Read the questions, join them with the frames that they were made for, and refuse those that cannot be trained.
@@ -88,12 +104,38 @@ def load_samples(questions: Path, store: Path) -> Samples:
     asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS)
     rows = _with_images(asked.with_columns(_text_problem()), Path(store))
     refused = rows.filter(pl.col("reason").is_not_null())
-    kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, "images")
-    samples = Samples(kept, _reject_rows(refused), Path(store))
+    kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, *_FRAMES)
+    samples = Samples(kept, _reject_rows(refused), Path(store), table_hash(questions, "questions"))
     if not len(samples):
         counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
         raise QATrainerError(f"{questions}: no question to train on ({counts or 'the table has no row'}).")
     return samples
+
+
+def table_hash(source: Path, table: str, *, optional: bool = False) -> str | None:
+    """Hash the files of a table; None where it is `optional` and not there.
+
+    Raises
+    ------
+    TableError
+        The table is missing.
+    """
+    try:
+        files = table_files(source, table)
+    except TableError:
+        if optional:
+            return None
+        raise
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(bytes.fromhex(file_hash(path)))
+    return digest.hexdigest()[:16]
+
+
+def file_hash(path: Path) -> str:
+    """Hash the bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _text_problem() -> pl.Expr:
@@ -108,14 +150,15 @@ def _text_problem() -> pl.Expr:
         pl.when(~pl.col("question_id").is_first_distinct()).then(pl.lit("duplicate_question")),
         pl.when(empty("ground_truth")).then(pl.lit("no_ground_truth")),
         pl.when(~pl.col("prompt_id").is_in(list(PROMPTS)).fill_null(False)).then(pl.lit("unknown_prompt")),
-        pl.when(texts.str.contains(_CONTROL_TOKEN)).then(pl.lit("special_token")),
+        pl.when(texts.str.contains(CONTROL_TOKEN)).then(pl.lit("special_token")),
     ).alias("reason")
 
 
 def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
     """Add `images`, `detail`, and the reason code of a question whose frames cannot be used."""
     if asked["frame_set_id"].is_null().all():
-        return asked.with_columns(images=pl.lit([], dtype=pl.List(pl.String)), detail=pl.lit(""))
+        none = {name: pl.lit([] if dtype == pl.List else None, dtype=dtype) for name, dtype in _FRAMES.items()}
+        return asked.with_columns(**none, detail=pl.lit(""))
     sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
     frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
     for table, name, key in ((sets, "frame_sets", "frame_set_id"), (frames, "frames", "frame_id")):
@@ -131,22 +174,30 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         how="left",
         maintain_order="left",
     )
-    bad = check_images(store, shown["image_path"].drop_nulls())
-    problems = pl.DataFrame(
-        [(path, *problem) for path, problem in bad.items()],
-        schema={"image_path": pl.String, "reason": pl.String, "detail": pl.String},
+    checked = check_images(store, shown["image_path"].drop_nulls())
+    checks = pl.DataFrame(
+        [(path, check.width, check.height, check.reason, check.detail) for path, check in checked.items()],
+        schema={
+            "image_path": pl.String,
+            "frame_width": pl.Int64,
+            "frame_height": pl.Int64,
+            "reason": pl.String,
+            "detail": pl.String,
+        },
         orient="row",
     )
-    shown = shown.join(problems, on="image_path", how="left", maintain_order="left").with_columns(
+    shown = shown.join(checks, on="image_path", how="left", maintain_order="left").with_columns(
         reason=pl.when(pl.col("image_path").is_null()).then(pl.lit("missing_frame")).otherwise("reason"),
         detail=pl.when(pl.col("image_path").is_null())
         .then(pl.format("frame '{}' is not in the table 'frames'", pl.col("frame_ids").fill_null("")))
         .otherwise("detail"),
     )
     of_set = shown.group_by("scene_name", "frame_set_id", maintain_order=True).agg(
+        pl.col("frame_width", "frame_height").first(),
         images="image_path",
+        frame_ids="frame_ids",
         frame_reason=pl.col("reason").drop_nulls().first(),
-        detail=pl.col("detail").drop_nulls().first(),
+        detail=pl.col("detail").filter(pl.col("reason").is_not_null()).first(),
     )
     joined = asked.join(of_set, on=["scene_name", "frame_set_id"], how="left", maintain_order="left")
     absent = pl.col("frame_set_id").is_not_null() & pl.col("images").is_null()
@@ -157,6 +208,7 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         .otherwise(pl.col("detail"))
         .fill_null(""),
         images=pl.col("images").fill_null([]),
+        frame_ids=pl.col("frame_ids").fill_null([]),
     )
 
 

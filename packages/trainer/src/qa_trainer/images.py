@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 
-def check_images(store: Path, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Decode every image once and report those that cannot be used.
+@dataclass(frozen=True)
+class ImageCheck:
+    """What decoding an image showed: its size in pixels, or a reason code of `REASONS` and a detail."""
+
+    width: int | None = None
+    height: int | None = None
+    reason: str | None = None
+    detail: str = ""
+
+
+def check_images(store: Path, paths: Iterable[str]) -> dict[str, ImageCheck]:
+    """Decode every image once; report its size, or why it cannot be used.
 
     Parameters
     ----------
@@ -24,30 +37,78 @@ def check_images(store: Path, paths: Iterable[str]) -> dict[str, tuple[str, str]
 
     Returns
     -------
-    dict of str to (str, str)
-        Path to reason code and detail, for the bad ones only.
+    dict of str to ImageCheck
+        One per different path.
     """
     root = Path(store).resolve()
     unique = list(dict.fromkeys(paths))
     # Pillow decodes without the interpreter's lock.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda path: _problem(root, path), unique)
-        return {path: problem for path, problem in zip(unique, found, strict=True) if problem is not None}
+        return dict(zip(unique, pool.map(lambda path: _check(root, path), unique), strict=True))
 
 
-def _problem(root: Path, path: str) -> tuple[str, str] | None:
-    """Say what is wrong with one image."""
+def _check(root: Path, path: str) -> ImageCheck:
+    """Decode one image below `root`."""
     full = (root / path).resolve()
     if not full.is_relative_to(root):
-        return "frame_outside_store", path
+        return ImageCheck(reason="frame_outside_store", detail=path)
     if not full.is_file():
-        return "missing_frame", f"no file {path}"
+        return ImageCheck(reason="missing_frame", detail=f"no file {path}")
+    return decode(full, path)
+
+
+def decode(source: Path | bytes, name: str) -> ImageCheck:
+    """Decode an image from a file or from its bytes.
+
+    Examples
+    --------
+    >>> decode(b"no image", "row 3").reason
+    'unreadable_frame'
+    """
     try:
-        with Image.open(full) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             image.load()
+            return ImageCheck(*image.size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return "unreadable_frame", f"{path}: {error}"
-    return None
+        # The address of a buffer in memory says nothing.
+        return ImageCheck(reason="unreadable_frame", detail=f"{name}: {str(error).split(' <_io')[0]}")
+
+
+def open_image(source: str | bytes) -> Image.Image:
+    """Open an image by its path or from its bytes; `filename` tells different images apart.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    if isinstance(source, str):
+        return Image.open(source)
+    image = Image.open(io.BytesIO(source))
+    image.filename = hashlib.sha256(source).hexdigest()
+    return image
+
+
+def seen_pixels(processor: Any, width: int, height: int) -> int:
+    """Width times height of an image after an image processor has resized it.
+
+    Qwen-VL's processors cut into patches, from whose number the size follows; others resize or crop to a fixed size.
+    The image's own size is given for a processor that does neither.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> seen_pixels(SimpleNamespace(size={"height": 224, "width": 224}), 640, 480)
+    50176
+    """
+    count = getattr(processor, "get_number_of_image_patches", None)
+    patch_size = getattr(processor, "patch_size", None)
+    if count is not None and isinstance(patch_size, int) and getattr(processor, "merge_size", None):
+        return int(count(height, width, {})) * patch_size**2
+    for fixed in (getattr(processor, "crop_size", None), getattr(processor, "size", None)):
+        if fixed and "height" in fixed and "width" in fixed:
+            return int(fixed["height"]) * int(fixed["width"])
+    return width * height
 
 
 class CachedImageProcessor:

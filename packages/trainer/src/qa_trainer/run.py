@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,25 @@ from typing import Any
 import polars as pl
 
 from qa_trainer.config import SFTSettings
-from qa_trainer.data import Samples, load_samples
+from qa_trainer.data import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
+from qa_trainer.feed import Feed, mixed, single
 from qa_trainer.loading import model_hash, resolve_model
 from qa_trainer.lora import ADAPTER, check_peft
-from qa_trainer.run_folder import PREDICTIONS, RunFolder, open_run
-from qa_trainer.tableio import TableError, read_table, table_files, table_metadata, write_table
-from qa_trainer.tables import PREDICTIONS as SCHEMA
-from qa_trainer.tables import REJECTS
+from qa_trainer.mixture import Mixture, read_mixture
+from qa_trainer.processes import Team, join
+from qa_trainer.run_folder import METRICS as METRICS_FILE
+from qa_trainer.run_folder import PREDICTIONS as PREDICTIONS_FILE
+from qa_trainer.run_folder import RunFolder, open_run
+from qa_trainer.tableio import read_table, table_metadata, write_table
+from qa_trainer.tables import METRICS, PREDICTIONS, REJECTS
 
 PRODUCER = "qa-trainer sft"
-_FIXED_BY_STATE = ("learning_rate", "weight_decay", "freeze", "lora_rank", "lora_alpha")
-"""Settings that live in the optimizer's state: another value would silently be ignored."""
+_FIXED_BY_STATE = (
+    *("learning_rate", "schedule", "warmup_steps", "weight_decay"),
+    *("freeze", "lora_rank", "lora_alpha"),
+)
+"""Settings that live in the state of optimizer and scheduler: another value would silently be ignored."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +41,23 @@ class SFTInputs:
 
     Attributes
     ----------
-    questions : Path
-        Table `questions`: a file or its folder.
-    store : Path
-        Folder of the frames.
     model : str
         `tiny`, a folder, or a hub id.
+    questions : Path, optional
+        Table `questions`: a file or its folder.
+    store : Path, optional
+        Folder of the frames.
     state_from : Path, optional
         Output folder of the run that this one continues.
+    mixture : Path, optional
+        Mixture file; without one only the questions are trained on.
     """
 
-    questions: Path
-    store: Path
     model: str
+    questions: Path | None = None
+    store: Path | None = None
     state_from: Path | None = None
+    mixture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class SFTSummary:
     global_step : int
         Optimizer steps, those of the runs that it continues included.
     questions, rejects, predictions : int
-        Usable questions, refused ones, rows of `predictions`.
+        Usable questions, refused rows, rows of `predictions`.
     loss : list of float
         Mean negative log-probability of the answer tokens, per step.
     seconds : float
@@ -82,10 +91,22 @@ class SFTSummary:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What the main process has found out and every process needs."""
+
+    folder: RunFolder
+    feed: Feed
+    model: Path
+    start_step: int
+    identity: dict[str, Any]
+    started: float
+
+
 def run_sft(
     inputs: SFTInputs, settings: SFTSettings, out: Path, *, force: bool, report: Callable[[str], None]
-) -> SFTSummary:
-    """Train on the questions of a table and write model, state, predictions and manifest.
+) -> SFTSummary | None:
+    """Train on the questions of a table and write model, state, predictions, metrics and manifest.
 
     Parameters
     ----------
@@ -98,92 +119,175 @@ def run_sft(
     report : callable
         Takes a line of progress.
 
+    Returns
+    -------
+    SFTSummary or None
+        None in the processes of a launcher that only help the main one.
+
     Raises
     ------
     QATrainerError, TableError
         The inputs or `out` cannot be used.
     """
+    from qa_trainer.quiet import quiet_libraries
+
     started = time.perf_counter()
+    team = join(device=settings.device)
+    if not team.is_main:
+        job: _Job | None = team.share()
+        if job is not None:
+            quiet_libraries()
+            _train(inputs, settings, job, team, lambda line: None)
+        team.leave()
+        return None
     model = resolve_model(inputs.model)
     if settings.lora_rank is not None:
         check_peft()
+    mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
+    _check_sources(inputs, mixture)
     # The cheap checks come first: a missing table, then another run's folder.
-    hashes: dict[str, str | None] = {"questions": _table_hash(inputs.questions, "questions")}
-    hashes |= {table: _table_hash(inputs.store, table, optional=True) for table in ("frames", "frame_sets")}
+    hashes: dict[str, Any] = {}
+    if inputs.questions is not None and inputs.store is not None:
+        hashes["questions"] = table_hash(inputs.questions, "questions")
+        hashes |= {table: table_hash(inputs.store, table, optional=True) for table in ("frames", "frame_sets")}
+    if mixture is not None:
+        hashes["mixture"] = mixture.identity()
     hashes["model"] = model_hash(model)
     state = None if inputs.state_from is None else _read_state(inputs.state_from, settings, hashes["model"])
     hashes["state"] = None if state is None else f"{state['run_id']}@{state['global_step']}"
+    start_step = 0 if state is None else state["global_step"]
+    _check_schedule(settings, start_step + settings.steps)
     identity = {"settings": settings.content(), "inputs": hashes}
-    metadata = table_metadata("predictions", PRODUCER, identity, settings.seed)
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
             folder.tidy()
+            team.share(None)
+            team.leave()
             return _summary_of(folder)
-        samples = load_samples(inputs.questions, inputs.store)
-        _report_shares(samples, settings, report)
+        quiet_libraries()
+        if settings.report_to:
+            from qa_trainer.sft import check_reporters
+
+            check_reporters(settings.report_to)
+        feed = _feed(inputs, mixture, settings, start_step)
+        _report_shares(feed, settings, report)
         folder.begin(identity, settings.to_toml())
         rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
-        write_table(samples.rejects, folder.path / "rejects.parquet", REJECTS, rejects_metadata)
-        return _train(inputs, settings, folder, samples, model, state, metadata, report, started)
+        rejects = pl.concat([source.rejects for source in feed.sources])
+        write_table(rejects, folder.path / "rejects.parquet", REJECTS, rejects_metadata)
+        job = team.share(_Job(folder, feed, model, start_step, identity, started))
+        summary = _train(inputs, settings, job, team, report)
+        team.leave()
+        return summary
 
 
 def _train(
-    inputs: SFTInputs,
-    settings: SFTSettings,
-    folder: RunFolder,
-    samples: Samples,
-    model: Path,
-    state: dict[str, Any] | None,
-    metadata: dict[str, str],
-    report: Callable[[str], None],
-    started: float,
-) -> SFTSummary:
-    """Train, and turn the last checkpoint into the outputs."""
-    from qa_trainer.quiet import quiet_libraries
-
-    quiet_libraries()
+    inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, report: Callable[[str], None]
+) -> SFTSummary | None:
+    """Train, and in the main process turn the last checkpoint into the outputs."""
     from qa_trainer.sft import SFTRun, train
 
+    metadata = {
+        table: table_metadata(table, PRODUCER, job.identity, settings.seed) for table in ("predictions", "metrics")
+    }
     run = SFTRun(
-        samples=samples,
-        model=model,
-        start_step=0 if state is None else state["global_step"],
+        feed=job.feed,
+        model=job.model,
+        start_step=job.start_step,
+        last_step=job.start_step + settings.steps,
         state=None if inputs.state_from is None else inputs.state_from / "state",
         adapter=None if inputs.state_from is None else inputs.state_from / ADAPTER,
-        run_id=metadata["run_id"],
-        model_id=metadata["run_id"],
+        run_id=metadata["predictions"]["run_id"],
         metadata=metadata,
     )
-    result = train(run, settings, folder, report=report)
-    predictions = read_table(result.checkpoint / PREDICTIONS, "predictions", SCHEMA)
+    result = train(run, settings, job.folder, team=team, report=report)
+    if not team.is_main:
+        return None
+    predictions = read_table(result.checkpoint / PREDICTIONS_FILE, "predictions", PREDICTIONS)
+    metrics = read_table(result.checkpoint / METRICS_FILE, "metrics", METRICS)
     summary = SFTSummary(
-        out=str(folder.path),
+        out=str(job.folder.path),
         run_id=run.run_id,
-        model_id=run.model_id,
+        model_id=run.run_id,
         already_complete=False,
-        global_step=result.global_step,
-        questions=len(samples),
-        rejects=len(samples.rejects),
+        global_step=run.last_step,
+        questions=job.feed.questions,
+        rejects=sum(len(source.rejects) for source in job.feed.sources),
         predictions=len(predictions),
-        loss=_loss_per_step(predictions),
-        seconds=round(time.perf_counter() - started, 3),
+        loss=[round(value, 6) for value in metrics["loss"]],
+        seconds=round(time.perf_counter() - job.started, 3),
     )
-    belongs_to = result.checkpoint if settings.lora_rank is None else model
-    new_state = {"run_id": run.run_id, "global_step": result.global_step, "model": model_hash(belongs_to)}
+    belongs_to = result.checkpoint if settings.lora_rank is None else job.model
+    new_state = {"run_id": run.run_id, "global_step": run.last_step, "model": model_hash(belongs_to)}
     new_state |= {name: settings.content()[name] for name in _FIXED_BY_STATE}
+    new_state["schedule_steps"] = _schedule_steps(settings, run.last_step)
+    used = job.feed.used()
     manifest = {
         **asdict(summary),
         "producer": PRODUCER,
         "inputs": {name: None if value is None else str(value) for name, value in asdict(inputs).items()},
+        "hashes": job.identity["inputs"],
+        "sources": {
+            label: {"rows": len(source), "used": used[label]}
+            for label, source in zip(job.feed.labels, job.feed.sources, strict=True)
+        },
         "settings": settings.model_dump(mode="json"),
+        "processes": team.count,
         "resumed_at": result.resumed_at,
         "device": result.device,
-        "recorder_seconds": round(result.recorder_s, 3),
+        "recorder_seconds": round(metrics["recorder_seconds"].sum(), 3),
         "platform": platform.platform(),
         "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
     }
-    folder.finish(result.checkpoint, new_state, manifest)
+    job.folder.finish(result.checkpoint, new_state, manifest)
     return summary
+
+
+def _check_sources(inputs: SFTInputs, mixture: Mixture | None) -> None:
+    """Refuse a call that says too little or too much about what to train on.
+
+    Raises
+    ------
+    QATrainerError
+    """
+    given = inputs.questions is not None, inputs.store is not None
+    if mixture is None or mixture.needs_questions:
+        if not all(given):
+            asked_by = "sft" if mixture is None else f"{inputs.mixture}: a source without paths"
+            raise QATrainerError(f"{asked_by} needs QUESTIONS and --store.")
+    elif any(given):
+        raise QATrainerError(
+            f"{inputs.mixture}: every source has paths of its own, so QUESTIONS and --store would not be used. "
+            "Leave them out, or remove the paths of one source."
+        )
+
+
+def read_feed(inputs: SFTInputs, settings: SFTSettings) -> Feed:
+    """Read what a run without earlier rounds would be fed.
+
+    Raises
+    ------
+    QATrainerError, TableError
+        The inputs cannot be used.
+    """
+    mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
+    _check_sources(inputs, mixture)
+    return _feed(inputs, mixture, settings, start_step=0)
+
+
+def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int) -> Feed:
+    """Read everything that is trained on, and put it in order."""
+    first, count = start_step * settings.batch_size, settings.steps * settings.batch_size
+    own: Samples | None = None
+    if inputs.questions is not None and inputs.store is not None:
+        own = load_samples(inputs.questions, inputs.store)
+    if mixture is None:
+        assert own is not None
+        return single("questions", own, first=first, count=count)
+    loaded = mixture.load()
+    sources = [(spec.name, spec.share, loaded.get(spec.name, own)) for spec in mixture.source]
+    filled = [(name, share, source) for name, share, source in sources if source is not None]
+    return mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)
 
 
 def _read_state(state_from: Path, settings: SFTSettings, model: str | None) -> dict[str, Any]:
@@ -208,44 +312,53 @@ def _read_state(state_from: Path, settings: SFTSettings, model: str | None) -> d
                 f"--state-from {state_from}: its optimizer runs with {name} {state[name]}, asked for {wanted[name]}. "
                 f"Pass the same {name}, or leave --state-from out to start a new optimizer."
             )
+    total = _schedule_steps(settings, state["global_step"] + settings.steps)
+    if settings.falls and state.get("schedule_steps") != total:
+        raise QATrainerError(
+            f"--state-from {state_from}: its {settings.schedule} schedule runs over {state.get('schedule_steps')} "
+            f"steps, asked for {total}. Pass the number of steps of all rounds as --schedule-steps, in every round."
+        )
     return state
 
 
-def _report_shares(samples: Samples, settings: SFTSettings, report: Callable[[str], None]) -> None:
-    """Say when questions are refused, repeated or left over."""
-    wanted = settings.steps * settings.batch_size
-    for reason, count in samples.rejects["reason"].value_counts(sort=True).iter_rows():
+def _schedule_steps(settings: SFTSettings, last_step: int) -> int:
+    """Give the length of the schedule."""
+    return settings.schedule_steps or last_step
+
+
+def _check_schedule(settings: SFTSettings, last_step: int) -> None:
+    """Refuse steps after the end of a schedule, where nothing would be learned.
+
+    Raises
+    ------
+    QATrainerError
+    """
+    total = _schedule_steps(settings, last_step)
+    if settings.falls and last_step > total:
+        raise QATrainerError(
+            f"The {settings.schedule} schedule ends at step {total} and the run at step {last_step}. "
+            f"Pass --schedule-steps {last_step} or more."
+        )
+
+
+def _report_shares(feed: Feed, settings: SFTSettings, report: Callable[[str], None]) -> None:
+    """Say when rows are refused, repeated or left over."""
+    rejects = pl.concat([source.rejects for source in feed.sources])
+    for reason, count in rejects["reason"].value_counts(sort=True).iter_rows():
         report(f"{count} questions refused: {reason}")
-    if wanted > len(samples):
-        report(f"{settings.steps} steps of {settings.batch_size} need {wanted} questions: the {len(samples)} repeat")
-    elif wanted < len(samples):
-        report(f"{settings.steps} steps of {settings.batch_size} use the first {wanted} of {len(samples)} questions")
-
-
-def _loss_per_step(predictions: pl.DataFrame) -> list[float]:
-    """Mean negative log-probability of all answer tokens of each step, which is the training loss."""
-    tokens = predictions.select("step", "token_logprobs").explode("token_logprobs", empty_as_null=True)
-    means = tokens.group_by("step", maintain_order=True).agg(-pl.col("token_logprobs").cast(pl.Float64).mean())
-    return [round(value, 6) for value in means["token_logprobs"]]
+    steps, used = f"{settings.steps} steps of {settings.batch_size}", feed.used()
+    for label, source in zip(feed.labels, feed.sources, strict=True):
+        have, wanted = len(source), used[label]
+        if wanted > have:
+            report(f"{steps} need {wanted} {label}: the {have} repeat")
+        elif wanted < have and isinstance(source, Samples):
+            report(f"{steps} use the first {wanted} of {have} {label}")
+        elif len(feed.sources) > 1:
+            report(f"{steps} use {wanted} of {have} {label}")
 
 
 def _summary_of(folder: RunFolder) -> SFTSummary:
     """Read the summary of a complete run."""
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     fields = {name: manifest[name] for name in SFTSummary.__dataclass_fields__}
-    return SFTSummary(**{**fields, "out": str(folder.path), "already_complete": True})
-
-
-def _table_hash(source: Path, table: str, *, optional: bool = False) -> str | None:
-    """Hash the files of a table."""
-    try:
-        files = table_files(source, table)
-    except TableError:
-        if optional:
-            return None
-        raise
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+    return replace(SFTSummary(**fields), out=str(folder.path), already_complete=True)

@@ -4,11 +4,12 @@
 
     OUT/run.json, config.toml    what the run is: settings, and hashes of its inputs; written first
     OUT/rejects.parquet          questions that are not trained on
-    OUT/checkpoints/             the last whole checkpoint, with the predictions up to it; gone at the end
+    OUT/checkpoints/             the last whole checkpoint, with the tables up to it; gone at the end
     OUT/model/                   the trained model and its processor, adapters merged
     OUT/adapter/                 the adapter of a run with --lora-rank
     OUT/state/                   optimizer, scheduler, random numbers, step: what the next round continues from
     OUT/predictions.parquet      one row per question and training pass
+    OUT/metrics.parquet          one row per optimizer step: loss, learning rate, times
     OUT/manifest.json            times and places; written last, so that it marks a complete run
 """
 
@@ -31,8 +32,11 @@ from qa_trainer.tableio import write_json
 COMPLETE = "complete.json"
 """Written into a checkpoint last; a checkpoint without it is half-written."""
 PREDICTIONS = "predictions.parquet"
-_STATE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state")
-_NOT_KEPT = ("training_args.bin", PREDICTIONS, COMPLETE)
+METRICS = "metrics.parquet"
+_STATE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "global_step", "latest")
+"""Starts of names; the last two are DeepSpeed's."""
+_NOT_KEPT = ("training_args.bin", "pytorch_model_fsdp.bin", "zero_to_fp32.py", PREDICTIONS, METRICS, COMPLETE)
+"""What a checkpoint holds and the outputs do not; FSDP saves the weights a second time."""
 
 Status = Literal["new", "resumed", "complete"]
 
@@ -83,15 +87,15 @@ class RunFolder:
             if path != checkpoint:
                 _remove(path)
 
-    def finish(self, checkpoint: Path, state: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
-        """Turn the last checkpoint into `model`, `state` and `predictions.parquet`, and mark the run complete.
+    def finish(self, checkpoint: Path, state: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> None:
+        """Turn the last checkpoint into `model`, `state` and the tables, and mark the run complete.
 
         Parameters
         ----------
         checkpoint : Path
             Checkpoint of the last step.
         state, manifest : mapping
-            Content of `state/state.json` and `manifest.json`.
+            Content of `state/state.json` and `manifest.json`. Without a `state` no run can continue this one.
         """
         merged = checkpoint / "merged"
         weights = "adapter" if merged.is_dir() else "model"
@@ -101,13 +105,17 @@ class RunFolder:
                 parts["state" if path.name.startswith(_STATE_FILES) else weights].append(path)
         if merged.is_dir():
             parts["model"] = sorted(merged.iterdir())
+        if state is None:
+            del parts["state"]
         for part, sources in parts.items():
             with _new_folder(self.path / part) as folder:
                 for source in sources:
                     _copy(source, folder / source.name)
                 if part == "state":
                     write_json(folder / "state.json", state)
-        _copy(checkpoint / PREDICTIONS, self.path / PREDICTIONS)
+        for name in (PREDICTIONS, METRICS):
+            if (checkpoint / name).is_file():
+                _copy(checkpoint / name, self.path / name)
         write_json(self.path / "manifest.json", manifest)
         self.tidy()
 

@@ -1,6 +1,6 @@
 """Tables that qa_trainer reads and writes, as polars schemas.
 
-The trainer writes `predictions` and `rejects`, and reads the others.
+The trainer writes `predictions`, `metrics` and `rejects`, and reads the others.
 Other packages hold copies of the same declarations; the workspace's tests compare them.
 A new nullable column is a minor version; anything else is a major one.
 """
@@ -123,6 +123,20 @@ PREDICTIONS: Schema = {
     "versions": pl.String,  # packages that decide the answer, "torch 2.13.0, transformers 5.23.0"; or null
 }
 
+METRICS: Schema = {
+    "run_id": pl.String,
+    "round": pl.Int32,
+    "step": pl.Int32,  # optimizer step, counted over all rounds
+    "loss": pl.Float64,  # mean negative log-probability of the answer tokens, nats
+    "learning_rate": pl.Float64,  # of this update
+    "grad_norm": pl.Float64,  # before clipping
+    "rows": pl.Int64,  # trained on in this step, general data included
+    "tokens": pl.Int64,  # input tokens without padding
+    "answer_tokens": pl.Int64,  # tokens that the loss is about
+    "step_seconds": pl.Float64,  # wall time of the step without the writing of checkpoints
+    "recorder_seconds": pl.Float64,  # of them for recording confidence
+}
+
 REJECTS: Schema = {
     "stage": pl.String,
     "item": pl.String,
@@ -149,6 +163,7 @@ TABLES: dict[str, Schema] = {
     "frame_sets": FRAME_SETS,
     "questions": QUESTIONS,
     "predictions": PREDICTIONS,
+    "metrics": METRICS,
     "rejects": REJECTS,
 }
 """Table name to schema."""

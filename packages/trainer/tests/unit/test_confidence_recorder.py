@@ -63,10 +63,16 @@ def test_end_tokens_and_white_space_do_not_count(recorded):
 
 
 def test_loss_and_bad_rows_of_a_step(recorded):
-    assert recorded.step_loss(3) == pytest.approx((0.5 + 2 + 0.25 + 3 + 0.75) / 5)
+    logprob, tokens, rows = recorded.totals(3)
+    assert (-logprob, tokens, rows) == (pytest.approx(0.5 + 2 + 0.25 + 3 + 0.75), 5, 3)
     assert recorded.not_finite(3).tolist() == []
     assert recorded.not_finite(4).tolist() == [10]
     assert np.array_equal(recorded.rows_of(3), [7, 8, 9])
+
+
+def test_what_was_drained_is_not_given_again(recorded):
+    assert len(recorded.drain()) == 4
+    assert recorded.drain().is_empty()
 
 
 def test_nothing_recorded_is_an_empty_table():

@@ -14,6 +14,7 @@ def test_rows_keep_the_order_of_the_file_and_the_frames_that_of_their_set(questi
     samples = load_samples(questions, store)
     assert samples.rows["question_id"].to_list() == [f"q{i:03d}" for i in range(160)]
     assert samples.rows["images"][4].to_list() == ["images/room_1/1.png", "images/room_1/0.png"]
+    assert samples.rows.select("frame_ids", "frame_width", "frame_height").row(5) == (["f1", "f0"], 64, 32)
     assert samples.rejects.is_empty()
 
 
@@ -89,7 +90,7 @@ def test_every_bad_row_is_refused_with_its_reason_and_the_rest_goes_on(make, sto
         ("q030", "no_question"),
         (None, "no_question"),
     ]
-    assert set(samples.rejects["reason"]) == set(REASONS)
+    assert set(samples.rejects["reason"]) <= set(REASONS)
     details = dict(samples.rejects.select("item", "detail").rows())
     assert details["q001"] == "no file images/room_1/0.png"
     assert details["q018"] == "frame set 'uniform-9'"

@@ -62,6 +62,7 @@ class ConfidenceRecorder:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._forwards: list[_Forward] = []
+        self._pending: list[tuple[Any, ...]] = []
         self._expected: tuple[torch.Tensor, int] | None = None
         self._handle: RemovableHandle | None = None
         self.seconds = 0.0
@@ -83,52 +84,73 @@ class ConfidenceRecorder:
     def _on_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if self._expected is None:
             return
-        started = time.perf_counter()
-        rows, step = self._expected
+        # Only references: reading the values here would make a GPU's host wait in the middle of the forward pass.
+        heard = (output.label_mask, kwargs["shift_labels"], output.log_probs, output.is_top1, output.entropy)
+        self._pending.append((*self._expected, *(value.detach() for value in heard)))
         self._expected = None
-        mask = output.label_mask
-        ids = kwargs["shift_labels"][mask]
-        values = (output.log_probs.detach()[mask], output.is_top1[mask], output.entropy.detach()[mask])
-        logprobs, is_top1, entropy = (value.cpu().numpy() for value in values)
-        self._forwards.append(
-            _Forward(
-                rows.cpu().numpy(),
-                step,
-                mask.sum(dim=1).cpu().numpy(),
-                ids.cpu().numpy(),
-                logprobs.astype(np.float32),
-                is_top1.astype(bool),
-                entropy.astype(np.float32),
+
+    def settle(self) -> None:
+        """Bring what was heard to the CPU; called when the loss of the pass has been computed."""
+        started = time.perf_counter()
+        for rows, step, *heard in self._pending:
+            mask, ids, logprobs, is_top1, entropy = (value.cpu().numpy() for value in heard)
+            self._forwards.append(
+                _Forward(
+                    rows.cpu().numpy(),
+                    step,
+                    mask.sum(axis=1),
+                    ids[mask],
+                    logprobs[mask].astype(np.float32),
+                    is_top1[mask].astype(bool),
+                    entropy[mask].astype(np.float32),
+                )
             )
-        )
+        self._pending.clear()
         self.seconds += time.perf_counter() - started
 
-    def step_loss(self, step: int) -> float:
-        """Mean negative log-probability of the answer tokens of a step, end tokens included."""
-        logprobs = np.concatenate([f.logprobs for f in self._forwards if f.step == step])
-        return -float(logprobs.mean(dtype=np.float64))
+    def _of_step(self, step: int) -> list[_Forward]:
+        self.settle()
+        return [forward for forward in self._forwards if forward.step == step]
+
+    def totals(self, step: int) -> tuple[float, int, int]:
+        """Sum of the answer tokens' log-probabilities of a step, their number (end tokens included), and the rows."""
+        forwards = self._of_step(step)
+        logprob = sum(float(f.logprobs.sum(dtype=np.float64)) for f in forwards)
+        return logprob, sum(len(f.logprobs) for f in forwards), sum(len(f.rows) for f in forwards)
 
     def rows_of(self, step: int) -> np.ndarray:
         """Rows of a step."""
-        return np.concatenate([f.rows for f in self._forwards if f.step == step])
+        return np.concatenate([f.rows for f in self._of_step(step)])
 
     def not_finite(self, step: int) -> np.ndarray:
         """Rows of a step with a log-probability that is NaN or infinite."""
         found = [
             f.rows[np.unique(np.repeat(np.arange(len(f.rows)), f.lengths)[~np.isfinite(f.logprobs)])]
-            for f in self._forwards
-            if f.step == step
+            for f in self._of_step(step)
         ]
         return np.concatenate(found)
 
-    def frame(self) -> pl.DataFrame:
-        """Give everything recorded since the recorder was made, in order.
+    def drain(self) -> pl.DataFrame:
+        """Give everything recorded since the last call, in order, and forget it.
 
         Returns
         -------
         polars.DataFrame
             Columns of `RECORD`, one row per question and forward pass.
         """
+        frame = self.frame()
+        self._forwards.clear()
+        return frame
+
+    def frame(self) -> pl.DataFrame:
+        """Give everything recorded since the last `drain`, in order.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns of `RECORD`, one row per question and forward pass.
+        """
+        self.settle()
         if not self._forwards:
             return pl.DataFrame(schema=RECORD)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
+from qa_trainer.callbacks.step_metrics import StepMetrics
 
 _LINES = 20
 _QUIET_S = 30.0
@@ -19,7 +19,7 @@ class Progress(TrainerCallback):
 
     Parameters
     ----------
-    recorder : ConfidenceRecorder
+    metrics : StepMetrics
         Knows the loss of the step.
     batch_size : int
         Questions per step.
@@ -27,8 +27,8 @@ class Progress(TrainerCallback):
         Takes a line.
     """
 
-    def __init__(self, recorder: ConfidenceRecorder, *, batch_size: int, report: Callable[[str], None]) -> None:
-        self._recorder = recorder
+    def __init__(self, metrics: StepMetrics, *, batch_size: int, report: Callable[[str], None]) -> None:
+        self._metrics = metrics
         self._batch_size = batch_size
         self._report = report
         self._first = 0
@@ -48,9 +48,10 @@ class Progress(TrainerCallback):
             return
         self._reported = now
         left = (now - self._started) / done * (total - done)
-        loss = self._recorder.step_loss(step)
         samples = done * self._batch_size
-        self._report(f"step {step}/{state.max_steps}  loss {loss:.4f}  {samples} samples  {clock(left)} left")
+        self._report(
+            f"step {step}/{state.max_steps}  loss {self._metrics.loss:.4f}  {samples} samples  {clock(left)} left"
+        )
 
 
 def clock(seconds: float) -> str:
