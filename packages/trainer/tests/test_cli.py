@@ -28,7 +28,6 @@ def test_every_command_has_help(command):
         "grpo",
         "score",
         "plan",
-        "export",
         "init-spatial",
         "sample-frames",
         "init-tiny",

@@ -1,11 +1,8 @@
-"""What is said before a run, and what other trainers get."""
+"""What is said before a run."""
 
 from __future__ import annotations
 
 import json
-
-import polars as pl
-import pytest
 
 
 def test_the_plan_counts_parameters_and_says_what_to_change(command, make, tiny_model):
@@ -57,63 +54,3 @@ def test_a_sample_longer_than_the_model_is_named(sft, make, tmp_path):
     assert ended.code == 2
     assert "Questions: q002: up to" in ended.stderr
     assert "the model has 96 positions" in ended.stderr
-
-
-@pytest.fixture
-def exported(command, make, store, questions, tmp_path):
-    def run(name):
-        out = tmp_path / name
-        ended = command("export", questions, "--store", store, "--format", name, "--out", out)
-        assert ended.code == 0, ended.stderr
-        return out
-
-    return run
-
-
-def test_trl_reads_its_export(exported, questions, tiny_model):
-    from datasets import load_dataset
-    from PIL import Image
-    from qa_trainer.loading import load_processor
-    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
-
-    out = exported("trl")
-    data = load_dataset("json", data_files=str(out / "train.jsonl"), split="train", cache_dir=str(out / "cache"))
-    assert len(data) == 160
-    row = data[0]
-    images = [Image.open(out / path) for path in row["images"]]
-    # The JSON reader fills the keys that a part of the content lacks with None.
-    content = [{k: v for k, v in part.items() if v is not None} for part in row["prompt"][0]["content"]]
-    example = {"images": images, "prompt": [{"role": "user", "content": content}], "completion": row["completion"]}
-    batch = DataCollatorForVisionLanguageModeling(load_processor(tiny_model), max_length=None)([example])
-    assert (batch["labels"] != -100).sum() > 1
-    assert len(batch["image_grid_thw"]) == 2
-
-
-def test_datasets_reads_the_parquet_with_its_images(exported):
-    from datasets import load_dataset
-
-    out = exported("hf")
-    data = load_dataset("parquet", data_files=str(out / "train.parquet"), split="train", cache_dir=str(out / "cache"))
-    assert data[2]["images"][0].size == (64, 32)
-    assert not (out / "images").exists()
-
-
-def test_the_other_formats_hold_every_question_with_its_frames(exported, questions):
-    asked = pl.read_parquet(questions)
-    llava = json.loads((exported("llava") / "train.json").read_text())
-    qwen = [json.loads(line) for line in (exported("qwen") / "train.jsonl").read_text().splitlines()]
-    assert llava == qwen
-    assert [row["id"] for row in llava] == asked["question_id"].to_list()
-    for row, truth in zip(llava, asked["ground_truth"], strict=True):
-        assert row["conversations"][0]["value"].count("<image>") == len(row["image"]) == 2
-        assert row["conversations"][1]["value"] == truth
-    openai = [json.loads(line) for line in (exported("openai") / "train.jsonl").read_text().splitlines()]
-    content = openai[0]["messages"][0]["content"]
-    assert [part["type"] for part in content] == ["image_url", "image_url", "text"]
-    assert content[0]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
-
-
-def test_an_unknown_format_is_a_user_error(command, store, questions, tmp_path):
-    ended = command("export", questions, "--store", store, "--format", "lava", "--out", tmp_path / "out")
-    assert ended.code == 2
-    assert "Unknown format 'lava'. Did you mean 'llava'?" in ended.stderr

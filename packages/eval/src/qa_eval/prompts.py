@@ -1,4 +1,4 @@
-"""Prompt text of a question. The trainer and the evaluator hold the same table; the workspace's tests compare them."""
+"""Prompt text of a question. Engine, trainer and evaluator hold the same table; the workspace's tests compare them."""
 
 from __future__ import annotations
 

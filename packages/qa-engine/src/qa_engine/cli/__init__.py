@@ -11,6 +11,7 @@ from qa_engine.cli import (
     audit_commands,
     doctor_commands,
     explain_commands,
+    export_commands,
     frame_commands,
     program_commands,
     question_commands,
@@ -33,6 +34,7 @@ program_commands.register(app)
 audit_commands.register(app)
 question_commands.register(app)
 explain_commands.register(app)
+export_commands.register(app)
 
 
 @app.callback()

@@ -1,0 +1,71 @@
+"""The command that writes questions for other tools: export."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NEXT = {
+    "trl": "datasets.load_dataset('json', data_files='{out}/train.jsonl')",
+    "llava": "--data_path {out}/train.json --image_folder {out}",
+    "qwen": "name {out}/train.jsonl as annotation_path and {out} as data_path of a dataset",
+    "openai": "send the lines of {out}/train.jsonl to a server",
+    "hf": "datasets.load_dataset('parquet', data_files='{out}/train.parquet')",
+    "lmms-eval": "python -m lmms_eval --include_path {out} --tasks spatial_questions --model MODEL",
+}
+"""Format to how its consumer reads it."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the command line."""
+    app.command()(export)
+
+
+def export(
+    questions: Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")],
+    *,
+    store: Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")],
+    name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai, hf or lmms-eval.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    allow_benchmark_scenes: Annotated[
+        bool, typer.Option("--allow-benchmark-scenes", help="Also questions about scenes that benchmarks test on.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what --out holds.")] = False,
+) -> None:
+    """Write questions and their frames in the format of another tool."""
+    from qa_engine.checks.leakage import benchmark_scenes
+    from qa_engine.errors import QAEngineError, unknown_name
+    from qa_engine.exports import FORMATS, select
+    from qa_engine.exports import export as write
+    from qa_engine.tableio import check_output_folder, output_folder, table_metadata, write_table
+    from qa_engine.tables import REJECTS
+
+    started = time.perf_counter()
+    if name not in FORMATS:
+        raise unknown_name("format", name, FORMATS, "See 'qa-engine export --help'.")
+    check_output_folder(out, force=force)
+    selection = select(questions, store)
+    leaked = benchmark_scenes(selection.table["scene_name"].unique().sort())
+    # A task for an evaluator is the one thing that such questions are for.
+    if leaked and not allow_benchmark_scenes and name != "lmms-eval":
+        first, benchmark = next(iter(leaked.items()))
+        raise QAEngineError(
+            f"{questions}: {len(leaked)} scenes are in benchmarks, the first is '{first}' ({benchmark}); a model must "
+            "not be trained on them. Leave them out, or pass --allow-benchmark-scenes."
+        )
+    with output_folder(out, force=force) as folder:
+        write(selection, name, folder, out)
+        if len(selection.rejects):
+            metadata = table_metadata("rejects", "qa-engine export", {"format": name}, 0)
+            write_table(selection.rejects, folder / "rejects.parquet", REJECTS, metadata)
+    refused = f", {len(selection.rejects)} refused (see {out / 'rejects.parquet'})" if len(selection.rejects) else ""
+    typer.echo(
+        f"Wrote {out}: {len(selection)} questions as {name}{refused} in {time.perf_counter() - started:.1f} s. "
+        f"Next: {NEXT[name].format(out=out)}",
+        err=True,
+    )
+    if len(selection.rejects):
+        raise typer.Exit(1)

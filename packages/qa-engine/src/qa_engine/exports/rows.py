@@ -1,0 +1,165 @@
+"""What is exported: questions with their prompt, their answer and the frames that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_engine.errors import QAEngineError
+from qa_engine.prompts import PROMPTS, format_prompt
+from qa_engine.tableio import read_table
+from qa_engine.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
+
+Row = dict[str, Any]
+_CHUNK = 256
+_IMAGES = {"scene_name": pl.String, "frame_set_id": pl.String, "images": pl.List(pl.String), "problem": pl.String}
+_COLUMNS = [
+    *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
+    *("signature", "frame_set_id", "prompt_id"),
+]
+
+
+class ExportReason(StrEnum):
+    """Why a question is not exported: the closed list behind `rejects.reason` of stage `export`."""
+
+    NO_ANSWER = "no_answer"
+    """There is no question, or no answer to train on."""
+    UNKNOWN_PROMPT = "unknown_prompt"
+    """`prompt_id` names no known prompt."""
+    MISSING_FRAME_SET = "missing_frame_set"
+    """The store has no frame set of that id for the scene."""
+    MISSING_FRAME = "missing_frame"
+    """A frame of the set is not in the store, or its file is not there."""
+    OUTSIDE_STORE = "outside_store"
+    """The path of a frame leads out of the store."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The questions that can be exported, in the order of their file.
+
+    Attributes
+    ----------
+    table : polars.DataFrame
+        Columns of `questions`, and `images`: paths relative to the store, in the order in which a model sees them.
+    rejects : polars.DataFrame
+        Table `rejects`.
+    store : Path
+    """
+
+    table: pl.DataFrame
+    rejects: pl.DataFrame
+    store: Path
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def images(self) -> list[str]:
+        """List every image once."""
+        return self.table["images"].explode().drop_nulls().unique(maintain_order=True).to_list()
+
+    def rows(self) -> Iterator[Row]:
+        """Give every question as `id`, `scene_name`, `question_type`, `images`, `text`, `options` and `answer`."""
+        for part in self.table.iter_slices(_CHUNK):
+            for row in part.iter_rows(named=True):
+                yield {
+                    "id": row["question_id"],
+                    "scene_name": row["scene_name"],
+                    "question_type": row["question_type"],
+                    "images": row["images"],
+                    "text": format_prompt(row["question"], row["options"], row["prompt_id"]),
+                    "options": row["options"] or [],
+                    "answer": row["ground_truth"],
+                }
+
+
+def select(questions: Path, store: Path) -> Selection:
+    """Read questions and join them with the frames that they were made for.
+
+    Parameters
+    ----------
+    questions : Path
+        Table `questions`: a file or its folder.
+    store : Path
+        Folder with `frames` and `frame_sets` (read when a question has a frame set) and the images.
+
+    Raises
+    ------
+    TableError
+        A table is missing or lacks a column.
+    QAEngineError
+        No question is left.
+    """
+    asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS)
+    shows = asked["frame_set_id"].is_not_null().any()
+    images = _images_of_sets(asked, store) if shows else pl.DataFrame(schema=_IMAGES)
+    joined = asked.join(images, on=["scene_name", "frame_set_id"], how="left", maintain_order="left")
+    needs = pl.col("frame_set_id").is_not_null()
+    empty = pl.any_horizontal(
+        pl.col(name).fill_null("").str.strip_chars() == "" for name in ("question_id", "question", "ground_truth")
+    )
+    joined = joined.with_columns(
+        reason=pl.coalesce(
+            pl.when(empty).then(pl.lit(ExportReason.NO_ANSWER.value)),
+            pl.when(~pl.col("prompt_id").is_in(list(PROMPTS)).fill_null(False)).then(
+                pl.lit(ExportReason.UNKNOWN_PROMPT.value)
+            ),
+            pl.when(needs & pl.col("images").is_null()).then(pl.lit(ExportReason.MISSING_FRAME_SET.value)),
+            "problem",
+        ),
+        images=pl.col("images").fill_null([]),
+    )
+    kept = joined.filter(pl.col("reason").is_null())
+    refused = joined.filter(pl.col("reason").is_not_null())
+    if not len(kept):
+        counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
+        raise QAEngineError(f"{questions}: no question to export ({counts or 'the table has no row'}).")
+    rejects = refused.select(
+        "scene_name", "question_type", "signature", "reason",
+        stage=pl.lit("export"), item="question_id", detail=pl.col("frame_set_id").fill_null(""),
+    )  # fmt: skip
+    return Selection(kept.drop("reason", "problem"), rejects.select(*REJECTS), store)
+
+
+def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
+    """Give the image paths of every frame set in use, and the reason against it where one of them cannot be used."""
+    sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
+    frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
+    shown = (
+        sets.join(asked, on=["scene_name", "frame_set_id"], how="semi")
+        .explode("frame_ids")
+        .join(
+            frames,
+            left_on=["scene_name", "frame_ids"],
+            right_on=["scene_name", "frame_id"],
+            how="left",
+            maintain_order="left",
+        )
+        # A path that no file has stands for a frame that the table lacks.
+        .with_columns(pl.col("image_path").fill_null(""))
+    )
+    root = store.resolve()
+    found = {path: _problem(root, path) for path in shown["image_path"].unique()}
+    problems = pl.DataFrame(
+        {"image_path": list(found), "problem": list(found.values())},
+        schema={"image_path": pl.String, "problem": pl.String},
+    )
+    of_set = (
+        shown.join(problems, on="image_path", how="left", maintain_order="left")
+        .group_by("scene_name", "frame_set_id", maintain_order=True)
+        .agg(images="image_path", problem=pl.col("problem").drop_nulls().first())
+    )
+    return of_set.select(*_IMAGES)
+
+
+def _problem(root: Path, path: str) -> str | None:
+    """Say what is wrong with the path of an image."""
+    full = (root / path).resolve()
+    if not full.is_relative_to(root):
+        return ExportReason.OUTSIDE_STORE.value
+    return None if full.is_file() else ExportReason.MISSING_FRAME.value
