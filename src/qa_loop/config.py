@@ -110,10 +110,14 @@ class ScenesSection(Section):
 
 
 class FramesSection(Section):
-    """`[frames]`: which frames of a scene the model sees. Without the section, questions are asked on text alone."""
+    """`[frames]`: which frames of a scene the model sees. Without the section, questions are asked on text alone.
+
+    With `observe`, only questions are asked whose objects these frames show; that needs poses or instance images.
+    """
 
     method: str = "uniform"
     frames: int = Field(ge=1)
+    observe: bool = True
 
 
 class GenerateSection(Section):
@@ -133,6 +137,11 @@ class TrainSection(Section):
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     options: Options = {}
+
+    @property
+    def adapts(self) -> bool:
+        """Tell whether low-rank adapters are trained, so that every round starts from the same weights."""
+        return bool({"lora_rank", "lora-rank"}.intersection(self.options))
 
 
 class ConfidenceSection(Section):

@@ -10,6 +10,7 @@ from qa_loop.config import LoopConfig, Options
 
 STORE = "store"
 FRAME_SETS = f"{STORE}/frame_sets.parquet"
+OBSERVATIONS = f"{STORE}/observations.parquet"
 EVAL_QUESTIONS = "eval_questions"
 
 
@@ -94,6 +95,19 @@ class _Planner:
         files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
         self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes"))
 
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Inputs of a stage that asks what frames show."""
+        frames = self.config.frames
+        return (*self.seeing, OBSERVATIONS) if frames and frames.observe else self.seeing
+
+    def observe(self) -> None:
+        if OBSERVATIONS not in self.observed:
+            return
+        argv = ("qa-engine", "observe", STORE)
+        files = (OBSERVATIONS,)
+        self.stages.append(Stage("observe", "observe", None, argv, OBSERVATIONS, (STORE,), files, "observations"))
+
     def sample_frames(self) -> None:
         frames = self.config.frames
         if frames is None:
@@ -139,14 +153,16 @@ class _Planner:
         speed = tuple(flags({"workers": wanted.workers}))
         number_or_none = number if kind == "questions" else None
         files = (f"{out}/questions.parquet",)
-        stage = Stage(name, kind, number_or_none, tuple(argv), out, self.seeing + inputs, files, "questions", speed)
+        stage = Stage(name, kind, number_or_none, tuple(argv), out, self.observed + inputs, files, "questions", speed)
         self.stages.append(stage)
 
     def train(self, number: int) -> None:
         train, here, before = self.config.train, _round(number), _round(number - 1)
         out = f"{here}/train"
         argv = ["qa-trainer", "sft", f"{here}/questions", "--store", STORE]
-        argv += ["--model", f"{before}/train/model" if number > 1 else train.model, "--out", out]
+        # Adapters go on with their state, on the weights that they were made for; round_NN/train/model has them merged.
+        goes_on = number > 1 and not train.adapts
+        argv += ["--model", f"{before}/train/model" if goes_on else train.model, "--out", out]
         argv += flags({"steps": train.steps, "batch-size": train.batch_size, "learning-rate": train.learning_rate})
         argv += flags({"state-from": f"{before}/train" if number > 1 else None})
         argv += flags({"round": number, "seed": self.config.run.seed, **train.options})
@@ -202,6 +218,7 @@ def plan(config: LoopConfig) -> list[Stage]:
     """
     planner = _Planner(config)
     planner.ingest()
+    planner.observe()
     planner.sample_frames()
     planner.eval_questions()
     runners = config.eval.runners

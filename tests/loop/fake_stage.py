@@ -95,6 +95,9 @@ def main():
     if command == "ingest":
         names = ("scenes.parquet", "objects.parquet", "frames.parquet", "images")
         all_or_nothing(out, {name: name for name in names}, [], stage)
+    elif command == "observe":
+        fault("store_observations")
+        shutil.copy(TABLES / "observations.parquet", "store/observations.parquet")
     elif command == "sample-frames":
         fault(stage)
         shutil.copy(TABLES / "frame_sets.parquet", "store/frame_sets.parquet")

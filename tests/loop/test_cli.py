@@ -63,7 +63,7 @@ def test_status_shows_every_stage(finished_run):
     assert result.exit_code == 0
     value = json.loads(result.stdout)
     assert value["done"]
-    assert len(value["stages"]) == 20
+    assert len(value["stages"]) == 21
     assert {stage["state"] for stage in value["stages"]} == {"done"}
     assert "round_02-train" in runner.invoke(app, ["status", str(finished_run)]).stdout
 

@@ -57,6 +57,18 @@ def test_training_goes_on_from_the_round_before():
     assert "--lora" in first.argv
 
 
+@pytest.mark.parametrize("name", ["lora_rank", "lora-rank"])
+def test_adapters_go_on_from_the_state_on_the_same_weights(name):
+    found = stages(train={"options": {name: 8}})
+    for number in (1, 2, 3):
+        trained = found[f"round_{number:02d}-train"]
+        assert value(trained, "--model") == "tiny"
+        assert value(trained, "--lora-rank") == "8"
+    assert "--state-from" not in found["round_01-train"].argv
+    assert value(found["round_03-train"], "--state-from") == "round_02/train"
+    assert value(found["round_03-eval"], "--model") == "round_03/train/model"
+
+
 def test_evaluation_is_fixed_before_round_1_with_its_own_seed():
     names = list(stages())
     assert names.index("eval-questions") < names.index("round_01-questions")
@@ -81,7 +93,17 @@ def test_blind_runs_before_and_after_training_and_in_between_when_asked():
 
 def test_without_frames_no_frames_are_sampled():
     raw = {name: values for name, values in BASE.items() if name != "frames"}
-    assert "sample-frames" not in [stage.name for stage in plan(parse_config(raw, source="x"))]
+    names = [stage.name for stage in plan(parse_config(raw, source="x"))]
+    assert "sample-frames" not in names
+    assert "observe" not in names
+
+
+def test_what_frames_show_is_known_before_questions_are_asked():
+    found = stages()
+    assert list(found).index("ingest") < list(found).index("observe") < list(found).index("eval-questions")
+    assert {"eval-questions", "round_01-questions", "round_01-train"} <= dependents(found.values(), found["observe"])
+    blind = {"method": "uniform", "frames": 2, "observe": False}
+    assert "observe" not in stages(frames=blind)
 
 
 def test_worker_count_is_no_part_of_what_decides_the_output():
@@ -93,7 +115,7 @@ def test_worker_count_is_no_part_of_what_decides_the_output():
 @pytest.mark.parametrize(
     ("changed", "touched", "untouched"),
     [
-        ("ingest", {"sample-frames", "round_03-blind"}, set()),
+        ("ingest", {"observe", "sample-frames", "round_03-blind"}, set()),
         ("round_02-train", {"round_02-eval", "round_03-questions", "round_03-train"}, {"round_01-eval"}),
         ("round_02-eval", {"round_02-eval-confidence"}, {"round_03-questions", "round_03-eval"}),
     ],

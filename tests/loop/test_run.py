@@ -118,7 +118,7 @@ def test_force_redoes_what_the_change_touches_and_nothing_before(fakes, finished
     fakes.change("learning_rate = 1e-3", "learning_rate = 2e-3")
     run_loop(load_config(fakes.config), out, force=True)
     assert "0.002" in load_manifest(out).stages["round_01-train"].argv
-    once = {"ingest", "sample-frames", "eval-questions", "round_01-questions"}
+    once = {"ingest", "observe", "sample-frames", "eval-questions", "round_01-questions"}
     once |= {name for name in load_manifest(out).stages if name.startswith("round_00")}
     assert {name for name, count in times_done(out).items() if count == 1} == once
     before, after = traces(finished_run), traces(out)
