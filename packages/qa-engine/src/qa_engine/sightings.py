@@ -13,8 +13,9 @@ from qa_engine.store import Store
 from qa_engine.tableio import read_table
 from qa_engine.tables import FRAMES, OBSERVATIONS
 
-MIN_VISIBLE_PX = 100
-"""Pixels from which on an object counts as seen. VSI-Bench's threshold is not published."""
+FIRST_SEEN_PX = 100
+"""Pixels whose crossing is the first appearance of a category. VSI-Bench's threshold is not published. Whether a model
+can tell what it sees is another question, with thresholds of its own: `qa_engine.answerability`."""
 
 MIN_TIME_GAP_S = 1.0
 """Time between two first appearances that are told apart. [code: VSI-Bench's rules in VLM-3R]"""
@@ -22,11 +23,19 @@ MIN_TIME_GAP_S = 1.0
 
 @dataclass(frozen=True)
 class Sightings:
-    """What the frames of one scene show, (k,) each: time of the frame, object, and its visible pixels."""
+    """What the frames of one scene show, (k,) each: time of the frame, object, and its visible pixels.
+
+    `frame_time_s` (f,) are the times of all frames, also of those that show nothing; without it, of those that do.
+    """
 
     time_s: NDArray[np.float64]
     instance_id: NDArray[np.int64]
     visible_px: NDArray[np.int64]
+    frame_time_s: NDArray[np.float64] | None = None
+
+    def frames_s(self) -> NDArray[np.float64]:
+        """Return the times of the frames, (f,) seconds, ascending; frames of one time count as one."""
+        return np.unique(self.time_s if self.frame_time_s is None else self.frame_time_s)
 
     def first_seen_s(self, instance_id: NDArray[np.int64], min_px: float) -> NDArray[np.float64]:
         """Time of the first frame that shows at least `min_px` pixels of each object.
@@ -74,9 +83,15 @@ class SightingIndex:
         joined = seen.join(times, on=keys).drop("frame_id")
         return {str(name): part for (name,), part in joined.group_by("scene_name", maintain_order=True)}
 
+    @cached_property
+    def _times(self) -> dict[str, NDArray[np.float64]]:
+        times = read_table(self.store.path, "frames", FRAMES, columns=["scene_name", "time_s"]).drop_nulls()
+        return {str(name): part["time_s"].to_numpy() for (name,), part in times.group_by("scene_name")}
+
     def of(self, scene_name: str) -> Sightings | None:
         """Get the sightings of a scene; None where it was not observed or its frames have no times."""
         part = self._table.get(scene_name)
         if part is None:
             return None
-        return Sightings(*(part[name].to_numpy() for name in ("time_s", "instance_id", "visible_px")))
+        columns = (part[name].to_numpy() for name in ("time_s", "instance_id", "visible_px"))
+        return Sightings(*columns, frame_time_s=self._times[scene_name])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from qa_engine.facts import Facts
 from qa_engine.programs import OPERATORS, Budget, ProgramError, run_program
 from qa_engine.scene import Scene
+from qa_engine.sightings import Sightings
 
 SCENE = Scene(
     scene_name="s",
@@ -17,8 +18,10 @@ SCENE = Scene(
     size=np.array([[0.5, 0.5, 1], [0.5, 0.5, 1], [1, 2, 1], [0.2, 0.2, 1]]),
     rotation=np.repeat(np.eye(3)[None], 4, axis=0),
     room_size_m2=20.0,
+    floor_polygon=np.array([[-3, -1], [5, -1], [5, 4], [-3, 4]]),
 )
-FACTS = Facts(SCENE)
+SEEN = Sightings(np.array([0.0, 0.0, 1.5]), np.array([0, 2, 3]), np.array([500, 20, 300]))
+FACTS = Facts(SCENE, sightings=lambda name: SEEN)
 BUDGET = Budget(steps=2000)
 
 NAMES = st.sampled_from([*OPERATORS, "x", "y", "open", "__import__", "ｘ"])
@@ -73,7 +76,7 @@ def check(text):
         assert message.isprintable()
         return
     assert 0 < result.steps <= BUDGET.steps
-    assert result.kind in ("number", "text", "category", "bool", "instance", "list")
+    assert result.kind in ("number", "text", "category", "bool", "instance", "frame", "list")
     again = run_program(text, FACTS, budget=BUDGET)
     assert again == result
 

@@ -197,7 +197,7 @@ def test_every_operator_is_documented():
         assert operator.result in RESULTS, name
 
 
-RESULTS = ("number", "text", "category", "bool", "instance", "instances", "categories", "value")
+RESULTS = ("number", "text", "category", "bool", "instance", "instances", "frame", "frames", "categories", "value")
 
 
 def test_the_clock_stops_a_program_whose_steps_are_slow(facts):

@@ -7,11 +7,14 @@ from typing import Any
 
 from qa_engine.facts import Facts
 from qa_engine.programs.language import ProgramCode, ProgramError, printable
+from qa_engine.programs.recording import shown
 from qa_engine.programs.values import TEXTS, Value, describe
 
 _NEEDS = {
     "instance": "an instance id (a whole number)",
     "instances": "a list of instances",
+    "frame": "a frame (its place in the recording, from 0)",
+    "frames": "a list of frames",
     "category": "a category name (a text in quotes)",
     "categories": "a list of category names",
     "number": "a number",
@@ -44,15 +47,22 @@ def convert(facts: Facts, value: Value, parameter: str, kind: str, name: str) ->
     return _single(facts, value, parameter, kind, kind)
 
 
-_LISTS = {"instances": "instance", "categories": "category", "numbers": "float", "bools": "bool", "texts": "text"}
+_LISTS = {
+    "instances": "instance",
+    "frames": "frame",
+    "categories": "category",
+    "numbers": "float",
+    "bools": "bool",
+    "texts": "text",
+}
 """List types and the type of their items."""
 
 
 def _single(facts: Facts, value: Value, parameter: str, kind: str, wanted: str) -> Any:
-    if kind == "instance" and (
-        value.kind == "instance" or (value.kind == "number" and not value.unit and isinstance(value.data, int))
+    if kind in _BY_NUMBER and (
+        value.kind == kind or (value.kind == "number" and not value.unit and isinstance(value.data, int))
     ):
-        return _row(facts, value.data)
+        return _BY_NUMBER[kind](facts, value.data)
     if kind == "category" and value.kind in TEXTS:
         return _code(facts, value.data)
     fits = {
@@ -72,6 +82,17 @@ def _row(facts: Facts, instance: int) -> int:
         message = f"no instance {instance}; the scene has {len(facts.scene)}: {_few(facts)}."
         raise ProgramError(ProgramCode.UNKNOWN_INSTANCE, message)
     return row
+
+
+def _frame(facts: Facts, place: int) -> int:
+    n = len(shown(facts).time_s)
+    if not 0 <= place < n:
+        raise ProgramError(ProgramCode.NO_VALUE, f"no frame {place}; the recording has {n}, counted from 0.")
+    return place
+
+
+_BY_NUMBER = {"instance": _row, "frame": _frame}
+"""Types that a whole number may stand for."""
 
 
 def _code(facts: Facts, name: str) -> int:

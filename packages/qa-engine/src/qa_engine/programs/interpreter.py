@@ -12,19 +12,24 @@ from typing import Any
 
 from qa_engine.facts import Facts
 from qa_engine.programs.arguments import convert
+from qa_engine.programs.floor import FLOOR_OPERATORS
 from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, ProgramError, parse_program, printable
 from qa_engine.programs.lists import LIST_OPERATORS
 from qa_engine.programs.operators import SCENE_OPERATORS, Operator
+from qa_engine.programs.recording import FRAME_OPERATORS
 from qa_engine.programs.values import TEXTS, Value, combine_units, describe, number, unit_advice
 
-OPERATORS: dict[str, Operator] = SCENE_OPERATORS | LIST_OPERATORS
+OPERATORS: dict[str, Operator] = SCENE_OPERATORS | FLOOR_OPERATORS | FRAME_OPERATORS | LIST_OPERATORS
 """Operator name to operator: with the variables of comprehensions, the only names in a program."""
 
 _CLOCK_STEPS = 64
 """Steps between two looks at the clock."""
 
-_ITEMS_OF = {"instances": "instance", "categories": "category"}
+_ITEMS_OF = {"instances": "instance", "frames": "frame", "categories": "category"}
 """Results that are lists, and the kind of their items."""
+
+_BY_NUMBER = ("instance", "frame")
+"""Kinds of values that a whole number may stand for."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class ProgramResult:
     ----------
     value : float, int, str, bool or list
     kind : str
-        `number`, `text`, `category`, `bool`, `instance` or `list`.
+        `number`, `text`, `category`, `bool`, `instance`, `frame` or `list`.
     unit : str
         Of a number, or of all numbers of a list; empty for plain ones.
     steps : int
@@ -186,19 +191,20 @@ class _Run:
         if operator in (ast.In, ast.NotIn):
             return Value("bool", self._contains(left, right, node) == (operator is ast.In))
         self._comparable(left, right, node)
-        if left.kind != "number" and operator not in (ast.Eq, ast.NotEq):
+        if left.kind not in ("number", "frame") and operator not in (ast.Eq, ast.NotEq):
             message = f"{describe(left)} has no order; use == or !=."
             raise ProgramError(ProgramCode.WRONG_TYPE, message, column=node.col_offset + 1)
         return Value("bool", _COMPARE[operator](left.data, right.data))
 
     def _comparable(self, left: Value, right: Value, node: ast.Compare) -> None:
-        """Refuse to compare values of different kinds or units; a whole number may stand for an instance."""
+        """Refuse to compare values of different kinds or units; a whole number may stand for an instance or a frame."""
         column = node.col_offset + 1
         kinds = {"text" if value.kind in TEXTS else value.kind for value in (left, right)}
         plain = all(
-            value.kind == "instance" or (isinstance(value.data, int) and not value.unit) for value in (left, right)
+            value.kind in _BY_NUMBER or (isinstance(value.data, int) and not value.unit) for value in (left, right)
         )
-        if (len(kinds) > 1 and not (kinds == {"instance", "number"} and plain)) or "list" in kinds:
+        by_number = len(kinds) == 2 and "number" in kinds and kinds & set(_BY_NUMBER) and plain
+        if (len(kinds) > 1 and not by_number) or "list" in kinds:
             message = f"{describe(left)} and {describe(right)} cannot be compared."
             raise ProgramError(ProgramCode.WRONG_TYPE, message, column=column)
         if left.unit != right.unit:
@@ -257,8 +263,7 @@ class _Run:
             message = f"{operator.signature(name)} takes {len(operator.parameters)} arguments, found {len(node.args)}."
             raise ProgramError(ProgramCode.WRONG_ARGUMENTS, message, column=column)
         values = [self.evaluate(argument) for argument in node.args]
-        if lists := [len(value.data) for value in values if value.kind == "list"]:
-            self._step(sum(lists), node)
+        self._step(operator.steps - 1 + sum(len(value.data) for value in values if value.kind == "list"), node)
         try:
             arguments = [
                 convert(self.facts, value, parameter, kind, name)

@@ -22,19 +22,22 @@ class Operator:
     Attributes
     ----------
     parameters : tuple of (name, type)
-        Types: `instance` (an instance id; the function gets the object's row), `category` (a category name; gets its
-        code), `categories` (a list of names; gets codes), `instances` (a list; gets rows), `numbers` (a list of numbers
-        of one unit; gets floats), `number`, `plain` (a number without unit), `list`, `bools`, `texts`, `text`, `value`.
+        Types: `instance` (an instance id; the function gets the object's row), `frame` (its place), `category` (a
+        category name; gets its code), `instances`, `frames`, `categories` (a list; gets rows, places, codes), `numbers`
+        (a list of numbers of one unit; gets floats), `number`, `plain` (a number without unit), `list`, `bools`,
+        `texts`, `text`, `value`.
         The function gets a `list`, a `value` and a `number` as `Value`, the others as plain data.
     result : str
-        `number`, `text`, `category`, `bool`, `instance`, `instances`, `categories`, or `value` where the function
-        returns a `Value`.
+        `number`, `text`, `category`, `bool`, `instance`, `frame`, `instances`, `frames`, `categories`, or `value` where
+        the function returns a `Value`.
     unit : str
         Of a number; `same` for that of the numbers given.
     doc : str
         One sentence.
     function : callable
         From `Facts` and the converted arguments to plain data.
+    steps : int
+        What a call counts of the budget of steps: more than 1 where it searches.
     """
 
     parameters: tuple[tuple[str, str], ...]
@@ -42,6 +45,7 @@ class Operator:
     unit: str
     doc: str
     function: Callable[..., Any]
+    steps: int = 1
 
     def signature(self, name: str) -> str:
         """Show the operator as a call.
@@ -57,6 +61,15 @@ class Operator:
 
 def _count(facts: Facts, category: int) -> int:
     return int(facts.counts[category])
+
+
+def _count_seen(facts: Facts, category: int, frame_set_id: str) -> int:
+    found = facts.evidence(frame_set_id)
+    if found is None:
+        raise ProgramError(
+            ProgramCode.NO_VALUE, f"nothing tells what the frames of {frame_set_id!r} show of the scene."
+        )
+    return int(np.count_nonzero(found.seen[facts.members[category]]))
 
 
 def _objects(facts: Facts) -> list[int]:
@@ -198,9 +211,9 @@ def _appearance_order(facts: Facts, categories: list[int], min_px: float) -> str
 
 
 def _route_turns(facts: Facts, begin: int, facing: int, stops: list[int]) -> str:
-    if begin == facing or any(a == b for a, b in zip([begin, *stops], stops, strict=False)):
+    if begin == facing or not stops or any(a == b for a, b in zip([begin, *stops], stops, strict=False)):
         raise ProgramError(ProgramCode.WRONG_ARGUMENTS, "a route leads from one instance to another.")
-    turns = route_turns_deg(facts.scene.center[[begin, facing, *stops]])
+    turns = route_turns_deg(facts.scene.center[[begin, facing, *stops]])[int(facing == stops[0]) :]
     names = [TURNS.names[i] for i in TURNS.index(turns)]
     if "forward" in names:
         raise ProgramError(ProgramCode.NO_VALUE, "the route goes straight on; it has no turn there.")
@@ -213,6 +226,13 @@ _THREE = (("standing", "instance"), ("facing", "instance"), ("target", "instance
 
 SCENE_OPERATORS: dict[str, Operator] = {
     "count": Operator((("category", "category"),), "number", "", "Objects of a category in the scene.", _count),
+    "count_seen": Operator(
+        (("category", "category"), ("frame_set", "text")),
+        "number",
+        "",
+        "Objects of a category that the frames of a frame set show well enough to be recognised.",
+        _count_seen,
+    ),
     "objects": Operator((), "instances", "", "All instances with a box.", _objects),
     "instances": Operator((("category", "category"),), "instances", "", "Instances of a category.", _instances),
     "categories": Operator((), "categories", "", "All categories with a box, by name.", _categories),
@@ -273,7 +293,7 @@ SCENE_OPERATORS: dict[str, Operator] = {
         (("begin", "instance"), ("facing", "instance"), ("stops", "instances")),
         "text",
         "",
-        "Turn Left, Turn Right or Turn Back before each leg of a walk over the stops.",
+        "Turn Left, Turn Right or Turn Back before each leg of a walk over the stops; no turn towards a first stop that is faced.",
         _route_turns,
     ),
     "direction_side": Operator(_THREE, "text", "", "left or right.", _sector(HALVES)),

@@ -141,9 +141,9 @@ class ProgramPool:
 
         return list(self._threads.map(lambda part: one(*part), work))
 
-    def _columns(self, scene: Scene) -> tuple[Any, Any, Any] | None:
+    def _columns(self, scene: Scene) -> tuple[Any, ...] | None:
         seen = self._sightings(scene.scene_name)
-        return None if seen is None else (seen.time_s, seen.instance_id, seen.visible_px)
+        return None if seen is None else (seen.time_s, seen.instance_id, seen.visible_px, seen.frame_time_s)
 
 
 class _Worker:

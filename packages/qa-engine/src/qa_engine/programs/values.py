@@ -16,7 +16,7 @@ class Value(NamedTuple):
         `number`, `text`, `category`, `bool`, `instance`, `frame` or `list`. A category is a text that names one; an
         angle is a number in `deg`.
     data : float, int, str, bool or tuple of Value
-        Of an instance its id, of a frame its place in the recording, from 0.
+        Of an instance its id, of a frame its place in the recording, counted from 0 in order of time.
     unit : str
         Of a number: `m`, `cm`, `m2`, `m3`, `deg`, `s`; empty for a plain number, which fits no other unit but scales
         all.

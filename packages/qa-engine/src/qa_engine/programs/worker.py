@@ -29,6 +29,7 @@ _WARM_UP = (
     "[distance_m(0, 1), nearest_distance_m(0, 'b'), center_distance_m(0, 1), m(height_cm(0))]",
     "covered_m2(objects()) + footprint_m2(0)",
     "direction_quadrant(0, 1, 2)",
+    "[free_area_m2(), path_clear(0, 1), path_length_m(0, 1)]",
     "ｃount('\\N{DIGIT ONE}')",
     "count('\u200b')",
 )
@@ -50,7 +51,7 @@ def main() -> None:
             _run_all(sink, content, facts)
 
 
-def _facts(scene: Scene, profile: str, seen: tuple[Any, Any, Any] | None) -> Facts:
+def _facts(scene: Scene, profile: str, seen: tuple[Any, ...] | None) -> Facts:
     """Take a scene; `seen` holds the columns of `Sightings`."""
     return Facts(scene, profile, None if seen is None else lambda _: Sightings(*seen))
 
@@ -107,6 +108,7 @@ def _warm_up() -> None:
     scene = Scene(
         scene_name="warm-up", dataset="none", category=np.array(["a", "b", "c"]), size=np.ones((3, 3)), center=center,
         rotation=np.repeat(np.eye(3)[None], 3, axis=0), room_size_m2=9.0,
+        floor_polygon=np.array([[-2.0, -2], [5, -2], [5, 5], [-2, 5]]),
     )  # fmt: skip
     for profile in ("exact", "vsi-bench"):
         facts = Facts(scene, profile)
