@@ -103,6 +103,37 @@ def test_videos_with_an_odd_number_of_frames_are_clips(base):
     assert [shape[:2] for shape in seen] == [(1, 6)]
 
 
+def video_inputs(processor, videos):
+    """Make a batch of one video each."""
+    content = [{"type": "video"}, {"type": "text", "text": "How many beds?"}]
+    text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    options = {"do_sample_frames": False, "padding": True, "return_tensors": "pt"}
+    inputs = processor(text=[text] * len(videos), videos=videos, **options)
+    inputs.pop("video_metadata", None)
+    return inputs
+
+
+def test_videos_of_several_sizes_in_a_batch_do_not_see_each_other(base):
+    model, processor = build(base)
+    # Landscape and portrait, odd and even, two of one shape.
+    shapes = [(5, 64, 48), (3, 48, 64), (4, 96, 48), (5, 64, 48)]
+    videos = [
+        np.stack([np.asarray(picture(10 * number + frame, width, height)) for frame in range(frames)])
+        for number, (frames, width, height) in enumerate(shapes)
+    ]
+    seen = []
+    hook = model.model.spatial_encoder.register_forward_hook(
+        lambda module, args, output: seen.append(args[0].shape[:2])
+    )
+    batch = logits(model, video_inputs(processor, videos))
+    # Clips of one shape go through the geometry encoder together.
+    assert sorted(seen) == [(1, 4), (1, 4), (2, 6)]
+    hook.remove()
+    for row, video in enumerate(videos):
+        alone = logits(model, video_inputs(processor, [video]))[0]
+        assert (batch[row, -len(alone) :] - alone).abs().max() < 2e-4, row
+
+
 @pytest.mark.parametrize("geometry", [VGGT, TINY])
 def test_generation_encodes_once_and_equals_generation_without_a_cache(base, geometry):
     model, processor = build(base, geometry=geometry)
@@ -118,27 +149,66 @@ def test_generation_encodes_once_and_equals_generation_without_a_cache(base, geo
     assert cached.equal(model.generate(**inputs, **options, use_cache=False))
 
 
-def test_a_saved_model_reloads_without_the_package(tiny_model, tmp_path):
+def test_saved_models_reload_without_the_package(tiny_model, qwen2_5_model, tmp_path):
     import torch
 
-    model, processor = build(tiny_model, connector="cross_attention")
-    model.save_pretrained(tmp_path / "model")
-    processor.save_pretrained(tmp_path / "model")
-    inputs = inputs_of(processor, [[picture(0), picture(1)]])
-    torch.save(dict(inputs), tmp_path / "inputs.pt")
+    expected = {}
+    for name, base, connector in (("a", tiny_model, "cross_attention"), ("b", qwen2_5_model, "mlp_cat")):
+        model, processor = build(base, connector=connector)
+        model.save_pretrained(tmp_path / name)
+        processor.save_pretrained(tmp_path / name)
+        inputs = inputs_of(processor, [[picture(0), picture(1)]])
+        torch.save(dict(inputs), tmp_path / name / "inputs.pt")
+        expected[name] = logits(model, inputs)
     code = (
         "import sys, torch\n"
         "from transformers import AutoModelForImageTextToText, AutoProcessor\n"
-        f"folder = {str(tmp_path)!r}\n"
-        "processor = AutoProcessor.from_pretrained(folder + '/model', trust_remote_code=True)\n"
-        "model = AutoModelForImageTextToText.from_pretrained(folder + '/model', trust_remote_code=True).eval()\n"
-        "with torch.no_grad(): logits = model(**torch.load(folder + '/inputs.pt')).logits\n"
-        "torch.save(logits, folder + '/logits.pt'); assert 'qa_trainer' not in sys.modules"
+        f"for folder in {[str(tmp_path / name) for name in expected]}:\n"
+        "    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)\n"
+        "    model = AutoModelForImageTextToText.from_pretrained(folder, trust_remote_code=True).eval()\n"
+        "    with torch.no_grad(): logits = model(**torch.load(folder + '/inputs.pt')).logits\n"
+        "    torch.save(logits, folder + '/logits.pt')\n"
+        "assert 'qa_trainer' not in sys.modules"
     )
     environment = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert ended.returncode == 0, ended.stderr
-    assert torch.load(tmp_path / "logits.pt").equal(logits(model, inputs))
+    for name, wanted in expected.items():
+        assert torch.load(tmp_path / name / "logits.pt").equal(wanted), name
+
+
+def test_layers_of_vggt_are_dropped_early_and_those_after_the_wanted_one_are_not_run():
+    import weakref
+
+    import torch
+    from qa_trainer.models.spatial_mllm.geometry_encoder import build_geometry_encoder
+
+    aggregator = build_geometry_encoder(VGGT | {"depth": 6}).vggt_model.aggregator
+    outputs, alive = [], []
+
+    def keep(module, args, output):
+        outputs.append(weakref.ref(output))
+        alive.append(sum(reference() is not None for reference in outputs))
+
+    for block in aggregator.global_blocks:
+        block.register_forward_hook(keep)
+    with torch.no_grad():
+        aggregator(torch.rand(1, 2, 3, 28, 42), [4])
+    # The sixth block does not run; a block's output is gone when the next but one has run.
+    assert len(alive) == 5
+    assert max(alive) <= 2
+
+
+@pytest.mark.parametrize("part", ["vision", "geometry", "connector", "language"])
+def test_every_part_can_be_frozen_alone(base, part):
+    from qa_trainer.loading import freeze_parts, part_of
+
+    model, processor = build(base, geometry=TINY)
+    freeze_parts(model, [part])
+    inputs = inputs_of(processor, [[picture(0), picture(1)]])
+    model(**inputs, labels=inputs["input_ids"]).loss.backward()
+    moved = {part_of(name) for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
+    assert moved == {"vision", "geometry", "connector", "language"} - {part}
 
 
 def test_frozen_geometry_gets_no_gradient_and_the_connector_does(base):
@@ -180,3 +250,29 @@ def test_sft_trains_it_round_after_round(sft, qwen2_5_model, tmp_path):
         tmp_path / "next", model=tmp_path / "out/model", steps=1, freeze="geometry", state_from=tmp_path / "out"
     )
     assert again.code == 0, again.stderr
+
+
+def test_commands_load_their_own_checkpoints_in_a_new_process(qwen2_5_model, questions, store, make, tmp_path):
+    model, processor = build(qwen2_5_model, geometry=TINY)
+    for part in (model, processor):
+        part.save_pretrained(tmp_path / "model")
+    common = ["--model", tmp_path / "model", "--device", "cpu"]
+    asked = [questions, "--store", store, *common]
+    calls = [
+        ["plan", *common, "--frames", 2, "--frame-size", "64x32"],
+        ["sft", *asked, "--out", tmp_path / "unused", "--dry-run"],
+        ["score", *asked, "--out", tmp_path / "answers", "--sample", 2, "--max-new-tokens", 2],
+    ]
+    code = (
+        "import sys\nfrom qa_trainer.cli import main\n"
+        f"for words in {[[str(word) for word in words] for words in calls]!r}:\n"
+        "    sys.argv = ['qa-trainer', *words]\n"
+        "    try: main()\n"
+        "    except SystemExit as stop: assert not stop.code, words\n"
+    )
+    environment = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "answers/predictions.parquet").exists()
