@@ -46,6 +46,7 @@ CHECKLISTS: dict[str, tuple[Need, ...]] = {
         Need("cameras", ("*.pincam",), "intrinsics", f"{_ARKIT}: 3dod"),
         Need("trajectory", ("*.traj",), "poses: observations and coverage", f"{_ARKIT}: 3dod"),
         Need("depth", ("*lowres_depth/*.png", "*depth_densified/*.png"), "occlusion", f"{_ARKIT}: 3dod"),
+        Need("mesh", ("*_3dod_mesh.ply",), "room size, occlusion", f"{_ARKIT}: 3dod"),
         Need("splits", ("*_train_val_splits.csv",), "rescans of one place in one split", f"{_ARKIT}: threedod/"),
     ),
     "scannet": (
@@ -77,11 +78,13 @@ CHECKLISTS: dict[str, tuple[Need, ...]] = {
             "observations and coverage",
             _SCANNETPP,
         ),
+        Need("mesh", ("*scans/mesh_aligned_0.05.ply",), "cloud, room size, occlusion", _SCANNETPP),
         Need("DSLR images", ("*dslr/resized_images/*",), "frames with --set camera=dslr", _SCANNETPP),
     ),
     "3rscan": (
         Need("semantics", ("*semseg.v2.json",), "boxes", _RSCAN, True),
         Need("sequences", ("*sequence/*.color.jpg",), "frames, depth, poses", f"{_RSCAN}; unzip sequence.zip in place"),
+        Need("mesh", ("*labels.instances.annotated.v2.ply",), "cloud, room size, occlusion", _RSCAN),
         Need("scan list", ("*3RScan.json",), "rescans of one room in one split", "the 3RScan website"),
     ),
     "replica": (
@@ -91,6 +94,12 @@ CHECKLISTS: dict[str, tuple[Need, ...]] = {
             "boxes",
             "download.sh of the Replica-Dataset repository",
             True,
+        ),
+        Need(
+            "mesh",
+            ("*habitat/mesh_semantic.ply",),
+            "cloud, room size",
+            "download.sh of the Replica-Dataset repository",
         ),
     ),
     "hypersim": (
@@ -109,7 +118,11 @@ CHECKLISTS: dict[str, tuple[Need, ...]] = {
         Need("poses", ("*camera_keyframe_orientations.hdf5",), "observations and coverage", _HYPERSIM),
         Need("depth", ("*depth_meters.hdf5",), "occlusion", _HYPERSIM),
     ),
-    "multiscan": (Need("annotations", ("*.annotations.json",), "boxes", "the download script of MultiScan", True),),
+    "multiscan": (
+        Need("annotations", ("*.annotations.json",), "boxes", "the download script of MultiScan", True),
+        Need("mesh", ("*scene_*.ply",), "cloud, room size", "the download script of MultiScan"),
+        Need("triangles of objects", ("*.semseg.json",), "objects of the mesh", "the download script of MultiScan"),
+    ),
     "adt": (
         Need("boxes", ("*3d_bounding_box.csv",), "boxes", "the Aria Digital Twin downloader: ground truth", True),
         Need(
@@ -126,9 +139,19 @@ CHECKLISTS: dict[str, tuple[Need, ...]] = {
     ),
     "generic": (
         Need(
-            "objects", ("*boxes.json", "*boxes.csv", "*cloud.ply", "*cloud.pcd"), "boxes", "your own annotation", True
+            "objects",
+            ("*boxes.json", "*boxes.csv", "*cloud.ply", "*cloud.pcd", "*mesh.ply", "*mesh.obj", "*mesh.gl*"),
+            "boxes",
+            "your own annotation",
+            True,
         ),
-        Need("cloud", ("*cloud.ply", "*cloud.pcd"), "room size, distances between surfaces", "your scanner"),
+        Need("cloud", ("*cloud.ply", "*cloud.pcd"), "room size, outline of the floor", "your scanner"),
+        Need(
+            "mesh",
+            ("*mesh.ply", "*mesh.obj", "*mesh.glb", "*mesh.gltf"),
+            "what frames show, room size",
+            "your scanner, or a modelling program",
+        ),
         Need(
             "poses",
             ("*transforms.json", "*poses.csv", "*images.txt"),

@@ -183,7 +183,7 @@ class _Rows:
         }
         self._parts["scenes"].append(_frame([row], SCENES))
         n_points: Sequence[Any] | np.ndarray = [None] * len(scene)
-        if scene.cloud is not None:
+        if scene.cloud is not None and (scene.cloud.instance_id >= 0).any():
             n_points = scene.cloud.count(scene.instance_id)
         objects = {
             "scene_name": [scene.scene_name] * len(scene),

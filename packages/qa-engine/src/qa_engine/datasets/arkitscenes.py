@@ -1,7 +1,8 @@
 """ARKitScenes 3DOD: one folder per scan with boxes, frames, depth, cameras. World: metres, +Z up, floor not at 0.
 
 The labels follow VSI-Bench (`tv_monitor` is `tv`); the source's own label stays in `category_raw`. Frames stay as
-recorded: sideways or upside-down videos are not turned. Room sizes are not part of the annotation and stay null.
+recorded: sideways or upside-down videos are not turned. Room sizes are not part of the annotation; they come from the
+mesh, which names no objects, and are null without it.
 
 References
 ----------
@@ -19,6 +20,7 @@ import numpy as np
 from qa_engine.datasets.arkit_frames import read_frames
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
 from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json
+from qa_engine.datasets.scan_mesh import of_no_object, scan_mesh
 from qa_engine.datasets.text_tables import read_csv
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.scene import Scene
@@ -27,6 +29,7 @@ MAX_BYTES = 64_000_000
 """Annotations are some 100 kB; a file of this size is something else."""
 
 ANNOTATION = "_3dod_annotation.json"
+MESH = "_3dod_mesh.ply"
 FOLDS = ("Training", "Validation")
 CATEGORY_OF_LABEL = {"tv_monitor": "tv"}
 """The one label that VSI-Bench renames."""
@@ -95,6 +98,8 @@ def load(source: SceneSource) -> Scene:
         field = f"data[{i}].segments"
         boxes.append((f"{field}.obbAligned", member(segments, "obbAligned", dict, field)))
     found = read_boxes(boxes)
+    mesh_path = located.annotation.with_name(f"{source.scene_name}{MESH}")
+    surface = scan_mesh(mesh_path, of_no_object, np.arange(len(labels)), roots=source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="arkitscenes",
@@ -106,6 +111,9 @@ def load(source: SceneSource) -> Scene:
         rotation=found.rotation,
         source_sha=sha,
         frames=read_frames(source.scene_name, located.frame_bases),
+        cloud=surface.cloud,
+        mesh=surface.mesh,
+        refused=surface.refused,
     )
 
 

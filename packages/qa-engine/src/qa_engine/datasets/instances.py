@@ -42,7 +42,7 @@ def read_groups(path: Path) -> tuple[list[Group], str]:
         number = member(item, "objectId", int, field)
         if isinstance(number, bool) or not 0 <= number < 2**31:
             raise SceneError(f"{field}.objectId", f"{number} is no id", reason=IngestReason.WRONG_TYPE)
-        segments = _integers(item.get("segments", []), f"{field}.segments")
+        segments = integers(item.get("segments", []), f"{field}.segments")
         groups.append(Group(number, member(item, "label", str, field), segments, item))
     return groups, sha
 
@@ -56,7 +56,7 @@ def read_segments(path: Path) -> NDArray[np.int64]:
         The file is damaged.
     """
     value, _ = read_json(path, max_bytes=MAX_BYTES)
-    return _integers(member(expect(value, dict, path.name), "segIndices", list, path.name), f"{path.name}: segIndices")
+    return integers(member(expect(value, dict, path.name), "segIndices", list, path.name), f"{path.name}: segIndices")
 
 
 def instance_of_vertices(groups: list[Group], segments: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -125,8 +125,14 @@ def split_flat(boxes: Boxes, names: list[str]) -> tuple[NDArray[np.intp], list[S
     return np.flatnonzero(solid), refused
 
 
-def _integers(values: object, field: str) -> NDArray[np.int64]:
-    """Check a JSON list of whole numbers."""
+def integers(values: object, field: str) -> NDArray[np.int64]:
+    """Check a JSON list of whole numbers.
+
+    Examples
+    --------
+    >>> integers([3, 1], "segments").tolist()
+    [3, 1]
+    """
     items = expect(values, list, field)
     bad = next((i for i, item in enumerate(items) if type(item) is not int or not -(2**31) <= item < 2**32), None)
     if bad is not None:

@@ -1,6 +1,7 @@
 """MultiScan: one folder per scan with boxes of objects. World: metres, +Z up, centred.
 
-Labels are `category.number`; `remove` marks what the annotators threw away. The videos are not read.
+Labels are `category.number`; `remove` marks what the annotators threw away. `<scan>.semseg.json` tells which triangles
+of `<scan>.ply` each object has. The videos are not read.
 
 References
 ----------
@@ -14,18 +15,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
 from qa_engine.datasets.canonical import readable
 from qa_engine.datasets.folders import folder_sources, scene_folders
+from qa_engine.datasets.instances import integers
 from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json
+from qa_engine.datasets.ply_faces import PlyMesh
+from qa_engine.datasets.scan_mesh import of_faces, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.scene import Scene
+from qa_engine.scene_checks import shorten
 
 MAX_BYTES = 256_000_000
 """Annotations are some 100 kB, with all parts of a large scan a few MB."""
 
 ANNOTATION = ".annotations.json"
+SEGMENTS = ".semseg.json"
+MAX_SEGMENT_BYTES = 1_000_000_000
+"""An index per triangle of a scan."""
+
 DISCARDED = "remove"
 """Label of what is no object."""
 
@@ -70,20 +80,46 @@ def load(source: SceneSource) -> Scene:
         labels.append(label)
         boxes.append((f"objects[{i}].obb", member(item, "obb", dict, f"objects[{i}]")))
     found = read_boxes(boxes, axes=axes)
+    numbers = np.array(ids, dtype=np.int64)
+    number = dict(zip(labels, ids, strict=True))
+    surface = scan_mesh(
+        folder / f"{source.scene_name}.ply",
+        of_faces(lambda mesh: _objects_of_faces(folder / f"{source.scene_name}{SEGMENTS}", number, mesh, source.roots)),
+        numbers,
+        roots=source.roots,
+    )
     place = re.fullmatch(r"(scene_\d+)_\d+", source.scene_name)
     return Scene(
         scene_name=source.scene_name,
         dataset="multiscan",
         scene_group=place[1] if place else source.scene_name,
-        instance_id=np.array(ids, dtype=np.int64),
+        instance_id=numbers,
         category=np.array([readable(label.partition(".")[0]) for label in labels], dtype=object),
         category_raw=np.array(labels, dtype=object),
         center=found.center,
         size=found.size,
         rotation=found.rotation,
         source_sha=sha,
-        refused=tuple(refused),
+        cloud=surface.cloud,
+        mesh=surface.mesh,
+        refused=(*refused, *surface.refused),
     )
+
+
+def _objects_of_faces(path: Path, number: dict[str, int], mesh: PlyMesh, roots: Sequence[Path]) -> NDArray[np.int64]:
+    """Read which triangles each part has: `{"triIndices": {"refrigerator.1:door.1": [4, 5]}}`."""
+    check_inside(path, roots)
+    value, _ = read_json(path, max_bytes=MAX_SEGMENT_BYTES)
+    parts = member(expect(value, dict, path.name), "triIndices", dict, path.name)
+    of_face = np.full(int(mesh.face.max(initial=-1)) + 1, -1, dtype=np.int64)
+    for label, faces in parts.items():
+        field = f"{path.name}: triIndices.{shorten(label)}"
+        index = integers(faces, field)
+        if len(index) and not (index.min() >= 0 and index.max() < len(of_face)):
+            problem = f"names a triangle beyond the {len(of_face)} of the mesh"
+            raise SceneError(field, problem, reason=IngestReason.BAD_FORMAT)
+        of_face[index] = number.get(label.partition(":")[0], -1)
+    return of_face[mesh.face]
 
 
 MULTISCAN = Dataset(

@@ -17,6 +17,7 @@ from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
 from qa_engine.datasets.canonical import move_boxes, readable, rotations, turn_onto
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.parsing import Boxes, check_inside, expect, member, numbers, read_json
+from qa_engine.datasets.scan_mesh import face_field, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.scene import Scene
 
@@ -24,6 +25,7 @@ MAX_BYTES = 64_000_000
 """A scene of 300 objects has 300 kB."""
 
 SEMANTICS = "habitat/info_semantic.json"
+MESH = "habitat/mesh_semantic.ply"
 DOWN = np.array([0.0, 0.0, -1.0])
 
 
@@ -41,7 +43,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
 
 
 def load(source: SceneSource) -> Scene:
-    """Read the boxes of one scene.
+    """Read the boxes of one scene, and its mesh where it is there.
 
     Raises
     ------
@@ -77,10 +79,18 @@ def load(source: SceneSource) -> Scene:
     if settings["gravity"] == "level":
         canonical_from_source = _upright(numbers(value.get("gravity_dir", [0, 0, -1]), 3, "gravity_dir"))
     boxes = move_boxes(Boxes(center, table[:, 3:6], world_from_box.transpose(0, 2, 1)), canonical_from_source)
+    instance_id = np.array(ids, dtype=np.int64)
+    surface = scan_mesh(
+        folder / MESH,
+        face_field("object_id", Path(MESH).name),
+        instance_id,
+        roots=source.roots,
+        canonical_from_source=canonical_from_source,
+    )
     return Scene(
         scene_name=source.scene_name,
         dataset="replica",
-        instance_id=np.array(ids, dtype=np.int64),
+        instance_id=instance_id,
         category=np.array([readable(label) for label in labels], dtype=object),
         category_raw=np.array(labels, dtype=object),
         center=boxes.center,
@@ -88,7 +98,9 @@ def load(source: SceneSource) -> Scene:
         rotation=boxes.rotation,
         canonical_from_source=canonical_from_source,
         source_sha=sha,
-        refused=tuple(refused),
+        cloud=surface.cloud,
+        mesh=surface.mesh,
+        refused=(*refused, *surface.refused),
     )
 
 

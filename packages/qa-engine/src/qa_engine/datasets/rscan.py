@@ -20,11 +20,13 @@ from qa_engine.datasets.depth import depth_reader, image_size
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import MAX_BYTES, read_groups
 from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json, read_text
+from qa_engine.datasets.scan_mesh import scan_mesh, vertex_field
 from qa_engine.datasets.text_tables import read_matrix
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.scene import Frame, Scene
 
 SEMANTICS = "semseg.v2.json"
+MESH = "labels.instances.annotated.v2.ply"
 SCANS = "3RScan.json"
 IMAGE = re.compile(r"frame-(\d{6})\.color\.jpg")
 DEPTH_PER_METRE = 1000
@@ -86,11 +88,13 @@ def load(source: SceneSource) -> Scene:
         ],
         axes=located.settings["axes"],
     )
+    instance_id = np.array([group.object_id for group in groups], dtype=np.int64)
+    surface = scan_mesh(located.folder / MESH, vertex_field("objectId", MESH), instance_id, roots=source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="3rscan",
         scene_group=located.scene_group,
-        instance_id=np.array([group.object_id for group in groups], dtype=np.int64),
+        instance_id=instance_id,
         category=np.array([group.label.strip() for group in groups], dtype=object),
         category_raw=np.array([group.label for group in groups], dtype=object),
         center=boxes.center,
@@ -98,6 +102,9 @@ def load(source: SceneSource) -> Scene:
         rotation=boxes.rotation,
         source_sha=sha,
         frames=_frames(located.sequence, source.roots),
+        cloud=surface.cloud,
+        mesh=surface.mesh,
+        refused=surface.refused,
     )
 
 

@@ -20,20 +20,22 @@ from numpy.typing import NDArray
 
 from qa_engine.clouds import Cloud
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
+from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.depth import depth_reader, image_size
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import (
-    bounding_boxes,
     instance_of_vertices,
     read_groups,
     read_segments,
     split_flat,
 )
 from qa_engine.datasets.parsing import check_inside, read_text
-from qa_engine.datasets.ply import positions, read_vertices
+from qa_engine.datasets.ply import positions
+from qa_engine.datasets.ply_faces import read_ply
 from qa_engine.datasets.sens import read_sens
 from qa_engine.datasets.text_tables import read_matrix
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
+from qa_engine.meshes import Mesh, triangle_instances
 from qa_engine.scene import Frame, Scene
 
 SCENE = re.compile(r"(scene\d{4})_\d{2}")
@@ -97,16 +99,19 @@ def load(source: SceneSource) -> Scene:
         canonical_from_source = read_alignment(Path(f"{stem}.txt"))
     groups, sha = read_groups(aggregation)
     segments = read_segments(segments_path)
-    points = positions(read_vertices(mesh), mesh.name)
+    found = read_ply(mesh)
+    points = positions(found.vertices, mesh.name)
     if len(points) != len(segments):
         problem = f"{len(segments)} values, {mesh.name} has {len(points)} vertices"
         raise SceneError(f"{segments_path.name}: segIndices", problem, reason=IngestReason.BAD_FORMAT)
     points = points @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3]
     instance = instance_of_vertices(groups, segments)
-    boxes, _ = bounding_boxes(points, instance, len(groups))
+    boxes = fit_boxes(points, instance, len(groups), located.settings["boxes"])
     kept, refused = split_flat(boxes, [f"{aggregation.name}: segGroups[{i}]" for i in range(len(groups))])
     labels = [groups[i].label for i in kept]
     ids = np.array([group.object_id for group in groups] + [-1], dtype=np.int64)
+    of_vertex = np.where(np.isin(instance, kept), ids[instance], -1)
+    vertices = points.astype(np.float32)
     match = SCENE.fullmatch(source.scene_name)
     return Scene(
         scene_name=source.scene_name,
@@ -120,7 +125,8 @@ def load(source: SceneSource) -> Scene:
         rotation=boxes.rotation[kept],
         canonical_from_source=canonical_from_source,
         source_sha=sha,
-        cloud=Cloud(points.astype(np.float32), np.where(np.isin(instance, kept), ids[instance], -1)),
+        cloud=Cloud(vertices, of_vertex),
+        mesh=Mesh(vertices, found.triangles, triangle_instances(of_vertex, found.triangles)),
         frames=_frames(located, stem, canonical_from_source, source.roots),
         refused=tuple(refused),
     )
@@ -241,6 +247,7 @@ SCANNET = Dataset(
     options=frozenset({"frames_dir"}),
     settings=(
         Setting("frame", "aligned to the walls by axisAlignment, or as recorded", ("aligned", "raw")),
+        FIT_SETTING,
         Setting("labels", f"free labels, or NYU40 classes by {LABELS}", ("raw", "nyu40")),
         Setting("frames", "where frames come from; auto prefers the exported folder", ("auto", "exported", "sens")),
         Setting("every", "keep one frame in this many", ("1", "2", "5", "10", "20", "50", "100")),

@@ -12,17 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
 from qa_engine.datasets.colmap import PosedImage, read_colmap, read_transforms
 from qa_engine.datasets.depth import depth_reader, image_size
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.instances import read_groups
+from qa_engine.datasets.instances import Group, instance_of_vertices, read_groups, read_segments
 from qa_engine.datasets.parsing import check_inside, expect, member, numbers, read_boxes, read_json
+from qa_engine.datasets.ply_faces import PlyMesh
+from qa_engine.datasets.scan_mesh import of_vertices, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.scene import Frame, Scene
 
 ANNOTATION = "scans/segments_anno.json"
+MESH = "scans/mesh_aligned_0.05.ply"
+SEGMENTS = "scans/segments.json"
 MAX_POSE_BYTES = 2_000_000_000
 """pose_intrinsic_imu.json holds every frame of a video with its motion sensors."""
 
@@ -74,10 +79,17 @@ def load(source: SceneSource) -> Scene:
         ],
         axes=located.settings["axes"],
     )
+    instance_id = np.array([group.object_id for group in groups], dtype=np.int64)
+    surface = scan_mesh(
+        located.folder / MESH,
+        of_vertices(lambda mesh: _objects_of_vertices(located, groups, mesh, source.roots)),
+        instance_id,
+        roots=source.roots,
+    )
     return Scene(
         scene_name=source.scene_name,
         dataset="scannetpp",
-        instance_id=np.array([group.object_id for group in groups], dtype=np.int64),
+        instance_id=instance_id,
         category=np.array([group.label.strip() for group in groups], dtype=object),
         category_raw=np.array([group.label for group in groups], dtype=object),
         center=boxes.center,
@@ -85,7 +97,26 @@ def load(source: SceneSource) -> Scene:
         rotation=boxes.rotation,
         source_sha=sha,
         frames=_frames(located, source.roots),
+        cloud=surface.cloud,
+        mesh=surface.mesh,
+        refused=surface.refused,
     )
+
+
+def _objects_of_vertices(
+    located: _Located, groups: list[Group], mesh: PlyMesh, roots: tuple[Path, ...]
+) -> NDArray[np.int64]:
+    """Give each vertex its object; `segments` of the annotation are vertices, or names of segments."""
+    ids = np.array([group.object_id for group in groups] + [-1], dtype=np.int64)
+    segments = np.arange(len(mesh.vertices))
+    if located.settings["segments"] == "segments":
+        path = located.folder / SEGMENTS
+        check_inside(path, roots)
+        segments = read_segments(path)
+        if len(segments) != len(mesh.vertices):
+            problem = f"{len(segments)} values, the mesh has {len(mesh.vertices)} vertices"
+            raise SceneError(f"{path.name}: segIndices", problem, reason=IngestReason.BAD_FORMAT)
+    return ids[instance_of_vertices(groups, segments)]
 
 
 def _frames(located: _Located, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
@@ -171,6 +202,7 @@ SCANNETPP = Dataset(
         Setting("poses", "which file of poses is read; auto takes the first", ("auto", "imu", "colmap", "nerfstudio")),
         Setting("imu_pose", "which pose of pose_intrinsic_imu.json counts", ("aligned_pose", "pose")),
         Setting("nerfstudio_world", "whether transforms.json has x, y swapped and z over", ("swapped", "mesh")),
+        Setting("segments", "what segments_anno.json lists per object", ("vertices", "segments")),
         Setting("axes", "where normalizedAxes holds the box axes", ("rows", "columns")),
         Setting("every", "keep one frame in this many", ("1", "2", "5", "10", "20", "50", "100")),
     ),
