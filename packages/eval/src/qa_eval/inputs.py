@@ -39,7 +39,11 @@ class StoredAnswers:
 
 
 def read_answers(
-    predictions: Path, questions: Path | None = None, *, benchmark: Benchmark | None = None
+    predictions: Path,
+    questions: Path | None = None,
+    *,
+    benchmark: Benchmark | None = None,
+    frames: str | None = None,
 ) -> StoredAnswers:
     """Read predictions and join them to their questions, by id, where a questions file is given.
 
@@ -53,11 +57,13 @@ def read_answers(
         Questions without a prediction become rows without a score.
     benchmark : Benchmark, optional
         Knows how its published file is read.
+    frames : str, optional
+        Keep the rows of this frame budget alone (column `num_frames`).
 
     Raises
     ------
     QAEvalError
-        A file is missing or malformed, or columns are missing.
+        A file is missing or malformed, columns are missing, or ids repeat.
     """
     rows = read_columns(predictions, "predictions")
     key = "question_id" if "question_id" in rows else "id"
@@ -70,13 +76,20 @@ def read_answers(
         if "ground_truth" not in rows:
             raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
         need_columns(rows, ["question_type"], predictions)
-        source, order, unknown = rows, list(range(len(rows[key]))), []
+        rows = source = rows if frames is None else _of_budget(rows, frames, predictions)
+        order, unknown = list(range(len(rows[key]))), []
         ids = rows[key]
     else:
         read = benchmark.read if benchmark else None
         source = read_columns(questions, "questions") if read is None else read(Path(questions))
         question_key = "question_id" if "question_id" in source else "id"
         need_columns(source, [question_key, "question_type", "ground_truth"], questions)
+        if frames is not None:
+            rows = _of_budget(rows, frames, predictions) if "num_frames" in rows else rows
+            source = _of_budget(source, frames, questions)
+        elif "num_frames" in source and len(set(source[question_key])) < len(source[question_key]):
+            budgets = ", ".join(dict.fromkeys(str(value) for value in source["num_frames"]))
+            raise QAEvalError(f"{questions}: holds several frame budgets ({budgets}); choose one with --frames.")
         ids, order, source, unknown = _join(rows, key, source, question_key)
     options = source.get("options")
     scenes = source.get("scene_name")
@@ -143,6 +156,15 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
     )
     columns = {name: [values[i] for i in rows] for name, values in stored.columns.items()}
     return StoredAnswers(answers, columns, stored.is_table, stored.unknown, len(rows) - len({found[i] for i in rows}))
+
+
+def _of_budget(columns: Columns, frames: str, path: Path) -> Columns:
+    """Keep the rows of one frame budget."""
+    need_columns(columns, ["num_frames"], path)
+    budgets = [str(value) for value in columns["num_frames"]]
+    if frames not in budgets:
+        raise QAEvalError(f"{path}: no row of {frames} frames; found {', '.join(dict.fromkeys(budgets))}.")
+    return {name: [v for v, b in zip(values, budgets, strict=True) if b == frames] for name, values in columns.items()}
 
 
 def _own_answers(path: Path, rows: Columns) -> Columns:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
+from qa_eval.metrics.captions import caption_scores
 from qa_eval.metrics.choice import factorize
 from qa_eval.metrics.diagnostics import chance_level, position_bias, yes_bias
-from qa_eval.scoring import Answers, Scored
+from qa_eval.parsers.lenient import LENIENT
+from qa_eval.scoring import Answers, Scored, score_answers
 
 
 def percent_summary(answers: Answers, scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def percent_summary(answers: Answers, scored: Scored, benchmark: Benchmark) -> d
     if budgets := frame_budgets(answers, scored, benchmark):
         percent = {name: {k: v * 100 for k, v in cell.items() if k != "n"} for name, cell in budgets.items()}
         summary["frame_budgets"] = {name: percent[name] | {"n": cell["n"]} for name, cell in budgets.items()}
+    if texts := text_metrics(answers, scored, benchmark):
+        summary["text_metrics"] = texts
     summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
     return summary
 
@@ -60,6 +64,7 @@ def run_summary(
         n_resamples=n_resamples,
     )
     missing = {"n_unscored": len(scored.reason)} if scored.reason else {}
+    texts = text_metrics(answers, scored, benchmark)
     return {
         "benchmark": benchmark.name,
         "n": len(answers.ids),
@@ -78,6 +83,7 @@ def run_summary(
         "overall_of": benchmark.overall,
         "frame_budgets": frame_budgets(answers, scored, benchmark),
         "diagnostics": diagnostics(answers, scored),
+        **({"text_metrics": texts} if texts else {}),
         "interval": f"95%, bootstrap over scenes, {n_resamples} resamples, seed {seed}",
     }
 
@@ -117,6 +123,26 @@ def frame_budgets(answers: Answers, scored: Scored, benchmark: Benchmark) -> dic
         means = aggregate(scored.score[rows], types[rows].tolist(), benchmark.tasks, overall=benchmark.overall)
         if means.overall is not None:
             found[name] = {"overall": means.overall, "micro": means.micro, "n": int(rows.sum())}
+    return found
+
+
+def text_metrics(answers: Answers, scored: Scored, benchmark: Benchmark) -> dict[str, float]:
+    """Score free-text answers by what the field reports beside the benchmark's own metric, in percent.
+
+    ``EM`` is the benchmark's exact match and ``EM-R`` the refined one, whatever parser was chosen; the caption metrics
+    read the completions as they are. Rows without a score are left out. Empty for other benchmarks.
+    """
+    if benchmark.every_type != "text":
+        return {}
+    rows = [i for i in range(len(answers.ids)) if i not in scored.reason]
+    found = {}
+    for name, parser in (("EM", benchmark.official), ("EM-R", LENIENT)):
+        score = score_answers(answers, benchmark, parser).score[rows]
+        found |= {name: 100 * float(score.mean())} if rows else {}
+    if benchmark.captions:
+        texts = [answers.prediction[i] or "" for i in rows]
+        references = answers.references or [[truth or ""] for truth in answers.ground_truth]
+        found |= caption_scores(texts, [references[i] or [""] for i in rows])
     return found
 
 
@@ -176,6 +202,8 @@ def summary_table(summary: dict[str, Any]) -> str:
     lines += [line(name, cell["n"], cell) for name, cell in summary["types"].items()]
     lines.append(line(f"overall (mean of {mean_of})", n, summary["overall"]))
     lines.append(line("micro", n, summary["micro"]))
+    for name, value in summary.get("text_metrics", {}).items():
+        lines.append(f"{'  ' + name:<28} {n:>5}  {value:7.2f}")
     for name, cell in summary.get("frame_budgets", {}).items():
         lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")

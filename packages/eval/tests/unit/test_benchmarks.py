@@ -1,6 +1,7 @@
 """Every benchmark from a small file in its published format to a score."""
 
 import json
+import math
 import re
 
 import polars as pl
@@ -10,7 +11,7 @@ from qa_eval.errors import QAEvalError
 from qa_eval.inputs import read_answers
 from qa_eval.parsers import find_parser
 from qa_eval.scoring import score_answers
-from qa_eval.summary import percent_summary
+from qa_eval.summary import percent_summary, run_summary, summary_table
 
 MINDCUBE = [
     {"id": "among_group1_q0_1", "question": "Where? A. Sofa B. Table", "images": ["g1/a.jpg"], "gt_answer": "A"},
@@ -297,3 +298,53 @@ def test_mindcube_extraction(text, letter):
 )
 def test_mmsi_extraction(text, letter):
     assert find_benchmark("mmsi-bench").official.choice(text) == letter
+
+
+def test_free_text_has_both_matches_and_caption_metrics(tmp_path):
+    stored, _, summary, _, _ = score_file(tmp_path, "scanqa")
+    found = summary["text_metrics"]
+    assert (found["EM"], found["EM-R"]) == (50, 100)
+    # "dark" is one of two references; "door" is the last of three words: 2 of 2 words, 2 expected after 1 + 3.
+    assert found["BLEU-1"] == pytest.approx(100 * math.exp(1 - 4 / 2))
+    assert set(found) == {"EM", "EM-R", *(f"BLEU-{n}" for n in range(1, 5)), "ROUGE-L", "CIDEr"}
+    scored = score_answers(stored.answers, find_benchmark("scanqa"), find_parser("official"))
+    table = summary_table(run_summary(stored.answers, scored, find_benchmark("scanqa"), seed=0))
+    assert "  EM-R" in table
+    assert "CIDEr" in table
+
+
+def test_choices_have_no_text_metrics(tmp_path):
+    *_, summary, _, _ = score_file(tmp_path, "mindcube")
+    assert "text_metrics" not in summary
+
+
+def test_one_budget_of_a_mixed_file(tmp_path):
+    rows = [row | {"num_frames": budget} for budget in ("16", "all") for row in REVSI]
+    rows[3] = rows[3] | {"ground_truth": "3"}
+    questions = write_rows(tmp_path / "mixed.parquet", rows)
+    predictions = write_rows(tmp_path / "p.jsonl", [{"id": i, "prediction": "3"} for i in range(3)])
+    benchmark = find_benchmark("revsi")
+    with pytest.raises(QAEvalError, match=r"several frame budgets \(16, all\); choose one with --frames"):
+        read_answers(predictions, questions, benchmark=benchmark)
+    for budget, value in (("16", 0.1), ("all", 1.0)):
+        stored = read_answers(predictions, questions, benchmark=benchmark, frames=budget)
+        assert len(stored.answers.ids) == 3
+        assert score_answers(stored.answers, benchmark, find_parser("official")).score[0] == value
+        assert set(stored.answers.frames) == {budget}
+    with pytest.raises(QAEvalError, match="no row of 32 frames; found 16, all"):
+        read_answers(predictions, questions, benchmark=benchmark, frames="32")
+
+
+def test_answers_to_several_budgets_are_told_apart(tmp_path):
+    rows = [row | {"num_frames": budget} for budget in ("16", "32") for row in REVSI]
+    answers = [
+        {"id": row["id"], "num_frames": row["num_frames"], "prediction": text}
+        for row, text in zip(rows, ["2", "4", "B", "1", "1", "A"], strict=True)
+    ]
+    questions = write_rows(tmp_path / "mixed.parquet", rows)
+    predictions = write_rows(tmp_path / "p.jsonl", answers)
+    benchmark = find_benchmark("revsi")
+    for budget, score in (("16", 1.0), ("32", 0.0)):
+        stored = read_answers(predictions, questions, benchmark=benchmark, frames=budget)
+        assert not stored.unknown
+        assert score_answers(stored.answers, benchmark, find_parser("official")).score[2] == score

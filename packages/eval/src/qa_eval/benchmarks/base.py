@@ -49,6 +49,8 @@ class Benchmark:
         Question types that the benchmark's code reads differently.
     special : mapping of question type to callable
         (completion, ground truth) to a score from 0 to 1, or None where the completion holds no answer.
+    captions : bool
+        Whether answers are scored as captions of their references too: BLEU, ROUGE-L, CIDEr.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Benchmark:
     official: Parser = OFFICIAL
     official_by_type: Mapping[str, Parser] = field(default_factory=dict)
     special: Mapping[str, Callable[[str, str], float | None]] = field(default_factory=dict)
+    captions: bool = False
 
     def reader(self, parser: Parser, question_type: str) -> Parser:
         """Choose the parser of a question type: the benchmark's own one where `parser` is named ``official``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark, options_in_text, unique_ids
+from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
 
@@ -21,23 +22,48 @@ def whole_text(completion: str) -> str:
 
 
 def read_erqa(path: Path) -> Columns:
-    """Read the Parquet export, without its images."""
+    """Read the published ``erqa.tfrecord``, whose id is the position from 0, or the Parquet export; without images."""
+    if Path(path).suffix == ".tfrecord":
+        return _columns(_read_tfrecord(path))
     rows = read_published(path, ("question_id", "question", "question_type", "answer"))
+    return _columns(rows | {"question_id": unique_ids(rows["question_id"], path)})
+
+
+def _columns(rows: Columns) -> Columns:
     return {
-        "id": unique_ids(rows["question_id"], path),
+        "id": rows["question_id"],
         "question_type": rows["question_type"],
         "ground_truth": [None if text is None else text.strip() for text in rows["answer"]],
         "options": [options_in_text(str(text), ".") for text in rows["question"]],
     }
 
 
+def _read_tfrecord(path: Path) -> Columns:
+    """Read the text features of every record."""
+    from qa_eval.tfrecord import read_examples
+
+    if not Path(path).is_file():
+        raise QAEvalError(f"{path}: no such file (expected erqa.tfrecord).")
+    names = ("question", "question_type", "answer")
+    columns: Columns = {name: [] for name in ("question_id", *names)}
+    for number, example in enumerate(read_examples(path)):
+        for name in names:
+            values = example.get(name) or [b"unknown" if name == "question_type" else None]
+            if not isinstance(values[0], bytes):
+                raise QAEvalError(f"{path}: record {number}: expected text in '{name}'; found {', '.join(example)}.")
+            columns[name].append(values[0].decode())
+        columns["question_id"].append(number)
+    return columns
+
+
 ERQA = Benchmark(
     name="erqa",
     description="ERQA: accuracy by exact match of the whole answer; overall = mean of all questions; types beside it",
-    source="arXiv 2503.20020 (Gemini Robotics); embodiedreasoning/ERQA, eval_harness.py; file of FlagEval/ERQA",
+    source="arXiv 2503.20020 (Gemini Robotics); embodiedreasoning/ERQA, eval_harness.py; Parquet of FlagEval/ERQA",
     overall="rows",
     every_type="choice",
-    file="Parquet of FlagEval/ERQA: question_id, question, question_type, answer",
+    file="erqa.tfrecord (id = position from 0), or Parquet of FlagEval/ERQA: question_id, question, question_type, "
+    "answer",
     read=read_erqa,
     official=Parser("official", whole_text, lambda _: None, "embodiedreasoning/ERQA, eval_harness.py"),
 )

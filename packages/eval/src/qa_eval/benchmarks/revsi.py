@@ -27,14 +27,17 @@ METRICS: dict[str, Metric] = {
 
 
 def read_revsi(path: Path) -> Columns:
-    """Read the file of one frame budget; the same question has another ground truth in another budget.
+    """Read the file of one frame budget, or of several, where an id stands once per budget.
 
-    Without a column `id` the position in the file, from 0, is the id.
+    The same question has another ground truth in another budget. Without a column `id` the position in the file, from
+    0, is the id.
     """
     names = ("scene_id", "question_type", "ground_truth", "num_frames", "question", "options")
     rows = read_published(path, names, optional=("id",))
+    ids = rows.get("id") or list(range(len(rows["scene_id"])))
+    unique_ids([None if value is None else (value, n) for value, n in zip(ids, rows["num_frames"], strict=True)], path)
     return {
-        "id": unique_ids(rows.get("id") or list(range(len(rows["scene_id"]))), path),
+        "id": ids,
         "question_type": rows["question_type"],
         "ground_truth": rows["ground_truth"],
         "options": rows["options"],
@@ -45,8 +48,8 @@ def read_revsi(path: Path) -> Columns:
 
 REVSI = Benchmark(
     name="revsi",
-    description="ReVSI, one frame budget per file: accuracy and mean relative accuracy; overall = mean of 7 tasks, "
-    "a task = mean of its question types",
+    description="ReVSI, by frame budget (--frames picks one of a mixed file): accuracy and mean relative accuracy; "
+    "overall = mean of 7 tasks, a task = mean of its question types",
     source="3dlg-hcvc/ReVSI; lmms-eval, lmms_eval/tasks/revsi",
     metrics=METRICS,
     tasks=TASKS,

@@ -42,11 +42,13 @@ def read_scanqa(path: Path) -> Columns:
 SCANQA = Benchmark(
     name="scanqa",
     description="ScanQA: exact match with any answer (EM@1; with --parser lenient the refined match EM-R); "
-    "overall = mean of all questions",
-    source="arXiv 2112.10482; ATR-DBI/ScanQA, scripts/score.py; EM-R as embodied-generalist (LEO)",
+    "overall = mean of all questions; BLEU-1 to 4, ROUGE-L and CIDEr of all answers together beside it",
+    source="arXiv 2112.10482; ATR-DBI/ScanQA, scripts/score.py (EM; pycocoevalcap for the rest); EM-R as "
+    "embodied-generalist (LEO)",
     overall="rows",
     every_type="text",
     file="ScanQA_v1.0_val.json: scene_id, question_id, question, answers",
     read=read_scanqa,
     official=Parser("official", lambda _: None, lambda _: None, "ATR-DBI/ScanQA, scripts/score.py", text=as_it_is),
+    captions=True,
 )

@@ -18,6 +18,9 @@ def score(
     benchmark: Annotated[str, typer.Option(help="Metrics and averages: see 'qa-eval benchmarks'.")] = "vsi-bench",
     parser: Annotated[str, typer.Option(help="How answers are read: see 'qa-eval parsers'.")] = "official",
     ids: Annotated[Path | None, typer.Option(help="Score only these ids: a JSON array, or one per line.")] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Score one frame budget of a file that holds several (column num_frames).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write one row per answer here (.jsonl or .parquet).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the aggregate object, in percent.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
@@ -33,7 +36,7 @@ def score(
 
     started = time.perf_counter()
     chosen, reader = find_benchmark(benchmark), find_parser(parser)
-    stored = read_answers(predictions, questions, benchmark=chosen)
+    stored = read_answers(predictions, questions, benchmark=chosen, frames=frames)
     if ids is not None:
         stored = keep_ids(stored, read_ids(ids))
     if out is not None:
