@@ -30,6 +30,11 @@ def test_prompt_table_is_the_same_in_engine_trainer_and_evaluator():
     assert len(texts) == 1
 
 
+def test_registry_of_benchmark_scenes_is_the_same_in_engine_and_trainer():
+    folders = (PACKAGES["qa_engine"] / "checks", PACKAGES["qa_trainer"])
+    assert len({(folder / "benchmark_scenes.json").read_bytes() for folder in folders}) == 1
+
+
 @pytest.mark.parametrize("table", sorted({name for package in PACKAGES for name in declared(package)}))
 def test_every_copy_of_a_table_is_equal(table):
     copies = {p: pl.Schema(declared(p)[table]) for p in PACKAGES if table in declared(p)}

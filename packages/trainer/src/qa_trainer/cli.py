@@ -69,6 +69,9 @@ def sft(
     report_to: Annotated[
         list[str] | None, typer.Option(help="trackio, tensorboard, wandb, ...; repeatable. [default: none]")
     ] = None,
+    allow_benchmark_scenes: Annotated[
+        bool, typer.Option("--allow-benchmark-scenes", help="Train on scenes that benchmarks test on, too.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the first sample as the model gets it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
@@ -99,6 +102,7 @@ def sft(
         "activation_checkpointing": activation_checkpointing,
         "save_steps": save_steps,
         "image_cache_mb": image_cache_mb,
+        "allow_benchmark_scenes": allow_benchmark_scenes or None,
         "report_to": report_to or None,
     }
     settings = load_settings(config, overrides, SFTSettings)

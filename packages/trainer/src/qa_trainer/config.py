@@ -15,7 +15,7 @@ from qa_trainer.errors import QATrainerError, unknown_name
 Part = Literal["vision", "connector", "geometry", "language"]
 """A part of the model that can be left as it is."""
 
-_EXECUTION_ONLY = {"save_steps", "image_cache_mb", "vllm_server_url"}
+_EXECUTION_ONLY = {"save_steps", "image_cache_mb", "vllm_server_url", "allow_benchmark_scenes"}
 
 
 class RunSettings(BaseModel):
@@ -84,6 +84,8 @@ class SFTSettings(RunSettings):
         Memory for processed frames, which questions about one scene share.
     report_to : tuple of str
         Where transformers reports every step, besides the table `metrics`: trackio, tensorboard, wandb, ...
+    allow_benchmark_scenes : bool
+        Train on scenes that benchmarks test on, too.
 
     Examples
     --------
@@ -110,6 +112,7 @@ class SFTSettings(RunSettings):
     activation_checkpointing: bool = False
     save_steps: int = Field(default=20, ge=1)
     image_cache_mb: int = Field(default=1024, ge=0)
+    allow_benchmark_scenes: bool = False
     report_to: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -160,6 +163,8 @@ class GRPOSettings(RunSettings):
         Steps between two checkpoints; a killed run loses at most so many.
     vllm_server_url : str, optional
         Base URL of a vLLM server of TRL (`trl vllm-serve`) that makes the completions.
+    allow_benchmark_scenes : bool
+        Train on scenes that benchmarks test on, too.
 
     Examples
     --------
@@ -187,6 +192,7 @@ class GRPOSettings(RunSettings):
     lora_alpha: int = Field(default=16, ge=1)
     save_steps: int = Field(default=20, ge=1)
     vllm_server_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")
+    allow_benchmark_scenes: bool = False
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> GRPOSettings:

@@ -39,6 +39,9 @@ def grpo(
     lora_alpha: Annotated[int | None, typer.Option(help="Adapters count alpha / rank. [default: 16]")] = None,
     save_steps: Annotated[int | None, typer.Option(help="Steps between checkpoints. [default: 20]")] = None,
     vllm_server_url: Annotated[str | None, typer.Option(help="URL of 'trl vllm-serve' for the completions.")] = None,
+    allow_benchmark_scenes: Annotated[
+        bool, typer.Option("--allow-benchmark-scenes", help="Train on scenes that benchmarks test on, too.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the first sample as the model gets it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
@@ -67,6 +70,7 @@ def grpo(
         "lora_alpha": lora_alpha,
         "save_steps": save_steps,
         "vllm_server_url": vllm_server_url,
+        "allow_benchmark_scenes": allow_benchmark_scenes or None,
     }
     settings = load_settings(config, overrides, GRPOSettings)
     inputs = GRPOInputs(questions, store, model)

@@ -17,6 +17,7 @@ from qa_trainer.config import SFTSettings
 from qa_trainer.data import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
 from qa_trainer.feed import Feed, mixed, single
+from qa_trainer.leakage import refuse_benchmark_scenes
 from qa_trainer.loading import model_hash, resolve_model
 from qa_trainer.lora import ADAPTER, check_peft
 from qa_trainer.mixture import Mixture, read_mixture
@@ -170,6 +171,8 @@ def run_sft(
 
             check_reporters(settings.report_to)
         feed = _feed(inputs, mixture, settings, start_step)
+        for line in _check_leaks(feed, settings):
+            report(line)
         _report_shares(feed, settings, report)
         folder.begin(identity, settings.to_toml())
         rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
@@ -272,7 +275,15 @@ def read_feed(inputs: SFTInputs, settings: SFTSettings) -> Feed:
     """
     mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
     _check_sources(inputs, mixture)
-    return _feed(inputs, mixture, settings, start_step=0)
+    feed = _feed(inputs, mixture, settings, start_step=0)
+    _check_leaks(feed, settings)
+    return feed
+
+
+def _check_leaks(feed: Feed, settings: SFTSettings) -> list[str]:
+    """Refuse questions about scenes that benchmarks test on; where they are allowed, give a line that says so."""
+    names = [source.rows["scene_name"] for source in feed.sources if isinstance(source, Samples)]
+    return refuse_benchmark_scenes(pl.concat(names), allowed=settings.allow_benchmark_scenes) if names else []
 
 
 def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int) -> Feed:

@@ -20,6 +20,7 @@ import polars as pl
 from qa_trainer.config import GRPOSettings
 from qa_trainer.data import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
+from qa_trainer.leakage import refuse_benchmark_scenes
 from qa_trainer.loading import model_hash, resolve_model
 from qa_trainer.lora import check_peft
 from qa_trainer.rewards.cognitive_map import GRID, REQUEST
@@ -96,7 +97,7 @@ def run_grpo(
             return _summary_of(folder)
         if settings.vllm_server_url is not None:
             check_server(settings.vllm_server_url)
-        samples = load_samples(inputs.questions, inputs.store)
+        samples = _samples(inputs, settings, report)
         return _train(inputs, settings, folder, samples, model, identity, report, started)
 
 
@@ -151,6 +152,14 @@ def _train(
     return summary
 
 
+def _samples(inputs: GRPOInputs, settings: GRPOSettings, report: Callable[[str], None]) -> Samples:
+    """Read the questions, and refuse scenes that benchmarks test on."""
+    samples = load_samples(inputs.questions, inputs.store)
+    for line in refuse_benchmark_scenes(samples.rows["scene_name"], allowed=settings.allow_benchmark_scenes):
+        report(line)
+    return samples
+
+
 def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
     """Format the first sample of a run as the model gets it.
 
@@ -162,7 +171,7 @@ def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
     from qa_trainer.feed import single
     from qa_trainer.preview import preview
 
-    samples = load_samples(inputs.questions, inputs.store)
+    samples = _samples(inputs, settings, lambda line: None)
     request = REQUEST if "cognitive_map" in settings.rewards else None
     return preview(single("questions", samples, first=0, count=1), resolve_model(inputs.model), request=request)
 
