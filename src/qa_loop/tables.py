@@ -57,6 +57,29 @@ FRAME_SETS: Schema = {
     "frame_ids": pl.List(pl.String),
 }
 
+OBSERVATIONS: Schema = {
+    "scene_name": pl.String,
+    "frame_id": pl.String,
+    "instance_id": pl.Int64,
+    "visible_px": pl.Int64,
+    "visible_fraction": pl.Float64,  # visible_px over the pixels that the object would cover unoccluded
+    "truncated": pl.Boolean,
+    "box_2d": pl.List(pl.Float64),  # (4,) x_min, y_min, x_max, y_max in pixels
+    "depth_m": pl.Float64,  # median depth of the visible pixels
+}
+
+CLOUD: Schema = {
+    "x": pl.Float32,  # metres, canonical world
+    "y": pl.Float32,
+    "z": pl.Float32,
+    "instance_id": pl.Int64,  # -1 = none
+}
+
+MESH: Schema = {
+    **dict.fromkeys(("x0", "y0", "z0", "x1", "y1", "z1", "x2", "y2", "z2"), pl.Float32),  # corners, metres
+    "instance_id": pl.Int64,  # -1 = none
+}
+
 QUESTIONS: Schema = {
     "question_id": pl.String,
     "dataset": pl.String,
@@ -216,6 +239,9 @@ TABLES: dict[str, Schema] = {
     "objects": OBJECTS,
     "frames": FRAMES,
     "frame_sets": FRAME_SETS,
+    "observations": OBSERVATIONS,
+    "cloud": CLOUD,
+    "mesh": MESH,
     "questions": QUESTIONS,
     "choices": CHOICES,
     "rejects": REJECTS,

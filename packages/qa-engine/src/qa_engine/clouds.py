@@ -12,14 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.tableio import Schema, TableError, table_metadata, write_table
-
-CLOUD: Schema = {
-    "x": pl.Float32,  # metres, canonical world
-    "y": pl.Float32,
-    "z": pl.Float32,
-    "instance_id": pl.Int64,  # -1 = none
-}
+from qa_engine.tableio import TableError, table_metadata, write_table
+from qa_engine.tables import CLOUD
 
 
 @dataclass(frozen=True, eq=False)

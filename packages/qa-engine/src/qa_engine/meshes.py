@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from qa_engine.clouds import Cloud
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.tableio import Schema, read_table, table_metadata, write_table
+from qa_engine.tableio import read_table, table_metadata, write_table
+from qa_engine.tables import MESH
 
-CORNERS = tuple(f"{axis}{corner}" for corner in range(3) for axis in "xyz")
-
-MESH: Schema = dict.fromkeys(CORNERS, pl.Float32) | {"instance_id": pl.Int64}
-"""Columns x0 y0 z0 to x2 y2 z2 (metres, canonical world) and instance_id (-1 = none)."""
+CORNERS = tuple(name for name in MESH if name != "instance_id")
 
 MAX_SAMPLES = 500_000
 SAMPLE_M = 0.02

@@ -68,6 +68,18 @@ OBSERVATIONS: Schema = {
     "depth_m": pl.Float64,  # median depth of the visible pixels
 }
 
+CLOUD: Schema = {
+    "x": pl.Float32,  # metres, canonical world
+    "y": pl.Float32,
+    "z": pl.Float32,
+    "instance_id": pl.Int64,  # -1 = none
+}
+
+MESH: Schema = {
+    **dict.fromkeys(("x0", "y0", "z0", "x1", "y1", "z1", "x2", "y2", "z2"), pl.Float32),  # corners, metres
+    "instance_id": pl.Int64,  # -1 = none
+}
+
 QUESTIONS: Schema = {
     "question_id": pl.String,
     "dataset": pl.String,
@@ -152,6 +164,8 @@ TABLES: dict[str, Schema] = {
     "frames": FRAMES,
     "frame_sets": FRAME_SETS,
     "observations": OBSERVATIONS,
+    "cloud": CLOUD,
+    "mesh": MESH,
     "questions": QUESTIONS,
     "choices": CHOICES,
     "rejects": REJECTS,

@@ -24,6 +24,7 @@ def test_a_whole_scan_is_recognised(write_arkit):
         "cameras": 3,
         "trajectory": 1,
         "depth": 3,
+        "mesh": 0,
         "splits": 0,
     }
     assert not any(problem.severe for problem in found.problems)

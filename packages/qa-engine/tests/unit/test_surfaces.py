@@ -148,7 +148,7 @@ def test_vertices_that_stand_among_others_are_found_by_their_stride(tmp_path):
 )
 def test_damaged_documents_are_refused_with_their_field(tmp_path, changes, field):
     (tmp_path / "a.glb").write_bytes(glb(*gltf(**changes)))
-    with pytest.raises(SceneError, match=r"a\.glb|secret") as caught:
+    with pytest.raises(SceneError, match=r"a\.glb") as caught:
         read_gltf(tmp_path / "a.glb", [tmp_path.resolve()])
     assert re.search(field, str(caught.value))
 

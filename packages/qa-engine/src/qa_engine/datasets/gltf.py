@@ -194,8 +194,12 @@ class _Reader:
                 name = expect(uri, str, f"{field}.uri")
                 if not name or "\0" in name or ":" in name:
                     raise SceneError(f"{field}.uri", f"{shorten(name)} is no file", reason=IngestReason.BAD_NAME)
-                check_inside(self.path.parent / name, self._roots)
-                self._buffers[i] = read_bytes(self.path.parent / name, max_bytes=MAX_BYTES)
+                try:
+                    check_inside(self.path.parent / name, self._roots)
+                    self._buffers[i] = read_bytes(self.path.parent / name, max_bytes=MAX_BYTES)
+                except SceneError as error:
+                    problem = f"{shorten(name)}: {error.problem}"
+                    raise SceneError(f"{field}.uri", problem, reason=error.reason) from None
         return self._buffers[i]
 
     def _list(self, key: str) -> list[Any]:
