@@ -106,9 +106,11 @@ def answer_questions(
         if task is None:
             parts.append(_refused(rows["row"], AnswerReason.UNKNOWN_QUESTION_TYPE))
         else:
-            read = pl.concat([rows, parse_questions(task, rows["question"])], how="horizontal")
-            parts.append(_refused(read.filter(~pl.col("parsed"))["row"], AnswerReason.NOT_PARSED))
-            parsed.append((task, read.filter("parsed").sort("scene_name", maintain_order=True)))
+            for variant in task.variants or (task,):
+                read = pl.concat([rows, parse_questions(variant, rows["question"])], how="horizontal")
+                parsed.append((variant, read.filter("parsed").sort("scene_name", maintain_order=True)))
+                rows = rows.filter(~read["parsed"])
+            parts.append(_refused(rows["row"], AnswerReason.NOT_PARSED))
     sightings = SightingIndex(store)
     names = questions["scene_name"].drop_nulls().unique().sort()
     done = sum(map(len, parts))

@@ -14,7 +14,7 @@ from qa_engine.scene import Scene
 from qa_engine.sightings import Sightings
 from qa_engine.tasks import TASKS, select_tasks
 from qa_engine.tasks.obj_appearance_order import appearance_task
-from qa_engine.tasks.route_planning import SEQUENCES
+from qa_engine.tasks.route_planning import SHAPES, VARIANTS, sequences
 from qa_engine.verify import compare
 
 # A wall (shelf) of 4 m at y = 2 parts the bed below from the sofa above; the way round leads by the lamp at its end.
@@ -100,16 +100,28 @@ def test_without_observations_the_reject_says_so():
         run_program('appearance_order(["lamp", "bed"], 100)', facts)
 
 
+def of_shape(table, names):
+    """Routes whose operands have these roles, by the categories of their operands."""
+    roles = pl.col("operands").list.eval(pl.element().struct.field("role")).list.join(" ")
+    rows = table.filter(roles == names).iter_rows(named=True)
+    return {tuple(operand["category"] for operand in row["operands"]): row for row in rows}
+
+
+def right(row):
+    return row["options"]["ABCDE".index(row["ground_truth"])][3:]
+
+
 def test_route_round_a_wall():
-    table, rejects, facts = ask(room(), TASKS["route_planning"])
-    routes = {tuple(operand["category"] for operand in row["operands"]): row for row in table.iter_rows(named=True)}
+    table, _, facts = ask(room(), TASKS["route_planning"])
+    routes = of_shape(table, "begin facing via goal")
     assert all(len({*names}) == 4 for names in routes)
     row = routes["bed", "plant", "lamp", "sofa"]
     # From the bed the plant is at 99.5 degrees and the lamp at 24: a turn to the right. The sofa is at 141.3 degrees
     # from the lamp, 117.4 to the left of the way come and 17.6 from turning back.
-    assert row["options"]["ABCD".index(row["ground_truth"])][3:] == "Turn Right, Turn Left"
+    assert right(row) == "Turn Right, Turn Left"
     assert row["margin"] == pytest.approx(135 - np.degrees(np.arctan2(2, -2.5) - np.arctan2(2, 4.5)))
-    assert (row["program"], row["cell"]) == ("route_turns(10, 16, [12, 13])", "angle:<20")
+    assert (row["program"], row["cell"]) == ("route_turns(10, 16, [12, 13])", "blanks:2")
+    assert row["signature"] == "walk|route_planning|bed|plant|lamp|sofa"
     # Facing the table, the chair or the shelf, the lamp is straight on: nothing to fill in.
     assert {names[1] for names in routes if (names[0], names[3]) == ("bed", "sofa")} == {"plant"}
     # Nobody goes through the shelf, although both sides of it can be reached.
@@ -127,7 +139,59 @@ def test_route_round_a_wall():
         assert len(set(row["options"])) == 4
         assert row["margin"] >= 10
         assert list(compare(row, facts)) == []
-    assert {"straight_route"} <= {str(reject.reason) for reject in rejects}
+
+
+def test_routes_with_one_blank():
+    table, _, facts = ask(room(), TASKS["route_planning"])
+    direct, past = of_shape(table, "begin facing goal"), of_shape(table, "begin via goal")
+    row = direct["bed", "plant", "table"]  # the plant is at 99.5 degrees from the bed, the table at 0
+    assert (right(row), row["program"]) == ("Turn Right", "route_turns(10, 16, [14])")
+    assert row["question"].endswith(
+        "1. [please fill in] 2. Go forward until the table. You have reached the final destination."
+    )
+    assert sorted(option[3:] for option in row["options"]) == ["Turn Back", "Turn Left", "Turn Right"]
+    row = past["bed", "lamp", "sofa"]
+    assert (right(row), row["program"], row["cell"]) == ("Turn Left", "route_turns(10, 12, [12, 13])", "blanks:1")
+    assert row["signature"] == "walk|route_planning|bed|lamp|sofa|forward"
+    assert "beginning at the bed and facing the lamp." in row["question"]
+    assert row["question"].endswith(
+        "1. Go forward until the lamp 2. [please fill in] 3. Go forward until the sofa. You have reached the final "
+        "destination."
+    )
+    assert table["signature"].n_unique() == len(table)
+    for row in table.iter_rows(named=True):
+        assert list(compare(row, facts)) == []
+
+
+def test_routes_over_two_stops():
+    """Two walls that leave a gap on either side: from one end of the room to the other only by both."""
+    names = ("bed", "wall", "lamp", "shelf", "plant", "sofa", "table")
+    xy = [(0.6, 0.6), (1.3, 3), (3.4, 3), (2.7, 6.5), (0.6, 6.5), (3.4, 9.4), (0.2, 1.4)]
+    size = [(0.6, 0.6), (2.6, 0.2), (0.3, 0.3), (2.6, 0.2), (0.1, 0.4), (0.6, 0.6), (0.2, 0.2)]
+    scene = room(
+        instance_id=np.arange(len(names)), category=np.array(names), center=np.array([(*c, 0.5) for c in xy]),
+        size=np.array([(*s, 1.0) for s in size]), rotation=np.repeat(np.eye(3)[None], len(names), axis=0),
+        floor_polygon=np.array([[0, 0], [4, 0], [4, 10], [0, 10]], dtype=float),
+    )  # fmt: skip
+    table, rejects, facts = ask(scene, TASKS["route_planning"])
+    turning, forward = of_shape(table, "begin facing via_1 via_2 goal"), of_shape(table, "begin via_1 via_2 goal")
+    assert right(forward["bed", "lamp", "plant", "sofa"]) == "Turn Left, Turn Right"
+    row = turning["bed", "table", "lamp", "plant", "sofa"]
+    assert (right(row), row["cell"]) == ("Turn Right, Turn Left, Turn Right", "blanks:3")
+    assert row["program"] == "route_turns(0, 6, [2, 4, 5])"
+    assert row["question"].count("[please fill in] ") == 3
+    assert len(set(row["options"])) == 4
+    assert "bed lamp sofa" not in {" ".join(names) for names in of_shape(table, "begin via goal")}
+    for row in table.iter_rows(named=True):
+        assert list(compare(row, facts)) == []
+    assert {str(reject.reason) for reject in rejects} >= {"near_sector_border", "not_an_option"}
+
+
+def test_shapes_have_wordings_of_their_own():
+    assert sorted(shape.blanks for shape in SHAPES) == [1, 1, 2, 2, 3]
+    assert len({variant.question for variant in VARIANTS}) == len(SHAPES)
+    with pytest.raises(ProgramError, match="one instance to another"):
+        run_program("route_turns(10, 12, [])", Facts(room()))
 
 
 def test_a_scene_without_floor_plan_has_no_routes():
@@ -154,7 +218,8 @@ def test_exactly_the_computed_turns_reach_the_goal(seed):
     rng = np.random.default_rng(seed)
     stops = rng.uniform(-5, 5, (4, 2))
     turns = route_turns_deg(stops)
-    arrived = [names for names in product(("forward", "left", "right", "back"), repeat=2) if reaches_goal(stops, names)]
+    tried = list(product(("forward", "left", "right", "back"), repeat=2))
+    arrived = [names for names, there in zip(tried, reaches_goal(stops, tried), strict=True) if there]
     names = {0: "forward", 1: "left", 2: "back", 3: "right"}
     expected = tuple(names[int(((turn + 45) % 360) // 90)] for turn in turns)
     assert arrived == [expected]
@@ -178,7 +243,7 @@ def test_offered_options_are_a_fair_draw():
 
 
 def test_all_sequences_are_distinct_tasks():
-    assert len(SEQUENCES) == 9
+    assert [len(sequences(n)) for n in (1, 2, 3)] == [3, 9, 27]
     assert {task.question_type for task in select_tasks(["route_planning", "obj_appearance_order"])} == {
         "route_planning",
         "obj_appearance_order",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from qa_engine.geometry.directions import Sectors, bearing_deg, turn_deg
@@ -49,11 +48,14 @@ def free_legs(
 
     Examples
     --------
+    >>> import shapely
     >>> square = shapely.box(0.9, -0.1, 1.1, 0.1)
     >>> floor = [[-1, -1], [3, -1], [3, 2], [-1, 2]]
     >>> free_legs([[0, 0], [2, 0], [2, 1]], [-1, -1, -1], np.array([square]), floor)[0].tolist()
     [False, False, True]
     """
+    import shapely
+
     xy, places = np.asarray(points, dtype=np.float64), np.asarray(own, dtype=np.int64)
     free = np.zeros((len(xy), len(xy)), dtype=bool)
     i, j = np.triu_indices(len(xy), k=1)
@@ -94,44 +96,38 @@ def route_turns_deg(stops: ArrayLike) -> Array:
     return turn_deg(np.concatenate([facing, bearing[..., :-1]], axis=-1), bearing)
 
 
-def reaches_goal(stops: ArrayLike, turns: Sequence[str]) -> bool:
+def reaches_goal(stops: ArrayLike, turns: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
     """Let a robot carry out turns, with "go forward until" the next stop after each, and see whether it arrives.
 
     Parameters
     ----------
-    stops : (k, 2 or 3) float64, metres
+    stops : (..., k, 2 or 3) float64, metres
         As in `route_turns_deg`.
-    turns : sequence of str
-        One of `QUARTERS_DEG` per leg.
+    turns : (m, k - 2) sequence of sequences of str
+        Sequences to try: one of `QUARTERS_DEG` per leg.
 
     Returns
     -------
-    bool
-        False as soon as the next stop is not ahead, within 45 degrees of the robot's heading.
+    (..., m) bool
+        False where some next stop is not ahead, within 45 degrees of the robot's heading.
 
     Notes
     -----
-    The robot only turns by quarters; on the way to a stop it drives straight at it and keeps that heading.
+    The robot only turns by quarters; on the way to a stop it drives straight at it and keeps that heading. So its
+    heading at a stop does not depend on the turns that brought it there.
 
     Examples
     --------
     >>> stops = [[0, 0], [1, 0], [0, 2], [3, 2]]
-    >>> reaches_goal(stops, ("left", "right")), reaches_goal(stops, ("left", "left"))
-    (True, False)
+    >>> reaches_goal(stops, [("left", "right"), ("left", "left")]).tolist()
+    [True, False]
     """
-    xy = np.asarray(stops, dtype=np.float64)[:, :2]
-    position, heading = xy[0], xy[1] - xy[0]
-    heading = heading / np.hypot(*heading)
-    for name, target in zip(turns, xy[2:], strict=True):
-        angle = np.radians(QUARTERS_DEG[name])
-        heading = np.array(
-            [
-                np.cos(angle) * heading[0] - np.sin(angle) * heading[1],
-                np.sin(angle) * heading[0] + np.cos(angle) * heading[1],
-            ]
-        )
-        way = (target - position) / np.hypot(*(target - position))
-        if float(heading @ way) <= np.sqrt(0.5):
-            return False
-        position, heading = target, way
-    return True
+    xy = np.asarray(stops, dtype=np.float64)[..., :2]
+    position = np.concatenate([xy[..., :1, :], xy[..., 2:, :]], axis=-2)
+    way = np.diff(position, axis=-2)  # of each leg
+    heading = np.concatenate([xy[..., 1:2, :] - xy[..., :1, :], way[..., :-1, :]], axis=-2)
+    way, heading = (vector / np.linalg.norm(vector, axis=-1, keepdims=True) for vector in (way, heading))
+    ahead = (way * heading).sum(axis=-1)[..., None, :]
+    left = (way[..., 1] * heading[..., 0] - way[..., 0] * heading[..., 1])[..., None, :]
+    angle = np.radians([[QUARTERS_DEG[name] for name in names] for names in turns])
+    return (np.cos(angle) * ahead + np.sin(angle) * left > np.sqrt(0.5)).all(axis=-1)

@@ -143,20 +143,22 @@ class Candidates:
         return Candidates(*columns, difficulty, self.rejects, variant)
 
 
-def by_scene(batch: Batch, find: Callable[[int], Candidates], none: Candidates) -> Candidates:
-    """Find candidates scene by scene, where scenes differ too much to be worked on together; `none` has the columns."""
-    parts = [none, *(find(k) for k in range(len(batch)))]
+def joined(parts: Sequence[Candidates]) -> Candidates:
+    """Put candidates one after the other; all have the same difficulty fields, and the first may be empty."""
     return Candidates(
         np.concatenate([part.scene for part in parts]),
         np.concatenate([part.roles for part in parts]),
         Answers(*(np.concatenate([getattr(p.answers, column.name) for p in parts]) for column in fields(Answers))),
         np.concatenate([part.knob for part in parts]),
-        {name: np.concatenate([part.difficulty[name] for part in parts]) for name in none.difficulty},
+        {name: np.concatenate([part.difficulty[name] for part in parts]) for name in parts[0].difficulty},
         [reject for part in parts for reject in part.rejects],
-        np.concatenate(
-            [np.zeros(len(part), dtype=np.int64) if part.variant is None else part.variant for part in parts]
-        ),
+        np.concatenate([np.zeros(len(p), dtype=np.int64) if p.variant is None else p.variant for p in parts]),
     )
+
+
+def by_scene(batch: Batch, find: Callable[[int], Candidates], none: Candidates) -> Candidates:
+    """Find candidates scene by scene, where scenes differ too much to be worked on together; `none` has the columns."""
+    return joined([none, *(find(k) for k in range(len(batch)))])
 
 
 def no_candidates(n_roles: int, difficulty: Sequence[str], rejects: Sequence[Reject] = ()) -> Candidates:

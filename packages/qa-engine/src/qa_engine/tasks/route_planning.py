@@ -1,22 +1,19 @@
-"""Which turns lead a robot from one object past a second to a third."""
+"""Which turns lead a robot from one object, past others, to another."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from qa_engine.batch import Batch
 from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.checks.ambiguity import MIN_DIRECTION_DISTANCE_M, MIN_SECTOR_MARGIN_DEG
 from qa_engine.checks.noise import turn_noise_deg
-from qa_engine.geometry.boxes import box_bounds, box_footprint
-from qa_engine.geometry.directions import bearing_deg, turn_deg
-from qa_engine.geometry.routes import TURNS, free_legs, reaches_goal, route_turns_deg
-from qa_engine.scene import Scene
+from qa_engine.geometry.routes import TURNS, reaches_goal, route_turns_deg
 from qa_engine.tasks.base import (
     Answers,
     Array,
@@ -27,183 +24,201 @@ from qa_engine.tasks.base import (
     Task,
     by_scene,
     choices,
+    joined,
     no_candidates,
 )
+from qa_engine.tasks.route_search import shortest_ways
 
-LEGS = 2
+MOST_LEGS = 3
+
+ACTIONS = ("left", "right", "back")
+_ACTION_OF_SECTOR = np.array([-1, 0, 2, 1, -1])  # forward, left, back, right, forward
 
 _FIELDS = ("angle_deg", "n_options")
 
-SEQUENCES = tuple(product(("left", "right", "back"), repeat=LEGS))
-"""All sequences of turns; an answer is the place of one."""
 
-OPTIONS = tuple(", ".join(f"Turn {name.capitalize()}" for name in names) for names in SEQUENCES)
+@dataclass(frozen=True)
+class Shape:
+    """A form of the question: how far the way is, and whether the robot begins by a turn.
 
-FLAT_M = 0.05
-"""Height above the floor up to which an object, like a rug, is driven over."""
+    Roles are where it begins, what it faces (unless that is the first stop), the stops, and the goal.
 
-THROUGH_M = 0.01
-"""Length of a leg inside a box up to which it passes along its side."""
+    Attributes
+    ----------
+    legs : int
+        Straight drives.
+    forward : bool
+        The robot faces the first stop and drives there without a turn.
+    """
 
-ROBOT_HEIGHT_M = 1.5
-"""Objects that begin above this height are driven under."""
+    legs: int
+    forward: bool
+
+    @property
+    def blanks(self) -> int:
+        """Number of turns to fill in."""
+        return self.legs - self.forward
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of the roles."""
+        faced = () if self.forward else ("facing",)
+        return ("begin", *faced, *(f"via_{k}" if self.legs > 2 else "via" for k in range(1, self.legs)), "goal")
+
+    @property
+    def columns(self) -> list[int]:
+        """Roles as `route_turns_deg` wants them: begin, what is faced, stops, goal."""
+        last = len(self.roles)
+        return [0, 1, *range(1, last)] if self.forward else list(range(last))
+
+    def turns_deg(self, batch: Batch, roles: Rows) -> Array:
+        """Counter-clockwise turns to fill in, (n, blanks) degrees; roles (n, 5) may be padded."""
+        rows = batch.first_row[roles[:, self.columns]]
+        return route_turns_deg(batch.center[rows])[:, int(self.forward) :]
 
 
-def obstacles(scene: Scene) -> NDArray[np.object_]:
-    """Outlines of the boxes on the floor plan, (n,) polygons; empty for those that do not stop a robot."""
-    height = box_bounds(scene.center, scene.size, scene.rotation)[:, :, 2]
-    height = height - height[:, 0].min(initial=0.0)
-    outlines = [shapely.Polygon(outline) for outline in box_footprint(scene.center, scene.size, scene.rotation)]
-    stops = (height[:, 1] > FLAT_M) & (height[:, 0] < ROBOT_HEIGHT_M)
-    return np.array(
-        [outline if stop else shapely.Polygon() for outline, stop in zip(outlines, stops, strict=True)], dtype=object
-    )
+SHAPES = (Shape(2, False), Shape(1, False), Shape(2, True), Shape(3, True), Shape(3, False))
+"""VSI-Bench's forms with one, two and three blanks, for ways of at most three legs."""
+
+_WIDTH = max(len(shape.roles) for shape in SHAPES)
 
 
-def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
+def sequences(blanks: int) -> tuple[tuple[str, ...], ...]:
+    """All sequences of turns; an answer is the place of one.
+
+    Examples
+    --------
+    >>> sequences(1)
+    (('left',), ('right',), ('back',))
+    """
+    return tuple(product(ACTIONS, repeat=blanks))
+
+
+def measure(batch: Batch, scene: Rows, roles: Rows, *, shape: Shape) -> Answers:
     """Take the turns between box centres; -1 where one of them is no turn."""
-    turn = _turns(batch, roles)
-    sector = TURNS.index(turn)
-    codes = np.array([-1, 0, 2, 1, -1])[sector]  # forward, left, back, right, forward
-    answer = np.where((codes < 0).any(axis=1), -1, codes @ np.array([3, 1]))
-    return choices(answer, _margin(turn))
+    turn = shape.turns_deg(batch, roles)
+    action = _ACTION_OF_SECTOR[TURNS.index(turn)]
+    answer = action @ len(ACTIONS) ** np.arange(shape.blanks)[::-1]
+    return choices(np.where((action < 0).any(axis=1), -1, answer), _margin(turn))
 
 
 def find(batch: Batch, rng: Draw) -> Candidates:
-    """Find the routes with one stop between objects that cannot be joined by a straight drive.
+    """Find the shortest ways between objects, with as few stops as possible.
 
-    For each begin and goal the stop is the one on the shortest way; every other object may be faced at the start.
+    At the start any object that is not on the way may be faced; a way with a stop is also asked about with a robot that
+    faces the first stop.
     """
-    return by_scene(batch, partial(_find_in_scene, batch), no_candidates(4, _FIELDS))
+    return by_scene(batch, partial(_find_in_scene, batch), no_candidates(_WIDTH, _FIELDS))
 
 
 def _find_in_scene(batch: Batch, k: int) -> Candidates:
     outline = batch.facts[k].scene.floor_polygon
     if outline is None:
         detail = "scenes.floor_polygon is null"
-        return no_candidates(4, _FIELDS, [Reject(Reason.NO_FLOOR_PLAN, detail=detail, scene=k)])
+        return no_candidates(_WIDTH, _FIELDS, [Reject(Reason.NO_FLOOR_PLAN, detail=detail, scene=k)])
     unique = batch.unique[batch.unique_start[k] : batch.unique_start[k + 1]]
-    if len(unique) < 4:
-        detail = f"{len(unique)} of 4 categories with one object"
-        return no_candidates(4, _FIELDS, [Reject(Reason.TOO_FEW_OBJECTS, detail=detail, scene=k)])
-    places, rejects = _routes(batch, k, unique, outline)
-    roles, unclear = _checked(batch, np.full(len(places), k), unique[places].reshape(-1, 4))
-    scene = np.full(len(roles), k)
-    answers = measure(batch, scene, roles)
-    difficulty = {"angle_deg": answers.margin, "n_options": np.full(len(roles), 4.0)}
-    return Candidates(scene, roles, answers, answers.margin, difficulty, rejects + unclear)
+    if len(unique) < 3:
+        detail = f"{len(unique)} of 3 categories with one object"
+        return no_candidates(_WIDTH, _FIELDS, [Reject(Reason.TOO_FEW_OBJECTS, detail=detail, scene=k)])
+    rows = batch.first_row[unique] - batch.row_start[k]
+    ways = shortest_ways(batch.facts[k].scene, rows, outline, MOST_LEGS)
+    n_none = len(unique) * (len(unique) - 1) - sum(map(len, ways))
+    parts = []
+    for variant, shape in enumerate(SHAPES):
+        places = ways[shape.legs - 1] if shape.forward else _with_faced(ways[shape.legs - 1], len(unique))
+        roles = np.full((len(places), _WIDTH), -1, dtype=np.int64)
+        roles[:, : places.shape[1]] = unique[places]
+        parts.append(_checked(batch, k, roles, variant))
+    found = joined(parts)
+    found.rejects.extend([Reject(Reason.NO_ROUTE, n=n_none, scene=k)] if n_none else [])
+    return found
 
 
-def _routes(batch: Batch, k: int, unique: Rows, outline: Array) -> tuple[Rows, list[Reject]]:
-    """All (begin, faced, stop, goal) as places in `unique`, (n, 4), the stop being on the shortest way."""
-    rows = batch.first_row[unique]
-    center = batch.center[rows, :2]
-    u = len(rows)
-    own = rows - batch.row_start[k]
-    polygons = obstacles(batch.facts[k].scene)
-    free = free_legs(center, own, polygons, outline)
-    length = np.where(free, np.hypot(*(center[None, :, k] - center[:, None, k] for k in (0, 1))), np.inf)
-    way = length[:, :, None] + length[None]  # begin, stop, goal
-    way[~_passable(center, polygons[own], np.isfinite(way))] = np.inf
-    stop = way.argmin(axis=1)
-    reachable = np.isfinite(way.min(axis=1))
-    different = ~np.eye(u, dtype=bool)
-    pairs = np.argwhere(different & ~free & reachable)
-    n_straight = int(np.count_nonzero(different & free))
-    n_none = u * (u - 1) - n_straight - len(pairs)
-    counts = ((Reason.STRAIGHT_ROUTE, n_straight), (Reason.NO_ROUTE, n_none))
-    begin, goal = np.repeat(pairs, u, axis=0).T
-    faced, via = np.tile(np.arange(u), len(pairs)), stop[begin, goal]
-    apart = (faced != begin) & (faced != goal) & (faced != via)
-    places = np.stack([begin, faced, via, goal], axis=1)[apart]
-    return places, [Reject(reason, n=n, scene=k) for reason, n in counts if n]
+def _with_faced(ways: Rows, u: int) -> Rows:
+    """Insert after the begin of each way every object that is not on it."""
+    faced = np.tile(np.arange(u), len(ways))
+    repeated = np.repeat(ways, u, axis=0)
+    places = np.column_stack([repeated[:, :1], faced, repeated[:, 1:]])
+    return places[(repeated != faced[:, None]).all(axis=1)]
 
 
-def _passable(center: Array, polygons: NDArray[np.object_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell at which stops a robot can go on, (u, u, u) for begin, stop and goal.
-
-    It halts where it meets the stop's outline. From there the way on must not lead through the stop itself, and be the
-    same turn as from the stop's middle.
-    """
-    passable = wanted.copy()
-    begin, stop, goal = np.nonzero(wanted)
-    if len(begin) == 0:
-        return passable
-    arriving = shapely.intersection(
-        shapely.linestrings(np.stack([center[begin], center[stop]], axis=1)), polygons[stop]
-    )
-    halt = center[stop].copy()
-    for k, part in enumerate(np.atleast_1d(arriving)):
-        corners = shapely.get_coordinates(part)
-        if len(corners):
-            halt[k] = corners[np.argmax(np.hypot(*(corners - center[stop[k]]).T))]
-    onward = shapely.linestrings(np.stack([halt, center[goal]], axis=1))
-    inside = shapely.length(shapely.intersection(onward, polygons[stop])) > THROUGH_M
-    way_in = bearing_deg(center[begin], center[stop])
-    turns = [turn_deg(way_in, bearing_deg(origin, center[goal])) for origin in (halt, center[stop])]
-    names = np.array(TURNS.names)[TURNS.index(turns)]
-    passable[begin, stop, goal] = ~inside & (names[0] == names[1])
-    return passable
-
-
-def _checked(batch: Batch, scene: Rows, roles: Rows) -> tuple[Rows, list[Reject]]:
-    """Drop routes whose turns are unclear, and those that more or less than one sequence of turns completes."""
-    answers = measure(batch, scene, roles)
-    rows = batch.first_row[roles]
-    legs = ((0, 1), (0, 2), (2, 3))
-    close = [batch.distance(rows[:, i], rows[:, j]) < MIN_DIRECTION_DISTANCE_M for i, j in legs]
+def _checked(batch: Batch, k: int, roles: Rows, variant: int) -> Candidates:
+    """Refuse routes whose turns are unclear, and those that not exactly one sequence of turns completes."""
+    shape, scene = SHAPES[variant], np.full(len(roles), k)
+    answers = measure(batch, scene, roles, shape=shape)
+    rows = batch.first_row[roles[:, shape.columns]]
+    walked = np.delete(rows, 1, axis=1)
+    legs = [(rows[:, 0], rows[:, 1]), *((walked[:, i], walked[:, i + 1]) for i in range(shape.legs))]
     rules = [
-        (Reason.TOO_CLOSE, np.any(close, axis=0)),
+        (Reason.TOO_CLOSE, np.any([batch.distance(*leg) < MIN_DIRECTION_DISTANCE_M for leg in legs], axis=0)),
         (Reason.NOT_AN_OPTION, answers.answer < 0),
         (Reason.NEAR_SECTOR_BORDER, answers.margin < MIN_SECTOR_MARGIN_DEG),
     ]
     if batch.profile == "exact":
-        rules.append((Reason.UNSTABLE, _unstable(batch, roles)))
+        rules.append((Reason.UNSTABLE, _unstable(batch, roles, shape)))
+    first = ("forward",) if shape.forward else ()
+    completed = reaches_goal(batch.center[rows], [first + names for names in sequences(shape.blanks)])
+    right = completed[np.arange(len(rows)), answers.answer] & (completed.sum(axis=1) == 1)
+    rules.append((Reason.NO_ROUTE, ~right))
     kept, rejects = first_broken(scene, rules)
-    stops = batch.center[rows[kept]]
-    done = [[reaches_goal(route, names) for names in SEQUENCES] for route in stops]
-    completed = np.array(done, dtype=bool).reshape(-1, len(SEQUENCES))
-    right = completed[np.arange(len(kept)), answers.answer[kept]] & (completed.sum(axis=1) == 1)
-    arrived, wrong = first_broken(scene[kept], [(Reason.NO_ROUTE, ~right)])
-    return roles[kept[arrived]], rejects + wrong
-
-
-def _turns(batch: Batch, roles: Rows) -> Array:
-    return route_turns_deg(batch.center[batch.first_row[roles]])
+    answers = answers.take(kept)
+    n_options = np.full(len(kept), 3.0 if shape.blanks == 1 else 4.0)
+    difficulty = {"angle_deg": answers.margin, "n_options": n_options}
+    knob = np.full(len(kept), float(shape.blanks))
+    return Candidates(scene[kept], roles[kept], answers, knob, difficulty, rejects, np.full(len(kept), variant))
 
 
 def _margin(turn: Array) -> Array:
-    """Angle of the turns (n, 2) to the nearest border that counts; straight ahead is one sector."""
+    """Angle of the turns (n, blanks) to the nearest border that counts; straight ahead is one sector."""
     borders = np.array(TURNS.borders[1:])
     return np.abs(turn[..., None] - borders).min(axis=(1, 2), initial=180.0)
 
 
-def _unstable(batch: Batch, roles: Rows) -> NDArray[np.bool_]:
+def _unstable(batch: Batch, roles: Rows, shape: Shape) -> NDArray[np.bool_]:
     """Tell for which routes the noise of boxes turns one action into another."""
-    turn = _turns(batch, roles)
-    xy = batch.center[batch.first_row[roles], :2]
-    to_faced, to_stop, to_goal = (np.hypot(*(xy[:, i] - xy[:, j]).T) for i, j in ((0, 1), (0, 2), (2, 3)))
-    # At the stop the robot looks away from where it came from.
-    noise = [turn_noise_deg(to_faced, to_stop, turn[:, 0]), turn_noise_deg(to_stop, to_goal, turn[:, 1] + 180)]
-    return np.any([_margin(turn[:, [k]]) < noise[k] for k in range(LEGS)], axis=0)
+    turn = shape.turns_deg(batch, roles)
+    xy = batch.center[batch.first_row[roles[:, shape.columns]], :2]
+    walked = np.delete(xy, 1, axis=1)
+    length = np.linalg.norm(np.diff(walked, axis=1), axis=2)
+    to_faced = np.linalg.norm(xy[:, 1] - xy[:, 0], axis=1)
+    unstable = np.zeros(len(roles), dtype=bool)
+    for blank in range(shape.blanks):
+        leg = blank + shape.forward
+        if leg == 0:
+            noise = turn_noise_deg(to_faced, length[:, 0], turn[:, blank])
+        else:  # at a stop the robot looks away from where it came from
+            noise = turn_noise_deg(length[:, leg - 1], length[:, leg], turn[:, blank] + 180)
+        unstable |= _margin(turn[:, [blank]]) < noise
+    return unstable
 
 
-TASK = Task(
-    question_type="route_planning",
-    answer_type="choice",
-    unit="",
-    margin_unit="deg",
-    roles=("begin", "facing", "via", "goal"),
-    single=(0, 1, 2, 3),
-    question="You are a robot beginning at the {begin} and facing the {facing}. You want to navigate to the {goal}. "
-    "You will perform the following actions (Note: for each [please fill in], choose either 'turn back,' 'turn left,' "
-    "or 'turn right.'): 1. [please fill in] 2. Go forward until the {via} 3. [please fill in] 4. Go forward until the "
-    "{goal}. You have reached the final destination.",
-    program="route_turns({begin_id}, {facing_id}, [{via_id}, {goal_id}])",
-    find=find,
-    measure=measure,
-    knob=Knob("angle", ("<20", "20-30", ">=30"), (20, 30), "deg"),
-    needs="scenes.floor_polygon, four categories with one object each",
-    choices=OPTIONS,
-    offered=4,
-)
+def _variant(shape: Shape) -> Task:
+    blank, stops = "[please fill in]", shape.roles[1 if shape.forward else 2 :]
+    steps = [step for stop in stops for step in (blank, f"Go forward until the {{{stop}}}")][int(shape.forward) :]
+    numbered = " ".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
+    faced = stops[0] if shape.forward else "facing"
+    ids = ", ".join(f"{{{stop}_id}}" for stop in stops)
+    return Task(
+        question_type="route_planning",
+        answer_type="choice",
+        unit="",
+        margin_unit="deg",
+        roles=shape.roles,
+        single=tuple(range(len(shape.roles))),
+        question=f"You are a robot beginning at the {{begin}} and facing the {{{faced}}}. You want to navigate to the "
+        "{goal}. You will perform the following actions (Note: for each [please fill in], choose either 'turn back,' "
+        f"'turn left,' or 'turn right.'): {numbered}. You have reached the final destination.",
+        program=f"route_turns({{begin_id}}, {{{faced}_id}}, [{ids}])",
+        find=find,
+        measure=partial(measure, shape=shape),
+        knob=Knob("blanks", ("1", "2", "3"), (2, 3), "turns"),
+        needs="scenes.floor_polygon, three categories with one object each",
+        choices=tuple(", ".join(f"Turn {name.capitalize()}" for name in names) for names in sequences(shape.blanks)),
+        offered=0 if shape.blanks == 1 else 4,
+        parameters="forward" if shape.forward else "",
+    )
+
+
+VARIANTS = tuple(map(_variant, SHAPES))
+
+TASK = replace(VARIANTS[0], variants=VARIANTS)
