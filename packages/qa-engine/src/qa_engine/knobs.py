@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from qa_engine.errors import QAEngineError
+from qa_engine.extras import require
 from qa_engine.sampler import ROUND_DECAY
 from qa_engine.seeding import hashed_fraction
 from qa_engine.tableio import Schema, read_table
@@ -137,12 +137,10 @@ def fit_knobs(answered: pl.DataFrame | None, *, seed: int) -> KnobModel | str:
     frontier = (newest["label"] == "frontier").to_numpy().astype(np.float64)
     if frontier.min() == frontier.max():
         return f"all {len(newest)} earlier questions are {'' if frontier[0] else 'not '}at the frontier"
-    try:
-        from sklearn.ensemble import RandomForestRegressor
-        from sklearn.metrics import roc_auc_score
-    except ImportError as error:
-        message = "The sampler 'predicted' needs scikit-learn. Install it with: uv pip install 'qa-engine[audit]'."
-        raise QAEngineError(message) from error
+    require("sklearn", extra="audit", purpose="The sampler 'predicted'")
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.metrics import roc_auc_score
+
     counted = newest["operands"].list.explode().struct.field("category").drop_nulls().value_counts()
     common = counted.sort("count", "category", descending=[True, False])["category"].head(MOST_CATEGORIES)
     kinds, categories = tuple(newest["question_type"].unique().sort()), tuple(common.sort())

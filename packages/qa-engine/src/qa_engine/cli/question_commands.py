@@ -80,6 +80,9 @@ def generate(
     proposer: Annotated[str, typer.Option(help="Who writes the questions: template, or llm.")] = "template",
     base_url: Annotated[str | None, typer.Option(help="llm: an OpenAI-compatible server, up to /v1.")] = None,
     model: Annotated[str, typer.Option(help="llm: name of the model on that server.")] = "default",
+    local_model: Annotated[
+        str | None, typer.Option(help="llm: folder or hub id of a model to run here, in place of a server.")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="llm: folder of replies; OUT.cache where not given.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="llm: scenes asked about at a time.")] = 4,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="llm: seconds to wait for a reply.")] = 120.0,
@@ -118,24 +121,27 @@ def generate(
     if proposer == "llm":
         from qa_engine.proposers.llm_client import Connection
         from qa_engine.proposers.llm_files import LLMRequest
+        from qa_engine.proposers.llm_local import local_name
 
-        if base_url is None:
+        if (base_url is None) == (local_model is None):
             raise QAEngineError(
-                "--proposer llm needs --base-url, the address of a server, as http://127.0.0.1:8000/v1."
+                "--proposer llm needs --base-url, the address of a server, as http://127.0.0.1:8000/v1, or "
+                "--local-model, a folder or hub id; one of them."
             )
+        model = model if local_model is None else local_name(local_model)
         wanted = LLMRequest(
             model=model, split=split, count=count, per_scene=per_scene or 5, seed=seed, round=round, profile=profile,
             frame_set_id=choose_frame_set(Store(store), frame_set), max_frames=max_frames, exemplars=exemplars,
             temperature=temperature, allow_benchmark_scenes=allow_benchmark_scenes, recheck=recheck,
         )  # fmt: skip
         connection = Connection(
-            base_url, model, cache or out.with_name(f"{out.name}.cache"), timeout_s=timeout_s, retries=retries,
+            base_url or "", model, cache or out.with_name(f"{out.name}.cache"), timeout_s=timeout_s, retries=retries,
             requests_per_minute=requests_per_minute, temperature=temperature, max_tokens=max_tokens,
+            local_model=local_model,
         )  # fmt: skip
         generate_by_model(
             store, wanted, connection, out, exclude=exclude or (), confidence=confidence or (),
-            concurrency=concurrency,
-            workers=workers, force=force,
+            concurrency=concurrency, workers=workers, force=force,
         )  # fmt: skip
         return
     if count is not None and per_scene is not None:
@@ -232,8 +238,11 @@ def answer(
     out: Annotated[Path, typer.Option(help="Parquet file of the answers.")],
     jsonl: Annotated[Path | None, typer.Option(help="Also write the answers as JSONL.")] = None,
     profile: Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")] = "exact",
+    points: Annotated[
+        bool, typer.Option("--points/--no-points", help="exact: distances between scanned points, where there are any.")
+    ] = True,
     min_visible_px: Annotated[
-        int, typer.Option(min=1, help="Order of appearance: pixels from which on an object is seen.")
+        int, typer.Option(min=1, help="Order of appearance: pixels whose crossing is the first appearance.")
     ] = 100,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
@@ -256,6 +265,7 @@ def answer(
         Store(store),
         table,
         profile=profile,
+        points=points,
         min_visible_px=min_visible_px,
         progress=lambda done, of: progress("answer", done, of),
     )
@@ -264,7 +274,12 @@ def answer(
         answers,
         out,
         schema,
-        table_metadata("answers", "qa-engine answer", {"profile": profile, "min_visible_px": min_visible_px}, 0),
+        table_metadata(
+            "answers",
+            "qa-engine answer",
+            {"profile": profile, "points": points, "min_visible_px": min_visible_px},
+            0,
+        ),
     )
     if jsonl:
         answers.write_ndjson(jsonl)

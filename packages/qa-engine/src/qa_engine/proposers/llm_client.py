@@ -50,6 +50,8 @@ class Connection:
     requests_per_minute : int or None
     temperature : float
     max_tokens : int
+    local_model : str or None
+        Folder or hub id of a model to run in this process, in place of a server.
     """
 
     base_url: str
@@ -60,6 +62,7 @@ class Connection:
     requests_per_minute: int | None = None
     temperature: float = 0.7
     max_tokens: int = 4096
+    local_model: str | None = None
 
 
 @dataclass
@@ -86,11 +89,15 @@ class ChatClient:
     usage: Usage = field(default_factory=Usage)
 
     def __post_init__(self) -> None:
-        if not self.connection.base_url.startswith(("http://", "https://")):
-            raise QAEngineError("--base-url: expected an address such as http://127.0.0.1:8000/v1.")
+        self._prepare()
         self._lock = threading.Lock()
         self._next_start = 0.0
         self._failures = 0
+
+    def _prepare(self) -> None:
+        """Check what the requests need."""
+        if not self.connection.base_url.startswith(("http://", "https://")):
+            raise QAEngineError("--base-url: expected an address such as http://127.0.0.1:8000/v1.")
 
     def ask(self, messages: list[dict[str, Any]], *, seed: int) -> str:
         """Return the text of the reply.

@@ -18,6 +18,7 @@ from qa_engine.programs.pool import ProgramPool
 from qa_engine.proposers.llm import LLMProposer, SceneInput, SceneProposals
 from qa_engine.proposers.llm_checks import LLMReason, program_key
 from qa_engine.proposers.llm_client import ChatClient, Connection
+from qa_engine.proposers.llm_local import LocalClient
 from qa_engine.proposers.llm_prompt import PROPOSE, RECHECK, REPAIR, template_id
 from qa_engine.scene import Frame
 from qa_engine.seeding import scene_rng
@@ -111,7 +112,7 @@ def write_llm_generation(
     began = time.perf_counter()
     with output_folder(out, force=force) as folder:
         inputs = _Inputs(store, request, exclude, confidence)
-        client = ChatClient(connection)
+        client = LocalClient(connection) if connection.local_model else ChatClient(connection)
         with ProgramPool(workers, profile=request.profile, sightings=inputs.sightings.of) as pool:
             proposer = LLMProposer(
                 client,
@@ -148,6 +149,7 @@ def write_llm_generation(
                 "store": str(store.path),
                 "cache": str(connection.cache),
                 "base_url": connection.base_url,
+                "local_model": connection.local_model,
                 "isolation": ["interpreter", *pool.layers],
                 "seconds": round(time.perf_counter() - began, 3),
             }
