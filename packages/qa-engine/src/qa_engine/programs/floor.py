@@ -13,7 +13,7 @@ from qa_engine.facts import Facts
 from qa_engine.geometry.routes import ROBOT_RADIUS_M, free_legs
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
-from qa_engine.tasks.route_planning import obstacles
+from qa_engine.tasks.route_search import obstacles
 
 Array = NDArray[np.float64]
 
