@@ -1,5 +1,6 @@
 """Workers for programs: isolation holds, a lost worker costs one program."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,6 +64,20 @@ def test_a_locked_process_can_do_nothing(escape, tmp_path):
     assert outcome == "refused"
     assert victim.read_text() == "here"
     assert not canary.exists()
+
+
+def test_doctor_says_which_layers_are_active(call, capsys):
+    with ProgramPool(1) as pool:
+        layers = pool.layers
+    assert call("doctor", "--json") == 0
+    report = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)["layers"]}
+    assert [name for name, layer in report.items() if layer["active"]] == ["interpreter", *layers]
+    assert set(report) == {"interpreter", "limits", "landlock", "seccomp", "bubblewrap"}
+    assert call("doctor") == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0].startswith("interpreter  active")
+    missing = [name for name in ("limits", "landlock", "seccomp") if name not in layers]
+    assert all(name in captured.err for name in missing)
 
 
 def test_results_are_the_same_for_any_number_of_workers(scene):

@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    root: Annotated[Path, typer.Argument(help="File or folder of a dataset.")],
+    root: Annotated[
+        Path | None, typer.Argument(help="File or folder of a dataset; without it, look at this machine.")
+    ] = None,
     *,
     dataset: Annotated[str | None, typer.Option(help="Its name; found out where not given.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")] = None,
@@ -32,8 +34,13 @@ def doctor(
 ) -> None:
     """Say which dataset a folder is, what is missing and where to get it, and whether its first scenes make sense.
 
+    Without a folder: which layers lock the processes that run programs on this machine.
+
     Exit code 1: a required part is missing, or a scene would be refused.
     """
+    if root is None:
+        _show_layers(as_json=as_json)
+        return
     from qa_engine.datasets.base import IngestOptions
     from qa_engine.doctor import diagnose
     from qa_engine.ingest import parse_settings
@@ -51,6 +58,25 @@ def doctor(
     _close(found, " ".join(["qa-engine ingest", found.dataset, str(root), *flags, "--out STORE"]))
     if required or severe:
         raise typer.Exit(1)
+
+
+def _show_layers(*, as_json: bool) -> None:
+    """Print what locks a worker that runs programs, asked of a worker."""
+    from qa_engine.programs.isolation import layer_report
+
+    report = layer_report()
+    if as_json:
+        typer.echo(json.dumps({"layers": [asdict(layer) for layer in report]}, indent=1))
+    else:
+        for layer in report:
+            typer.echo(f"{layer.name:11}  {'active' if layer.active else 'not active':10}  {layer.about}")
+    names = [layer.name for layer in report if not layer.active and layer.wanted]
+    typer.echo(
+        f"Programs run, but without {', '.join(names)}."
+        if names
+        else "Programs run behind every layer that is built in.",
+        err=True,
+    )
 
 
 def _show(found: Diagnosis) -> None:

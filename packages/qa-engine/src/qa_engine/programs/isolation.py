@@ -10,8 +10,10 @@ import contextlib
 import ctypes
 import os
 import platform
+import shutil
 import struct
 import sys
+from dataclasses import dataclass
 
 EXTRA_MEMORY = 512 * 2**20
 """Bytes of address space that a worker may take beyond what it has after loading its libraries."""
@@ -34,6 +36,53 @@ _ALLOWED_X86_64 = (
 
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer between a program and the machine: whether it is active here, and what it refuses or why it is off.
+
+    Attributes
+    ----------
+    name : str
+    active : bool
+    about : str
+    wanted : bool
+        The engine uses it wherever the system has it.
+    """
+
+    name: str
+    active: bool
+    about: str
+    wanted: bool = True
+
+
+LAYERS = {
+    "limits": ("new descriptors, file contents, more than 512 MiB of new memory", "the system has no rlimits"),
+    "landlock": ("every file by name, TCP", "the kernel has no Landlock (Linux 5.13), or it is switched off"),
+    "seccomp": ("system calls but those of computing", "not Linux on x86-64, or the kernel forbids filters"),
+}
+"""Layer to what it refuses, and why it may be missing."""
+
+
+def layer_report() -> list[Layer]:
+    """Start a worker as `run-programs` does, and list which layers it has.
+
+    Returns
+    -------
+    list of Layer
+        The interpreter first; bubblewrap last, which is looked for and not used: the layers inside the worker refuse
+        the same, and need no program that the system may lack.
+    """
+    from qa_engine.programs.pool import ProgramPool
+
+    with ProgramPool(1) as pool:
+        active = set(pool.layers)
+    report = [Layer("interpreter", True, "refuses everything that is not in the grammar")]
+    for name, (refused, missing) in LAYERS.items():
+        report.append(Layer(name, name in active, f"refuses {refused}" if name in active else missing))
+    found = "installed" if shutil.which("bwrap") else "not installed"
+    return [*report, Layer("bubblewrap", False, f"{found}; not used, the layers above refuse the same", wanted=False)]
 
 
 def isolate() -> list[str]:
