@@ -29,14 +29,25 @@ def test_a_clean_pass_writes_the_answers_of_one_model(command, make, sft, questi
     assert set(one["step"]) == {1}
     trained = pl.read_parquet(tmp_path / "run/predictions.parquet")
     assert set(one["model_id"]) == set(trained["model_id"])
+    assert set(one["decoding"]) == {"greedy, 4 new tokens"}
+    assert set(one["frame_input"]) == {"images"}
+    assert one["frame_ids"][0].to_list() == ["f1", "f0"]
+    shared = one.join(trained, on="question_id", suffix="_trained")
+    assert shared["dataset_revision"].equals(shared["dataset_revision_trained"].alias("dataset_revision"))
+    # Each option's letter as the first token; the others' are those of the same distribution.
+    choices = one.filter(pl.col("question_type") == "object_rel_distance")
+    assert choices["option_logprobs"].list.len().to_list() == [4] * len(choices)
+    assert (choices["option_logprobs"].list.eval(pl.element().exp()).list.sum() <= 1).all()
+    assert one["option_logprobs"].null_count() == 10 - len(choices) > 0
     # The log-probabilities are those of a teacher-forced pass over the same tokens.
     samples = load_samples(questions, store)
     network, processor = load_model(model)
     network.eval()
-    row = samples.rows["question_id"].to_list().index(one["question_id"][0])
+    asked_first = one.filter(pl.col("option_logprobs").is_not_null())
+    row = samples.rows["question_id"].to_list().index(asked_first["question_id"][0])
     alone = next(iter(answer(network, processor, samples, [row], max_new_tokens=4)))
-    assert alone["completion"] == one["completion"][0]
-    assert alone["token_logprobs"] == pytest.approx(one["token_logprobs"][0].to_list(), abs=1e-4)
+    assert alone["completion"] == asked_first["completion"][0]
+    assert alone["token_logprobs"] == pytest.approx(asked_first["token_logprobs"][0].to_list(), abs=1e-4)
     from PIL import Image
 
     example = samples.examples([row])
@@ -51,6 +62,9 @@ def test_a_clean_pass_writes_the_answers_of_one_model(command, make, sft, questi
         logits = network(**inputs).logits[0, length - 1 : -1]
     forced = logits.log_softmax(-1).gather(1, ids.T)[:, 0]
     assert alone["token_logprobs"] == pytest.approx(forced.tolist(), abs=1e-4)
+    letters = [processor.tokenizer.convert_tokens_to_ids(letter) for letter in "ABCD"]
+    expected = logits[0].log_softmax(-1)[letters].tolist()
+    assert asked_first["option_logprobs"][0].to_list() == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_refused_question_is_a_loss_and_a_full_folder_is_left_alone(command, make, store, tiny_model, tmp_path):

@@ -16,13 +16,18 @@ LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes",
 LAUNCH += ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
 # `--cpu` starts one process only; the launcher of several is that for GPUs, and `--device cpu` keeps them off.
 DDP = ("--multi_gpu",)
+FSDP2 = (
+    *("--use_fsdp", "--fsdp_version", "2", "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP"),
+    *("--fsdp_state_dict_type", "FULL_STATE_DICT", "--fsdp_cpu_ram_efficient_loading", "false"),
+)
 
 
 def launch(
     make, *words: object, launcher: tuple[str, ...] = DDP, **options: object
 ) -> subprocess.CompletedProcess[str]:
     """Start `qa-trainer sft` in two processes on the CPU."""
-    command = [*LAUNCH, *launcher, "--main_process_port", "0", "-m", "qa_trainer", "sft"]
+    program = ["-m", "qa_trainer"] if launcher == DDP else [str(Path(__file__).with_name("fsdp_on_cpu.py"))]
+    command = [*LAUNCH, *launcher, "--main_process_port", "0", *program, "sft"]
     command += [*map(str, words), *make.flags(options)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -65,6 +70,27 @@ def test_two_processes_equal_one_and_go_on_in_a_second_round(sft, make, question
     assert all(two[name].allclose(one[name], rtol=0, atol=1e-5) for name in one)
     assert json.loads((out / "manifest.json").read_text())["processes"] == 2
     assert {path.name for path in (out / "state").glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
+
+
+@pytest.mark.slow
+def test_a_sharded_model_trains_as_a_whole_one(sft, make, questions, store, tiny_model, tmp_path):
+    rows = pl.read_parquet(questions).rows(named=True)
+    second = make.write(rows[4:], tmp_path / "second", "questions")
+    common = {"store": store, "device": "cpu", "batch_size": 4, "learning_rate": 1e-4}
+    assert sft(tmp_path / "one", steps=2, **common).code == 0
+    first, out = tmp_path / "first", tmp_path / "out"
+    ended = launch(make, questions, "--out", first, launcher=FSDP2, model=tiny_model, steps=1, **common)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert (first / "state" / "optimizer.bin").exists()
+    options = common | {"model": first / "model", "state_from": first, "steps": 1}
+    ended = launch(make, second, "--out", out, launcher=FSDP2, **options)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    one, two = weights(tmp_path / "one"), weights(out)
+    assert one.keys() == two.keys()
+    assert all(two[name].allclose(one[name], rtol=0, atol=1e-5) for name in one)
+    parts = pl.concat([pl.read_parquet(folder / "predictions.parquet") for folder in (first, out)])
+    assert parts["question_id"].to_list() == [f"q{i:03d}" for i in range(8)]
+    assert json.loads((out / "manifest.json").read_text())["processes"] == 2
 
 
 @pytest.mark.parametrize("name", ["ddp", "fsdp2", "zero3"])

@@ -96,6 +96,22 @@ def test_a_run_writes_everything_that_the_next_stage_needs(sft, questions, tmp_p
     assert set(rows["phase"]) == {"train"}
     assert set(rows["run_id"]) == {summary["run_id"]}
     assert rows["question_id"].to_list() == [f"q{i:03d}" for i in range(12)]
+    # What was shown and how: the frames of the set in order, their pixels after resizing (one scene's are wider).
+    assert rows["frame_ids"].to_list() == [["f1", "f0"]] * 12
+    assert rows["frame_pixels"].to_list() == [32 * 32, 32 * 32, 64 * 32] * 4
+    assert set(rows["frame_input"]) == {"images"}
+    assert set(rows["decoding"]) == {"teacher-forced"}
+    assert set(rows["dataset_revision"]) == {manifest["hashes"]["questions"]}
+    assert rows["versions"][0].startswith("torch ")
+    assert rows["option_logprobs"].null_count() == rows["frame_fps"].null_count() == 12
+    steps = pl.read_parquet(out / "metrics.parquet")
+    assert steps["step"].to_list() == [1, 2, 3]
+    assert set(steps["round"]) == {7}
+    assert set(steps["learning_rate"]) == {1e-3}
+    assert steps["answer_tokens"].sum() == rows["token_ids"].list.len().sum()
+    assert (steps["recorder_seconds"] < steps["step_seconds"]).all()
+    assert (steps["grad_norm"] > 0).all()
+    assert (steps["tokens"] > steps["answer_tokens"]).all()
     by_step = rows.explode("token_logprobs").group_by("step", maintain_order=True).agg(-pl.col("token_logprobs").mean())
     assert by_step["token_logprobs"].to_list() == pytest.approx(summary["loss"], abs=1e-5)
     assert json.loads((out / "state/state.json").read_text())["global_step"] == 3
@@ -279,7 +295,9 @@ def test_questions_with_and_without_frames_train_together(sft, make, tmp_path):
     rows = [make.question(i, frame_set_id=None if i in (1, 4, 5, 6, 7) else "uniform-2") for i in range(8)]
     questions = make.write(rows, tmp_path, "questions")
     assert sft(tmp_path / "out", questions=questions, steps=2).code == 0
-    assert predictions(tmp_path / "out")["frame_set_id"].null_count() == 5
+    recorded = predictions(tmp_path / "out")
+    assert recorded["frame_set_id"].null_count() == recorded["frame_pixels"].null_count() == 5
+    assert (recorded["frame_input"] == "none").sum() == 5
 
 
 def test_a_diverging_run_stops_and_names_the_questions(sft, tmp_path):
@@ -316,3 +334,54 @@ def test_state_of_other_weights_or_another_optimizer_is_refused(sft, tiny_model,
     assert ended.code == 2
     assert "no state/state.json" in ended.stderr
     assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
+def test_a_schedule_goes_on_over_a_process_boundary(sft, make, tmp_path, schedule):
+    rows = [make.question(i) for i in range(16)]
+    both = make.write(rows, tmp_path / "both", "questions")
+    second = make.write(rows[8:], tmp_path / "second", "questions")
+    options = {"schedule": schedule, "warmup_steps": 3, "batch_size": 2}
+    assert sft(tmp_path / "8", questions=both, steps=8, **options).code == 0
+    options |= {"steps": 4, "schedule_steps": 8}
+    assert sft(tmp_path / "4", questions=both, **options).code == 0
+    options |= {"model": tmp_path / "4" / "model", "state_from": tmp_path / "4"}
+    assert sft(tmp_path / "4+4", questions=second, **options).code == 0
+    rates = [
+        rate for name in ("4", "4+4") for rate in pl.read_parquet(tmp_path / name / "metrics.parquet")["learning_rate"]
+    ]
+    assert rates == pl.read_parquet(tmp_path / "8/metrics.parquet")["learning_rate"].to_list()
+    assert rates[:4] == pytest.approx([0, 1e-3 / 3, 2e-3 / 3, 1e-3])
+    assert (rates[-1] < 3e-4) == (schedule != "constant")
+    assert same_weights(weights(tmp_path / "8"), weights(tmp_path / "4+4"))
+    if schedule == "linear":
+        ended = sft(tmp_path / "other", questions=second, **(options | {"schedule_steps": 9}))
+        assert ended.code == 2
+        assert "its linear schedule runs over 8 steps, asked for 9" in ended.stderr
+        ended = sft(tmp_path / "other", questions=second, **(options | {"schedule_steps": 7}))
+        assert ended.code == 2
+        ended = sft(tmp_path / "other", questions=both, steps=8, schedule="linear", schedule_steps=7)
+        assert "The linear schedule ends at step 7 and the run at step 8" in ended.stderr
+
+
+def test_every_step_is_reported_where_the_user_asks(sft, tmp_path, monkeypatch):
+    from transformers import TrainerCallback
+    from transformers.integrations import integration_utils
+
+    logged = []
+
+    class Reporter(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            logged.append((state.global_step, logs))
+
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "trackio", Reporter)
+    assert sft(tmp_path / "out", steps=2, report_to="trackio").code == 0
+    steps = {step: logs for step, logs in logged if "loss" in logs}
+    assert sorted(steps) == [1, 2]
+    assert steps[1]["learning_rate"] == 1e-3
+    loss = json.loads((tmp_path / "out/manifest.json").read_text())["loss"]
+    assert [steps[1]["loss"], steps[2]["loss"]] == pytest.approx(loss, abs=1e-4)
+    ended = sft(tmp_path / "other", steps=1, report_to="trackyo")
+    assert ended.code == 2
+    assert "--report-to trackyo: trackyo is not supported, only" in ended.stderr
+    assert not (tmp_path / "other" / "run.json").exists()

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from qa_trainer.answer_tokens import counts
+from qa_trainer.answer_tokens import counts, letter_tokens
 from qa_trainer.data import Samples, load_samples
+from qa_trainer.images import open_image
 from qa_trainer.loading import load_model, model_hash, resolve_model
+from qa_trainer.predictions import shown_frames, versions
 from qa_trainer.tableio import table_metadata, write_json, write_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
 from qa_trainer.tables import REJECTS, with_every_column
@@ -101,13 +103,16 @@ def score(
     answers = pl.DataFrame(
         [found[row] for row in chosen], schema={name: SCHEMA[name] for name in _ANSWER}, infer_schema_length=None
     )
-    table = pl.concat([samples.rows[chosen], answers], how="horizontal").with_columns(
+    asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor.image_processor))
+    table = pl.concat([asked[chosen], answers], how="horizontal").with_columns(
         run_id=pl.lit(metadata["run_id"]),
         model_id=pl.lit(model_id),
         runner=pl.lit("trainer"),
         round=round_number,
         step=pl.lit(step),
         phase=pl.lit("score"),
+        decoding=pl.lit(f"greedy, {options.max_new_tokens} new tokens"),
+        versions=pl.lit(versions("torch", "transformers")),
     )
     table = with_every_column(table, SCHEMA)
     write_table(table, out / "predictions.parquet", SCHEMA, metadata)
@@ -121,7 +126,10 @@ def score(
     return summary
 
 
-_ANSWER = ("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy")
+_ANSWER = (
+    *("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy"),
+    "option_logprobs",
+)
 
 
 def answer(
@@ -140,10 +148,10 @@ def answer(
     Yields
     ------
     dict
-        Completion and token columns of the table `predictions`, per row.
+        Completion, token columns and `option_logprobs` of the table `predictions`, per row. The latter are the
+        log-probabilities, over the whole vocabulary, of each option's letter as the first token.
     """
     import torch
-    from PIL import Image
 
     examples = samples.examples(list(rows))
     texts = [
@@ -154,7 +162,7 @@ def answer(
     tokenizer.padding_side = "left"
     with contextlib.ExitStack() as opened:
         images = [
-            [opened.enter_context(Image.open(path)).convert("RGB") for path in paths] for paths in examples["images"]
+            [opened.enter_context(open_image(path)).convert("RGB") for path in paths] for paths in examples["images"]
         ]
         shown = [of_one for of_one in images if of_one] or None
         inputs = processor(text=texts, images=shown, padding=True, return_tensors="pt").to(model.device)
@@ -174,8 +182,9 @@ def answer(
         is_top1 = logprobs.argmax(-1) == tokens
         entropy = -(logprobs.exp() * logprobs.clamp_min(-1e9)).sum(-1)
     ends = _end_tokens(model, tokenizer)
+    letters = [letter_tokens(options, tokenizer) for options in samples.rows["options"][list(rows)].to_list()]
     columns = (column.cpu().numpy() for column in (tokens, chosen, is_top1, entropy))
-    for ids, own, top1, spread in zip(*columns, strict=True):
+    for number, (ids, own, top1, spread) in enumerate(zip(*columns, strict=True)):
         at_end = np.flatnonzero(np.isin(ids, list(ends)))
         stop = int(at_end[0]) + 1 if len(at_end) else len(ids)
         yield {
@@ -185,6 +194,7 @@ def answer(
             "token_mask": counts(ids[:stop], tokenizer, ends).tolist(),
             "token_is_top1": top1[:stop].tolist(),
             "token_entropy": spread[:stop].tolist(),
+            "option_logprobs": None if letters[number] is None else logprobs[number, 0, letters[number]].tolist(),
         }
 
 

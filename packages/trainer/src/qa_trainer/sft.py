@@ -146,6 +146,8 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)
     _check_sharding(trainer, settings, run.feed)
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not trainer.is_fsdp_enabled:
+        report("accelerate cuts models over GPUs only: every process holds the whole model")
     recorder.attach(trained)
     trainer.window.attach(backbone)
     resume_from = checkpoint or run.state

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch.distributed.tensor import DTensor
 from trl.trainer.sft_trainer import SFTTrainer
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
@@ -92,6 +93,23 @@ class RecordingSFTTrainer(SFTTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load nothing: the weights were read with from_pretrained, and a state folder holds none."""
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the weights; those cut by FSDP2 are put together here, as accelerate leaves tied ones cut."""
+        if not self.is_fsdp_enabled:
+            super().save_model(output_dir, _internal_call)
+            return
+        model: Any = self.model
+        tied = getattr(model, "all_tied_weights_keys", None) or {}
+        whole: dict[str, torch.Tensor] = {}
+        for name, value in model.state_dict().items():
+            if name in tied:
+                continue
+            # Every process takes part; one keeps the result.
+            full = value.full_tensor() if isinstance(value, DTensor) else value
+            if self.args.should_save:
+                whole[name] = full.cpu()
+        self._save(output_dir, state_dict=whole)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Say clearly that a checkpoint could not be written; the libraries have no common error for a full disk."""
