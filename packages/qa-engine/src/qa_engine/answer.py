@@ -14,6 +14,7 @@ from qa_engine.batch import Batch
 from qa_engine.errors import QAEngineError
 from qa_engine.facts import Facts
 from qa_engine.grammar import parse_questions
+from qa_engine.point_distances import use_points
 from qa_engine.sightings import FIRST_SEEN_PX, SightingIndex
 from qa_engine.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
@@ -27,6 +28,7 @@ ANSWERS = {
     "margin": pl.Float64,
     "answer_low": pl.Float64,
     "answer_high": pl.Float64,
+    "evidence": pl.String,
     "status": pl.String,
     "reason": pl.String,
 }
@@ -73,6 +75,7 @@ def answer_questions(
     questions: pl.DataFrame,
     *,
     profile: str = "exact",
+    points: bool = True,
     min_visible_px: int = FIRST_SEEN_PX,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> pl.DataFrame:
@@ -85,8 +88,10 @@ def answer_questions(
         Columns `id`, `scene_name`, `question_type`, `question`, `options`.
     profile : str
         A name in `PROFILES`.
+    points : bool
+        With profile `exact`, take distances from the points of objects where the store has a cloud with both.
     min_visible_px : int
-        Pixels from which on an object counts as seen in a frame.
+        Pixels whose crossing is the first appearance of a category.
     progress : callable
         Called with questions done and to do.
 
@@ -94,7 +99,8 @@ def answer_questions(
     -------
     DataFrame
         Column `id` and those of `ANSWERS`, in the order of the questions. Where `status` is `not_answerable`, `reason`
-        is an `AnswerReason` and the rest is null.
+        is an `AnswerReason` and the rest is null. `evidence` says what an answer was taken from: `points`, `boxes`,
+        `points and boxes`, `counts`, `room_size` or `observations`.
     """
     table = questions.with_row_index("row")
     appearance = appearance_task(min_px=min_visible_px)
@@ -120,7 +126,8 @@ def answer_questions(
         for task, rows in parsed:
             own = rows.filter(pl.col("scene_name").is_between(pl.lit(first), pl.lit(last)))
             if len(own):
-                parts.append(_answer_type(task, own, scenes))
+                clouds = store if points and profile == "exact" and task.pairs is not None else None
+                parts.append(_answer_type(task, own, scenes, clouds))
                 done += len(own)
         progress(done, len(table))
     answers = pl.concat(parts) if parts else _refused(pl.Series("row", [], dtype=pl.UInt32), AnswerReason.NOT_PARSED)
@@ -145,8 +152,8 @@ def _refused(rows: pl.Series, reason: AnswerReason) -> pl.DataFrame:
     return rows.alias("row").to_frame().with_columns(**values)
 
 
-def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch) -> pl.DataFrame:
-    """Answer parsed questions of one type."""
+def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | None) -> pl.DataFrame:
+    """Answer parsed questions of one type, by the points in `clouds` where that is given."""
     n = len(rows)
     place = {name: k for k, name in enumerate(scenes.scene_name)}
     asked = rows["scene_name"].rle().struct.unnest()
@@ -157,6 +164,9 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch) -> pl.DataFrame:
     known = np.flatnonzero(scene >= 0)
     reason[known] = _operand_reasons(task, scenes, scene[known], roles[known])
     good = np.flatnonzero(reason == None)  # noqa: E711 - compares items
+    evidence = np.full(n, task.source, dtype=object)
+    if clouds is not None and task.pairs is not None:
+        evidence[good] = _by_points(clouds, scenes, *task.pairs(scenes, roles[good]), len(good))
     measured = task.measure(scenes, scene[good], roles[good])
     columns = {name: np.full(n, np.nan) for name in ("value", "margin", "low", "high")}
     for name, column in columns.items():
@@ -166,7 +176,15 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch) -> pl.DataFrame:
     if task.answer_type == "choice":
         reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if task.orders else AnswerReason.NOT_AN_OPTION
     ids = np.append(scenes.first_instance, -1)[roles]
-    return _written(task, rows, names, ids, answer, columns, reason)
+    return _written(task, rows, names, ids, answer, columns, evidence, reason)
+
+
+def _by_points(store: Store, scenes: Batch, question: Rows, first: Rows, second: Rows, n: int) -> np.ndarray:
+    """Measure pairs by points where there are any; say for each of n questions what its distances are between."""
+    by_points = use_points(store, scenes, first, second)
+    measured = np.bincount(question[by_points], minlength=n)
+    mixed = np.where(measured > 0, "points and boxes", "boxes")
+    return np.where(measured == np.bincount(question, minlength=n), "points", mixed)
 
 
 def _operands(task: Task, rows: pl.DataFrame, scene: Rows, scenes: Batch) -> tuple[Rows, list[list[str]]]:
@@ -211,6 +229,7 @@ def _written(
     ids: Rows,
     answer: Rows,
     columns: dict[str, np.ndarray],
+    evidence: np.ndarray,
     reason: np.ndarray,
 ) -> pl.DataFrame:
     """Write predictions and programs."""
@@ -237,6 +256,7 @@ def _written(
         margin=pl.when(answered).then(pl.Series(columns["margin"]).fill_nan(None)),
         answer_low=pl.Series(columns["low"]).fill_nan(None),
         answer_high=pl.Series(columns["high"]).fill_nan(None),
+        evidence=pl.when(answered).then(pl.Series(evidence.tolist(), dtype=pl.String)),
         status=pl.when(answered).then(pl.lit("answered")).otherwise(pl.lit("not_answerable")),
         reason=pl.Series([None if code is None else str(code) for code in reason], dtype=pl.String),
     )

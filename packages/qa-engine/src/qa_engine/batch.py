@@ -226,6 +226,10 @@ class Batch:
         """Distance between rows of one scene, `first` and `second` (k,), in metres, as the profile defines it."""
         return self._pairs(first, second)
 
+    def put_distances(self, first: Rows, second: Rows, distance: Array) -> None:
+        """Set distances that were measured otherwise, (k,) metres."""
+        self._pairs.put(first, second, distance)
+
     def prefetch_distances(self) -> None:
         """Compute the distances that questions usually ask for, all scenes at once: that is what vectors are good for.
 

@@ -354,6 +354,8 @@ def describe(question: dict[str, Any], facts: Facts, marks: Marks) -> list[str]:
     if margin is not None:
         answer += f"    margin {margin:.3f} {question.get('margin_unit') or ''} to the next answer"
     rows += [answer, f"program: {question['program']}", *marks.notes]
+    if "points" in (question.get("evidence") or ""):
+        rows.append(f"measured between {question['evidence']} of the scan; the lines join boxes")
     return [part for row in rows for part in textwrap.wrap(row, 118) or [""]]
 
 

@@ -53,6 +53,7 @@ def test_answers_with_proof(store):
         "margin": 0.5,
         "answer_low": 190.0,
         "answer_high": 210.0,
+        "evidence": "boxes",
         "status": "answered",
         "reason": None,
     }

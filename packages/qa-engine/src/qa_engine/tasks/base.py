@@ -215,6 +215,10 @@ class Task:
     evidence : str
         What a frame set must show: `all` objects of the operands, the `first` appearance of each operand in the order
         of the answer, or nothing as only what is `seen` is asked about.
+    source : str
+        What the answer is taken from: `boxes`, `counts`, `room_size` or `observations`.
+    pairs : callable, optional
+        From a `Batch` and roles (n, r) to the pairs of objects whose distances decide: question, two rows, (k,) each.
     variants : tuple of Task
         Wordings and programs that candidates choose from, with the first of these roles; itself where there are none.
     """
@@ -237,6 +241,8 @@ class Task:
     offered: int = 0
     parameters: str = ""
     evidence: Literal["all", "first", "seen"] = "all"
+    source: str = "boxes"
+    pairs: Callable[[Batch, Rows], tuple[Rows, Rows, Rows]] | None = None
     variants: tuple[Task, ...] = ()
 
     @property

@@ -124,6 +124,7 @@ def appearance_task(*, min_px: int = FIRST_SEEN_PX, min_gap_s: float = MIN_TIME_
         offered=4,
         parameters=f"{min_px}px",
         evidence="first",
+        source="observations",
     )
 
 

@@ -19,6 +19,11 @@ def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
     return numbers(distance, (np.maximum(distance - noise, 0), distance + noise), step=0.1)
 
 
+def pairs(batch: Batch, roles: Rows) -> tuple[Rows, Rows, Rows]:
+    """Pair the two objects of each question."""
+    return np.arange(len(roles)), batch.first_row[roles[:, 0]], batch.first_row[roles[:, 1]]
+
+
 def find(batch: Batch, rng: Draw) -> Candidates:
     """Find the pairs of objects, each the only one of its category, that are clearly apart."""
     places = np.arange(len(batch.unique))
@@ -58,4 +63,5 @@ TASK = Task(
     knob=Knob("distance", ("<1", "1-2", "2-4", ">=4"), (1, 2, 4), "m"),
     needs="two categories with one object each",
     listed=(0, 1),
+    pairs=pairs,
 )

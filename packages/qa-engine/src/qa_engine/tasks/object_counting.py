@@ -61,6 +61,7 @@ TASK = Task(
     measure=measure,
     knob=Knob("count", ("2", "3", "4", "5+"), (3, 4, 5), "objects"),
     needs="a category with at least two objects",
+    source="counts",
 )
 
 

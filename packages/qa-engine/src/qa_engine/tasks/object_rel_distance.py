@@ -29,6 +29,14 @@ def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
     return _answers(batch.nearest_distance(primary, roles[:, 1:].ravel()).reshape(-1, OPTIONS))
 
 
+def pairs(batch: Batch, roles: Rows) -> tuple[Rows, Rows, Rows]:
+    """Pair the object of each question with every object of its options."""
+    codes = roles[:, 1:].ravel()
+    option, place = ranges(batch.member_start[codes], batch.boxes[codes])
+    question = option // OPTIONS
+    return question, batch.first_row[roles[question, 0]], batch.by_code[place]
+
+
 def _answers(distance: Array) -> Answers:
     ranked = np.sort(distance, axis=1)
     return choices(np.argmin(distance, axis=1), ranked[:, 1] - ranked[:, 0])
@@ -158,4 +166,5 @@ TASK = Task(
     knob=Knob("margin", ("<0.3", "0.3-0.6", "0.6-1.2", ">=1.2"), (0.3, 0.6, 1.2), "m"),
     needs="a category with one object, and four more categories",
     listed=(1, 2, 3, 4),
+    pairs=pairs,
 )

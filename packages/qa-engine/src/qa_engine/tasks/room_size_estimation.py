@@ -43,4 +43,5 @@ TASK = Task(
     measure=measure,
     knob=Knob("area", ("<15", "15-25", "25-40", ">=40"), (15, 25, 40), "m2"),
     needs="scenes.room_size_m2",
+    source="room_size",
 )
