@@ -66,6 +66,31 @@ def test_without_peft_the_error_says_what_to_install(sft, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "llava"])
+def test_adapters_of_other_families_are_merged(sft, questions, store, qwen2_5_model, llava_model, tmp_path, family):
+    import torch
+    from peft import PeftModel
+    from qa_trainer.collator import sft_collator
+    from qa_trainer.data import load_samples
+    from qa_trainer.feed import single
+    from qa_trainer.loading import load_model
+
+    folder, out = qwen2_5_model if family == "qwen2_5_vl" else llava_model, tmp_path / "out"
+    assert sft(out, model=folder, steps=2, lora_rank=4, learning_rate=1e-2).code == 0
+    base, processor = load_model(folder)
+    feed = single("questions", load_samples(questions, store), first=0, count=2)
+    examples = feed.examples([0, 1])
+    rows = [{"row": i, **{name: values[i] for name, values in examples.items()}} for i in (0, 1)]
+    batch = sft_collator(processor, image_cache_bytes=0)(rows)
+    inputs = {name: value for name, value in batch.items() if name not in ("row", "labels")}
+    with torch.no_grad():
+        before = base.eval()(**inputs).logits
+        adapted = PeftModel.from_pretrained(base, out / "adapter").eval()(**inputs).logits
+        merged = load_model(out / "model")[0].eval()(**inputs).logits
+    assert torch.allclose(merged, adapted, atol=1e-3)
+    assert not torch.allclose(merged, before, atol=1e-2)
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "llava"])
 def test_other_families_overfit_save_and_reload(sft, make, qwen2_5_model, llava_model, tmp_path, family):
     import json
 
