@@ -36,19 +36,25 @@ def voxel_bits(points: Sequence[NDArray[np.floating]]) -> Words:
     >>> np.bitwise_count(bits).sum(axis=1).tolist()
     [2, 1, 0]
     """
-    parts = [np.ascontiguousarray(np.asarray(part, dtype=np.float32).reshape(-1, 3).T) for part in points]
-    full = [part for part in parts if part.size]
-    if not full:
+    parts: list[NDArray[np.float32]] = []
+    bounds: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    for frame in points:  # one at a time, as that stays in the processor's cache
+        part = np.array(np.asarray(frame).reshape(-1, 3).T, dtype=np.float32, order="C")
+        parts.append(part)
+        if part.size:
+            bounds.append((part.min(axis=1), part.max(axis=1)))
+    if not bounds:
         return np.zeros((len(points), 1), dtype=np.uint64)
-    low = np.min([part.min(axis=1) for part in full], axis=0)
-    extent = np.max([part.max(axis=1) for part in full], axis=0) - low
+    low = np.min([low for low, _ in bounds], axis=0)
+    extent = np.max([high for _, high in bounds], axis=0) - low
     edge = float(extent.min()) / VOXELS_PER_SIDE or float(extent.max()) / VOXELS_PER_SIDE or 1.0
     sides = np.floor(extent / edge).astype(np.int64) + 2
-    cells = [_cells(part, low, np.float32(1 / edge), sides) for part in parts]
+    cells = (_cells(part, low, np.float32(1 / edge), sides) for part in parts)
     n_cells = int(np.prod(sides))
     if n_cells > MAX_CELLS:
-        used, renumbered = np.unique(np.concatenate(cells), return_inverse=True)
-        cells = np.split(renumbered, np.cumsum([len(cell) for cell in cells])[:-1])
+        every = list(cells)
+        used, renumbered = np.unique(np.concatenate(every), return_inverse=True)
+        cells = np.split(renumbered, np.cumsum([len(cell) for cell in every])[:-1])
         n_cells = len(used)
     marks = np.zeros((len(points), -(-n_cells // 64) * 64), dtype=bool)
     for row, cell in zip(marks, cells, strict=True):
@@ -59,9 +65,17 @@ def voxel_bits(points: Sequence[NDArray[np.floating]]) -> Words:
 def _cells(
     part: NDArray[np.float32], low: NDArray[np.float32], per_metre: np.float32, sides: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Give the voxel of each point (3, k) a number; one frame at a time stays in the processor's cache."""
-    place = ((part - low[:, None]) * per_metre).astype(np.int32)
-    return (place[0] * sides[1] + place[1]) * sides[2] + place[2]
+    """Give the voxel of each point (3, k) a number; the points are overwritten.
+
+    Numbers up to `MAX_CELLS` are exact in single precision, so that a product of matrices can join the three axes.
+    """
+    weight = np.array([sides[1] * sides[2], sides[2], 1])
+    part -= low[:, None]
+    part *= per_metre
+    np.trunc(part, out=part)
+    if np.prod(sides, dtype=np.float64) > MAX_CELLS:
+        return weight @ part.astype(np.int64)
+    return (weight.astype(np.float32) @ part).astype(np.int64)
 
 
 def most_covering(bits: Words, n: int) -> NDArray[np.intp]:
