@@ -3,13 +3,13 @@
     uv run python benchmarks/feedback.py --learner tiny --seeds 3 --out runs
     uv run python benchmarks/feedback.py --learner simulated --seeds 8 --out runs-simulated
 
-Every round asks `--count` new questions about procedural rooms, teaches the learner with them, labels them easy, frontier
-or hard by its confidence in the ground truth (profile `paper`), and passes the labels on to the next round. What differs
-between the columns is only how the next questions are chosen. The first round is the same for all.
+Every round asks `--count` new questions about procedural rooms, teaches the learner with them, labels them easy,
+frontier or hard by its confidence in the ground truth (profile `paper`), and passes the labels on to the next round.
+What differs between the columns is only how the next questions are chosen. The first round is the same for all.
 
 `tiny` is the model that ships with qa-trainer, really trained (`qa-trainer sft`), optimizer state from round to round.
-`simulated` is no model: its confidence is a formula of question type, cell, category and of what it was taught so far. It
-costs nothing, so it shows the spread over many seeds; it cannot show that a real model behaves like this.
+`simulated` is no model: its confidence is a formula of question type, cell, category and of what it was taught so far.
+It costs nothing, so it shows the spread over many seeds; it cannot show that a real model behaves like this.
 
 A run that was stopped goes on where it was.
 """
@@ -84,8 +84,8 @@ def train(store: Path, here: Path, before: Path | None, options: argparse.Namesp
 def simulate(here: Path, earlier: Sequence[Path], seed: int) -> None:
     """Write the confidence of the learner that is a formula.
 
-    Log-odds: a start per question type, an offset per cell and per category, more with the logarithm of the questions of
-    that type and cell that were taught before, and an offset of the question's own.
+    Log-odds: a start per question type, an offset per cell and per category, more with the logarithm of the questions
+    of that type and cell that were taught before, and an offset of the question's own.
     """
     questions = read_table(here / "questions", "questions", QUESTIONS)
     cells = ["question_type", "cell"]

@@ -13,6 +13,7 @@ import time
 import numpy as np
 from qa_engine.programs.pool import ProgramPool
 from qa_engine.scene import Scene
+from qa_engine.sightings import Sightings
 
 FORMS = (
     "distance_m({a}, {b})",
@@ -23,6 +24,10 @@ FORMS = (
     "argmax(objects(), [volume_m3(o) for o in objects()])",
     "length([o for o in objects() if distance_m(o, {a}) < m({x})])",
     "longest_side_cm({a}) + cm({x})",
+    "count_visible('thing {k}', {l})",
+    "'before' if first_frame({a}) < first_frame({b}) else 'after'",
+    "path_clear({a}, {b})",
+    "free_area_m2() / room_area_m2() < {x}",
 )
 """Programs of the length that templates and models write, from a look-up to two loops over all objects."""
 
@@ -37,7 +42,15 @@ def scene(name: str, n: int, rng: np.random.Generator) -> Scene:
         size=rng.uniform(0.2, 2, (n, 3)),
         rotation=np.repeat(np.eye(3)[None], n, axis=0),
         room_size_m2=64.0,
+        floor_polygon=np.array([[-4.0, -4], [4, -4], [4, 4], [-4, 4]]),
     )
+
+
+def recording(n: int, rng: np.random.Generator) -> Sightings:
+    """Show every one of n objects in some of 32 frames."""
+    frame, thing = np.nonzero(rng.random((32, n)) < 0.2)
+    frame, thing = np.append(frame, np.full(n, 31)), np.append(thing, np.arange(n))
+    return Sightings(frame.astype(float), thing, rng.integers(100, 5000, len(frame)), np.arange(32.0))
 
 
 def programs(count: int, n: int, rng: np.random.Generator) -> list[str]:
@@ -63,7 +76,8 @@ def main() -> None:
         (scene(f"s{i}", options.objects, rng), programs(options.programs, options.objects, rng))
         for i in range(options.scenes)
     ]
-    with ProgramPool(options.workers) as pool:
+    seen = {room.scene_name: recording(options.objects, rng) for room, _ in work}
+    with ProgramPool(options.workers, sightings=seen.get) as pool:
         began, times = time.perf_counter(), os.times()
         outcomes = [outcome for part in pool.run(work) for outcome in part]
         seconds = time.perf_counter() - began

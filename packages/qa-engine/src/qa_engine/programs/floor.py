@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 BORDER_M = 1e-3
 """How far a way may pass into the space around an obstacle: without it, rounding would close ways along its border."""
 
-MOST_LEGS = 20_000
+MOST_LEGS = 50_000
 """Legs that one search looks at before it gives up: about half a second."""
 
 PATH_STEPS = 100
@@ -75,7 +75,10 @@ def _corners(facts: Facts) -> Array:
 
 
 def _free_area_m2(facts: Facts) -> float:
-    return float(shapely.difference(_floor(facts), shapely.union_all(_obstacles(facts))).area)
+    return facts.remember(
+        "programs/free_area",
+        lambda part: float(shapely.difference(_floor(part), shapely.union_all(_obstacles(part))).area),
+    )
 
 
 def _two(a: int, b: int) -> None:
