@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image
-from qa_trainer.images import CachedImageProcessor
+from qa_trainer.images import CachedImageProcessor, seen_pixels
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,13 @@ def test_only_processors_with_separable_results_fit(processor):
     assert CachedImageProcessor.fits(counting)
     counting.model_input_names = ["pixel_values", "pixel_attention_mask"]
     assert not CachedImageProcessor.fits(counting)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (100, 30), (33, 65), (1500, 1100)])
+def test_the_seen_size_is_that_of_the_patches(processor, size):
+    from transformers import CLIPImageProcessor
+
+    grid = processor(Image.new("RGB", size), return_tensors="pt")["image_grid_thw"][0]
+    assert seen_pixels(processor, *size) == int(grid[1] * grid[2]) * processor.patch_size**2
+    clip = CLIPImageProcessor(size={"shortest_edge": 40}, crop_size={"height": 28, "width": 56})
+    assert seen_pixels(clip, *size) == clip(Image.new("RGB", size), return_tensors="np")["pixel_values"][0, 0].size
