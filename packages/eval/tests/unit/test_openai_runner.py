@@ -2,6 +2,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import polars as pl
 import pytest
 import qa_eval.models.openai_compatible as module
 from qa_eval.errors import QAEvalError
@@ -20,6 +21,8 @@ class Server(ThreadingHTTPServer):
         self.requests: list[dict] = []
         self.failures: list[int] = []
         self.broken_type = ""
+        self.refuses_logprobs = False
+        self.letters = {}
 
     def verify_request(self, request, client_address):
         return True
@@ -34,9 +37,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.broken_type and self.server.broken_type in text:
             status = 500
         images = sum(part["type"] == "image_url" for part in body["messages"][0]["content"])
-        token = {"token": str(images), "logprob": -0.25, "top_logprobs": [{"token": "x", "logprob": -0.1}]}
-        reply = {"choices": [{"message": {"content": str(images)}, "logprobs": {"content": [token]}}]}
-        data = json.dumps(reply if status == 200 else {"error": "busy"}).encode()
+        others = {"x": -0.1, **self.server.letters}
+        top = [{"token": name, "logprob": value} for name, value in others.items()]
+        token = {"token": str(images), "logprob": -0.25, "top_logprobs": top[: body.get("top_logprobs", 0)]}
+        reply = {"choices": [{"message": {"content": str(images)}}]}
+        if "logprobs" in body:
+            reply["choices"][0]["logprobs"] = {"content": [token]}
+            status = 400 if self.server.refuses_logprobs else status
+        reason = "logprobs is not supported" if self.server.refuses_logprobs else "busy"
+        data = json.dumps(reply if status == 200 else {"error": reason}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -107,6 +116,34 @@ def test_failed_rows_are_rejects_of_the_run(server, questions, store, tmp_path):
     result = run(questions, store, tmp_path / "out", options, connection=connection(server, retries=1))
     assert result.summary["unscored"] == {"server_error": 1}
     assert result.summary["model_id"] == "openai:m"
+
+
+def test_option_logprobs_where_the_server_sends_all_letters(server, items):
+    runner = OpenAIRunner(RunnerConfig("m", connection=connection(server)))
+    server.letters = {"B": -2.5, "A": -0.5, "C": -9.0}
+    number, choice = runner.answer([items[0], items[4]])
+    assert choice.option_logprobs == [-0.5, -2.5]
+    assert number.option_logprobs is None
+    server.letters = {"B": -2.5, " A": -0.5}
+    assert runner.answer(items[4:5])[0].option_logprobs is None
+    assert {body["top_logprobs"] for body in server.requests} == {1, 20}
+
+
+def test_a_server_without_logprobs_answers_all_the_same(server, items):
+    server.refuses_logprobs = True
+    runner = OpenAIRunner(RunnerConfig("m", connection=connection(server, concurrency=1)))
+    (answer,) = runner.answer(items[4:5])
+    assert (answer.completion, answer.token_logprobs, answer.option_logprobs) == ("2", None, None)
+    assert ["logprobs" in body for body in server.requests] == [True, False]
+
+
+def test_rows_say_what_was_sent(server, questions, store, tmp_path):
+    options = RunOptions("openai", "m", max_new_tokens=8)
+    run(questions, store, tmp_path / "out", options, connection=connection(server))
+    rows = {row["question_id"]: row for row in pl.read_parquet(tmp_path / "out/predictions.parquet").to_dicts()}
+    assert [rows["n0"][name] for name in ("frame_input", "frame_ids", "frame_pixels")] == ["images", ["0", "2"], 64 * 48]
+    assert rows["z1"]["frame_pixels"] is None
+    assert rows["n0"]["decoding"] == "temperature 0, seed 0, 8 new tokens"
 
 
 def test_base_url_is_needed():

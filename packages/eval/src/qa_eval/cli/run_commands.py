@@ -93,7 +93,8 @@ def run(
             levels = "  ".join(f"{level}: {100 * cell['mean']:.1f}" for level, cell in curve["levels"].items())
             typer.echo(f"{kind:<14} area {100 * curve['area']:5.1f}   {levels}", err=as_json)
     if result.already:
-        typer.echo(f"{out}: this run is already finished; nothing to do.", err=True)
+        again = f" --force asks again; {result.n_rejected} rows have no answer." if result.n_rejected else ""
+        typer.echo(f"{out}: this run is already finished; nothing to do.{again}", err=True)
     else:
         resumed = f", {result.n_resumed} of them from the interrupted run" if result.n_resumed else ""
         rejected = f", {result.n_rejected} without an answer (rejects.parquet)" if result.n_rejected else ""
