@@ -293,8 +293,8 @@ SCENE_OPERATORS: dict[str, Operator] = {
         (("begin", "instance"), ("facing", "instance"), ("stops", "instances")),
         "text",
         "",
-        "Turn Left, Turn Right or Turn Back before each leg of a walk over the stops; no turn towards a first stop that is "
-        "faced.",
+        "Turn Left, Turn Right or Turn Back before each leg of a walk over the stops; no turn towards a first "
+        "stop that is faced.",
         _route_turns,
     ),
     "direction_side": Operator(_THREE, "text", "", "left or right.", _sector(HALVES)),
