@@ -81,7 +81,7 @@ def sample(command, make, vggt):
 def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tmp_path, points):
     import torch
     from qa_trainer.models.spatial_mllm.release import load_vggt
-    from qa_trainer.sample_frames import _candidates, scene_points
+    from qa_trainer.sample_frames import _candidates, read_features, scene_points
     from qa_trainer.video import open_video
     from safetensors import safe_open
 
@@ -108,6 +108,8 @@ def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tm
     with safe_open(tmp_path / "out/features/kitchen.safetensors", "pt") as file:
         assert file.metadata() == {"frame_ids": " ".join(chosen["frame_ids"]), "grid": "2 4"}
         assert torch.allclose(file.get_tensor("tokens"), tokens, atol=1e-5)
+    features = read_features(tmp_path / "out/features/kitchen.safetensors")
+    assert torch.allclose(features, tokens.unflatten(1, (2, 4)), atol=1e-5)
     again = sample(video, out=tmp_path / "again", points=points)
     assert again.code == 0
     for table in ("frames", "frame_sets"):

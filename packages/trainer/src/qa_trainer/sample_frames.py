@@ -257,6 +257,26 @@ def scene_points(model: VGGT, images: torch.Tensor) -> tuple[Any, Any, torch.Ten
     return kept, np.where(np.isfinite(kept).all(axis=-1), confidence.numpy(), 0.0), found["tokens"]
 
 
+def read_features(path: Path) -> torch.Tensor:
+    """Read VGGT's tokens of the chosen frames of a scene, as the dual encoder's `geometry_tokens` takes them.
+
+    Parameters
+    ----------
+    path : Path
+        A file of `features/`.
+
+    Returns
+    -------
+    (frames, rows, columns, dim) Tensor
+        In the order of the frame set.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        rows, columns = map(int, file.metadata()["grid"].split())
+        return file.get_tensor("tokens").unflatten(1, (rows, columns))
+
+
 def _candidates(video: Video, indices: Sequence[int], longest_side: int) -> torch.Tensor:
     """Decode frames at the size for VGGT: (s, 3, H, W), RGB in 0..1."""
     import numpy as np

@@ -149,6 +149,38 @@ def test_generation_encodes_once_and_equals_generation_without_a_cache(base, geo
     assert cached.equal(model.generate(**inputs, **options, use_cache=False))
 
 
+def test_tokens_at_hand_take_the_place_of_the_geometry_encoder(base):
+    import torch
+    from qa_trainer.models.spatial_mllm.processing_spatial_mllm import Clip
+
+    model, processor = build(base)
+    inputs = inputs_of(processor, [[picture(0), picture(1)], [picture(2, 48, 64)]])
+    grids = inputs["image_grid_thw"].tolist()
+    patches = inputs["pixel_values"].split([t * h * w for t, h, w in grids])
+    clips = [Clip((0, 1), still=True), Clip((2,), still=True)]
+    with torch.no_grad():
+        encoded = model.model._encode(patches, grids, clips)
+    tokens = [tokens.unflatten(1, grids[clip.items[0]][1:]) for tokens, clip in zip(encoded, clips, strict=True)]
+    expected = logits(model, inputs)
+    options = {"max_new_tokens": 4, "min_new_tokens": 4, "do_sample": False}
+    answers = model.generate(**inputs, **options)
+    calls = []
+    model.model.spatial_encoder.register_forward_hook(lambda *_: calls.append("geometry"))
+    assert logits(model, inputs | {"geometry_tokens": tokens}).equal(expected)
+    assert model.generate(**inputs, **options, geometry_tokens=tokens).equal(answers)
+    # Another grid of patches is interpolated.
+    coarse = [torch.nn.functional.avg_pool2d(t.movedim(-1, 1), 2).movedim(1, -1) for t in tokens]
+    assert (logits(model, inputs | {"geometry_tokens": coarse}) - expected).abs().max() > 1e-5
+    assert not calls
+    for wrong, message in (
+        (tokens[:1], "1 arrays for 2 clips"),
+        ([*tokens, tokens[0]], "1 arrays more than there are clips"),
+        ([tokens[1], tokens[0]], r"expected \(2, rows, columns, 32\), found \(1, "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            logits(model, inputs | {"geometry_tokens": wrong})
+
+
 def test_saved_models_reload_without_the_package(tiny_model, qwen2_5_model, tmp_path):
     import torch
 

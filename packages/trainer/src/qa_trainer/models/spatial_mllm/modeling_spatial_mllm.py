@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen3VLForConditionalGeneration
 from transformers import initialization as init
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLModel
@@ -39,6 +40,18 @@ class ConnectorInit:
         return False
 
 
+class TakesTokens(ConnectorInit):
+    """Lets `generate` pass `geometry_tokens` on; mixed in before an outer Qwen-VL model."""
+
+    def prepare_inputs_for_generation(
+        self, *args: Any, inputs_embeds: Any = None, geometry_tokens: Any = None, **kwargs: Any
+    ) -> Any:
+        """Prepare a step as the base does, with the given tokens beside its inputs."""
+        # `generate` looks the names of what it may pass up in this signature.
+        inputs = super().prepare_inputs_for_generation(*args, inputs_embeds=inputs_embeds, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+        return inputs | {"geometry_tokens": geometry_tokens}
+
+
 class GeometryBranch(ConnectorInit):
     """What the two inner models share: a geometry encoder, a connector, and the fusion of their output.
 
@@ -63,19 +76,30 @@ class GeometryBranch(ConnectorInit):
         image_grid_thw: torch.Tensor | None = None,
         video_grid_thw: torch.Tensor | None = None,
         mm_encoder_outputs: dict[str, Any] | None = None,
+        geometry_tokens: Sequence[torch.Tensor] | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Run the base's forward pass with fused visual embeddings."""
+        """Run the base's forward pass with fused visual embeddings.
+
+        Parameters
+        ----------
+        geometry_tokens : sequence of (frames, rows, columns, dim), optional
+            Tokens of the geometry encoder that are at hand, one array per clip (those of images first), used instead
+            of running it. Another grid of patches than the base's is interpolated.
+        """
         fused = dict(mm_encoder_outputs or {})
+        given = None if geometry_tokens is None else list(geometry_tokens)
         if pixel_values is not None and image_grid_thw is not None:
             tokens = None if input_ids is None else (input_ids == self.config.image_token_id).sum(dim=1).tolist()
             clips = clips_of_images(image_grid_thw.tolist(), tokens, spatial=self._vision.spatial_merge_size)
             features = self.get_image_features(pixel_values, image_grid_thw, return_dict=True)  # pyright: ignore[reportAttributeAccessIssue]
-            fused["image"] = self._fuse(features, pixel_values, image_grid_thw.tolist(), list(clips))
+            fused["image"] = self._fuse(features, pixel_values, image_grid_thw.tolist(), list(clips), given)
         if pixel_values_videos is not None and video_grid_thw is not None:
             features = self.get_video_features(pixel_values_videos, video_grid_thw, return_dict=True)  # pyright: ignore[reportAttributeAccessIssue]
             grids = video_grid_thw.tolist()
-            fused["video"] = self._fuse(features, pixel_values_videos, grids, list(clips_of_videos(grids)))
+            fused["video"] = self._fuse(features, pixel_values_videos, grids, list(clips_of_videos(grids)), given)
+        if given and fused:
+            raise ValueError(f"geometry_tokens has {len(given)} arrays more than there are clips.")
         return super().forward(  # pyright: ignore[reportAttributeAccessIssue]
             input_ids=input_ids,
             image_grid_thw=image_grid_thw,
@@ -88,11 +112,24 @@ class GeometryBranch(ConnectorInit):
     def _vision(self) -> Any:
         return self.config.vision_config
 
-    def _fuse(self, features: Any, pixels: torch.Tensor, grids: Sequence[Sequence[int]], clips: Sequence[Clip]) -> Any:
-        """Replace the pooled embeddings of `features` by the fused ones."""
-        patches = torch.split(pixels, [t * h * w for t, h, w in grids])
+    def _fuse(
+        self,
+        features: Any,
+        pixels: torch.Tensor,
+        grids: Sequence[Sequence[int]],
+        clips: Sequence[Clip],
+        given: list[torch.Tensor] | None,
+    ) -> Any:
+        """Replace the pooled embeddings of `features` by the fused ones, and take what is used out of `given`."""
+        if given is None:
+            patches = torch.split(pixels, [t * h * w for t, h, w in grids])
+            encoded = self._encode(patches, grids, clips)
+        elif len(given) < len(clips):
+            raise ValueError(f"geometry_tokens has {len(given)} arrays for {len(clips)} clips.")
+        else:
+            encoded = [self._fitted(given.pop(0), clip, grids) for clip in clips]
         embeds: list[torch.Tensor] = list(features.pooler_output)
-        for clip, tokens in zip(clips, self._encode(patches, grids, clips), strict=True):
+        for clip, tokens in zip(clips, encoded, strict=True):
             merged = self._merge(tokens, clip, grids)
             visual = torch.cat([embeds[item] for item in clip.items])
             joined = self.connector(visual, merged.to(visual.dtype))
@@ -120,6 +157,21 @@ class GeometryBranch(ConnectorInit):
                     zip(members, self.spatial_encoder(torch.stack([frames[i] for i in members])), strict=True)
                 )
         return [tokens[index] for index in range(len(clips))]
+
+    def _fitted(self, tokens: torch.Tensor, clip: Clip, grids: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Bring given tokens (s, rows, columns, dim) to the grid of a clip: (s, patches, dim)."""
+        steps = sum(grids[item][0] for item in clip.items)
+        frames = steps if clip.still else steps * self._vision.temporal_patch_size
+        dim = self.spatial_encoder.dim
+        if tokens.ndim != 4 or (tokens.shape[0], tokens.shape[3]) != (frames, dim):
+            raise ValueError(
+                f"geometry_tokens: expected ({frames}, rows, columns, {dim}), found {tuple(tokens.shape)}."
+            )
+        grid = [int(side) for side in grids[clip.items[0]][1:]]
+        maps = tokens.to(next(self.connector.parameters()).device).float().movedim(-1, 1)
+        if list(maps.shape[2:]) != grid:
+            maps = functional.interpolate(maps, size=grid, mode="bilinear", antialias=True, align_corners=False)
+        return maps.flatten(2).transpose(1, 2)
 
     def _frames(self, patches: Sequence[torch.Tensor], grids: Sequence[Sequence[int]], clip: Clip) -> torch.Tensor:
         """Give the frames of a clip (s, 3, H, W), RGB in 0..1, at the size of the geometry encoder's patches."""
@@ -172,7 +224,7 @@ class SpatialMLLMQwen3VLModel(GeometryBranch, Qwen3VLModel):  # pyright: ignore[
         self.post_init()
 
 
-class SpatialMLLMQwen2_5_VLForConditionalGeneration(ConnectorInit, Qwen2_5_VLForConditionalGeneration):
+class SpatialMLLMQwen2_5_VLForConditionalGeneration(TakesTokens, Qwen2_5_VLForConditionalGeneration):
     """Spatial-MLLM on a Qwen2.5-VL base."""
 
     config_class = SpatialMLLMQwen2_5_VLConfig
@@ -186,7 +238,7 @@ class SpatialMLLMQwen2_5_VLForConditionalGeneration(ConnectorInit, Qwen2_5_VLFor
         self.post_init()
 
 
-class SpatialMLLMQwen3VLForConditionalGeneration(ConnectorInit, Qwen3VLForConditionalGeneration):
+class SpatialMLLMQwen3VLForConditionalGeneration(TakesTokens, Qwen3VLForConditionalGeneration):
     """Spatial-MLLM on a Qwen3-VL base."""
 
     config_class = SpatialMLLMQwen3VLConfig
