@@ -214,15 +214,18 @@ def _shards(tables: Iterator[pl.DataFrame], request: Request, generation: Genera
     index = 0
     for table in tables:
         waiting.append(table)
+        del table  # what is handed on is not kept here, so that one file's rows are in memory once
         if sum(map(len, waiting)) >= ROWS_PER_SHARD:
             yield _shuffled(waiting, request, index, generation)
-            waiting, index = [], index + 1
+            index += 1
     if waiting or index == 0:
         yield _shuffled(waiting or [pl.DataFrame(schema=QUESTIONS)], request, index, generation)
 
 
 def _shuffled(tables: list[pl.DataFrame], request: Request, index: int, generation: Generation) -> pl.DataFrame:
+    """Take the tables out of the list, and return their rows in a random order."""
     table = pl.concat(tables, rechunk=True)  # rows are gathered ten times faster from one chunk than from many
+    tables.clear()
     rng = scene_rng(request.seed, f"shard {index}", "generate/shuffle", request.round)
     generation.n_questions += len(table)
     return table[rng.permutation(len(table))]

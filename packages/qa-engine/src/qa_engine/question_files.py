@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -157,20 +158,21 @@ def write_generation(
             progress=progress,
         )
         cells = explain_cells(request.select_tasks(), table, sampler=request.sampler)
-        n_shards = 0
-        for k, shard in enumerate(tables):
+        about = table_metadata("choices", PRODUCER, config, request.seed)
+
+        def write_shard(k: int, shard: pl.DataFrame) -> None:
             write_table(shard.select(list(QUESTIONS)), folder / f"questions-part-{k}", QUESTIONS, metadata)
             if chosen:
-                about = table_metadata("choices", PRODUCER, config, request.seed)
                 write_table(choice_rows(shard, cells, request.sampler), folder / f"choices-part-{k}", CHOICES, about)
-            n_shards += 1
+
+        n_shards = _in_background(write_shard, tables)
         for name in ("questions", "choices") if chosen else ("questions",):
             for k in range(n_shards):
                 suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
                 (folder / f"{name}-part-{k}").rename(folder / f"{name}{suffix}.parquet")
         rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
-        metadata = table_metadata("rejects", PRODUCER, config, request.seed)
-        write_table(rejects, folder / "rejects.parquet", REJECTS, metadata)
+        of_rejects = table_metadata("rejects", PRODUCER, config, request.seed)
+        write_table(rejects, folder / "rejects.parquet", REJECTS, of_rejects)
         write_json(
             folder / "manifest.json",
             {
@@ -192,6 +194,22 @@ def write_generation(
             },
         )
     return generation
+
+
+def _in_background(write: Callable[[int, pl.DataFrame], None], tables: Iterator[pl.DataFrame]) -> int:
+    """Write each table while the next one is made, one at a time; return how many there were."""
+    n = 0
+    with ThreadPoolExecutor(1) as thread:
+        waiting = None
+        for table in tables:
+            if waiting is not None:
+                waiting.result()
+            waiting = thread.submit(write, n, table)
+            n += 1
+            del table  # the thread drops it when it is written
+        if waiting is not None:
+            waiting.result()
+    return n
 
 
 def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: str) -> pl.DataFrame:

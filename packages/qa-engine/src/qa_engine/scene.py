@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,9 @@ class Scene:
         Surface with instances.
     refused : tuple of SceneError
         Objects and cameras of the source that were left out, and why.
+    objects_checked : bool
+        All columns of the objects are given, read-only, and keep the rules: a store checks those of all its scenes at
+        once.
 
     Raises
     ------
@@ -195,6 +198,7 @@ class Scene:
     cloud: Cloud | None = None
     mesh: Mesh | None = None
     refused: tuple[SceneError, ...] = ()
+    objects_checked: InitVar[bool] = False
 
     def __len__(self) -> int:
         return len(self.category)
@@ -207,8 +211,9 @@ class Scene:
         at = np.minimum(np.searchsorted(self.instance_id, ids, sorter=order), len(self) - 1)
         return np.where(self.instance_id[order][at] == ids, order[at], -1)
 
-    def __post_init__(self) -> None:
-        checked = _checked_objects(self) | _checked_room(self)
+    def __post_init__(self, objects_checked: bool) -> None:
+        own = {"category_counts": _checked_counts(self.category_counts)} if objects_checked else _checked_objects(self)
+        checked = own | _checked_room(self)
         if self.split not in SPLITS:
             raise SceneError("split", f"{self.split!r} is none of {', '.join(SPLITS)}", reason=IngestReason.WRONG_TYPE)
         for name in ("scene_name", "dataset"):

@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from qa_engine.clouds import Cloud, read_cloud
-from qa_engine.errors import unknown_name
+from qa_engine.errors import SceneError, unknown_name
 from qa_engine.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scene import SPLITS, Frame, Scene
-from qa_engine.scene_checks import check_name
+from qa_engine.scene_checks import check_name, frozen
 from qa_engine.tableio import TableError, read_table, table_files
 from qa_engine.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
@@ -62,15 +62,25 @@ class Store:
     @cached_property
     def _objects(self) -> _Columns:
         table = read_table(self.path, "objects", OBJECTS).sort("scene_name", maintain_order=True)
-        return _Columns(
-            slices=_slices(table),
-            instance_id=table["instance_id"].to_numpy(),
-            category=table["category"].to_numpy(),
-            category_raw=table["category_raw"].to_numpy(),
-            center=self._matrix(table, "center", (3,)),
-            size=self._matrix(table, "size", (3,)),
-            rotation=self._matrix(table, "rotation", (3, 3)),
-        )
+        columns: dict[str, Any] = {
+            "instance_id": table["instance_id"].to_numpy(),
+            "category": table["category"].to_numpy(),
+            "category_raw": table["category_raw"].to_numpy(),
+            "center": self._matrix(table, "center", (3,)),
+            "size": self._matrix(table, "size", (3,)),
+            "rotation": self._matrix(table, "rotation", (3, 3)),
+        }
+        ids = columns["instance_id"]
+        double = table.select(pl.struct("scene_name", "instance_id").is_duplicated().any()).item()
+        checked = not double and bool(((ids >= 0) & (ids < 2**31)).all())
+        if checked:
+            try:  # all objects as if they were of one scene, under other ids: the rules look at them one by one
+                alone: dict[str, Any] = columns | {"instance_id": np.arange(len(table))}
+                every = Scene(scene_name="-", dataset="-", **alone)
+                columns = {name: getattr(every, name) for name in columns} | {"instance_id": frozen(ids.copy())}
+            except SceneError:
+                checked = False  # the scene that breaks a rule says so when it is loaded
+        return _Columns(_slices(table), columns, checked)
 
     @cached_property
     def _frames(self) -> tuple[pl.DataFrame, dict[str, slice]]:
@@ -117,12 +127,8 @@ class Store:
             category_counts={item["category"]: item["count"] for item in row["category_counts"] or ()},
             canonical_from_source=np.array(row["canonical_from_source"]).reshape(4, 4),
             source_sha=row["source_sha"],
-            instance_id=objects.instance_id[part],
-            category=objects.category[part],
-            category_raw=objects.category_raw[part],
-            center=objects.center[part],
-            size=objects.size[part],
-            rotation=objects.rotation[part],
+            objects_checked=objects.checked,
+            **{name: column[part] for name, column in objects.columns.items()},
         )
 
     def iter_scenes(self, split: str | None = None) -> Iterator[Scene]:
@@ -190,15 +196,11 @@ class Store:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The table `objects` as arrays over all scenes, and where each scene starts and ends."""
+    """The table `objects` as arrays over all scenes, where each scene starts and ends, whether all keep the rules."""
 
     slices: dict[str, slice]
-    instance_id: NDArray[np.int64]
-    category: NDArray[Any]
-    category_raw: NDArray[Any]
-    center: NDArray[np.float64]
-    size: NDArray[np.float64]
-    rotation: NDArray[np.float64]
+    columns: dict[str, Any]
+    checked: bool
 
 
 def _slices(table: pl.DataFrame) -> dict[str, slice]:

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
-from qa_engine.errors import QAEngineError
+from qa_engine.errors import QAEngineError, SceneError
 from qa_engine.frame_sampling import sample_frames, uniform
 from qa_engine.ingest import ingest
 from qa_engine.store import Store
@@ -97,3 +97,28 @@ def test_uniform_gives_ascending_frames_without_repeats(n_frames, n):
 def test_uniform_gaps_differ_by_at_most_one():
     gaps = set((uniform(1000, 32)[1:] - uniform(1000, 32)[:-1]).tolist())
     assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "field"),
+    [
+        ("size", [1.0, -1.0, 1.0], "size"),
+        ("center", [0.0, float("nan"), 0.0], "center"),
+        ("rotation", [1.0, 0, 0, 0, 1.0, 0, 0, 0, -1.0], "rotation"),
+        ("category", " ", "category"),
+        ("instance_id", 0, "instance_id"),
+        ("instance_id", -1, "instance_id"),
+    ],
+)
+def test_one_bad_object_is_named_and_leaves_other_scenes_alone(write_vsi, vsi_entry, tmp_path, column, value, field):
+    store = tmp_path / "bad"
+    ingest(get_dataset("vsi-bench"), write_vsi({"a": vsi_entry, "b": vsi_entry}), out=store, options=IngestOptions())
+    table = pl.read_parquet(store / "objects.parquet")
+    bad = pl.int_range(pl.len()) == 1
+    changed = pl.when(bad).then(pl.lit(value, dtype=table.schema[column])).otherwise(column)
+    table.with_columns(changed.alias(column)).write_parquet(store / "objects.parquet")
+    with pytest.raises(SceneError, match=field):
+        Store(store).load_scene("a")
+    good = Store(store).load_scene("b")
+    assert len(good) == 3
+    assert not good.center.flags.writeable
