@@ -139,13 +139,11 @@ def pipeline(meta: dict[str, Any], source: Path, work: Path) -> dict[str, Any]:
         command("ingest", "vsi-bench", path, "--out", work / name)
     result["generate_once"] = command("generate", work / "once", "--out", work / "q0", "--seed", 1)
     for workers in (1, 2):
-        out = work / f"q{workers}"
-        seconds = command("generate", work / "store", "--out", out, "--seed", 1, "--workers", workers)
-        n = pl.scan_parquet(out / "questions*.parquet").select(pl.len()).collect().item()
-        result[f"generate_{workers}_workers"] = rates(n, seconds)
+        result[f"generate_{workers}_workers"] = best_generation(work / "store", work / f"q{workers}", workers)
     same = all((work / "q1" / f.name).read_bytes() == f.read_bytes() for f in (work / "q2").glob("*.parquet"))
     result["same_bytes_for_1_and_2_workers"] = same
     n = result["generate_1_workers"]["questions"]
+    result["memory"] = memory(meta, work)
     result["answer_exact"] = rates(n, command("answer", work / "store", work / "q1", "--out", work / "a.parquet"))
     part = pl.read_parquet(work / "q0" / "questions.parquet")
     result["verify"] = rates(len(part), command("verify", work / "once", work / "q0"))
@@ -156,6 +154,32 @@ def pipeline(meta: dict[str, Any], source: Path, work: Path) -> dict[str, Any]:
     words = ("answer", work / "once", work / "s.parquet", "--out", work / "as.parquet", "--profile", "vsi-bench")
     result["answer_vsi_bench_distances"] = rates(len(sampled), command(*words))
     return result
+
+
+def best_generation(store: Path, out: Path, workers: int, runs: int = 5) -> dict[str, Any]:
+    """Generate several times; the fastest run by wall time, and the wall times of all."""
+    words = ("generate", store, "--out", out, "--seed", 1, "--workers", workers, "--force")
+    tried = [command(*words) for _ in range(runs)]
+    n = pl.scan_parquet(out / "questions*.parquet").select(pl.len()).collect().item()
+    best = min(tried, key=lambda seconds: seconds["wall_s"])
+    least_cpu = min(seconds["cpu_s"] for seconds in tried)
+    return rates(n, best) | {
+        "all_wall_s": [round(seconds["wall_s"], 3) for seconds in tried],
+        "least_cpu_s": least_cpu,
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def memory(meta: dict[str, Any], work: Path) -> dict[str, dict[str, float]]:
+    """Peak memory over more and more copies of the scenes, with two processes."""
+    found = {}
+    for repeats in (10, 20, 40):
+        path, store = work / f"meta{repeats}.json", work / f"store{repeats}"
+        path.write_text(json.dumps({f"{name}_{k:02d}": entry for k in range(repeats) for name, entry in meta.items()}))
+        command("ingest", "vsi-bench", path, "--out", store)
+        seconds = command("generate", store, "--out", work / "qm", "--seed", 1, "--workers", 2, "--force")
+        found[f"{len(meta) * repeats} scenes"] = {"peak_mb": seconds["peak_mb"]}
+    return found
 
 
 def rates(n: int, seconds: dict[str, float]) -> dict[str, float]:
