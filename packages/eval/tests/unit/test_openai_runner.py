@@ -141,7 +141,11 @@ def test_rows_say_what_was_sent(server, questions, store, tmp_path):
     options = RunOptions("openai", "m", max_new_tokens=8)
     run(questions, store, tmp_path / "out", options, connection=connection(server))
     rows = {row["question_id"]: row for row in pl.read_parquet(tmp_path / "out/predictions.parquet").to_dicts()}
-    assert [rows["n0"][name] for name in ("frame_input", "frame_ids", "frame_pixels")] == ["images", ["0", "2"], 64 * 48]
+    assert [rows["n0"][name] for name in ("frame_input", "frame_ids", "frame_pixels")] == [
+        "images",
+        ["0", "2"],
+        64 * 48,
+    ]
     assert rows["z1"]["frame_pixels"] is None
     assert rows["n0"]["decoding"] == "temperature 0, seed 0, 8 new tokens"
 

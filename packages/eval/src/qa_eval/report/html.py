@@ -21,13 +21,13 @@ body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; 
   padding: 16px; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 10px; border-bottom: 1px solid #d9dde2; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
 th button { font: inherit; font-weight: 600; background: none; border: 0; padding: 0; cursor: pointer; }
 .ci { color: #5c6470; font-size: .85em; }
 .warn { background: #fff4d6; border-left: 4px solid #c98a00; padding: 8px 12px; }
-svg { width: 100%; min-width: 560px; height: auto; font: 12px system-ui, sans-serif; }
+svg { display: block; width: 100%; max-width: 520px; height: auto; font: 12px system-ui, sans-serif; }
 svg .n { font-size: 11px; fill: #444; }
 .key { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
 .item { white-space: nowrap; margin-right: .8em; }
@@ -134,7 +134,7 @@ def _bars(runs: Sequence[RunReport]) -> str:
     ]
     legend = " ".join(f'<span class="item">{_key(i)}{escape(run.name)}</span>' for i, run in enumerate(runs))
     chart = bar_chart(bars, title="score per question type")
-    return f'<h2>Per question type</h2><p>{legend}</p><div class="scroll">{chart}</div>'
+    return f"<h2>Per question type</h2><p>{legend}</p>{chart}"
 
 
 def _confidence(runs: Sequence[RunReport]) -> str:
@@ -151,7 +151,7 @@ def _confidence(runs: Sequence[RunReport]) -> str:
     return (
         "<h2>Confidence and score</h2><p>Mean score per tenth of confidence, the geometric mean probability of the "
         "answer's tokens. "
-        f'On the dashed line confidence equals score.</p><div class="scroll">{chart}</div>'
+        f"On the dashed line confidence equals score.</p>{chart}"
     )
 
 
@@ -169,7 +169,7 @@ def _curves(runs: Sequence[RunReport]) -> str:
             area = f" ({100 * curve['area']:.1f})" if curve["area"] is not None else ""
             series.append((kind + area, [(0.0, clean), *sorted(points)]))
         chart = line_chart(series, title="score over degradation level", x_label="level", x_max=5)
-        parts.append(f'<h3>{escape(run.name)}</h3><div class="scroll">{chart}</div>')
+        parts.append(f"<h3>{escape(run.name)}</h3>{chart}")
     head = (
         "<h2>Degraded frames</h2><p>Overall score over the level of damage; the area under each curve in brackets.</p>"
     )

@@ -9,6 +9,9 @@ from html import escape
 COLOURS = ("#2563a8", "#c2571a", "#3a7d44", "#7a4fa3", "#a33b4a", "#5c6470")
 """One per run; told apart also when printed in grey by their order."""
 
+WIDTH = 440
+"""Of every chart, in its own units: with letters of 12 that stay legible on the screen of a phone."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -22,21 +25,22 @@ class Bar:
 
 
 def bar_chart(bars: Sequence[Bar], *, title: str) -> str:
-    """Draw horizontal bars with intervals, grouped where consecutive labels are equal.
+    """Draw horizontal bars with intervals, under one label where consecutive labels are equal.
 
     Examples
     --------
     >>> bar_chart([Bar("<size>", 0, 0.5, 0.4, 0.6)], title="t").count("&lt;size&gt;")
     1
     """
-    left, width, row = 210, 640, 16
-    plot = width - left - 54
+    left, row = 8, 16
+    plot = WIDTH - left - 54
     parts: list[str] = []
     y, previous = 8.0, None
     for bar in bars:
         if bar.label != previous:
-            y += 8 if previous is not None else 0
-            parts.append(f'<text x="{left - 8}" y="{y + 12:.1f}" text-anchor="end">{escape(bar.label)}</text>')
+            y += 6 if previous is not None else 0
+            parts.append(f'<text x="{left}" y="{y + 13:.1f}">{escape(bar.label)}</text>')
+            y += row
             previous = bar.label
         colour = COLOURS[bar.series % len(COLOURS)]
         length = plot * min(max(bar.value, 0), 1)
@@ -55,7 +59,7 @@ def bar_chart(bars: Sequence[Bar], *, title: str) -> str:
         f'<text x="{left + plot * t / 4:.1f}" y="{y + 18:.1f}" text-anchor="middle" class="n">{25 * t}</text>'
         for t in range(5)
     )
-    return _svg(width, y + 24, ticks + "".join(parts), title)
+    return _svg(y + 24, ticks + "".join(parts), title)
 
 
 def line_chart(
@@ -73,7 +77,7 @@ def line_chart(
     >>> "polyline" in line_chart([("a", [(0, 1), (5, 0)])], title="t", x_label="level", x_max=5)
     True
     """
-    left, top, plot_w, plot_h = 44, 10, 420, 220
+    left, top, plot_w, plot_h = 44, 10, WIDTH - 64, 220
     parts: list[str] = []
     for t in range(5):
         y = top + plot_h * (1 - t / 4)
@@ -88,21 +92,17 @@ def line_chart(
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-        y = top + 12 + 16 * i
-        parts.append(f'<rect x="{left + plot_w + 14}" y="{y - 9}" width="10" height="10" fill="{colour}"/>')
-        parts.append(f'<text x="{left + plot_w + 29}" y="{y}">{escape(name)}</text>')
+        y = top + plot_h + 52 + 16 * i
+        parts.append(f'<rect x="{left}" y="{y - 9}" width="10" height="10" fill="{colour}"/>')
+        parts.append(f'<text x="{left + 15}" y="{y}">{escape(name)}</text>')
     parts.append(f'<text x="{left + plot_w / 2}" y="{top + plot_h + 30}" text-anchor="middle">{escape(x_label)}</text>')
     for t in range(6):
         x = left + plot_w * t / 5
         parts.append(
             f'<text x="{x:.1f}" y="{top + plot_h + 15}" text-anchor="middle" class="n">{x_max * t / 5:g}</text>'
         )
-    height = max(top + plot_h + 38, top + 20 + 16 * len(series))
-    return _svg(left + plot_w + 176, height, "".join(parts), title)
+    return _svg(top + plot_h + 44 + 16 * len(series), "".join(parts), title)
 
 
-def _svg(width: float, height: float, body: str, title: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" style="max-width:{width:.0f}px">'
-        f"<title>{escape(title)}</title>{body}</svg>"
-    )
+def _svg(height: float, body: str, title: str) -> str:
+    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img"><title>{escape(title)}</title>{body}</svg>'
