@@ -71,7 +71,7 @@ CHECKLISTS: dict[str, tuple[Need, ...]] = {
     ),
     "scannetpp": (
         Need("annotation", ("*scans/segments_anno.json",), "boxes", _SCANNETPP, True),
-        Need("iPhone images", ("*iphone/rgb/*.jpg",), "frames", "unpack iphone/rgb.mkv with the ScanNet++ toolbox"),
+        Need("iPhone images", ("*iphone/rgb/*.jpg",), "frames", "iphone/rgb.mkv, unpacked with the ScanNet++ toolbox"),
         Need(
             "iPhone poses",
             ("*iphone/pose_intrinsic_imu.json", "*iphone/colmap/images.txt", "*iphone/nerfstudio/transforms.json"),

@@ -15,7 +15,7 @@ from qa_engine.overlays import boxes_svg, colour_of, plan_svg
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
 from qa_engine.tableio import output_folder
-from qa_engine.viewing import Shown
+from qa_engine.viewing import Shown, answer_text
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:1200px;padding:24px;color:#1c2026;background:#fafbfc}
@@ -30,6 +30,7 @@ figcaption{padding:4px 10px;color:#57606a;font-size:13px}
 svg.plan{max-height:640px;width:100%;background:#fff;border:1px solid #d8dee4;border-radius:8px}
 .floor{fill:#f1ede4;stroke:#c9bfa8;stroke-width:1.5}.cloud{fill:#9aa4ae;opacity:.35}
 polygon.object{fill:var(--c);fill-opacity:.3;stroke:var(--c);stroke-width:1.5}
+polygon.shell{fill:none}
 path.object{fill:none;stroke:var(--c);stroke-width:2;vector-effect:non-scaling-stroke}
 svg text{font-size:11px;text-anchor:middle;dominant-baseline:middle;fill:#1c2026;paint-order:stroke;stroke:#fff;
 stroke-width:.25em;stroke-linejoin:round;pointer-events:none}
@@ -174,7 +175,7 @@ def _question(row: Mapping[str, Any]) -> str:
     """Build the row of one question; its operands light up in the drawings under the pointer."""
     ids = sorted({number for operand in row["operands"] or () for number in operand["instance_ids"] or ()})
     options = "".join(f"<br>{html.escape(option)}" for option in row["options"] or ())
-    answer = f"{row['ground_truth']} {row['unit'] or ''}".strip()
+    answer = answer_text(row)
     program = "" if row["program"] is None else f"<br><code>{html.escape(row['program'])}</code>"
     return (
         f'<tr data-ids="{" ".join(map(str, ids))}"><td>{html.escape(str(row["question_type"]))}</td>'

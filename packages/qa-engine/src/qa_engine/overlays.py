@@ -21,6 +21,10 @@ Array = NDArray[np.float64]
 PLAN_PX = 640
 """Longer side of a plan."""
 MAX_CLOUD_CELLS = 20_000
+SHELL_SHARE = 0.4
+"""Objects that cover more of the plan than this (floors, ceilings) are drawn as outlines, or they hide the others."""
+LETTER_PX, LINE_PX = 6.0, 12.0
+"""Size of the labels, for keeping them apart."""
 VIEW_M = 0.45
 """Length of the lines that show where a camera looks."""
 NEAR_M = 0.05
@@ -78,12 +82,16 @@ def plan_svg(scene: Scene, frames: Sequence[Frame] = (), cloud: Cloud | None = N
     if cloud is not None and len(cloud):
         parts.append(_dots(place(cloud.xyz[:, :2].astype(np.float64))))
     order = np.argsort(-scene.size.prod(axis=1), kind="stable")
+    shown_m2 = float(np.ptp(everything, axis=0).prod())
     for i in order:
         name, number = html.escape(str(scene.category[i])), int(scene.instance_id[i])
         shape = f'points="{_path(place(outlines[i]))}" style="--c:{colour_of(str(scene.category[i]))}"'
-        parts.append(f'<polygon class="object" data-id="{number}" {shape}><title>{name} {number}</title></polygon>')
-    for i in order:
-        parts.append(_text(place(scene.center[i, :2]), str(scene.category[i])))
+        kind = "object shell" if _area(outlines[i]) > SHELL_SHARE * shown_m2 else "object"
+        parts.append(f'<polygon class="{kind}" data-id="{number}" {shape}><title>{name} {number}</title></polygon>')
+    small_first = order[::-1]
+    names: list[str] = scene.category[small_first].tolist()
+    spots = _spread(place(scene.center[small_first, :2]), names)
+    parts += [_text(spot, name) for spot, name in zip(spots, names, strict=True)]
     for number, pose in eyes:
         eye, end = place(np.array([pose[:2, 3], pose[:2, 3] + VIEW_M * _ahead(pose)]))
         parts.append(f'<polyline class="view" points="{_path(np.array([eye, end]))}"/>')
@@ -158,6 +166,27 @@ def _text(place: Array, words: str, *, kind: str = "", size: float | None = None
     style = "" if size is None else f' style="font-size:{size:.1f}px"'
     name = f' class="{kind}"' if kind else ""
     return f'<text{name} x="{place[0]:.1f}" y="{place[1]:.1f}"{style}>{html.escape(words)}</text>'
+
+
+def _spread(places: Array, words: Sequence[str]) -> Array:
+    """Move texts up or down until none stands on an earlier one, as far as a few lines allow."""
+    taken: list[tuple[float, float, float]] = []
+    moved = places.copy()
+    for spot, text in zip(moved, words, strict=True):
+        half = len(text) * LETTER_PX / 2
+        start = spot[1]
+        for shift in (0, 1, -1, 2, -2, 3, -3):
+            spot[1] = start + shift * LINE_PX
+            if not any(abs(spot[0] - x) < half + h and abs(spot[1] - y) < LINE_PX for x, y, h in taken):
+                break
+        taken.append((float(spot[0]), float(spot[1]), half))
+    return moved
+
+
+def _area(outline: Array) -> float:
+    """Area of a polygon (k, 2) by the shoelace formula."""
+    x, y = outline.T
+    return float(abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) / 2)
 
 
 def _path(points: Array) -> str:

@@ -19,7 +19,7 @@ from qa_engine.overlays import colour_of
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
 from qa_engine.tableio import TableError, atomic_path
-from qa_engine.viewing import Shown
+from qa_engine.viewing import Shown, answer_text
 
 CAMERA_PLANE_M = 0.3
 """Distance at which the image of a camera stands in the room."""
@@ -211,9 +211,8 @@ def _markdown(rows: Sequence[Mapping[str, Any]], n_rows: int) -> str:
     more = f"The first {len(rows)} of {n_rows} questions.\n\n" if n_rows > len(rows) else ""
     parts: list[str] = []
     for row in rows:
-        answer = f"{row['ground_truth']} {row['unit'] or ''}".strip()
         options = "".join(f"\n    - {option}" for option in row["options"] or ())
-        parts.append(f"- **{row['question_type']}**: {row['question']}{options}\n    - answer: **{answer}**")
+        parts.append(f"- **{row['question_type']}**: {row['question']}{options}\n    - answer: **{answer_text(row)}**")
     return more + "\n".join(parts)
 
 

@@ -90,6 +90,18 @@ class Shown:
         return seen
 
 
+def answer_text(row: Mapping[str, Any]) -> str:
+    """Write the answer of a question: the option in full, or the number with its unit.
+
+    Examples
+    --------
+    >>> answer_text({"ground_truth": "B", "unit": None, "options": ["A. left", "B. right"]})
+    'B. right'
+    """
+    chosen = (option for option in row["options"] or () if option.startswith(f"{row['ground_truth']}. "))
+    return next(chosen, f"{row['ground_truth']} {row['unit'] or ''}".strip())
+
+
 def _questions(source: Path | None) -> dict[str, list[dict[str, Any]]]:
     """Read questions and group them by scene."""
     if source is None:

@@ -100,6 +100,28 @@ def test_hostile_names_are_text_not_markup():
     assert "&lt;script&gt;" in plan_svg(scene)
 
 
+def test_floors_are_outlines_and_labels_stand_apart():
+    center = np.array([[2.0, 2, 0], [1, 1, 0.4], [1, 1, 0.9]])
+    size = np.array([[4.0, 4, 0.1], [1, 1, 0.8], [1, 1, 0.2]])
+    scene = Scene(
+        scene_name="s",
+        dataset="d",
+        category=np.array(["floor", "table", "monitor"]),
+        center=center,
+        size=size,
+        rotation=np.stack([np.eye(3)] * 3),
+    )
+    plan = plan_svg(scene)
+    assert re.findall(r'class="(object[^"]*)" data-id="(\d)"', plan) == [
+        ("object shell", "0"),
+        ("object", "1"),
+        ("object", "2"),
+    ]
+    places = {word: (float(x), float(y)) for x, y, word in re.findall(r'<text x="([\d.]+)" y="([\d.]+)">(\w+)<', plan)}
+    assert places["table"][0] == places["monitor"][0]
+    assert abs(places["table"][1] - places["monitor"][1]) >= 11.9
+
+
 def test_a_box_around_the_camera_and_one_behind_it_are_cut_not_wrapped():
     pose = np.eye(4)
     frame = Frame(

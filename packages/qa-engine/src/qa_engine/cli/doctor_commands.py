@@ -91,13 +91,15 @@ def _show(found: Diagnosis) -> None:
     for part, (name, n, used_for) in zip(found.parts, rows, strict=True):
         typer.echo(f"{name:{widths[0]}}  {n:>{widths[1]}}  {used_for}")
         if not part.found:
-            typer.echo(f"{'':{widths[0]}}  {'':{widths[1]}}  get it by {part.source}")
+            typer.echo(f"{'':{widths[0]}}  {'':{widths[1]}}  get it from {part.source}")
     for scene in found.scenes:
         posed = sum(frame.world_from_camera is not None for frame in scene.frames)
+        surface = "" if scene.cloud is None else f"{len(scene.cloud)} points, "
+        surface += "" if scene.mesh is None else f"{len(scene.mesh)} triangles, "
         area = "unknown" if scene.room_size_m2 is None else f"{scene.room_size_m2:.1f} m2"
         typer.echo(
             f"\nscene {scene.scene_name}: {len(scene)} objects of {len(scene.category_counts)} categories, "
-            f"{len(scene.frames)} frames ({posed} posed), room {area}, {len(scene.refused)} objects left out"
+            f"{len(scene.frames)} frames ({posed} posed), room {area}, {surface}{len(scene.refused)} objects left out"
         )
     for problem in found.problems:
         title = "error" if problem.severe else "suspicious"
