@@ -117,6 +117,17 @@ def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tm
         assert one == two
 
 
+def test_a_wall_gives_frames_and_arithmetic_may_be_bfloat16(sample, tmp_path):
+    from qa_trainer.models.spatial_mllm.frame_sampling import select_frames
+
+    points = np.random.default_rng(0).random((6, 4, 4, 3))
+    points[..., 2] *= 1e-30
+    assert len(select_frames(points, np.ones((6, 4, 4)), 3)) == 3
+    ended = sample(write_video(tmp_path / "wall.mp4"), out=tmp_path / "out", dtype="bfloat16")
+    assert ended.code == 0, ended.stderr
+    assert pl.read_parquet(tmp_path / "out/frame_sets.parquet")["n"].to_list() == [4]
+
+
 def test_the_store_feeds_the_trainer(sample, command, make, tiny_model, tmp_path):
     assert sample(write_video(tmp_path / "hall.mp4"), out=tmp_path / "out", frames=2).code == 0
     asked = make.question(0, scene_name="hall", frame_set_id="space-aware-2")

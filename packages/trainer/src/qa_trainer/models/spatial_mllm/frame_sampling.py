@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 CELLS_PER_SIDE = 20
 """Voxels along the shortest side of the scene."""
 MIN_CONFIDENCE = 0.1
+MAX_CELLS_PER_SIDE = 2**20
+"""Voxels along the longest side at most, so that their numbers fit in 64 bits in a scene that is all but flat."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def voxelise(points: NDArray[np.floating], confidence: NDArray[np.floating]) -> 
     Notes
     -----
     A point counts when its confidence is above `MIN_CONFIDENCE` and at least the median of all. A scene that is flat
-    along an axis is cut along its next shorter side; a single point is one voxel.
+    along an axis is cut along its next shorter side, one that is all but flat at `MAX_CELLS_PER_SIDE`; a single point
+    is one voxel.
 
     Examples
     --------
@@ -70,6 +73,8 @@ def voxelise(points: NDArray[np.floating], confidence: NDArray[np.floating]) -> 
     origin = kept.min(axis=0)
     sides = kept.max(axis=0) - origin
     edge = sides[sides > 0].min(initial=np.inf) / CELLS_PER_SIDE
+    if np.isfinite(edge):
+        edge = max(edge, sides.max() / MAX_CELLS_PER_SIDE)
     cells = np.floor((kept - origin) / edge).astype(np.int64)
     # One number per cell sorts faster than rows.
     shape = cells.max(axis=0) + 1
