@@ -63,11 +63,29 @@ def test_programs_see_what_the_frames_show(call, tmp_path):
         pl.read_parquet(store / "objects.parquet").join(seen, on="instance_id").unique("category").sort("category")
     )
     first, second = objects["category"].to_list()[:2]
-    row = {"id": 1, "scene_name": name, "program": f"appearance_order(['{first}', '{second}'], 5)"}
-    programs = write(tmp_path / "programs.jsonl", [row])
+    texts = [
+        f"appearance_order(['{first}', '{second}'], 5)",
+        "length(frames())",
+        "[length(seen_in(f)) for f in frames()]",
+        f"count_seen('{first}', 'uniform-4') + 0",
+        f"count_seen('{first}', 'uniform-9')",
+        "free_area_m2() < room_area_m2()",
+        "[path_clear(0, x) for x in objects() if x != 0]",
+    ]
+    rows = [{"id": i, "scene_name": name, "program": text} for i, text in enumerate(texts)]
+    programs = write(tmp_path / "programs.jsonl", rows)
     assert call("run-programs", store, programs, "--out", tmp_path / "out.jsonl", "--workers", 1) == 0
-    out = json.loads((tmp_path / "out.jsonl").read_text())
-    assert sorted(out["value"].split(", ")) == [first, second]
+    out = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
+    assert [row["status"] for row in out] == ["ok"] * 4 + ["no_value"] + ["ok"] * 2, [row["detail"] for row in out]
+    assert sorted(out[0]["value"].split(", ")) == [first, second]
+    assert out[1]["value"] == 4
+    shown = pl.read_parquet(store / "observations.parquet").filter(pl.col("visible_px") >= 100)
+    assert out[2]["value"] == [
+        shown.filter(frame_id=f).height for f in pl.read_parquet(store / "frames.parquet")["frame_id"]
+    ]
+    assert out[3]["value"] >= 0
+    assert out[5]["value"] is True
+    assert set(out[6]["value"]) <= {True, False}
 
 
 @pytest.mark.parametrize(

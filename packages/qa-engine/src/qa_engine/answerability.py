@@ -262,6 +262,11 @@ class FrameEvidence:
                 return None
         return self._indexes[frame_set_id].scene(scene.scene_name, scene.instance_id)
 
+    def every(self, scene: Scene) -> dict[str, Evidence]:
+        """Get what every frame set of the store shows of a scene, by name; those that cannot tell are left out."""
+        found = {name: self.of(scene, name) for name in self._store.frame_set_ids()}
+        return {name: evidence for name, evidence in found.items() if evidence is not None}
+
 
 def screen(questions: pl.DataFrame, found: Evidence, instance_id: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Separate the questions about one scene that the frames answer from those that they do not.

@@ -30,6 +30,7 @@ def run_programs(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Run programs of qa-expr/1 in locked processes: a value with type, unit and steps, or why there is none."""
+    from qa_engine.answerability import FrameEvidence
     from qa_engine.profiles import get_profile
     from qa_engine.programs.files import read_programs, run_rows, write_outcomes
     from qa_engine.programs.pool import ProgramPool
@@ -42,7 +43,9 @@ def run_programs(
     opened = Store(store)
     rows = read_programs(programs)
     began = time.perf_counter()
-    with ProgramPool(workers, profile=profile, sightings=SightingIndex(opened).of) as pool:
+    with ProgramPool(
+        workers, profile=profile, sightings=SightingIndex(opened).of, evidence=FrameEvidence(opened).every
+    ) as pool:
         ready = time.perf_counter()
         outcomes = run_rows(opened, rows, pool)
         seconds = time.perf_counter() - ready

@@ -21,6 +21,7 @@ from qa_engine.programs.language import DEFAULT_BUDGET, ProgramCode
 from qa_engine.scene import Scene
 
 if TYPE_CHECKING:
+    from qa_engine.answerability import Evidence
     from qa_engine.sightings import Sightings
 
 BATCH = 64
@@ -80,6 +81,8 @@ class ProgramPool:
         What distances mean.
     sightings : callable, optional
         From the name of a scene to what its frames show, or None.
+    evidence : callable, optional
+        From a scene to what each of its frame sets shows.
 
     Attributes
     ----------
@@ -102,8 +105,10 @@ class ProgramPool:
         *,
         profile: str = "exact",
         sightings: Callable[[str], Sightings | None] = lambda name: None,
+        evidence: Callable[[Scene], dict[str, Evidence]] = lambda scene: {},
     ) -> None:
         self.profile = profile
+        self._evidence = evidence
         self._sightings = sightings
         self.layers: list[str] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -133,7 +138,9 @@ class ProgramPool:
         def one(scene: Scene, programs: Sequence[str]) -> list[Outcome]:
             worker = self._idle.get()
             try:
-                outcomes = list(worker.run((scene, self.profile, self._columns(scene)), programs))
+                outcomes = list(
+                    worker.run((scene, self.profile, self._columns(scene), self._evidence(scene)), programs)
+                )
             finally:
                 self._idle.put(worker)
             progress(len(outcomes))

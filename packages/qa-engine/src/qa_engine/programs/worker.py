@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from qa_engine.answerability import Evidence
 from qa_engine.facts import Facts
 from qa_engine.programs.interpreter import ProgramResult, run_program
 from qa_engine.programs.isolation import isolate
@@ -51,9 +52,10 @@ def main() -> None:
             _run_all(sink, content, facts)
 
 
-def _facts(scene: Scene, profile: str, seen: tuple[Any, ...] | None) -> Facts:
-    """Take a scene; `seen` holds the columns of `Sightings`."""
-    return Facts(scene, profile, None if seen is None else lambda _: Sightings(*seen))
+def _facts(scene: Scene, profile: str, seen: tuple[Any, ...] | None, evidence: dict[str, Evidence]) -> Facts:
+    """Take a scene; `seen` holds the columns of `Sightings`, `evidence` what each frame set shows."""
+    sightings = None if seen is None else lambda _: Sightings(*seen)
+    return Facts(scene, profile, sightings, lambda _, frame_set_id: evidence.get(frame_set_id))
 
 
 def _run_all(sink: BinaryIO, programs: list[str], facts: Facts | None) -> None:

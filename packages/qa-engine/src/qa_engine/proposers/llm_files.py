@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from qa_engine.answerability import Evidence, evidence
+from qa_engine.answerability import Evidence, FrameEvidence, evidence
 from qa_engine.facts import Facts
 from qa_engine.programs import ProgramError
 from qa_engine.programs.pool import ProgramPool
@@ -113,7 +113,8 @@ def write_llm_generation(
     with output_folder(out, force=force) as folder:
         inputs = _Inputs(store, request, exclude, confidence)
         client = LocalClient(connection) if connection.local_model else ChatClient(connection)
-        with ProgramPool(workers, profile=request.profile, sightings=inputs.sightings.of) as pool:
+        shown = FrameEvidence(store).every
+        with ProgramPool(workers, profile=request.profile, sightings=inputs.sightings.of, evidence=shown) as pool:
             proposer = LLMProposer(
                 client,
                 pool,
