@@ -8,12 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from qa_eval.cli import main
 from qa_eval.errors import QAEvalError
 from qa_eval.items import build_items, frame_shots, read_questions
 from qa_eval.models import RunnerConfig
 from qa_eval.models.transformers import TransformersRunner
 from qa_eval.models.vision import video_metadata
 from qa_eval.plan import RunOptions
+from qa_eval.report.collect import read_run
 from qa_eval.run import run
 from qa_eval.tableio import read_table
 from qa_eval.tables import PREDICTIONS, REJECTS
@@ -226,3 +228,17 @@ def test_options_of_videos_belong_together(questions, store, videos, tmp_path, o
         run(questions, store, tmp_path / "out", replace(options, n_frames=2), videos=videos)
     with pytest.raises(QAEvalError, match="holds no video"):
         find_videos(store)
+
+
+def test_videos_from_the_command_line(videos, tmp_path, tiny_model, monkeypatch, capsys):
+    questions = vsi_rows(tmp_path / "q.parquet").rename(tmp_path / "test.parquet")
+    args = ["run", questions, "--videos", videos, "--frames", 2, "--frame-input", "video", "--model", tiny_model]
+    args += ["--device", "cpu", "--max-new-tokens", 2, "--benchmark", "vsi-bench", "--out", tmp_path / "out"]
+    monkeypatch.setattr("sys.argv", ["qa-eval", *map(str, args)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    # The scene without a video is a row without a score.
+    assert stop.value.code == 1
+    assert "WITHOUT 1 UNSCORED ROWS" in capsys.readouterr().out
+    report = read_run(tmp_path / "out", "out")
+    assert {example.question for example in (*report.wins, *report.losses)} == {"How many?"}

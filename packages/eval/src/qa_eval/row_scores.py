@@ -87,8 +87,8 @@ def score_texts(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark:
 
     def one(row: int) -> tuple[str, float]:
         answer = table.texts[table.text_code[row]] or ""
-        references = tuple((table.references or {})[row] or ()) if table.references else ()
-        key = answer, references or (table.truths[table.truth_code[row]] or "",)
+        references = table.references[row] if table.references else None
+        key = answer, tuple(references or [table.truths[table.truth_code[row]] or ""])
         if key not in pairs:
             text = read(answer)
             pairs[key] = text, float(any(parser.same_text(text, read(reference)) for reference in key[1]))

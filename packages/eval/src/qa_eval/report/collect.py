@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from qa_eval.errors import QAEvalError
+from qa_eval.items import read_questions
 from qa_eval.tableio import TableError, read_table
 from qa_eval.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 
@@ -62,7 +63,10 @@ class RunReport:
     losses: list[Example] = field(default_factory=list)
 
 
-_READ = ("question_id", "scene_name", "question_type", "frame_set_id", "completion", "token_logprobs", "token_mask")
+_READ = (
+    *("question_id", "scene_name", "question_type", "frame_set_id", "frame_ids", "completion"),
+    *("token_logprobs", "token_mask"),
+)
 
 
 def read_run(folder: Path, name: str) -> RunReport:
@@ -80,7 +84,7 @@ def read_run(folder: Path, name: str) -> RunReport:
     except (OSError, ValueError) as error:
         raise QAEvalError(f"{folder}: no finished run of 'qa-eval run' ({error}).") from error
     curves = folder / "curves.json"
-    predictions = read_table(folder, "predictions", PREDICTIONS, columns=_READ)
+    predictions = read_table(folder, "predictions", PREDICTIONS, columns=_READ, optional=["frame_ids"])
     scores = read_table(folder, "scores", SCORES, columns=["question_id", "score"])
     rows = predictions.join(scores, on="question_id", how="inner", maintain_order="left").drop_nulls("score")
     rows = rows.with_columns(confidence=pl.Series(_confidences(rows), dtype=pl.Float64))
@@ -126,7 +130,7 @@ def _bins(rows: pl.DataFrame) -> list[tuple[float, float, int, float, float]]:
 
 def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example], list[Example]]:
     """Pick right and wrong answers, spread over the question types, the most confident first."""
-    questions = _table(inputs.get("questions"), "questions", QUESTIONS)
+    questions = _questions(inputs.get("questions"))
     if questions is None:
         return [], []
     columns = ["question_id", "question", "options", "ground_truth", "program"]
@@ -144,8 +148,9 @@ def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example],
     store = Path(str(inputs.get("store")))
 
     def example(row: dict[str, Any]) -> Example:
-        ids = chosen.get((row["scene_name"], row["frame_set_id"]), [])[:FRAMES_SHOWN]
-        files = [paths.get((row["scene_name"], frame_id)) for frame_id in ids]
+        # Runs of older versions name the frame set alone.
+        ids = row["frame_ids"] or chosen.get((row["scene_name"], row["frame_set_id"]), [])
+        files = [paths.get((row["scene_name"], frame_id)) for frame_id in ids[:FRAMES_SHOWN]]
         return Example(
             *(row[name] for name in ("question_id", "scene_name", "question_type", "question")),
             options=tuple(row["options"] or ()),
@@ -163,6 +168,17 @@ def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example],
         return [example(row) for row in spread.head(GALLERY).to_dicts()]
 
     return pick(joined.filter(pl.col("score") >= 0.9)), pick(joined.filter(pl.col("score") <= 0.1))
+
+
+def _questions(source: object) -> pl.DataFrame | None:
+    """Read the questions of the run, a table or a published file, if they are still where they were."""
+    table = _table(source, "questions", QUESTIONS)
+    if table is not None or not isinstance(source, str):
+        return table
+    try:
+        return read_questions(Path(source)).with_columns(program=pl.lit(None, pl.String))
+    except (QAEvalError, TableError):
+        return None
 
 
 def _table(source: object, table: str, schema: Any) -> pl.DataFrame | None:
