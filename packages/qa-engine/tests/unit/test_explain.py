@@ -5,11 +5,12 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from qa_engine.answerability import Evidence
 from qa_engine.cli import main
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.drawing import line, polygon, text, to_svg, write_png
-from qa_engine.explain import closest_points, marks_of
+from qa_engine.explain_marks import closest_points, marks_of
 from qa_engine.facts import Facts
 from qa_engine.geometry import box_distance
 from qa_engine.ingest import ingest
@@ -96,6 +97,21 @@ def test_programs_of_others_have_their_instances_marked(store):
     facts = Facts(Store(store).load_scene("s"))
     marks = marks_of("volume_m3(3) / volume_m3(4)", facts)
     assert [label for _, label in marks.objects.values()] == ["3: bed", "4: tv"]
+
+
+def test_counts_in_frames_and_routes_are_marked(store):
+    scene = Store(store).load_scene("s")
+    chairs = np.flatnonzero(scene.category == "chair")
+    best = np.full(len(scene), -1)
+    best[chairs[0]] = 0
+    facts = Facts(scene, evidence=lambda *_: Evidence(("f",), best, best))
+    marks = marks_of('count_seen("chair", "uniform-1")', facts)
+    assert list(marks.objects) == [chairs[0]]
+    assert marks.notes == [f"1 of {len(chairs)} are recognised in the frames of 'uniform-1'"]
+    marks = marks_of("route_turns(3, 4, [4, 2])", facts)
+    assert [label.split(":")[0] for _, label in marks.objects.values()] == ["begin", "facing, stop", "goal"]
+    assert "none before the first" in marks.notes[0]
+    assert "none before" not in marks_of("route_turns(3, 4, [2, 4])", facts).notes[0]
 
 
 def test_shapes_in_both_formats(tmp_path):
