@@ -138,7 +138,7 @@ def play(store: Path, choice: str, seed: int, options: argparse.Namespace) -> li
 def labels(here: Path) -> dict[str, float]:
     """Share of each label in a round."""
     column = read_table(here / "confidence", "confidence", LABELLED)["label"]
-    return {name: (column == name).sum() / len(column) for name in ("easy", "frontier", "hard")}
+    return {name: len(column.filter(column == name)) / len(column) for name in ("easy", "frontier", "hard")}
 
 
 def interval(values: Sequence[float]) -> dict[str, float]:
