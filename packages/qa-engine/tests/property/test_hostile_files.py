@@ -195,19 +195,87 @@ def generic_clouds(root):
     put(root, "c/cameras.txt", "1 PINHOLE 8 4 5 5 4 2\n")
 
 
+def mesh_ply(encoding, *, face=None):
+    """Ten triangles between points without colours; `face` names a property that tells their object."""
+    header = f"ply\nformat {encoding} 1.0\nelement vertex {len(POINTS)}\n"
+    header += "".join(f"property float {axis}\n" for axis in "xyz") + "property int instance\nproperty int objectId\n"
+    header += "element face 10\nproperty list uchar int vertex_indices\n"
+    header += f"property int {face}\nend_header\n" if face else "end_header\n"
+    data = header.encode()
+    for i, point in enumerate(POINTS.tolist()):
+        values = [*point, i % 2, i % 2]
+        text = " ".join(map(str, values)) + "\n"
+        data += text.encode() if encoding == "ascii" else struct.pack("<3f2i", *values)
+    for i in range(10):
+        values = [3, i, i + 1, i + 20, *([3] if face else [])]
+        text = " ".join(map(str, values)) + "\n"
+        data += text.encode() if encoding == "ascii" else struct.pack("<B3i" + "i" * bool(face), *values)
+    return data
+
+
+def arkitscenes_mesh(root):
+    arkitscenes(root)
+    put(root, "3dod/Training/41/41_3dod_mesh.ply", mesh_ply("binary_little_endian"))
+
+
+def scannetpp_mesh(root):
+    scannetpp(root)
+    put(root, "data/0a/scans/mesh_aligned_0.05.ply", mesh_ply("binary_little_endian"))
+
+
+def rscan_mesh(root):
+    rscan(root)
+    put(root, "scan/labels.instances.annotated.v2.ply", mesh_ply("ascii"))
+
+
+def replica_mesh(root):
+    replica(root)
+    put(root, "room/habitat/mesh_semantic.ply", mesh_ply("binary_little_endian", face="object_id"))
+
+
+def multiscan_mesh(root):
+    multiscan(root)
+    put(root, "scene_1/scene_1.ply", mesh_ply("binary_little_endian"))
+    put(root, "scene_1/scene_1.semseg.json", {"triIndices": {"chair.1:seat.1": [0, 1, 2], "remove": [9]}})
+
+
+def generic_meshes(root):
+    put(root, "a/mesh.ply", mesh_ply("ascii"))
+    corners = "".join(f"v {x} {y} {z}\n" for x, y, z in POINTS[:9].tolist())
+    put(root, "b/mesh.obj", f"o one\n{corners}f 1 2 3 4\nf -1 -2 -3\no two\nf 5/1 6/1 7/1\n")
+    blob = POINTS.tobytes() + np.arange(39, dtype="<u2").tobytes()
+    nodes = [{"mesh": 0, "name": "one"}, {"children": [2], "scale": [2, 2, 2]}, {"mesh": 0, "name": "two"}]
+    accessors = [{"bufferView": 0, "componentType": 5126, "count": 40, "type": "VEC3"}]
+    accessors += [{"bufferView": 1, "componentType": 5123, "count": 39, "type": "SCALAR"}]
+    document = {
+        "scenes": [{"nodes": [0, 1]}],
+        "nodes": nodes,
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": accessors,
+        "bufferViews": [{"buffer": 0, "byteLength": 480}, {"buffer": 0, "byteOffset": 480, "byteLength": 78}],
+        "buffers": [{"byteLength": len(blob), "uri": "mesh.bin"}],
+    }
+    put(root, "c/mesh.gltf", document)
+    put(root, "c/mesh.bin", blob)
+    for name in "abc":
+        put(
+            root, f"{name}/labels.json", {"0": "chair", "1": "table"} if name == "a" else {"one": "chair", "two": "bed"}
+        )
+
+
 BUILDERS = {
     "vsi-bench": [vsi_bench],
-    "arkitscenes": [arkitscenes],
+    "arkitscenes": [arkitscenes, arkitscenes_mesh],
     "scannet": [scannet],
-    "scannetpp": [scannetpp],
-    "3rscan": [rscan],
-    "replica": [replica],
-    "multiscan": [multiscan],
+    "scannetpp": [scannetpp, scannetpp_mesh],
+    "3rscan": [rscan, rscan_mesh],
+    "replica": [replica, replica_mesh],
+    "multiscan": [multiscan, multiscan_mesh],
     "adt": [adt],
     "procthor": [procthor],
     "embodiedscan": [embodiedscan],
     "hypersim": [hypersim],
-    "generic": [generic_boxes, generic_table, generic_clouds],
+    "generic": [generic_boxes, generic_table, generic_clouds, generic_meshes],
 }
 CASES = [(name, builder) for name, builders in BUILDERS.items() for builder in builders]
 
@@ -253,6 +321,9 @@ def read_everything(name, root, out):
         assert np.isfinite(scene.center).all()
         assert (scene.size > 0).all()
         store_frames(scene, out, source.roots)
+        for surface in (scene.cloud, scene.mesh):
+            if surface is not None and len(surface):
+                assert np.isin(surface.instance_id, [-1, *scene.instance_id]).all()
         n += 1
     return n
 

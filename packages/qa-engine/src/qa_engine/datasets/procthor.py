@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,10 +239,10 @@ def _unzipped(data: bytes, path: Path) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             text = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise SceneError(path.name, f"no whole gzip file ({error})", reason=IngestReason.BAD_FORMAT) from None
     if len(text) > MAX_BYTES:
-        raise SceneError(path.name, "unpacks to more than 2 GB", reason=IngestReason.TOO_LARGE)
+        raise SceneError(path.name, f"unpacks to more than {MAX_BYTES / 1e9:g} GB", reason=IngestReason.TOO_LARGE)
     return text
 
 
