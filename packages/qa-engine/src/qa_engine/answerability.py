@@ -18,7 +18,7 @@ from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scene import Scene
 from qa_engine.store import Store
 from qa_engine.tableio import read_table
-from qa_engine.tables import FRAMES, OBSERVATIONS, QUESTIONS
+from qa_engine.tables import FRAMES, OBSERVATIONS
 
 MIN_IMAGE_SHARE = 0.0005
 """Share of an image that a recognised object covers at least: 154 pixels of 640 x 480, a square of 12."""
@@ -115,48 +115,6 @@ def evidence(
     best[row] = at  # the last one, with most pixels, stays
     np.minimum.at(first, row, at)
     return Evidence(tuple(frame_ids), best, np.where(best >= 0, first, -1))
-
-
-def answerable(found: Evidence, rows: Rows, question: Rows, n_questions: int) -> NDArray[np.bool_]:
-    """Tell which questions have all their operands in view.
-
-    Parameters
-    ----------
-    found : Evidence
-    rows, question : (k,) int64
-        Object row of each operand, and the question, 0 to n_questions - 1, that it belongs to.
-    n_questions : int
-
-    Returns
-    -------
-    (n_questions,) bool
-        True also for questions without operands.
-
-    Examples
-    --------
-    >>> found = Evidence(("a", "b"), np.array([1, -1]), np.array([0, -1]))
-    >>> answerable(found, np.array([0, 0, 1]), np.array([0, 1, 1]), 3).tolist()
-    [True, False, True]
-    """
-    hidden = np.bincount(question[~found.seen[rows]], minlength=n_questions)
-    return hidden == 0
-
-
-def evidence_frames(found: Evidence, rows: Rows, question: Rows, n_questions: int) -> list[list[str]]:
-    """List the frames that show the operands of each question best, in the order in which a model sees them.
-
-    Examples
-    --------
-    >>> found = Evidence(("a", "b"), np.array([1, 0]), np.array([0, 0]))
-    >>> evidence_frames(found, np.array([0, 1, 0]), np.array([0, 0, 1]), 2)
-    [['a', 'b'], ['b']]
-    """
-    best = found.best[rows]
-    pairs = np.unique(np.stack([question, best], axis=1)[best >= 0], axis=0)
-    frames: list[list[str]] = [[] for _ in range(n_questions)]
-    for number, place in pairs.tolist():
-        frames[number].append(found.frame_ids[place])
-    return frames
 
 
 class EvidenceIndex:
@@ -266,45 +224,3 @@ class FrameEvidence:
         """Get what every frame set of the store shows of a scene, by name; those that cannot tell are left out."""
         found = {name: self.of(scene, name) for name in self._store.frame_set_ids()}
         return {name: evidence for name, evidence in found.items() if evidence is not None}
-
-
-def screen(questions: pl.DataFrame, found: Evidence, instance_id: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Separate the questions about one scene that the frames answer from those that they do not.
-
-    Parameters
-    ----------
-    questions : DataFrame
-        Rows of the table `questions`, all about the scene of `found`.
-    found : Evidence
-    instance_id : (n,) int64
-        Objects of the scene, in its order.
-
-    Returns
-    -------
-    DataFrame, DataFrame
-        Questions with `evidence_frames` filled, and those that have an operand out of view. A count needs all that it
-        counts in view; a question without operands passes.
-
-    Raises
-    ------
-    QAEngineError
-        An operand is no object of the scene.
-    """
-    operands = (
-        questions.select("operands")
-        .with_row_index("number")
-        .explode("operands")
-        .with_columns(instance_id=pl.col("operands").struct.field("instance_ids"))
-        .explode("instance_id")
-        .drop_nulls("instance_id")
-        .select("number", "instance_id")
-    )
-    asked, question = operands["instance_id"].to_numpy(), operands["number"].to_numpy().astype(np.int64)
-    place = {int(number): row for row, number in enumerate(instance_id)}
-    rows = np.array([place.get(number, -1) for number in asked.tolist()], dtype=np.int64)
-    if (rows < 0).any():
-        raise QAEngineError("A question names an object that its scene does not have: they are from different stores.")
-    passed = answerable(found, rows, question, questions.height)
-    frames = evidence_frames(found, rows, question, questions.height)
-    filled = questions.with_columns(evidence_frames=pl.Series(frames, dtype=QUESTIONS["evidence_frames"]))
-    return filled.filter(passed), questions.filter(~passed)
