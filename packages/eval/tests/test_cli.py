@@ -1,6 +1,7 @@
 """The command `qa-eval`."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -199,3 +200,26 @@ def test_a_subset_by_ids(command, tmp_path):
     done = command("score", predictions, "--ids", tmp_path / "ids.json")
     assert done.returncode == 2
     assert "first: 99" in done.stderr
+
+
+def test_one_budget_and_free_text_from_the_command_line(command, tmp_path):
+    row = {"id": 0, "scene_id": "s", "question_type": "object_counting_single", "question": "?", "options": None}
+    rows = [row | {"num_frames": budget, "ground_truth": truth} for budget, truth in (("16", "2"), ("64", "4"))]
+    pl.DataFrame(rows).with_columns(pl.col("options").cast(pl.List(pl.String))).write_parquet(
+        tmp_path / "mixed.parquet"
+    )
+    (tmp_path / "p.jsonl").write_text('{"id": 0, "prediction": "4"}\n')
+    call = ("score", tmp_path / "p.jsonl", "--questions", tmp_path / "mixed.parquet", "--benchmark", "revsi", "--json")
+    assert "choose one with --frames" in command(*call).stderr
+    assert json.loads(command(*call, "--frames", "64").stdout)["overall"] == 100
+    assert json.loads(command(*call, "--frames", "16").stdout)["overall"] == 0
+
+    scanqa = [{"scene_id": "s", "question_id": "q", "question": "What is it?", "answers": ["a red chair"]}]
+    (tmp_path / "ScanQA_v1.0_val.json").write_text(json.dumps(scanqa))
+    (tmp_path / "p.jsonl").write_text('{"id": "q", "prediction": "chair"}\n')
+    done = command(
+        "score", tmp_path / "p.jsonl", "--questions", tmp_path / "ScanQA_v1.0_val.json", "--benchmark", "scanqa"
+    )
+    assert done.returncode == 0
+    assert re.search(r"  EM +1 +0\.00\n  EM-R +1 +100\.00", done.stdout)
+    assert "  ROUGE-L" in done.stdout
