@@ -70,6 +70,16 @@ def test_points_that_are_not_finite_are_named(tmp_path):
         positions(np.array([(1,)], [("x", "f4")]), "a.ply")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_nan_that_signals_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "a.ply"
+    whole = ply("binary_little_endian")
+    begin = whole.index(b"end_header\n") + 11
+    path.write_bytes(whole[:begin] + b"\x01\x00\x80\x7f" + whole[begin + 4 :])
+    with pytest.raises(SceneError, match=r"vertex\[0\]"):
+        positions(read_vertices(path), "a.ply")
+
+
 @given(st.integers(0, 400), st.binary(max_size=12), st.sampled_from(["ascii", "binary_little_endian"]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 def test_any_damage_is_a_refusal_or_vertices(tmp_path, place, noise, encoding):

@@ -98,7 +98,8 @@ def positions(vertices: NDArray[Any], name: str) -> NDArray[np.float64]:
     >>> positions(np.array([(1, 2, 3)], [("x", "f4"), ("y", "f4"), ("z", "f4")]), "a.ply").tolist()
     [[1.0, 2.0, 3.0]]
     """
-    points = np.stack([column(vertices, axis, name) for axis in "xyz"], axis=1).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        points = np.stack([column(vertices, axis, name) for axis in "xyz"], axis=1).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(points).all(1))
     if len(bad):
         problem = f"{points[bad[0]].tolist()} has a value that is NaN or infinite"

@@ -58,7 +58,8 @@ def scan_mesh(
         check_inside(path, roots)
         found = read_ply(path)
         of_vertex, of_triangle = (np.where(np.isin(part, ids), part, -1) for part in instances(found))
-        points = (positions(found.vertices, path.name) @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as not finite
+            points = (positions(found.vertices, path.name) @ matrix[:3, :3].T + matrix[:3, 3]).astype(np.float32)
         mesh = Mesh(points, found.triangles, of_triangle) if len(found.triangles) else None
         return ScanMesh(Cloud(points, of_vertex), mesh)
     except SceneError as error:
