@@ -15,6 +15,9 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.tableio import TableError, table_metadata, write_table
 from qa_engine.tables import CLOUD
 
+FLOOR_SHARE = 0.3
+"""Share of the plan that must show something else than objects: a mesh of furniture alone says nothing of its room."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
@@ -100,6 +103,31 @@ def read_cloud(path: Path, instance_ids: Sequence[int] | None = None) -> Cloud:
         raise TableError(f"{path}: no readable cloud ({error}).") from None
     xyz = np.stack([np.asarray(columns[name], dtype=np.float32) for name in "xyz"], axis=1)
     return Cloud(xyz.reshape(-1, 3), np.asarray(columns["instance_id"], dtype=np.int64))
+
+
+def shows_floor(cloud: Cloud, furniture: NDArray[np.int64]) -> bool:
+    """Tell whether points show the floor between the objects, or walls and ceiling around it, and not objects alone.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    furniture : (k,) int64
+        instance_id of the objects that are no floor.
+
+    Examples
+    --------
+    >>> x, y = np.meshgrid(np.arange(0, 4, 0.05), np.arange(0, 3, 0.05))
+    >>> xyz = np.stack([x.ravel(), y.ravel(), 0 * y.ravel()], 1)
+    >>> shows_floor(Cloud(xyz, np.full(len(xyz), -1)), np.array([7])), shows_floor(
+    ...     Cloud(xyz, np.full(len(xyz), 7)), np.array([7]))
+    (True, False)
+    """
+    from qa_engine.geometry.rooms import CELL_M
+
+    cells = np.rint(cloud.xyz[:, :2].astype(np.float64) / CELL_M)
+    of_room = ~np.isin(cloud.instance_id, furniture)
+    every, room = (len(np.unique(part, axis=0)) for part in (cells, cells[of_room]))
+    return room >= FLOOR_SHARE * every > 0
 
 
 def floor_of(cloud: Cloud) -> tuple[float | None, NDArray[np.float64] | None]:

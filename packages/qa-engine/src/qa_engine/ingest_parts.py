@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from qa_engine.clouds import floor_of, write_cloud
+from qa_engine.clouds import floor_of, shows_floor, write_cloud
 from qa_engine.datasets.base import Dataset, SceneSource
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.frame_files import store_frames
@@ -27,6 +27,9 @@ TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRA
 
 FOLDERS = ("frames", "depth", "instances")
 """Folders of a store that hold one folder per scene."""
+
+FLOORS = ("floor", "room", "rug", "carpet", "ceiling", "wall")
+"""Objects that are part of the room, or lie flat on its floor."""
 
 SCENES_PER_PART = 8
 """Scenes that a stopped run does again at most, per process."""
@@ -146,7 +149,8 @@ def _ingest_scene(plan: Plan, source: SceneSource, rows: _Rows, staging: Path) -
     cloud_path = None
     if scene.cloud is not None and len(scene.cloud):
         cloud_path = write_cloud(scene.cloud, staging, scene.scene_name)
-        if scene.room_size_m2 is None:
+        furniture = scene.instance_id[~np.isin(scene.category, FLOORS)]
+        if scene.room_size_m2 is None and shows_floor(scene.cloud, furniture):
             area, outline = floor_of(scene.cloud)
             polygon = outline if scene.floor_polygon is None else scene.floor_polygon
             scene = replace(scene, room_size_m2=area, floor_polygon=polygon)

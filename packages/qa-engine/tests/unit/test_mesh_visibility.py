@@ -152,6 +152,7 @@ def test_observe_casts_rays_at_the_mesh_of_an_own_scan(own_scan, tmp_path, monke
         get_dataset("generic"), own_scan, out=tmp_path / "store", options=IngestOptions(settings={"boxes": "upright"})
     )
     assert (report.n_scenes, report.n_frames, report.rejects, report.warnings) == (1, 3, {}, {})
+    assert Store(tmp_path / "store").load_scene("kitchen").room_size_m2 is None  # the mesh has furniture, and no floor
     assert call("observe", tmp_path / "store") == 0
     assert "1 scenes were seen by casting rays at their meshes" in capsys.readouterr().err
     by_mesh = pl.read_parquet(tmp_path / "store" / "observations.parquet")

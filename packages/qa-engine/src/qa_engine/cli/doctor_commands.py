@@ -96,7 +96,8 @@ def _show(found: Diagnosis) -> None:
         posed = sum(frame.world_from_camera is not None for frame in scene.frames)
         surface = "" if scene.cloud is None else f"{len(scene.cloud)} points, "
         surface += "" if scene.mesh is None else f"{len(scene.mesh)} triangles, "
-        area = "unknown" if scene.room_size_m2 is None else f"{scene.room_size_m2:.1f} m2"
+        unknown = "unknown" if scene.cloud is None else "measured by ingest"
+        area = unknown if scene.room_size_m2 is None else f"{scene.room_size_m2:.1f} m2"
         typer.echo(
             f"\nscene {scene.scene_name}: {len(scene)} objects of {len(scene.category_counts)} categories, "
             f"{len(scene.frames)} frames ({posed} posed), room {area}, {surface}{len(scene.refused)} objects left out"
