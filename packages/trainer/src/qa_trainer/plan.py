@@ -89,17 +89,24 @@ def make_plan(model_folder: Path, settings: SFTSettings, *, frames: int, frame_s
         part = part_of(name) or "other"
         parameters[part] = parameters.get(part, 0) + parameter.numel()
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    adapted = {
+        name: module
+        for name, module in model.named_modules()
+        if settings.lora_rank is not None
+        and isinstance(module, torch.nn.Linear)
+        and part_of(name) not in settings.freeze
+        and "lm_head" not in name
+    }
     if settings.lora_rank is not None:
-        trained = settings.lora_rank * sum(
-            sum(module.weight.shape)
-            for name, module in model.named_modules()
-            if isinstance(module, torch.nn.Linear) and part_of(name) not in settings.freeze and "lm_head" not in name
-        )
+        trained = settings.lora_rank * sum(sum(module.weight.shape) for module in adapted.values())
     patches, shown = _patches(config, processor, frame_size)
     tokens = frames * shown + PROMPT_TOKENS
     width = 2 if settings.dtype == "bfloat16" else FLOAT
     text_kept = _kept_per_token(config.get_text_config(), gated=True)
     vision_kept = _kept_per_token(config.vision_config, gated=False) if "vision" not in settings.freeze else 0
+    # An adapter computes its layer's output once more; the copy is freed, but the allocator keeps its space.
+    text_kept += sum(module.out_features for name, module in adapted.items() if part_of(name) == "language")
+    vision_kept += sum(module.out_features for name, module in adapted.items() if part_of(name) == "vision")
     if settings.activation_checkpointing:
         # Only the input of every layer stays, and one layer at a time is recomputed.
         text_kept = _checkpointed(config.get_text_config(), text_kept)
