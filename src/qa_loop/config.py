@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -18,8 +18,14 @@ Options = dict[str, Scalar | list[str | int | float]]
 
 ROOM_KEYS = ("scenes", "frames", "size")
 """Keys of [scenes] that only the procedural rooms have."""
-OWNED_OPTIONS = ("out", "seed", "round", "force", "store", "model", "state-from", "feedback", "exclude", "runner")
+OWNED_OPTIONS = (
+    *("out", "seed", "round", "force", "store", "model", "state-from"),
+    *("feedback", "exclude", "confidence", "runner"),
+)
 """Options that the loop sets itself, so that a stage's `options` may not."""
+
+QUESTION_OPTIONS = ("profile", "frame-set", "screen", "min-visible-px", "min-time-gap-s")
+"""Options of `qa-engine generate` that say what a question is; the others say who asks and what is chosen."""
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     # The recipe of Ouroboros-Spatial (arXiv 2606.11719).
@@ -37,12 +43,13 @@ class Section(BaseModel):
     """A section of the file; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    owned: ClassVar[frozenset[str]] = frozenset(OWNED_OPTIONS)
 
     @field_validator("options", check_fields=False)
     @classmethod
     def _options_are_free(cls, options: Options) -> Options:
         for name in options:
-            if name.replace("_", "-") in OWNED_OPTIONS or name.replace("_", "-") in _dashed(cls):
+            if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
                 raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
         return options
 
@@ -121,12 +128,27 @@ class FramesSection(Section):
 
 
 class GenerateSection(Section):
-    """`[generate]`: the questions of every round."""
+    """`[generate]`: the questions of every round.
+
+    The evaluation set is drawn from templates; of `options` it takes those that say what a question is, not who asks.
+    """
+
+    owned: ClassVar[frozenset[str]] = frozenset(OWNED_OPTIONS) - {"model"}  # a server's name for the proposer's model
 
     tasks: list[str] = []
     split: str = "train"
     workers: int = Field(default=1, ge=1)
     options: Options = {}
+
+    @property
+    def evaluation_options(self) -> Options:
+        """Options that say what a question is."""
+        return {name: value for name, value in self.options.items() if name.replace("_", "-") in QUESTION_OPTIONS}
+
+    @property
+    def reads_labels(self) -> bool:
+        """Tell whether single earlier questions with their labels are read: as exemplars, or to predict from."""
+        return self.options.get("proposer") == "llm" or self.options.get("sampler") == "predicted"
 
 
 class TrainSection(Section):

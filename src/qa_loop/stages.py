@@ -124,6 +124,7 @@ class _Planner:
     def questions(self, number: int) -> None:
         earlier = [f"{_round(t)}/questions" for t in range(1, number)]
         feedback = f"{_round(number - 1)}/feedback" if number > 1 else None
+        labels = [f"{_round(t)}/confidence" for t in range(1, number)] if self.config.generate.reads_labels else []
         self._generate(
             f"{_round(number)}-questions",
             "questions",
@@ -131,8 +132,13 @@ class _Planner:
             f"{_round(number)}/questions",
             self.config.generate.split,
             self.config.run.seed,
-            {"count": self.config.questions_per_round, "feedback": feedback, "exclude": earlier},
-            inputs=(*([feedback] if feedback else []), *earlier),
+            {
+                "count": self.config.questions_per_round,
+                "feedback": feedback,
+                "exclude": earlier,
+                "confidence": labels,
+            },
+            inputs=(*([feedback] if feedback else []), *earlier, *labels),
         )
 
     def _generate(
@@ -149,7 +155,7 @@ class _Planner:
         wanted = self.config.generate
         argv = ["qa-engine", "generate", STORE, "--out", out]
         argv += flags({"tasks": ",".join(wanted.tasks) or None, "split": split, "seed": seed, "round": number})
-        argv += flags({**more, **wanted.options})
+        argv += flags({**more, **(wanted.options if kind == "questions" else wanted.evaluation_options)})
         speed = tuple(flags({"workers": wanted.workers}))
         number_or_none = number if kind == "questions" else None
         files = (f"{out}/questions.parquet",)

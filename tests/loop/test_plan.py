@@ -47,6 +47,23 @@ def test_questions_of_a_round_follow_feedback_and_repeat_nothing():
     assert value(third, "--tasks") == "object_counting,object_abs_distance"
 
 
+@pytest.mark.parametrize("options", [{"sampler": "predicted"}, {"proposer": "llm", "base_url": "u", "model": "m"}])
+def test_labels_of_all_earlier_rounds_go_where_single_questions_are_read(options):
+    found = stages(generate={"options": options}, run={"rounds": 3})
+    third = found["round_03-questions"]
+    given = [third.argv[i + 1] for i, word in enumerate(third.argv) if word == "--confidence"]
+    assert given == ["round_01/confidence", "round_02/confidence"]
+    assert {*given} <= {*third.inputs}
+    assert "--confidence" not in stages(run={"rounds": 3})["round_03-questions"].argv
+    drawn = found["eval-questions"].argv
+    assert not {"--sampler", "--proposer", "--base-url", "--model"}.intersection(drawn)
+
+
+def test_evaluation_asks_the_same_kind_of_question():
+    found = stages(generate={"options": {"profile": "vsi-bench", "sampler": "learning"}})
+    assert value(found["eval-questions"], "--profile") == "vsi-bench"
+
+
 def test_training_goes_on_from_the_round_before():
     found = stages()
     first, second = found["round_01-train"], found["round_02-train"]
