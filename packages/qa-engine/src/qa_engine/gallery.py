@@ -6,7 +6,6 @@ import html
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from qa_engine.overlays import boxes_svg, colour_of, plan_svg
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
 from qa_engine.tableio import output_folder
-from qa_engine.viewing import Shown, answer_text
+from qa_engine.viewing import Shown, ViewReport, answer_text
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:1200px;padding:24px;color:#1c2026;background:#fafbfc}
@@ -55,16 +54,6 @@ document.querySelectorAll('tbody').forEach(t => t.addEventListener('mouseleave',
 """
 
 
-@dataclass(frozen=True)
-class GalleryReport:
-    """What was written: pages, frames, questions, seconds."""
-
-    n_scenes: int
-    n_frames: int
-    n_questions: int
-    seconds: float
-
-
 def write_gallery(
     store: Store,
     out: Path,
@@ -75,7 +64,7 @@ def write_gallery(
     limit: int = 50,
     max_questions: int = 200,
     force: bool = False,
-) -> GalleryReport:
+) -> ViewReport:
     """Write `index.html` and a page per scene.
 
     Parameters
@@ -122,7 +111,7 @@ def write_gallery(
         head = f"<h1>{html.escape(store.path.name)}</h1><p class=facts>{facts}</p>"
         index = _document(store.path.name, f'{head}<div class="cards">{"".join(cards)}</div>')
         (folder / "index.html").write_text(index, encoding="utf-8")
-    return GalleryReport(len(shown.names), n_frames, n_questions, time.perf_counter() - started)
+    return ViewReport(len(shown.names), n_frames, n_questions, time.perf_counter() - started)
 
 
 def _figures(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,13 @@ from qa_engine.overlays import colour_of
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
 from qa_engine.tableio import TableError, atomic_path
-from qa_engine.viewing import Shown, answer_text
+from qa_engine.viewing import Shown, ViewReport, answer_text
 
 CAMERA_PLANE_M = 0.3
 """Distance at which the image of a camera stands in the room."""
 FLOOR_GREY = (150, 140, 120)
 POINT_GREY = (150, 155, 160)
 POINT_RADIUS_M = 0.008
-
-
-@dataclass(frozen=True)
-class RecordingReport:
-    """What was written: scenes, frames, questions, seconds."""
-
-    n_scenes: int
-    n_frames: int
-    n_questions: int
-    seconds: float
 
 
 def write_recording(
@@ -48,7 +37,7 @@ def write_recording(
     limit: int = 50,
     max_questions: int = 200,
     force: bool = False,
-) -> RecordingReport:
+) -> ViewReport:
     """Write an `.rrd` file; every scene is a branch of its own, with a tab in the viewer.
 
     Parameters
@@ -102,7 +91,7 @@ def write_recording(
             n_questions += len(rows)
         stream.flush()
         stream.disconnect()
-    return RecordingReport(len(shown.names), n_frames, n_questions, time.perf_counter() - started)
+    return ViewReport(len(shown.names), n_frames, n_questions, time.perf_counter() - started)
 
 
 def _log_room(rr: Any, stream: Any, scene: Scene, shown: Shown) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ CLOUD_POINTS = 200_000
 """Points of a cloud that are drawn."""
 
 COLUMNS = ("scene_name", "question_type", "question", "options", "ground_truth", "unit", "program", "operands")
+
+
+@dataclass(frozen=True)
+class ViewReport:
+    """What was written: scenes, frames, questions, seconds."""
+
+    n_scenes: int
+    n_frames: int
+    n_questions: int
+    seconds: float
 
 
 class Shown:
