@@ -69,7 +69,6 @@ def tiny_model(tmp_path_factory) -> Path:
         kind(size=size, patch_size=16, merge_size=2) for kind in (Qwen2VLImageProcessor, Qwen3VLVideoProcessor)
     )
     processor = Qwen3VLProcessor(image, tokenizer, video, chat_template=TEMPLATE)
-    ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
     config = Qwen3VLConfig(
         vision_config={
             "depth": 2,
@@ -82,23 +81,8 @@ def tiny_model(tmp_path_factory) -> Path:
             "deepstack_visual_indexes": [0],
             "initializer_range": 0.4,
         },
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": 48,
-            "intermediate_size": 96,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "head_dim": 24,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 4, 4]},
-            "initializer_range": 0.4,
-        },
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
-        eos_token_id=ids["<|im_end|>"],
-        pad_token_id=ids["<|endoftext|>"],
+        text_config=text_config(tokenizer) | {"head_dim": 24},
+        **token_ids(tokenizer),
     )
     torch.manual_seed(0)
     model = Qwen3VLForConditionalGeneration(config)
@@ -127,6 +111,33 @@ def byte_tokenizer():
     return tokenizer
 
 
+def text_config(tokenizer) -> dict:
+    """Sizes of a language model of a few thousand weights."""
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 48,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 4, 4]},
+        "initializer_range": 0.4,
+    }
+
+
+def token_ids(tokenizer) -> dict[str, int]:
+    """Ids of the special tokens, as the configurations of Qwen-VL name them."""
+    names = {
+        "image": "<|image_pad|>",
+        "video": "<|video_pad|>",
+        "vision_start": "<|vision_start|>",
+        "vision_end": "<|vision_end|>",
+        "eos": "<|im_end|>",
+        "pad": "<|endoftext|>",
+    }
+    return {f"{name}_token_id": tokenizer.convert_tokens_to_ids(text) for name, text in names.items()}
+
+
 @pytest.fixture(scope="session")
 def tiny_qwen25(tmp_path_factory) -> Path:
     """Folder of a random Qwen2.5-VL."""
@@ -145,7 +156,6 @@ def tiny_qwen25(tmp_path_factory) -> Path:
     image, video = (
         kind(size=size, patch_size=14, merge_size=2) for kind in (Qwen2VLImageProcessor, Qwen2VLVideoProcessor)
     )
-    ids = {text: tokenizer.convert_tokens_to_ids(text) for text in SPECIAL}
     config = Qwen2_5_VLConfig(
         vision_config={
             "depth": 2,
@@ -157,22 +167,8 @@ def tiny_qwen25(tmp_path_factory) -> Path:
             "fullatt_block_indexes": [1],
             "window_size": 56,
         },
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": 48,
-            "intermediate_size": 96,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 4, 4]},
-            "initializer_range": 0.4,
-        },
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
-        eos_token_id=ids["<|im_end|>"],
-        pad_token_id=ids["<|endoftext|>"],
+        text_config=text_config(tokenizer),
+        **token_ids(tokenizer),
     )
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("qwen25")

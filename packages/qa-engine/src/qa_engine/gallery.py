@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from qa_engine.overlays import boxes_svg, colour_of, plan_svg
 from qa_engine.scene import Frame, Scene
-from qa_engine.store import Store
 from qa_engine.tableio import output_folder
 from qa_engine.viewing import Shown, ViewReport, answer_text
 
@@ -54,49 +53,31 @@ document.querySelectorAll('tbody').forEach(t => t.addEventListener('mouseleave',
 """
 
 
-def write_gallery(
-    store: Store,
-    out: Path,
-    *,
-    scenes: Sequence[str] = (),
-    questions: Path | None = None,
-    frame_set: str | None = None,
-    limit: int = 50,
-    max_questions: int = 200,
-    force: bool = False,
-) -> ViewReport:
+def write_gallery(shown: Shown, out: Path, *, max_questions: int = 200, force: bool = False) -> ViewReport:
     """Write `index.html` and a page per scene.
 
     Parameters
     ----------
-    store : Store
+    shown : Shown
+        Scenes, frames and questions.
     out : Path
         Folder; images are copied into it.
-    scenes : sequence of str
-        Names; the first `limit` scenes where empty, those with questions first.
-    questions : Path, optional
-        Table `questions` to show beside the scenes.
-    frame_set : str, optional
-        Frames to show; some at even steps where not given.
-    limit, max_questions : int
-        Scenes, and questions per scene.
+    max_questions : int
+        Per scene.
     force : bool
         Replace an existing folder.
 
     Raises
     ------
-    QAEngineError
-        An unknown scene or frame set.
     TableError
-        `out` exists and `force` is false, or the questions cannot be read.
+        `out` exists and `force` is false.
     """
     started = time.perf_counter()
-    shown = Shown(store, scenes=scenes, questions=questions, frame_set=frame_set, limit=limit)
     n_frames = n_questions = 0
     cards: list[str] = []
     with output_folder(out, force=force) as folder:
         for name in shown.names:
-            scene, frames, rows = store.load_scene(name), shown.frames(name), shown.questions(name)
+            scene, frames, rows = shown.store.load_scene(name), shown.frames(name), shown.questions(name)
             plan = plan_svg(scene, frames, shown.cloud(name))
             (folder / f"{name}.html").write_text(
                 _page(scene, plan, _figures(scene, frames, shown.seen, folder), rows[:max_questions], len(rows)),
@@ -107,9 +88,9 @@ def write_gallery(
             cards.append(f'<a class="card" href="{quote(name)}.html">{plan}<b>{title}</b><br>{facts}</a>')
             n_frames += len(frames)
             n_questions += len(rows)
-        facts = f"{len(shown.names)} of {len(store.scenes)} scenes"
-        head = f"<h1>{html.escape(store.path.name)}</h1><p class=facts>{facts}</p>"
-        index = _document(store.path.name, f'{head}<div class="cards">{"".join(cards)}</div>')
+        facts = f"{len(shown.names)} of {len(shown.store.scenes)} scenes"
+        head = f"<h1>{html.escape(shown.store.path.name)}</h1><p class=facts>{facts}</p>"
+        index = _document(shown.store.path.name, f'{head}<div class="cards">{"".join(cards)}</div>')
         (folder / "index.html").write_text(index, encoding="utf-8")
     return ViewReport(len(shown.names), n_frames, n_questions, time.perf_counter() - started)
 

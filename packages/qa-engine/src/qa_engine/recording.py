@@ -16,7 +16,6 @@ from qa_engine.geometry import box_corners
 from qa_engine.observations import camera_of
 from qa_engine.overlays import colour_of
 from qa_engine.scene import Frame, Scene
-from qa_engine.store import Store
 from qa_engine.tableio import TableError, atomic_path
 from qa_engine.viewing import Shown, ViewReport, answer_text
 
@@ -27,41 +26,26 @@ POINT_GREY = (150, 155, 160)
 POINT_RADIUS_M = 0.008
 
 
-def write_recording(
-    store: Store,
-    path: Path,
-    *,
-    scenes: Sequence[str] = (),
-    questions: Path | None = None,
-    frame_set: str | None = None,
-    limit: int = 50,
-    max_questions: int = 200,
-    force: bool = False,
-) -> ViewReport:
+def write_recording(shown: Shown, path: Path, *, max_questions: int = 200, force: bool = False) -> ViewReport:
     """Write an `.rrd` file; every scene is a branch of its own, with a tab in the viewer.
 
     Parameters
     ----------
-    store : Store
+    shown : Shown
+        Scenes, frames and questions.
     path : Path
         The file.
-    scenes : sequence of str
-        Names; the first `limit` scenes where empty, those with questions first.
-    questions : Path, optional
-        Table `questions` to show beside the scenes.
-    frame_set : str, optional
-        Frames to show; some at even steps where not given.
-    limit, max_questions : int
-        Scenes, and questions per scene.
+    max_questions : int
+        Per scene.
     force : bool
         Replace an existing file.
 
     Raises
     ------
     QAEngineError
-        rerun is not installed, or a scene or frame set is unknown.
+        rerun is not installed.
     TableError
-        `path` exists and `force` is false, or the questions cannot be read.
+        `path` exists and `force` is false.
 
     Notes
     -----
@@ -70,7 +54,6 @@ def write_recording(
     """
     started = time.perf_counter()
     rr = require("rerun", extra="viewer", purpose="A recording")
-    shown = Shown(store, scenes=scenes, questions=questions, frame_set=frame_set, limit=limit)
     if path.exists() and not force:
         raise TableError(f"{path} exists. Choose another --rrd, or pass --force.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +64,7 @@ def write_recording(
         stream.set_log_time_enabled(False)
         stream.set_log_tick_enabled(False)
         for name in shown.names:
-            scene, frames, rows = store.load_scene(name), shown.frames(name), shown.questions(name)
+            scene, frames, rows = shown.store.load_scene(name), shown.frames(name), shown.questions(name)
             _log_room(rr, stream, scene, shown)
             _log_frames(rr, stream, scene, frames, shown.seen)
             if rows:

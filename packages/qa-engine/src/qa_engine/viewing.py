@@ -62,7 +62,13 @@ class Shown:
     """
 
     def __init__(
-        self, store: Store, *, scenes: Sequence[str], questions: Path | None, frame_set: str | None, limit: int
+        self,
+        store: Store,
+        *,
+        scenes: Sequence[str] = (),
+        questions: Path | None = None,
+        frame_set: str | None = None,
+        limit: int = 50,
     ) -> None:
         self.store = store
         self._asked = _questions(questions)

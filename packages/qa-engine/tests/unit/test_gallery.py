@@ -17,6 +17,7 @@ from qa_engine.observations import observe
 from qa_engine.overlays import boxes_svg, plan_svg
 from qa_engine.scene import Frame, Scene
 from qa_engine.store import Store
+from qa_engine.viewing import Shown
 from typer.testing import CliRunner
 
 
@@ -143,12 +144,12 @@ def test_a_box_around_the_camera_and_one_behind_it_are_cut_not_wrapped():
 def test_scenes_without_frames_and_unknown_names(write_vsi, vsi_entry, tmp_path):
     ingest(get_dataset("vsi-bench"), write_vsi({"a b&c": vsi_entry}), out=tmp_path / "s", options=IngestOptions())
     store = Store(tmp_path / "s")
-    assert write_gallery(store, tmp_path / "out").n_scenes == 1
+    assert write_gallery(Shown(store), tmp_path / "out").n_scenes == 1
     assert (tmp_path / "out" / unquote(Page((tmp_path / "out" / "index.html").read_text()).links[0])).is_file()
     with pytest.raises(QAEngineError, match="Unknown scene"):
-        write_gallery(store, tmp_path / "other", scenes=["x"])
+        write_gallery(Shown(store, scenes=["x"]), tmp_path / "other")
     with pytest.raises(QAEngineError, match="Unknown frame set"):
-        write_gallery(store, tmp_path / "other", frame_set="uniform-3")
+        write_gallery(Shown(store, frame_set="uniform-3"), tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
@@ -156,7 +157,7 @@ def test_scenes_without_frames_and_unknown_names(write_vsi, vsi_entry, tmp_path)
 def test_pages_open_in_a_browser(store, tmp_path):
     from PIL import Image
 
-    write_gallery(Store(store), tmp_path / "out")
+    write_gallery(Shown(Store(store)), tmp_path / "out")
     page = tmp_path / "out" / f"{Store(store).scene_names()[0]}.html"
     picture = tmp_path / "page.png"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1000,1400", f"--screenshot={picture}"]

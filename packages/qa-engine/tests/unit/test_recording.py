@@ -14,6 +14,7 @@ from qa_engine.observations import observe, read_observations
 from qa_engine.recording import write_recording
 from qa_engine.store import Store
 from qa_engine.tableio import TableError
+from qa_engine.viewing import Shown
 from scipy.spatial.transform import Rotation
 
 
@@ -63,12 +64,12 @@ def test_outlines_are_those_of_the_observations(tmp_path):
     ingest(get_dataset("rooms"), None, out=tmp_path / "s", options=IngestOptions(seed=4, scenes=1, frames=3, size=48))
     store = Store(tmp_path / "s")
     (name,) = store.scene_names()
-    report = write_recording(store, tmp_path / "before.rrd")
+    report = write_recording(Shown(store), tmp_path / "before.rrd")
     assert (report.n_scenes, report.n_frames, report.n_questions) == (1, 3, 0)
     guessed = read(tmp_path / "before.rrd")[f"/{name}/camera/image/objects"]
     assert any(guessed["Boxes2D:labels"])
     observe(store)
-    write_recording(store, tmp_path / "after.rrd")
+    write_recording(Shown(store), tmp_path / "after.rrd")
     rows = read_observations(store.path).filter(pl.col("frame_id") == store.frames(name)[1].frame_id)
     boxes = read(tmp_path / "after.rrd")[f"/{name}/camera/image/objects"]
     assert len(boxes["Boxes2D:labels"][1]) == rows.height > 0
@@ -84,24 +85,24 @@ def test_a_cloud_and_frames_without_pose_are_shown(tmp_path, write_arkit):
     (root / "cloud.ply").write_text(f"{header}property int instance\nend_header\n{points}")
     (root / "labels.json").write_text('{"3": "chair"}')
     ingest(get_dataset("generic"), root.parent, out=tmp_path / "cloud", options=IngestOptions())
-    write_recording(Store(tmp_path / "cloud"), tmp_path / "cloud.rrd")
+    write_recording(Shown(Store(tmp_path / "cloud")), tmp_path / "cloud.rrd")
     found = read(tmp_path / "cloud.rrd")["/kitchen/cloud"]
     assert len(found["Points3D:positions"][0]) == 4
     assert len(set(found["Points3D:colors"][0])) == 2
     (tmp_path / "frames").mkdir()
     ingest(get_dataset("arkitscenes"), write_arkit(n_frames=2), out=tmp_path / "posed", options=IngestOptions())
-    assert write_recording(Store(tmp_path / "posed"), tmp_path / "arkit.rrd").n_frames == 2
+    assert write_recording(Shown(Store(tmp_path / "posed")), tmp_path / "arkit.rrd").n_frames == 2
 
 
 def test_a_file_that_exists_is_kept_and_the_extra_is_named(store, tmp_path, monkeypatch, call, capsys):
     path = tmp_path / "r.rrd"
     path.write_text("mine")
     with pytest.raises(TableError, match="--force"):
-        write_recording(store, path)
+        write_recording(Shown(store), path)
     assert path.read_text() == "mine"
     assert call("view", store.path) == 2
     assert "--rrd FILE" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "rerun", None)
     with pytest.raises(QAEngineError, match=r"qa-engine\[viewer\]"):
-        write_recording(store, tmp_path / "other.rrd")
+        write_recording(Shown(store), tmp_path / "other.rrd")
     assert [p.name for p in tmp_path.iterdir()] == ["r.rrd"]

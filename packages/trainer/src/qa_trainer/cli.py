@@ -12,6 +12,24 @@ import typer
 from qa_trainer.commands import register as register_more
 from qa_trainer.errors import QATrainerError
 from qa_trainer.grpo_command import register as register_grpo
+from qa_trainer.options import (
+    AllowBenchmarkScenes,
+    AsJson,
+    Config,
+    Device,
+    DryRun,
+    Dtype,
+    Freeze,
+    LoraAlpha,
+    LoraRank,
+    Model,
+    Restart,
+    RunOut,
+    SaveSteps,
+    Seed,
+    Steps,
+    report,
+)
 from qa_trainer.tiny.commands import register
 from qa_trainer.video_commands import register as register_video
 
@@ -29,16 +47,16 @@ def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an e
 
 @app.command()
 def sft(
-    model: Annotated[str, typer.Option(help="Folder of a model, a hub id, or 'tiny' (shipped, no download).")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command again resumes it.")],
+    model: Model,
+    out: RunOut,
     questions: Annotated[
         Path | None, typer.Argument(help="Table 'questions': a Parquet file or its folder.", show_default=False)
     ] = None,
     store: Annotated[Path | None, typer.Option(help="Store with the frames that the questions are about.")] = None,
     mixture: Annotated[Path | None, typer.Option(help="TOML file: more sources, and the share of each.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with the settings below, as keys.")] = None,
+    config: Config = None,
     state_from: Annotated[Path | None, typer.Option(help="--out of the run to continue: optimizer, step.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 100]")] = None,
+    steps: Steps = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 64]")] = None,
     micro_batch_size: Annotated[int | None, typer.Option(help="Questions per forward pass. [default: all]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest of the schedule. [default: 1e-06]")] = None,
@@ -52,29 +70,25 @@ def sft(
     ] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW. [default: 0.0]")] = None,
     max_grad_norm: Annotated[float | None, typer.Option(help="Gradient clipping, 0 = none. [default: 1.0]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed. [default: 0]")] = None,
+    seed: Seed = None,
     round_number: Annotated[int | None, typer.Option("--round", help="Round. [default: the questions']")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16 arithmetic. [default: float32]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
-    freeze: Annotated[
-        list[str] | None, typer.Option(help="vision, geometry, connector or language; repeatable.")
-    ] = None,
-    lora_rank: Annotated[int | None, typer.Option(help="Train adapters of this rank. [default: none]")] = None,
-    lora_alpha: Annotated[int | None, typer.Option(help="Adapters count alpha / rank. [default: 16]")] = None,
+    dtype: Dtype = None,
+    device: Device = None,
+    freeze: Freeze = None,
+    lora_rank: LoraRank = None,
+    lora_alpha: LoraAlpha = None,
     activation_checkpointing: Annotated[
         bool | None, typer.Option(help="Less memory, more time. [default: no-activation-checkpointing]")
     ] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Steps between checkpoints. [default: 20]")] = None,
+    save_steps: SaveSteps = None,
     image_cache_mb: Annotated[int | None, typer.Option(help="Memory for frames. [default: 1024]")] = None,
     report_to: Annotated[
         list[str] | None, typer.Option(help="trackio, tensorboard, wandb, ...; repeatable. [default: none]")
     ] = None,
-    allow_benchmark_scenes: Annotated[
-        bool, typer.Option("--allow-benchmark-scenes", help="Train on scenes that benchmarks test on, too.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the first sample as the model gets it.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+    allow_benchmark_scenes: AllowBenchmarkScenes = False,
+    dry_run: DryRun = False,
+    force: Restart = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fine-tune on questions; write model, optimizer state and the confidence of every answer trained on."""
     from dataclasses import asdict
@@ -114,9 +128,9 @@ def sft(
         typer.echo(json.dumps(preview(read_feed(inputs, settings), resolve_model(model)), indent=2))
         return
     try:
-        summary = run_sft(inputs, settings, out, force=force, report=_report)
+        summary = run_sft(inputs, settings, out, force=force, report=report)
     except KeyboardInterrupt:
-        _report(f"stopped; the same command goes on from the last checkpoint in {out}")
+        report(f"stopped; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(130) from None
     if summary is None:
         return
@@ -125,7 +139,7 @@ def sft(
     loss = f"loss {summary.loss[0]:.4f} -> {summary.loss[-1]:.4f}"
     done = "already complete" if summary.already_complete else f"{summary.seconds:.1f} s"
     refused = f", {summary.rejects} questions refused (see {out / 'rejects.parquet'})" if summary.rejects else ""
-    _report(
+    report(
         f"{out}: step {summary.global_step}, {summary.predictions} predictions, {loss}{refused}, {done}; "
         f"next: qa-confidence label {out} --out DIR"
     )
@@ -137,11 +151,6 @@ register(app)
 register_more(app)
 register_grpo(app)
 register_video(app)
-
-
-def _report(line: str) -> None:
-    """Write a line of progress."""
-    typer.echo(line, err=True)
 
 
 def main() -> None:

@@ -8,12 +8,7 @@ from typing import Annotated
 
 import typer
 
-Questions = Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")]
-Store = Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")]
-Model = Annotated[str, typer.Option(help="Folder of a model, a hub id, or 'tiny' (shipped, no download).")]
-Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what --out holds.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")]
+from qa_trainer.options import AsJson, Force, Model, Out, Questions, Store, report
 
 
 def register(app: typer.Typer) -> None:
@@ -46,11 +41,11 @@ def score(
 
     options = ScoreOptions(batch_size, sample, max_new_tokens, round_number, seed, device)
     with output_folder(out, force=force) as folder:
-        summary = run(questions, store, model, options, folder, report=_report)
+        summary = run(questions, store, model, options, folder, report=report)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     cut = f", {summary.unfinished} cut at {max_new_tokens} tokens" if summary.unfinished else ""
-    _report(
+    report(
         f"{out}: {summary.predictions} answers, {summary.rejects} questions refused{cut}, {summary.seconds:.1f} s; "
         f"next: qa-confidence label {out} --out DIR"
     )
@@ -94,7 +89,7 @@ def init_spatial(
         model.save_pretrained(target)
         processor.save_pretrained(target)
     weights = "released weights" if geometry_weights else "random weights"
-    _report(f"{out}: {geometry} with {weights}; next: qa-trainer sft QUESTIONS --model {out} --freeze geometry")
+    report(f"{out}: {geometry} with {weights}; next: qa-trainer sft QUESTIONS --model {out} --freeze geometry")
 
 
 def plan(
@@ -149,11 +144,6 @@ def plan(
         typer.echo(f"together     {made.total_bytes / 1e9:.2f} GB of {available / 1e9:.2f} GB")
         typer.echo(f"a step       {made.flops / 1e12:.3f} TFLOP, about {made.seconds:.1f} s")
     for line in changes:
-        _report(f"does not fit; {line}")
+        report(f"does not fit; {line}")
     if changes:
         raise typer.Exit(1)
-
-
-def _report(line: str) -> None:
-    """Write a line of progress."""
-    typer.echo(line, err=True)

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from qa_trainer.options import (
+    AllowBenchmarkScenes,
+    AsJson,
+    Config,
+    Device,
+    DryRun,
+    Dtype,
+    Freeze,
+    LoraAlpha,
+    LoraRank,
+    Model,
+    Questions,
+    Restart,
+    RunOut,
+    SaveSteps,
+    Seed,
+    Steps,
+    Store,
+    report,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -15,12 +35,12 @@ def register(app: typer.Typer) -> None:
 
 
 def grpo(
-    questions: Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")],
-    store: Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")],
-    model: Annotated[str, typer.Option(help="Folder of a model, a hub id, or 'tiny' (shipped, no download).")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command again resumes it.")],
-    config: Annotated[Path | None, typer.Option(help="TOML file with the settings below, as keys.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 100]")] = None,
+    questions: Questions,
+    store: Store,
+    model: Model,
+    out: RunOut,
+    config: Config = None,
+    steps: Steps = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions per step. [default: 8]")] = None,
     group_size: Annotated[int | None, typer.Option(help="Completions per question. [default: 8]")] = None,
     micro_batch_size: Annotated[int | None, typer.Option(help="Completions per forward pass. [default: all]")] = None,
@@ -31,20 +51,18 @@ def grpo(
     beta: Annotated[float | None, typer.Option(help="Weight of the distance to the start. [default: 0.04]")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the completions. [default: 1.0]")] = None,
     max_completion_length: Annotated[int | None, typer.Option(help="Tokens. [default: 64]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed. [default: 0]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16 arithmetic. [default: float32]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto or cpu. [default: auto]")] = None,
-    freeze: Annotated[list[str] | None, typer.Option(help="vision, geometry, connector or language.")] = None,
-    lora_rank: Annotated[int | None, typer.Option(help="Train adapters of this rank. [default: none]")] = None,
-    lora_alpha: Annotated[int | None, typer.Option(help="Adapters count alpha / rank. [default: 16]")] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Steps between checkpoints. [default: 20]")] = None,
+    seed: Seed = None,
+    dtype: Dtype = None,
+    device: Device = None,
+    freeze: Freeze = None,
+    lora_rank: LoraRank = None,
+    lora_alpha: LoraAlpha = None,
+    save_steps: SaveSteps = None,
     vllm_server_url: Annotated[str | None, typer.Option(help="URL of 'trl vllm-serve' for the completions.")] = None,
-    allow_benchmark_scenes: Annotated[
-        bool, typer.Option("--allow-benchmark-scenes", help="Train on scenes that benchmarks test on, too.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the first sample as the model gets it.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Start again whatever --out holds.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+    allow_benchmark_scenes: AllowBenchmarkScenes = False,
+    dry_run: DryRun = False,
+    force: Restart = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train by reinforcement on questions, rewarded by the evaluator's own scoring."""
     from dataclasses import asdict
@@ -80,22 +98,17 @@ def grpo(
         typer.echo(json.dumps(preview_grpo(inputs, settings), indent=2))
         return
     try:
-        summary = run_grpo(inputs, settings, out, force=force, report=_report)
+        summary = run_grpo(inputs, settings, out, force=force, report=report)
     except KeyboardInterrupt:
-        _report(f"stopped; the same command goes on from the last checkpoint in {out}")
+        report(f"stopped; the same command goes on from the last checkpoint in {out}")
         raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     done = "already complete" if summary.already_complete else f"{summary.seconds:.1f} s"
     refused = f", {summary.rejects} questions refused (see {out / 'rejects.parquet'})" if summary.rejects else ""
-    _report(
+    report(
         f"{out}: mean reward {summary.reward_first:.3f} -> {summary.reward_last:.3f}{refused}, {done}; "
         f"next: qa-eval run QUESTIONS --store STORE --model {out / 'model'} --out DIR"
     )
     if summary.rejects:
         raise typer.Exit(1)
-
-
-def _report(line: str) -> None:
-    """Write a line of progress."""
-    typer.echo(line, err=True)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from qa_trainer.options import AsJson, Force, report
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line of the package."""
@@ -32,8 +34,8 @@ def sample_frames(
     features: Annotated[bool, typer.Option("--features", help="Keep VGGT's tokens of the chosen frames.")] = False,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16, of VGGT's transformer.")] = "float32",
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Replace what --out holds.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Choose the frames of videos without poses that a model is shown, and write them as a store."""
     from dataclasses import asdict
@@ -44,18 +46,13 @@ def sample_frames(
 
     options = SamplingOptions(method, frames, candidates, points, longest_side, dtype)
     with output_folder(out, force=force) as folder:
-        summary = run(inputs, options, folder, geometry=geometry, device=device, features=features, report=_report)
+        summary = run(inputs, options, folder, geometry=geometry, device=device, features=features, report=report)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     refused = f", {summary.rejects} refused (see {out / 'rejects.parquet'})" if summary.rejects else ""
-    _report(
+    report(
         f"{out}: frame set '{summary.frame_set_id}' of {summary.scenes} videos{refused}, {summary.seconds:.1f} s; "
         f"next: qa-eval run QUESTIONS --store {out} --model MODEL --out DIR"
     )
     if summary.rejects:
         raise typer.Exit(1)
-
-
-def _report(line: str) -> None:
-    """Write a line of progress."""
-    typer.echo(line, err=True)

@@ -36,24 +36,18 @@ def view(
     from qa_engine.gallery import write_gallery
     from qa_engine.recording import write_recording
     from qa_engine.store import Store
+    from qa_engine.viewing import Shown
 
     if out is None and rrd is None:
         raise QAEngineError("Nothing to write: give --out DIR for pages, or --rrd FILE for a recording.")
+    shown = Shown(Store(store), scenes=scenes or (), questions=questions, frame_set=frame_set, limit=limit)
     for target, write, after in (
         (rrd, write_recording, f"rerun {rrd}"),
         (out, write_gallery, f"open {out}/index.html in a browser"),
     ):
         if target is None:
             continue
-        report = write(
-            Store(store),
-            target,
-            scenes=scenes or (),
-            questions=questions,
-            frame_set=frame_set,
-            limit=limit,
-            force=force,
-        )
+        report = write(shown, target, force=force)
         typer.echo(
             f"Wrote {target}: {report.n_scenes} scenes, {report.n_frames} frames, {report.n_questions} questions in "
             f"{report.seconds:.1f} s. Next: {after}",
