@@ -1,0 +1,1 @@
+"""What the packages agree on: tables, prompts, scoring of answers, command lines and pages."""
