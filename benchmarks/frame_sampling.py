@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qa_engine.cameras import Camera, back_project
-from qa_engine.coverage import VOXELS_PER_SIDE, most_covering, voxel_bits
-from qa_engine.rooms import furnish, render, walk
-from qa_engine.rooms.camera import intrinsics
+from qa_engine.datasets.procedural import furnish, render, walk
+from qa_engine.datasets.procedural.camera import intrinsics
+from qa_engine.scenes.cameras import Camera, back_project
+from qa_engine.views.coverage import VOXELS_PER_SIDE, most_covering, voxel_bits
 
 CANDIDATES = 128
 CHOSEN = (8, 16, 32)

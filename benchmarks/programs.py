@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 from qa_engine.programs.pool import ProgramPool
-from qa_engine.scene import Scene
-from qa_engine.sightings import Sightings
+from qa_engine.scenes.scene import Scene
+from qa_engine.views.sightings import Sightings
 
 FORMS = (
     "distance_m({a}, {b})",

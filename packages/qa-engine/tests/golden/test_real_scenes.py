@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
-from qa_engine.frame_sampling import sample_frames
-from qa_engine.ingest import ingest
-from qa_engine.store import Store
+from qa_engine.ingest.run import ingest
+from qa_engine.scenes.store import Store
+from qa_engine.views.frame_sets import sample_frames
 
 
 def test_all_vsi_bench_scenes_are_read_in_seconds(real_data, tmp_path):

@@ -3,15 +3,16 @@
 import numpy as np
 import polars as pl
 import pytest
-from qa_engine.answer import answer_questions
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
-from qa_engine.generate import Request, generate
-from qa_engine.ingest import ingest
-from qa_engine.question_files import read_external_questions
-from qa_engine.store import Store
+from qa_engine.generate.request import Request
+from qa_engine.generate.run import generate
+from qa_engine.ingest.run import ingest
+from qa_engine.replay.answer import answer_questions
+from qa_engine.replay.external import read_external_questions
+from qa_engine.replay.verify import verify
+from qa_engine.scenes.store import Store
 from qa_engine.tasks import TASKS as ALL_TASKS
-from qa_engine.verify import verify
 
 TASKS = [name for name in ALL_TASKS if name not in ("obj_appearance_order", "route_planning")]
 """What the metadata answers: it has no frames, and routes were written by hand with landmarks that have no box."""

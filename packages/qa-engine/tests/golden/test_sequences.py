@@ -6,16 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 import shapely
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
+from qa_engine.generate.template import TemplateProposer
 from qa_engine.geometry.routes import free_legs, reaches_goal, route_turns_deg
 from qa_engine.programs import ProgramError, run_program
-from qa_engine.proposers.template import TemplateProposer
-from qa_engine.scene import Scene
-from qa_engine.sightings import Sightings
+from qa_engine.replay.verify import compare
+from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import TASKS, select_tasks
 from qa_engine.tasks.obj_appearance_order import appearance_task
 from qa_engine.tasks.route_planning import SHAPES, VARIANTS, sequences
-from qa_engine.verify import compare
+from qa_engine.views.sightings import Sightings
 
 # A wall (shelf) of 4 m at y = 2 parts the bed below from the sofa above; the way round leads by the lamp at its end.
 OBJECTS = [

@@ -16,11 +16,11 @@ The published counts add a third stool that has no box.
 import numpy as np
 import polars as pl
 import pytest
-from qa_engine.facts import Facts
-from qa_engine.proposers.template import TemplateProposer
-from qa_engine.scene import Scene
+from qa_engine.facts.scene import Facts
+from qa_engine.generate.template import TemplateProposer
+from qa_engine.replay.verify import compare
+from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import TASKS
-from qa_engine.verify import compare
 
 OBJECTS = [
     ("table", (0, 0, 0.4), (2, 1, 0.8)),

@@ -7,8 +7,8 @@ import json
 import pytest
 from PIL import Image
 from qa_engine.errors import QAEngineError
-from qa_engine.proposers import llm_local
-from qa_engine.proposers.llm_client import ServerError
+from qa_engine.generate.llm import local as llm_local
+from qa_engine.generate.llm.client import ServerError
 from qa_engine.tableio import read_table
 from qa_engine.tables import QUESTIONS, REJECTS
 

@@ -5,8 +5,8 @@ import time
 
 import polars as pl
 import pytest
-from qa_engine.proposers import llm_client
-from qa_engine.proposers.llm_files import CONFIDENCE
+from qa_engine.generate.llm import client as llm_client
+from qa_engine.generate.llm.files import CONFIDENCE
 from qa_engine.tableio import read_table, table_metadata, write_table
 from qa_engine.tables import QUESTIONS, REJECTS
 

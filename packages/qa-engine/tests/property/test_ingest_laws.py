@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from qa_engine.datasets import arkitscenes, vsi_bench
 from qa_engine.datasets.base import IngestOptions, SceneSource
 from qa_engine.errors import QAEngineError, SceneError
-from qa_engine.ingest import split_of
-from qa_engine.scene import SPLITS, Scene
+from qa_engine.ingest.run import split_of
+from qa_engine.scenes.scene import SPLITS, Scene
 from qa_engine.seeding import hashed_fraction, scene_rng
 
 FRACTIONS = {"train": 0.6, "val": 0.1, "test": 0.3}

@@ -8,11 +8,11 @@ from itertools import product
 import numpy as np
 import polars as pl
 import pytest
-from qa_engine.facts import Facts
-from qa_engine.proposers.template import TemplateProposer
-from qa_engine.scene import Scene
-from qa_engine.sightings import Sightings
+from qa_engine.facts.scene import Facts
+from qa_engine.generate.template import TemplateProposer
+from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import TASKS
+from qa_engine.views.sightings import Sightings
 
 CATEGORIES = ("bed", "chair", "desk", "lamp", "plant", "shelf", "sofa", "stool", "table", "tv", "washer")
 FLOOR = np.array([[0, 0], [8, 0], [8, 8], [0, 8]])

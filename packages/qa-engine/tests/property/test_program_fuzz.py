@@ -5,10 +5,10 @@ import ast
 import numpy as np
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
 from qa_engine.programs import OPERATORS, Budget, ProgramError, run_program
-from qa_engine.scene import Scene
-from qa_engine.sightings import Sightings
+from qa_engine.scenes.scene import Scene
+from qa_engine.views.sightings import Sightings
 
 SCENE = Scene(
     scene_name="s",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qa_engine.rooms import CATALOGUE, furnish, render, walk
-from qa_engine.rooms.camera import intrinsics
+from qa_engine.datasets.procedural import CATALOGUE, furnish, render, walk
+from qa_engine.datasets.procedural.camera import intrinsics
 from shapely import Polygon
 
 SIGNS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qa_engine.cameras import Camera, project
-from qa_engine.rooms import furnish, render, walk
-from qa_engine.rooms.camera import intrinsics
-from qa_engine.visibility import see_boxes
+from qa_engine.datasets.procedural import furnish, render, walk
+from qa_engine.datasets.procedural.camera import intrinsics
+from qa_engine.scenes.cameras import Camera, project
+from qa_engine.views.boxes import see_boxes
 
 SIZE = 96
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qa_engine.audit.features import Array, option_features
+from qa_engine.arrays import Array
+from qa_engine.audit.features import option_features
 from qa_engine.audit.questions import AuditItem
 
 NOTABLE = 4.0

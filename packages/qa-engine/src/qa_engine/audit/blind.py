@@ -14,15 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.audit.features import (
-    Array,
-    apply_means,
-    means_by_word,
-    option_features,
-    subjects,
-    vocabulary,
-    word_features,
-)
+from qa_engine.arrays import Array
+from qa_engine.audit.features import apply_means, means_by_word, option_features, subjects, vocabulary, word_features
 from qa_engine.audit.questions import AuditItem
 from qa_engine.errors import QAEngineError
 

@@ -6,11 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qa_engine.arrays import Array
 from qa_engine.audit.questions import AuditItem
-
-Array = NDArray[np.float64]
 
 MOST_WORDS = 64
 """Words that get a feature of their own: the most frequent of those that not every question has."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from qa_engine.errors import QAEngineError
-from qa_engine.question_files import read_question_rows
+from qa_engine.replay.external import read_question_rows
 
 COLUMNS = ("scene_name", "question_type", "question", "options", "ground_truth")
 """Columns that the audit needs beside `id` or `question_id`."""

@@ -10,9 +10,8 @@ least 93% and 90%, where an angle is seen from nearby and first order is at its 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from qa_engine.arrays import Array
 
 CENTER_NOISE_M = 0.05
 SIZE_NOISE = 0.05

@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from qa_engine.cli import (
-    audit_commands,
-    doctor_commands,
-    explain_commands,
-    export_commands,
-    frame_commands,
-    program_commands,
-    question_commands,
-    store_commands,
-    view_commands,
+    audit,
+    doctor,
+    explain,
+    export,
+    frames,
+    programs,
+    questions,
+    stores,
+    view,
 )
 
 app = typer.Typer(
@@ -26,15 +26,15 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich costs most of the start-up
     help="Make spatial questions from 3D scenes; every answer is computed and can be replayed.",
 )
-store_commands.register(app)
-frame_commands.register(app)
-doctor_commands.register(app)
-view_commands.register(app)
-program_commands.register(app)
-audit_commands.register(app)
-question_commands.register(app)
-explain_commands.register(app)
-export_commands.register(app)
+stores.register(app)
+frames.register(app)
+doctor.register(app)
+view.register(app)
+programs.register(app)
+audit.register(app)
+questions.register(app)
+explain.register(app)
+export.register(app)
 
 
 @app.callback()

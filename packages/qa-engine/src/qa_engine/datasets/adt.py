@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.parsing import Boxes, check_inside, expect, member, read_bytes, read_json
-from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Scene
-from qa_engine.scene_checks import shorten
+from qa_engine.formats.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
+from qa_engine.formats.parsing import check_inside, expect, member, read_bytes, read_json
+from qa_engine.formats.text_tables import number_columns, read_csv
+from qa_engine.geometry import Boxes
+from qa_engine.scenes.fields import shorten
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 1_000_000_000
 """A recording of two minutes with moving objects has object poses of about 100 MB."""
@@ -146,5 +147,12 @@ ADT = Dataset(
     discover=discover,
     load=load,
     settings=(Setting("moment", "which pose of a moving object counts", ("first", "last")),),
+    checklist=(
+        Need("boxes", ("*3d_bounding_box.csv",), "boxes", "the Aria Digital Twin downloader: ground truth", True),
+        Need(
+            "poses of objects", ("*scene_objects.csv",), "boxes", "the Aria Digital Twin downloader: ground truth", True
+        ),
+        Need("names", ("*instances.json",), "categories", "the Aria Digital Twin downloader: ground truth", True),
+    ),
 )
 """Aria Digital Twin ground truth."""

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.parsing import read_text
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Frame
+from qa_engine.formats.parsing import read_text
+from qa_engine.scenes.scene import Frame
 
 POSE_TOLERANCE_S = 0.005
 """A frame takes the pose nearest in time within this; the official reader's bound."""

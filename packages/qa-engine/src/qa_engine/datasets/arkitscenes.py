@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from qa_engine.datasets.arkit_frames import read_frames
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
-from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource
 from qa_engine.datasets.scan_mesh import of_no_object, scan_mesh
-from qa_engine.datasets.text_tables import read_csv
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Scene
+from qa_engine.formats.parsing import check_inside, expect, member, read_boxes, read_json
+from qa_engine.formats.text_tables import read_csv
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 64_000_000
 """Annotations are some 100 kB; a file of this size is something else."""
@@ -154,6 +154,9 @@ def _visits(root: Path) -> dict[str, str]:
     return visits
 
 
+_SOURCE = "download_data.py of Apple's ARKitScenes repository"
+"""Where its parts come from."""
+
 ARKITSCENES = Dataset(
     name="arkitscenes",
     description="Apple's ARKitScenes 3DOD: boxes, frames, depth and camera poses of real rooms.",
@@ -161,5 +164,14 @@ ARKITSCENES = Dataset(
     discover=discover,
     load=load,
     options=frozenset({"annotations", "frames_dir"}),
+    checklist=(
+        Need("annotations", ("*_3dod_annotation.json",), "boxes", f"{_SOURCE}: 3dod", True),
+        Need("images", ("*lowres_wide/*.png", "*wide/*.png", "*_imgs/*.jpg"), "frames", f"{_SOURCE}: 3dod"),
+        Need("cameras", ("*.pincam",), "intrinsics", f"{_SOURCE}: 3dod"),
+        Need("trajectory", ("*.traj",), "poses: observations and coverage", f"{_SOURCE}: 3dod"),
+        Need("depth", ("*lowres_depth/*.png", "*depth_densified/*.png"), "occlusion", f"{_SOURCE}: 3dod"),
+        Need("mesh", ("*_3dod_mesh.ply",), "room size, occlusion", f"{_SOURCE}: 3dod"),
+        Need("splits", ("*_train_val_splits.csv",), "rescans of one place in one split", f"{_SOURCE}: threedod/"),
+    ),
 )
 """ARKitScenes in its official layout."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_engine.errors import QAEngineError, unknown_name
-from qa_engine.scene import Scene
+from qa_engine.scenes.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,31 @@ class SceneSource:
     roots: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True)
+class Need:
+    """A part of a dataset: what `doctor` looks for.
+
+    Attributes
+    ----------
+    name : str
+        What it is.
+    patterns : tuple of str
+        Names with `*`, relative to ROOT; `*` also stands for folders. Any of them will do.
+    used_for : str
+        What is missing without it.
+    source : str
+        Where to get it.
+    required : bool
+        Nothing can be ingested without it.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    used_for: str
+    source: str
+    required: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A kind of source that `qa-engine ingest` reads.
@@ -128,6 +153,10 @@ class Dataset:
         Fields of IngestOptions that it understands besides the seed.
     settings : tuple of Setting
         Its switches.
+    checklist : tuple of Need
+        Its parts, the most important first.
+    named_by_parts : bool
+        False where its parts have names so common that they do not tell that a folder is this dataset.
     """
 
     name: str
@@ -138,6 +167,8 @@ class Dataset:
     needs_root: bool = True
     options: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()
+    checklist: tuple[Need, ...] = ()
+    named_by_parts: bool = True
 
     def chosen(self, options: IngestOptions) -> dict[str, str]:
         """Give every setting its value.

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Setting
 from qa_engine.datasets.instances import bounding_boxes
-from qa_engine.datasets.parsing import Boxes
 from qa_engine.extras import require
+from qa_engine.geometry import Boxes
 
 FITS = ("aligned", "upright", "minimal")
 FIT_SETTING = Setting(

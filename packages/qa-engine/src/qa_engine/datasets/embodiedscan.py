@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.colmap import safe_name
-from qa_engine.datasets.depth import depth_reader, image_size
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.instances import split_flat
-from qa_engine.datasets.parsing import Boxes, expect, member, read_bytes
-from qa_engine.datasets.safe_pickle import PickledArray, load_plain
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Frame, Scene
-from qa_engine.scene_checks import floats, shorten
+from qa_engine.formats.colmap import safe_name
+from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.parsing import expect, member, read_bytes
+from qa_engine.formats.safe_pickle import PickledArray, load_plain
+from qa_engine.geometry import Boxes
+from qa_engine.scenes.fields import floats, shorten
+from qa_engine.scenes.scene import Frame, Scene
 
 MAX_BYTES = 2_000_000_000
 DEPTH_PER_METRE = {"matterport3d": 4000}
@@ -215,5 +216,8 @@ EMBODIEDSCAN = Dataset(
     load=load,
     options=frozenset({"frames_dir"}),
     settings=(Setting("every", "keep one frame in this many", ("1", "2", "5", "10", "20", "50", "100")),),
+    checklist=(
+        Need("annotations", ("*embodiedscan_infos_*.pkl",), "boxes and cameras", "the form of EmbodiedScan", True),
+    ),
 )
 """EmbodiedScan's annotation files."""

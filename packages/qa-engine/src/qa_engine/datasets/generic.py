@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
-from qa_engine.datasets.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.generic_frames import read_frames
 from qa_engine.datasets.generic_scan import CLOUDS, MESHES, Scan, instance_number, read_labels, read_scan
 from qa_engine.datasets.instances import split_flat
-from qa_engine.datasets.parsing import Boxes, check_inside, expect, member, number, numbers, read_bytes, read_json
-from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Scene
+from qa_engine.formats.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
+from qa_engine.formats.parsing import check_inside, expect, member, number, numbers, read_bytes, read_json
+from qa_engine.formats.text_tables import number_columns, read_csv
+from qa_engine.geometry import Boxes
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 256_000_000
 MAX_SCAN_BYTES = 4_000_000_000
@@ -183,6 +184,29 @@ GENERIC = Dataset(
         Setting("labels", "what objects of a mesh are called: labels.json, or names of its parts", ("file", "names")),
         Setting("camera", "axes of the cameras in poses.csv", ("opencv", "opengl")),
         Setting("pose", "what the poses of poses.csv map", ("world_from_camera", "camera_from_world")),
+    ),
+    checklist=(
+        Need(
+            "objects",
+            ("*boxes.json", "*boxes.csv", "*cloud.ply", "*cloud.pcd", "*mesh.ply", "*mesh.obj", "*mesh.gl*"),
+            "boxes",
+            "your own annotation",
+            True,
+        ),
+        Need("cloud", ("*cloud.ply", "*cloud.pcd"), "room size, outline of the floor", "your scanner"),
+        Need(
+            "mesh",
+            ("*mesh.ply", "*mesh.obj", "*mesh.glb", "*mesh.gltf"),
+            "what frames show, room size",
+            "your scanner, or a modelling program",
+        ),
+        Need(
+            "poses",
+            ("*transforms.json", "*poses.csv", "*images.txt"),
+            "frames, observations and coverage",
+            "nerfstudio, COLMAP (text model) or your own CSV",
+        ),
+        Need("depth", ("*depth/*.png",), "occlusion", "your scanner: uint16 PNG, millimetres"),
     ),
 )
 """Own scans."""

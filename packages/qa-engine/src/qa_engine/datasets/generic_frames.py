@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.canonical import OPENGL_FROM_OPENCV, move_poses, poses, rotations
-from qa_engine.datasets.colmap import PosedImage, read_colmap, read_transforms, safe_name
-from qa_engine.datasets.depth import depth_reader
-from qa_engine.datasets.parsing import check_inside
-from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Frame
+from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, move_poses, poses, rotations
+from qa_engine.formats.colmap import PosedImage, read_colmap, read_transforms, safe_name
+from qa_engine.formats.depth import depth_reader
+from qa_engine.formats.parsing import check_inside
+from qa_engine.formats.text_tables import number_columns, read_csv
+from qa_engine.scenes.scene import Frame
 
 MAX_BYTES = 256_000_000
 POSE = ("tx", "ty", "tz", "qx", "qy", "qz", "qw")

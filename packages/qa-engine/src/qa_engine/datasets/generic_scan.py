@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.clouds import Cloud
-from qa_engine.datasets.canonical import readable
-from qa_engine.datasets.gltf import read_gltf
-from qa_engine.datasets.obj import read_obj
-from qa_engine.datasets.parsing import check_inside, expect, read_json
-from qa_engine.datasets.pcd import read_points
-from qa_engine.datasets.ply import column, positions, read_vertices
-from qa_engine.datasets.ply_faces import face_numbers, read_ply
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.meshes import Mesh, cloud_of, triangle_instances, vertex_instances
-from qa_engine.scene_checks import shorten
+from qa_engine.formats.canonical import readable
+from qa_engine.formats.gltf import read_gltf
+from qa_engine.formats.obj import read_obj
+from qa_engine.formats.parsing import check_inside, expect, read_json
+from qa_engine.formats.pcd import read_points
+from qa_engine.formats.ply import column, positions, read_vertices
+from qa_engine.formats.ply_faces import face_numbers, read_ply
+from qa_engine.scenes.clouds import Cloud
+from qa_engine.scenes.fields import shorten
+from qa_engine.scenes.meshes import Mesh, cloud_of, triangle_instances, vertex_instances
 
 CLOUDS = ("cloud.ply", "cloud.pcd")
 MESHES = ("mesh.ply", "mesh.obj", "mesh.glb", "mesh.gltf")

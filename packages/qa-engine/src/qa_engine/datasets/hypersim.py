@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.canonical import move_boxes
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.hdf5 import MAX_BYTES, read_array, require_h5py
 from qa_engine.datasets.hypersim_camera import CAMERA_TABLE, read_camera, read_frames
 from qa_engine.datasets.nyu40 import NYU40
-from qa_engine.datasets.parsing import Boxes, check_inside, read_bytes
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Scene
+from qa_engine.formats.canonical import move_boxes
+from qa_engine.formats.hdf5 import MAX_BYTES, read_array, require_h5py
+from qa_engine.formats.parsing import check_inside, read_bytes
+from qa_engine.geometry import Boxes
+from qa_engine.scenes.scene import Scene
 
 SCENE = re.compile(r"ai_\d{3}_\d{3}")
 BOX_FILE = "metadata_semantic_instance_bounding_box_object_aligned_2d_{}.hdf5"
@@ -155,6 +156,9 @@ def _sha(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+_SOURCE = "dataset_download_images.py of Apple's ml-hypersim repository"
+"""Where its parts come from."""
+
 HYPERSIM = Dataset(
     name="hypersim",
     description="Hypersim: rendered rooms with boxes, cameras and depth (extra 'hdf5').",
@@ -165,6 +169,20 @@ HYPERSIM = Dataset(
         Setting("images", "which preview images become frames", ("tonemap", "color")),
         Setting("boxes", "whether a scene without files of boxes is refused", ("required", "optional")),
         Setting("unlabelled", "what happens to instances without a class", ("skip", "keep")),
+    ),
+    checklist=(
+        Need(
+            "camera table",
+            ("*metadata_camera_parameters.csv",),
+            "scale and lens of every scene",
+            "contrib/mikeroberts3000 of Apple's ml-hypersim repository",
+            True,
+        ),
+        Need("boxes", ("*bounding_box_object_aligned_2d_*.hdf5",), "boxes (else --set boxes=optional)", _SOURCE, True),
+        Need("labels", ("*mesh_objects_si.hdf5",), "categories", "evermotion_dataset/scenes of ml-hypersim", True),
+        Need("images", ("*_final_preview/*.jpg",), "frames", _SOURCE),
+        Need("poses", ("*camera_keyframe_orientations.hdf5",), "observations and coverage", _SOURCE),
+        Need("depth", ("*depth_meters.hdf5",), "occlusion", _SOURCE),
     ),
 )
 """Hypersim in its official layout."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.canonical import OPENGL_FROM_OPENCV, move_poses, poses
-from qa_engine.datasets.hdf5 import read_array
-from qa_engine.datasets.parsing import check_inside
-from qa_engine.datasets.text_tables import number_columns, read_csv
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Frame
+from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, move_poses, poses
+from qa_engine.formats.hdf5 import read_array
+from qa_engine.formats.parsing import check_inside
+from qa_engine.formats.text_tables import number_columns, read_csv
+from qa_engine.scenes.scene import Frame
 
 CAMERA_TABLE = "metadata_camera_parameters.csv"
 SCALE = "settings_units_info_meters_scale"

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.parsing import Boxes, expect, member, read_json
 from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.parsing import expect, member, read_json
+from qa_engine.geometry import Boxes
 
 MAX_BYTES = 1_000_000_000
 """A scan has some 200,000 vertices, one number each; high-resolution scans a few millions."""

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.canonical import readable
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import integers
-from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json
-from qa_engine.datasets.ply_faces import PlyMesh
 from qa_engine.datasets.scan_mesh import of_faces, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Scene
-from qa_engine.scene_checks import shorten
+from qa_engine.formats.canonical import readable
+from qa_engine.formats.parsing import check_inside, expect, member, read_boxes, read_json
+from qa_engine.formats.ply_faces import PlyMesh
+from qa_engine.scenes.fields import shorten
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 256_000_000
 """Annotations are some 100 kB, with all parts of a large scan a few MB."""
@@ -129,5 +129,10 @@ MULTISCAN = Dataset(
     discover=discover,
     load=load,
     settings=(Setting("axes", "where normalizedAxes holds the box axes", ("rows", "columns")),),
+    checklist=(
+        Need("annotations", ("*.annotations.json",), "boxes", "the download script of MultiScan", True),
+        Need("mesh", ("*scene_*.ply",), "cloud, room size", "the download script of MultiScan"),
+        Need("triangles of objects", ("*.semseg.json",), "objects of the mesh", "the download script of MultiScan"),
+    ),
 )
 """MultiScan in its official layout."""

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.canonical import Z_UP_FROM_UNITY, move_boxes, readable
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import item_of
-from qa_engine.datasets.parsing import (
-    Boxes,
+from qa_engine.errors import IngestReason, QAEngineError, SceneError
+from qa_engine.formats.canonical import Z_UP_FROM_UNITY, move_boxes, readable
+from qa_engine.formats.parsing import (
     check_inside,
     expect,
     member,
@@ -34,8 +34,8 @@ from qa_engine.datasets.parsing import (
     read_bytes,
     read_json,
 )
-from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Scene
+from qa_engine.geometry import Boxes
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 2_000_000_000
 """The 10,000 training houses are 1.5 GB of JSON lines."""
@@ -280,5 +280,10 @@ PROCTHOR = Dataset(
     load=load,
     options=frozenset({"annotations"}),
     settings=(Setting("unknown", "what happens to an object whose asset has no size", ("refuse", "skip")),),
+    checklist=(
+        Need("houses", ("*.json", "*.jsonl", "*.jsonl.gz"), "rooms and objects", "the procthor-10k dataset", True),
+        Need("asset sizes", ("*asset-database.json",), "boxes", "procthor/databases of the procthor repository", True),
+    ),
+    named_by_parts=False,
 )
 """ProcTHOR houses."""

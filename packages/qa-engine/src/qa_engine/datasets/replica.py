@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.canonical import move_boxes, readable, rotations, turn_onto
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.parsing import Boxes, check_inside, expect, member, numbers, read_json
 from qa_engine.datasets.scan_mesh import face_field, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Scene
+from qa_engine.formats.canonical import move_boxes, readable, rotations, turn_onto
+from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_json
+from qa_engine.geometry import Boxes
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 64_000_000
 """A scene of 300 objects has 300 kB."""
@@ -133,6 +134,21 @@ REPLICA = Dataset(
     settings=(
         Setting("gravity", "whether the tilt in gravity_dir is taken out", ("level", "raw")),
         Setting("unlabelled", "what happens to objects without a class", ("skip", "keep")),
+    ),
+    checklist=(
+        Need(
+            "semantics",
+            ("*habitat/info_semantic.json",),
+            "boxes",
+            "download.sh of the Replica-Dataset repository",
+            True,
+        ),
+        Need(
+            "mesh",
+            ("*habitat/mesh_semantic.ply",),
+            "cloud, room size",
+            "download.sh of the Replica-Dataset repository",
+        ),
     ),
 )
 """Replica in Habitat's export."""

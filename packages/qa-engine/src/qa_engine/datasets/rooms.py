@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
+from qa_engine.datasets.procedural import furnish, render, walk
+from qa_engine.datasets.procedural.camera import intrinsics
 from qa_engine.errors import QAEngineError
-from qa_engine.rooms import furnish, render, walk
-from qa_engine.rooms.camera import intrinsics
-from qa_engine.scene import Frame, Scene
+from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.seeding import scene_rng
 
 DEFAULT_SCENES = 20

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.depth import depth_reader, image_size
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import MAX_BYTES, read_groups
-from qa_engine.datasets.parsing import check_inside, expect, member, read_boxes, read_json, read_text
 from qa_engine.datasets.scan_mesh import scan_mesh, vertex_field
-from qa_engine.datasets.text_tables import read_matrix
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Frame, Scene
+from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.parsing import check_inside, expect, member, read_boxes, read_json, read_text
+from qa_engine.formats.text_tables import read_matrix
+from qa_engine.scenes.scene import Frame, Scene
 
 SEMANTICS = "semseg.v2.json"
 MESH = "labels.instances.annotated.v2.ply"
@@ -186,6 +186,9 @@ def _rooms(places: Sequence[Path]) -> dict[str, str]:
     return rooms
 
 
+_SOURCE = "the download script of 3RScan, sent after its terms are signed"
+"""Where its parts come from."""
+
 RSCAN = Dataset(
     name="3rscan",
     description="3RScan: rooms scanned several times, with boxes, frames, depth and poses.",
@@ -194,5 +197,13 @@ RSCAN = Dataset(
     load=load,
     options=frozenset({"frames_dir"}),
     settings=(Setting("axes", "where normalizedAxes holds the box axes", ("rows", "columns")),),
+    checklist=(
+        Need("semantics", ("*semseg.v2.json",), "boxes", _SOURCE, True),
+        Need(
+            "sequences", ("*sequence/*.color.jpg",), "frames, depth, poses", f"{_SOURCE}; unpack sequence.zip in place"
+        ),
+        Need("mesh", ("*labels.instances.annotated.v2.ply",), "cloud, room size, occlusion", _SOURCE),
+        Need("scan list", ("*3RScan.json",), "rescans of one room in one split", "the 3RScan website"),
+    ),
 )
 """3RScan in its official layout."""

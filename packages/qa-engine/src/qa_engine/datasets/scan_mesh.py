@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.clouds import Cloud
-from qa_engine.datasets.parsing import check_inside
-from qa_engine.datasets.ply import column, positions
-from qa_engine.datasets.ply_faces import PlyMesh, face_numbers, read_ply
 from qa_engine.errors import SceneError
-from qa_engine.meshes import Mesh, triangle_instances, vertex_instances
+from qa_engine.formats.parsing import check_inside
+from qa_engine.formats.ply import column, positions
+from qa_engine.formats.ply_faces import PlyMesh, face_numbers, read_ply
+from qa_engine.scenes.clouds import Cloud
+from qa_engine.scenes.meshes import Mesh, triangle_instances, vertex_instances
 
 Instances = Callable[[PlyMesh], tuple[NDArray[np.int64], NDArray[np.int64]]]
 """From a file to the object of each vertex (n,) and of each triangle (m,), -1 = none."""

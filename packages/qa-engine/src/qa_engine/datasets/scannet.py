@@ -18,10 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.clouds import Cloud
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
-from qa_engine.datasets.depth import depth_reader, image_size
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import (
     instance_of_vertices,
@@ -29,14 +27,16 @@ from qa_engine.datasets.instances import (
     read_segments,
     split_flat,
 )
-from qa_engine.datasets.parsing import check_inside, read_text
-from qa_engine.datasets.ply import positions
-from qa_engine.datasets.ply_faces import read_ply
 from qa_engine.datasets.sens import read_sens
-from qa_engine.datasets.text_tables import read_matrix
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.meshes import Mesh, triangle_instances
-from qa_engine.scene import Frame, Scene
+from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.parsing import check_inside, read_text
+from qa_engine.formats.ply import positions
+from qa_engine.formats.ply_faces import read_ply
+from qa_engine.formats.text_tables import read_matrix
+from qa_engine.scenes.clouds import Cloud
+from qa_engine.scenes.meshes import Mesh, triangle_instances
+from qa_engine.scenes.scene import Frame, Scene
 
 SCENE = re.compile(r"(scene\d{4})_\d{2}")
 LABELS = "scannetv2-labels.combined.tsv"
@@ -238,6 +238,9 @@ def _is_scan(path: Path) -> bool:
     return (path / f"{path.resolve().name}.aggregation.json").is_file()
 
 
+_SOURCE = "the download script that ScanNet's authors send after its terms are signed"
+"""Where its parts come from."""
+
 SCANNET = Dataset(
     name="scannet",
     description="ScanNet v2: scanned rooms; boxes are bounds of labelled vertices, frames exported or from .sens.",
@@ -251,6 +254,26 @@ SCANNET = Dataset(
         Setting("labels", f"free labels, or NYU40 classes by {LABELS}", ("raw", "nyu40")),
         Setting("frames", "where frames come from; auto prefers the exported folder", ("auto", "exported", "sens")),
         Setting("every", "keep one frame in this many", ("1", "2", "5", "10", "20", "50", "100")),
+    ),
+    checklist=(
+        Need("aggregation", ("*.aggregation.json",), "objects", f"{_SOURCE}: --type .aggregation.json", True),
+        Need(
+            "mesh",
+            ("*_vh_clean_2.ply", "*_vh_clean_2.labels.ply"),
+            "boxes, cloud",
+            f"{_SOURCE}: _vh_clean_2.ply",
+            True,
+        ),
+        Need(
+            "segments",
+            ("*_vh_clean_2.0.010000.segs.json",),
+            "boxes",
+            f"{_SOURCE}: _vh_clean_2.0.010000.segs.json",
+            True,
+        ),
+        Need("alignment", ("*scene????_??.txt",), "boxes along the walls (else --set frame=raw)", f"{_SOURCE}: .txt"),
+        Need("recording", ("*.sens", "*color/*.jpg"), "frames, depth, poses", f"{_SOURCE}: .sens"),
+        Need("label table", ("*scannetv2-labels.combined.tsv",), "--set labels=nyu40", f"{_SOURCE}: label map"),
     ),
 )
 """ScanNet v2 in its official layout."""

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, Setting
-from qa_engine.datasets.colmap import PosedImage, read_colmap, read_transforms
-from qa_engine.datasets.depth import depth_reader, image_size
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import Group, instance_of_vertices, read_groups, read_segments
-from qa_engine.datasets.parsing import check_inside, expect, member, numbers, read_boxes, read_json
-from qa_engine.datasets.ply_faces import PlyMesh
 from qa_engine.datasets.scan_mesh import of_vertices, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Frame, Scene
+from qa_engine.formats.colmap import PosedImage, read_colmap, read_transforms
+from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_boxes, read_json
+from qa_engine.formats.ply_faces import PlyMesh
+from qa_engine.scenes.scene import Frame, Scene
 
 ANNOTATION = "scans/segments_anno.json"
 MESH = "scans/mesh_aligned_0.05.ply"
@@ -191,6 +191,9 @@ def _moved(image: PosedImage) -> PosedImage:
     return PosedImage(image.name, pose, image.intrinsics, image.size, image.time_s)
 
 
+_SOURCE = "the download script of ScanNet++, with a token from its website"
+"""Where its parts come from."""
+
 SCANNETPP = Dataset(
     name="scannetpp",
     description="ScanNet++ v2: boxes of laser scans, with iPhone or DSLR frames and poses.",
@@ -205,6 +208,18 @@ SCANNETPP = Dataset(
         Setting("segments", "what segments_anno.json lists per object", ("vertices", "segments")),
         Setting("axes", "where normalizedAxes holds the box axes", ("rows", "columns")),
         Setting("every", "keep one frame in this many", ("1", "2", "5", "10", "20", "50", "100")),
+    ),
+    checklist=(
+        Need("annotation", ("*scans/segments_anno.json",), "boxes", _SOURCE, True),
+        Need("iPhone images", ("*iphone/rgb/*.jpg",), "frames", "iphone/rgb.mkv, unpacked with the ScanNet++ toolbox"),
+        Need(
+            "iPhone poses",
+            ("*iphone/pose_intrinsic_imu.json", "*iphone/colmap/images.txt", "*iphone/nerfstudio/transforms.json"),
+            "observations and coverage",
+            _SOURCE,
+        ),
+        Need("mesh", ("*scans/mesh_aligned_0.05.ply",), "cloud, room size, occlusion", _SOURCE),
+        Need("DSLR images", ("*dslr/resized_images/*",), "frames with --set camera=dslr", _SOURCE),
     ),
 )
 """ScanNet++ in the layout of its second release."""

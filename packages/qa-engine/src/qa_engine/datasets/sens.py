@@ -12,10 +12,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.depth import resampled
-from qa_engine.datasets.parsing import check_inside
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.scene import Frame
+from qa_engine.formats.depth import resampled
+from qa_engine.formats.parsing import check_inside
+from qa_engine.scenes.scene import Frame
 
 HEADER = struct.Struct("<64f2i4IfQ")
 """Four 4 x 4 matrices, two codecs, two image sizes, depth units per metre, number of frames."""

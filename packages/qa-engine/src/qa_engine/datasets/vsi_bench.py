@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
-from qa_engine.datasets.parsing import expect, member, number, numbers, read_boxes, read_json
+from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.scene import Scene
-from qa_engine.scene_checks import shorten
+from qa_engine.formats.parsing import expect, member, number, numbers, read_boxes, read_json
+from qa_engine.scenes.fields import shorten
+from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 1_000_000_000
 """The authors' three files together are 4 MB."""
@@ -129,5 +129,6 @@ VSI_BENCH = Dataset(
     needs="meta_info.json, or the folder with the *_meta_info_val.json files",
     discover=discover,
     load=load,
+    checklist=(Need("metadata", ("*meta_info*.json",), "boxes, counts, room sizes", "the VSI-Bench repository", True),),
 )
 """VSI-Bench metadata."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qa_engine.geometry.boxes import box_bounds, box_corners, box_faces, box_footprint, point_in_box
+from qa_engine.geometry.boxes import Boxes, box_bounds, box_corners, box_faces, box_footprint, point_in_box
 from qa_engine.geometry.directions import HALVES, QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
 from qa_engine.geometry.distance import box_distance
 
@@ -42,6 +42,7 @@ __all__ = [
     "HALVES",
     "QUADRANTS",
     "THIRDS",
+    "Boxes",
     "Sectors",
     "alpha_shape_area",
     "bearing_deg",

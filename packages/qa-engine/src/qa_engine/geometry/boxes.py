@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from qa_engine.arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Oriented boxes as columns.
+
+    Attributes
+    ----------
+    center, size : (n, 3) float64, metres, world frame
+    rotation : (n, 3, 3) float64
+        Row i is the unit vector of box axis i in the world frame.
+    """
+
+    center: Array
+    size: Array
+    rotation: Array
+
 
 CORNER_SIGNS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
 """Signs of the 8 corners along the box's own axes, the last axis running fastest."""

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
+from qa_engine.arrays import Array
 from qa_engine.geometry.distance import box_distance
-
-Array = NDArray[np.float64]
 
 POINTS_PER_BLOCK = 256
 """Points that share one bounding box; the bounds of a block cost about as much as ten of its points."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Array = NDArray[np.float64]
+from qa_engine.arrays import Array
 
 PAIRS_PER_CHUNK = 1024
 """Pairs handled at once; the temporary arrays of a chunk then stay in the processor's second-level cache."""

@@ -6,9 +6,8 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from qa_engine.arrays import Array
 from qa_engine.geometry.boxes import box_corners
-
-Array = NDArray[np.float64]
 
 SUPPORT_GAP_M = 0.05
 """Vertical distance between a top and what stands on it: the noise of a box centre (see `checks.noise`)."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.ndimage import binary_closing, binary_fill_holes
 from scipy.spatial import Delaunay, QhullError
 
-Array = NDArray[np.float64]
+from qa_engine.arrays import Array
 
 CELL_M = 0.1
 """Side of a cell of the occupancy grid: wider than the gaps between points of a room scan (2 to 5 cm)."""

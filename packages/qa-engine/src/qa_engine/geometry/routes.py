@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qa_engine.arrays import Array
 from qa_engine.geometry.directions import Sectors, bearing_deg, turn_deg
-
-Array = NDArray[np.float64]
 
 ROBOT_RADIUS_M = 0.2
 """Half the width of the corridor that a leg needs: about that of a robot vacuum or a slim mobile base."""

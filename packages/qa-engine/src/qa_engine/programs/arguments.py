@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
 from qa_engine.programs.language import ProgramCode, ProgramError, printable
 from qa_engine.programs.recording import shown
 from qa_engine.programs.values import TEXTS, Value, describe

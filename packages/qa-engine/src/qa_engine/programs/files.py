@@ -13,7 +13,7 @@ import polars as pl
 from qa_engine.errors import QAEngineError
 from qa_engine.programs.language import ProgramCode
 from qa_engine.programs.pool import Outcome, ProgramPool
-from qa_engine.store import Store
+from qa_engine.scenes.store import Store
 from qa_engine.tableio import Schema, atomic_path, table_metadata, write_table
 
 OUTCOMES: Schema = {

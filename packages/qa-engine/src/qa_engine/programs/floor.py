@@ -9,13 +9,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from qa_engine.facts import Facts
+from qa_engine.arrays import Array
+from qa_engine.facts.scene import Facts
+from qa_engine.geometry.route_search import obstacles
 from qa_engine.geometry.routes import ROBOT_RADIUS_M, free_legs
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
-from qa_engine.tasks.route_search import obstacles
-
-Array = NDArray[np.float64]
 
 BORDER_M = 1e-3
 """How far a way may pass into the space around an obstacle: without it, rounding would close ways along its border."""
@@ -39,7 +38,7 @@ def _floor(facts: Facts) -> Any:
 
 
 def _obstacles(facts: Facts) -> NDArray[np.object_]:
-    return facts.remember("programs/obstacles", lambda part: obstacles(part.scene))
+    return facts.remember("programs/obstacles", lambda part: obstacles(part.scene.boxes))
 
 
 def _wide(facts: Facts) -> NDArray[np.object_]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
 from qa_engine.programs.arguments import convert
 from qa_engine.programs.floor import FLOOR_OPERATORS
 from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, ProgramError, parse_program, printable
@@ -72,7 +72,7 @@ def run_program(text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> from qa_engine.scene import Scene
+    >>> from qa_engine.scenes.scene import Scene
     >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["chair", "table"]), size=np.ones((2, 3)),
     ...               center=np.array([[0, 0, 0.5], [3, 0, 0.5]]), rotation=np.array([np.eye(3)] * 2))
     >>> run_program("distance_m(0, 1) / 2", Facts(scene))

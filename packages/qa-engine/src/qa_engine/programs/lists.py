@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
 from qa_engine.programs.values import TEXTS, UNITS, Value, describe, number

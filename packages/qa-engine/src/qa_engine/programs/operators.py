@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, box_footprint, turn_deg
 from qa_engine.geometry.routes import TURNS, route_turns_deg
 from qa_engine.programs.language import ProgramCode, ProgramError

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from qa_engine.errors import QAEngineError
 from qa_engine.programs.language import DEFAULT_BUDGET, ProgramCode
-from qa_engine.scene import Scene
+from qa_engine.scenes.scene import Scene
 
 if TYPE_CHECKING:
-    from qa_engine.answerability import Evidence
-    from qa_engine.sightings import Sightings
+    from qa_engine.views.evidence import Evidence
+    from qa_engine.views.sightings import Sightings
 
 BATCH = 64
 """Programs sent at once."""

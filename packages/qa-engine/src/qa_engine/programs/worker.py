@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from qa_engine.answerability import Evidence
-from qa_engine.facts import Facts
+from qa_engine.facts.scene import Facts
 from qa_engine.programs.interpreter import ProgramResult, run_program
 from qa_engine.programs.isolation import isolate
 from qa_engine.programs.language import ProgramCode, ProgramError
-from qa_engine.scene import Scene
-from qa_engine.sightings import Sightings
+from qa_engine.scenes.scene import Scene
+from qa_engine.views.evidence import Evidence
+from qa_engine.views.sightings import Sightings
 
 LONGEST_SILENCE_S = 0.05
 """Seconds after which answers are sent before the next program runs."""

@@ -14,11 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from qa_engine.batch import Batch
+from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reject
-
-Array = NDArray[np.float64]
-Rows = NDArray[np.int64]
+from qa_engine.facts.batch import Batch
 
 Draw = Callable[[int], np.random.Generator]
 """Makes the random generator of one task in the scene of that number; most tasks need none."""

@@ -9,22 +9,11 @@ from math import comb
 
 import numpy as np
 
-from qa_engine.batch import Batch
+from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason, Reject, first_broken
-from qa_engine.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S
-from qa_engine.tasks.base import (
-    Answers,
-    Array,
-    Candidates,
-    Draw,
-    Knob,
-    Rows,
-    Task,
-    by_scene,
-    choices,
-    no_candidates,
-    order_number,
-)
+from qa_engine.facts.batch import Batch
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, by_scene, choices, no_candidates, order_number
+from qa_engine.views.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S
 
 LISTED = 4
 

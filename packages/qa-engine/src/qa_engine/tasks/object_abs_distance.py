@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qa_engine.batch import Batch, ranges
+from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_DISTANCE_M
 from qa_engine.checks.noise import distance_noise_m
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
+from qa_engine.facts.batch import Batch, ranges
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from qa_engine.batch import Batch
+from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_COUNT
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Rows, Task, numbers
+from qa_engine.facts.batch import Batch
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from qa_engine.batch import Batch, ranges
+from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason, Reject, count_rejects, first_broken
 from qa_engine.checks.ambiguity import (
     MAX_DIRECTION_DISTANCE_M,
@@ -16,8 +16,9 @@ from qa_engine.checks.ambiguity import (
     MIN_SECTOR_MARGIN_DEG,
 )
 from qa_engine.checks.noise import turn_noise_deg
+from qa_engine.facts.batch import Batch, ranges
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
-from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, choices
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.batch import Batch, ranges
+from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.checks.ambiguity import MIN_CLOSEST_M, MIN_OPTION_GAP_M
 from qa_engine.checks.noise import distance_noise_m
-from qa_engine.tasks.base import Answers, Array, Candidates, Draw, Knob, Rows, Task, choices
+from qa_engine.facts.batch import Batch, ranges
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, choices
 
 OPTIONS = 4
 

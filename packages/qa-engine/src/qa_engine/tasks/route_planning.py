@@ -9,25 +9,14 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.batch import Batch
+from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.checks.ambiguity import MIN_DIRECTION_DISTANCE_M, MIN_SECTOR_MARGIN_DEG
 from qa_engine.checks.noise import turn_noise_deg
+from qa_engine.facts.batch import Batch
+from qa_engine.geometry.route_search import shortest_ways
 from qa_engine.geometry.routes import TURNS, reaches_goal, route_turns_deg
-from qa_engine.tasks.base import (
-    Answers,
-    Array,
-    Candidates,
-    Draw,
-    Knob,
-    Rows,
-    Task,
-    by_scene,
-    choices,
-    joined,
-    no_candidates,
-)
-from qa_engine.tasks.route_search import shortest_ways
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, by_scene, choices, joined, no_candidates
 
 MOST_LEGS = 3
 
@@ -121,7 +110,7 @@ def _find_in_scene(batch: Batch, k: int) -> Candidates:
         detail = f"{len(unique)} of 3 categories with one object"
         return no_candidates(_WIDTH, _FIELDS, [Reject(Reason.TOO_FEW_OBJECTS, detail=detail, scene=k)])
     rows = batch.first_row[unique] - batch.row_start[k]
-    ways = shortest_ways(batch.facts[k].scene, rows, outline, MOST_LEGS)
+    ways = shortest_ways(batch.facts[k].scene.boxes, rows, outline, MOST_LEGS)
     n_none = len(unique) * (len(unique) - 1) - sum(map(len, ways))
     parts = []
     for variant, shape in enumerate(SHAPES):

@@ -1,0 +1,37 @@
+"""The command that draws one question: explain."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module to the command line."""
+    app.command()(explain)
+
+
+def explain(
+    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    questions: Annotated[Path, typer.Argument(help="Table 'questions', or JSONL or Parquet in VSI-Bench's schema.")],
+    *,
+    question_id: Annotated[str, typer.Option("--id", help="Id of the question.")],
+    out: Annotated[Path, typer.Option(help="Picture (.png) or page (.html).")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Draw how one question is answered: plan and side view, operands, what is measured, margin."""
+    from qa_engine.replay.external import check_new_files
+    from qa_engine.scenes.store import Store
+    from qa_engine.show.explain import explain as run
+
+    check_new_files([out], force=force)
+    began = time.perf_counter()
+    question = run(Store(store), questions, question_id, out)
+    typer.echo(
+        f"Wrote {out}: {question['question_type']} in {question['scene_name']}, 1 question in "
+        f"{time.perf_counter() - began:.1f} s. Next: open {out}",
+        err=True,
+    )

@@ -1,0 +1,1 @@
+"""Facts of scenes, computed once: distances, sizes, bearings; questions are cheap selections over them."""

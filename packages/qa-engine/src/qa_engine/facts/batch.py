@@ -1,0 +1,273 @@
+"""Facts of several scenes as one set of columns, so that a question type is worked out for all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_engine.arrays import Array, Rows
+from qa_engine.facts.distances import PairDistances
+from qa_engine.facts.scene import Facts
+from qa_engine.geometry import Boxes, box_corners
+
+if TYPE_CHECKING:
+    from qa_engine.views.evidence import Evidence
+
+
+def ranges(starts: Rows, counts: Rows) -> tuple[Rows, Rows]:
+    """Put several ranges of numbers one after the other.
+
+    Parameters
+    ----------
+    starts, counts : (k,) int64
+        First number and length of each range.
+
+    Returns
+    -------
+    (sum of counts,) int64, (sum of counts,) int64
+        The range that each number belongs to, and the number.
+
+    Examples
+    --------
+    >>> [column.tolist() for column in ranges(np.array([5, 0]), np.array([2, 3]))]
+    [[0, 0, 1, 1, 1], [5, 6, 0, 1, 2]]
+    """
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts - starts, counts)
+
+
+class Batch:
+    """Columns over the objects and categories of several scenes; each is computed when first asked for and kept.
+
+    Objects are addressed by row (n over all scenes), categories by code (c over all scenes): two scenes with a chair
+    have two codes for it. Rows and codes of a scene stand together, in the scene's own order.
+
+    Parameters
+    ----------
+    facts : sequence of Facts
+        The scenes, all with the same profile; from then on they share the distances of this batch.
+    frame_set_id : str, optional
+        Frames that a model sees: what they show is the evidence that questions need. Not looked at where not given.
+
+    Attributes
+    ----------
+    facts : tuple of Facts
+    frame_set_id : str or None
+    profile : str
+    row_start, code_start : (s + 1,) int64
+        First row and first code of each scene, and the number of all.
+    scene_of_row : (n,) int64
+    scene_of_code : (c,) int64
+    center, size : (n, 3) float64, metres, world frame of each scene
+    rotation : (n, 3, 3) float64, rows = box axes
+    instance_id : (n,) int64
+    code : (n,) int64
+        Category of each object.
+    categories : list of str
+        Name of each code.
+    boxes, counts : (c,) int64
+        Boxes per category, and objects as the source publishes them.
+    unique : (u,) int64
+        Codes of the categories with one object and one box: those that "the chair" can refer to.
+
+    Examples
+    --------
+    >>> from qa_engine.scenes.scene import Scene
+    >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["chair", "table"]), size=np.ones((2, 3)),
+    ...               center=np.array([[0, 0, 0.5], [3, 0, 0.5]]), rotation=np.array([np.eye(3)] * 2))
+    >>> batch = Batch([Facts(scene), Facts(scene)])
+    >>> batch.code.tolist(), batch.distance(np.array([0, 2]), np.array([1, 3])).tolist()
+    ([0, 1, 2, 3], [2.0, 2.0])
+    """
+
+    def __init__(self, facts: Sequence[Facts], frame_set_id: str | None = None) -> None:
+        self.facts = tuple(facts)
+        self.frame_set_id = frame_set_id
+        self.profile = facts[0].profile if facts else "exact"
+        scenes = [part.scene for part in facts]
+        self.row_start = _starts([len(scene) for scene in scenes])
+        self.code_start = _starts([len(part.categories) for part in facts])
+        self.scene_of_row = np.repeat(np.arange(len(facts)), np.diff(self.row_start))
+        self.scene_of_code = np.repeat(np.arange(len(facts)), np.diff(self.code_start))
+        self.center = _joined([scene.center for scene in scenes], (0, 3))
+        self.size = _joined([scene.size for scene in scenes], (0, 3))
+        self.rotation = _joined([scene.rotation for scene in scenes], (0, 3, 3))
+        self.instance_id = _joined([scene.instance_id for scene in scenes], (0,), np.int64)
+        self.code = _joined([part.code for part in facts], (0,), np.int64) + self.code_start[self.scene_of_row]
+        self.categories = [name for part in facts for name in part.categories]
+        self.boxes = _joined([part.boxes for part in facts], (0,), np.int64)
+        self.counts = _joined([part.counts for part in facts], (0,), np.int64)
+        self.unique: Rows = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
+        boxes = Boxes(self.center, self.size, self.rotation)
+        self._pairs = PairDistances(boxes, np.diff(self.row_start), self.profile)
+        for part, start in zip(facts, self.row_start.tolist(), strict=False):
+            part.share_distances(self._pairs, start)
+        self._memory: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def remember(self, key: str, make: Callable[[Batch], Any]) -> Any:
+        """Return what `make` made of this batch the first time `key` was asked for."""
+        if key not in self._memory:
+            self._memory[key] = make(self)
+        return self._memory[key]
+
+    @cached_property
+    def scene_name(self) -> list[str]:
+        """Name of each scene, (s,)."""
+        return [part.scene.scene_name for part in self.facts]
+
+    @cached_property
+    def room_size_m2(self) -> Array:
+        """Floor area of each scene, (s,) square metres; NaN where it has none."""
+        sizes = [part.scene.room_size_m2 for part in self.facts]
+        return np.array([np.nan if size is None else size for size in sizes], dtype=np.float64)
+
+    @cached_property
+    def evidence(self) -> list[Evidence | None]:
+        """What the frame set shows of each scene, (s,); None where it cannot tell."""
+        wanted = self.frame_set_id
+        return [None if wanted is None else part.evidence(wanted) for part in self.facts]
+
+    @cached_property
+    def judged(self) -> NDArray[np.bool_]:
+        """(s,) bool: scenes of which the frame set tells what it shows."""
+        return np.array([found is not None for found in self.evidence], dtype=bool)
+
+    @cached_property
+    def best_place(self) -> Rows:
+        """Place in the frame set of the frame that shows each object best, (n,); -1 where none shows enough."""
+        return self._of_evidence("best")
+
+    @cached_property
+    def first_place(self) -> Rows:
+        """Place in the frame set of the first frame that shows enough of each object, (n,); -1 where none does."""
+        return self._of_evidence("first")
+
+    def _of_evidence(self, name: str) -> Rows:
+        sizes = np.diff(self.row_start).tolist()
+        parts = [
+            np.full(n, -1, dtype=np.int64) if found is None else getattr(found, name)
+            for found, n in zip(self.evidence, sizes, strict=True)
+        ]
+        return _joined(parts, (0,), np.int64)
+
+    @cached_property
+    def recognised(self) -> Rows:
+        """Objects of each category that the frame set shows well enough, (c,)."""
+        return np.bincount(self.code[self.best_place >= 0], minlength=len(self.categories))
+
+    @cached_property
+    def by_code(self) -> Rows:
+        """Rows sorted by category, (n,): the members of code k are `by_code[member_start[k]:member_start[k + 1]]`."""
+        return np.argsort(self.code, kind="stable")
+
+    @cached_property
+    def member_start(self) -> Rows:
+        """Where the members of each category begin in `by_code`, (c + 1,)."""
+        return _starts(self.boxes)
+
+    @cached_property
+    def first_row(self) -> Rows:
+        """Row of the first box of each category, (c,); -1 where it has none."""
+        first = np.append(self.by_code, -1)[self.member_start[:-1]]
+        return np.where(self.boxes > 0, first, -1)
+
+    @cached_property
+    def first_instance(self) -> Rows:
+        """Instance id of the first box of each category, (c,); -1 where it has none."""
+        return np.append(self.instance_id, -1)[self.first_row]
+
+    @cached_property
+    def unique_rows(self) -> Rows:
+        """Row of each category in `unique`, (u,)."""
+        return self.first_row[self.unique]
+
+    @cached_property
+    def unique_scene(self) -> Rows:
+        """Scene of each category in `unique`, (u,)."""
+        return self.scene_of_code[self.unique]
+
+    @cached_property
+    def unique_start(self) -> Rows:
+        """Where the categories of each scene begin in `unique`, (s + 1,)."""
+        return np.searchsorted(self.unique, self.code_start)
+
+    @cached_property
+    def longest_side_m(self) -> Array:
+        """Longest extent of each box, (n,) metres."""
+        return self.size.max(axis=1, initial=0.0)
+
+    @cached_property
+    def half_diagonal_m(self) -> Array:
+        """Half the space diagonal of each box, (n,) metres."""
+        return np.sqrt((self.size**2).sum(axis=1)) / 2
+
+    @cached_property
+    def largest_half_diagonal_m(self) -> Array:
+        """Largest `half_diagonal_m` of each category, (c,) metres; 0 where it has no box."""
+        largest = np.zeros(len(self.categories))
+        np.maximum.at(largest, self.code, self.half_diagonal_m)
+        return largest
+
+    @cached_property
+    def corners(self) -> Array:
+        """Corners of the boxes, (n, 8, 3) metres, world frame of each scene."""
+        return box_corners(self.center, self.size, self.rotation)
+
+    def distance(self, first: Rows, second: Rows) -> Array:
+        """Distance between rows of one scene, `first` and `second` (k,), in metres, as the profile defines it."""
+        return self._pairs(first, second)
+
+    def put_distances(self, first: Rows, second: Rows, distance: Array) -> None:
+        """Set distances that were measured otherwise, (k,) metres."""
+        self._pairs.put(first, second, distance)
+
+    def prefetch_distances(self) -> None:
+        """Compute the distances that questions usually ask for, all scenes at once: that is what vectors are good for.
+
+        Only profile `exact`; the others compute pair by pair anyway. Pairs without an object that "the" refers to wait
+        until somebody asks.
+        """
+        if self.profile != "exact":
+            return
+        rows = np.arange(len(self.code))
+        owner, other = ranges(rows + 1, self.row_start[1:][self.scene_of_row] - rows - 1)
+        named = np.zeros(len(rows), dtype=bool)
+        named[self.unique_rows] = True
+        wanted = named[owner] | named[other]
+        self._pairs.compute(owner[wanted], other[wanted])
+
+    def nearest_distance(self, rows: Rows, codes: Rows) -> Array:
+        """Distance from objects to the nearest object of categories of their scene, pair by pair.
+
+        Parameters
+        ----------
+        rows, codes : (k,) int64
+            Each category has a box.
+
+        Returns
+        -------
+        (k,) float64, metres
+        """
+        if len(codes) == 0:
+            return np.zeros(0)
+        sizes = self.boxes[codes]
+        owner, place = ranges(self.member_start[codes], sizes)
+        distance = self.distance(rows[owner], self.by_code[place])
+        return np.minimum.reduceat(distance, np.cumsum(sizes) - sizes)
+
+
+def _starts(sizes: Sequence[int] | Rows) -> Rows:
+    """Where parts of the given sizes begin, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))])
+
+
+def _joined(parts: Sequence[NDArray[Any]], empty: tuple[int, ...], dtype: Any = np.float64) -> NDArray[Any]:
+    """Concatenate arrays of which there may be none."""
+    return np.concatenate(parts) if parts else np.zeros(empty, dtype=dtype)

@@ -1,0 +1,149 @@
+"""From a source's coordinates to the canonical ones: metres, Z up, right-handed, OpenCV cameras."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_engine.errors import IngestReason, SceneError
+from qa_engine.geometry import Boxes
+
+Z_UP_FROM_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+"""Right-handed, Y up to right-handed, Z up: a quarter turn about x."""
+
+Z_UP_FROM_UNITY = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+"""Left-handed, Y up to right-handed, Z up: y and z change places."""
+
+OPENGL_FROM_OPENCV = np.diag([1.0, -1, -1, 1])
+"""Camera axes: x right, y up, looking along -z, from x right, y down, looking along z; its own inverse."""
+
+QUATERNION_TOLERANCE = 1e-2
+"""A quaternion whose length is further from 1 is damaged; sources store them with 4 digits or more."""
+
+
+def move_boxes(boxes: Boxes, canonical_from_source: NDArray[np.float64]) -> Boxes:
+    """Turn, move and scale oriented boxes.
+
+    Parameters
+    ----------
+    boxes : Boxes
+        Source coordinates, rows of `rotation` = box axes.
+    canonical_from_source : (4, 4) float64
+        A turn or mirror, one scale for all axes, and a shift.
+
+    Returns
+    -------
+    Boxes
+        Right-handed also after a mirror: then the first axis points the other way, which leaves the box the same.
+
+    Examples
+    --------
+    >>> box = Boxes(np.array([[0.0, 1, 0]]), np.array([[1.0, 2, 3]]), np.eye(3)[None])
+    >>> move_boxes(box, Z_UP_FROM_Y_UP).center.tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+    linear, scale = _linear_and_scale(canonical_from_source)
+    rotation = boxes.rotation @ linear.T
+    if np.linalg.det(linear) < 0:
+        rotation = rotation * np.array([-1.0, 1, 1])[:, None]
+    center = boxes.center @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3]
+    return Boxes(center, boxes.size * scale, rotation)
+
+
+def move_poses(source_from_camera: NDArray[np.float64], canonical_from_source: NDArray[np.float64]) -> NDArray:
+    """Turn, move and scale camera poses (..., 4, 4); the camera axes stay and lengths take the scale of the matrix.
+
+    Examples
+    --------
+    >>> move_poses(np.eye(4), np.diag([0.5, 0.5, 0.5, 1]))[0].round(9).tolist()
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    linear, _scale = _linear_and_scale(canonical_from_source)
+    moved = canonical_from_source @ source_from_camera
+    moved[..., :3, :3] = linear @ source_from_camera[..., :3, :3]
+    return moved
+
+
+def rotations(quaternion: NDArray[np.float64], field: str, *, order: str) -> NDArray[np.float64]:
+    """Turn unit quaternions (n, 4) into matrices (n, 3, 3).
+
+    Parameters
+    ----------
+    order : str
+        `wxyz` or `xyzw`.
+
+    Raises
+    ------
+    SceneError
+        A quaternion is not of length 1.
+
+    Examples
+    --------
+    >>> rotations(np.array([[1.0, 0, 0, 0]]), "pose", order="wxyz")[0].tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    from scipy.spatial.transform import Rotation
+
+    values = np.asarray(quaternion, dtype=np.float64).reshape(-1, 4)
+    if not len(values):
+        return np.zeros((0, 3, 3))
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(values, axis=1)
+    bad = np.flatnonzero(~(np.abs(length - 1) <= QUATERNION_TOLERANCE))
+    if len(bad):
+        problem = f"the quaternion {values[bad[0]].tolist()} has length {length[bad[0]]:.3g}, expected 1"
+        raise SceneError(f"{field}[{bad[0]}]", problem, reason=IngestReason.BAD_ROTATION)
+    return Rotation.from_quat(values[:, [1, 2, 3, 0]] if order == "wxyz" else values).as_matrix()
+
+
+def poses(rotation: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Join rotations (n, 3, 3) and positions (n, 3) into poses (n, 4, 4)."""
+    pose = np.zeros((len(rotation), 4, 4))
+    pose[:, :3, :3], pose[:, :3, 3], pose[:, 3, 3] = rotation, position, 1
+    return pose
+
+
+def turn_onto(vector: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smallest rotation (4, 4) that turns one direction into another.
+
+    Raises
+    ------
+    ValueError
+        A direction has no length, or the two are opposite.
+
+    Examples
+    --------
+    >>> (turn_onto(np.array([0.0, 0, -2]), np.array([0.0, 0, -1])) == np.eye(4)).all()
+    np.True_
+    """
+    lengths = np.linalg.norm(vector), np.linalg.norm(target)
+    if not all(np.isfinite(lengths)) or min(lengths) < 1e-9:
+        raise ValueError("the direction has no length")
+    a, b = vector / lengths[0], target / lengths[1]
+    if a @ b < -0.999:
+        raise ValueError("the directions are opposite")
+    x, y, z = np.cross(a, b)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turn = np.eye(4)
+    turn[:3, :3] += cross + cross @ cross / (1 + a @ b)
+    return turn
+
+
+def readable(label: str) -> str:
+    """Write a source's label as words of a question.
+
+    Examples
+    --------
+    >>> [readable(label) for label in ("ceiling_light", "tv-screen", "AlarmClock", "TVStand", " office chair ")]
+    ['ceiling light', 'tv screen', 'alarm clock', 'tv stand', 'office chair']
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-\s]+", " ", label)
+    return " ".join(words.split()).lower()
+
+
+def _linear_and_scale(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Split the upper left (3, 3) into a rotation or mirror and a scale."""
+    scale = float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
+    return matrix[:3, :3] / scale, scale

@@ -1,0 +1,105 @@
+"""Depth images of sources: any unit, any size, brought to metres in the pixels of the colour image."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.parsing import check_inside, read_bytes
+
+MAX_DEPTH_BYTES = 100_000_000
+MAX_DEPTH_PIXELS = 30_000_000
+DEPTH_FORMATS = ("PNG", "PPM")
+"""16-bit PNG, or PGM (which Pillow counts as PPM)."""
+
+
+def depth_reader(
+    path: Path,
+    roots: Sequence[Path],
+    *,
+    per_metre: float,
+    size: tuple[int, int] | None = None,
+    depth_from_image: NDArray[np.float64] | None = None,
+) -> Callable[[], NDArray[np.float32]]:
+    """Return a function that reads a depth image when its frame is stored.
+
+    Parameters
+    ----------
+    path : Path
+        16-bit PNG or PGM, planar depth, 0 = none.
+    roots : sequence of Path
+        Folders that the file may lie in.
+    per_metre : float
+        Units of the file per metre.
+    size : (int, int), optional
+        Width and height of the colour image, pixels; the depth gets this size.
+    depth_from_image : (3, 3) float64, optional
+        Pixel of the depth image from pixel of the colour image: K_depth K_image⁻¹ of two cameras in one place. Where
+        it is not given, both images show the same field of view.
+    """
+
+    def read() -> NDArray[np.float32]:
+        check_inside(path, roots)
+        depth = _decoded(path).astype(np.float32) / np.float32(per_metre)
+        if size is None or (depth.shape[1], depth.shape[0]) == size:
+            return depth
+        x, y = depth.shape[1] / size[0], depth.shape[0] / size[1]
+        ratio = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+        return resampled(depth, size, ratio if depth_from_image is None else depth_from_image)
+
+    return read
+
+
+def resampled(depth: NDArray[np.float32], size: tuple[int, int], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Look up the nearest depth for each pixel of the colour image; 0 where it lies outside.
+
+    Parameters
+    ----------
+    depth : (h, w) float32, metres
+    size : (int, int)
+        Width and height of the result, pixels.
+    matrix : (3, 3) float64
+        Depth pixel from image pixel, with the middle of the first pixel at (0, 0).
+
+    Examples
+    --------
+    >>> resampled(np.array([[1, 2]], np.float32), (4, 1), np.array([[0.5, 0, -0.25], [0, 1, 0], [0, 0, 1]])).tolist()
+    [[1.0, 1.0, 2.0, 2.0]]
+    """
+    column = np.rint(matrix[0, 0] * np.arange(size[0]) + matrix[0, 2]).astype(np.int64)
+    row = np.rint(matrix[1, 1] * np.arange(size[1]) + matrix[1, 2]).astype(np.int64)
+    found = depth[np.clip(row, 0, depth.shape[0] - 1)[:, None], np.clip(column, 0, depth.shape[1] - 1)]
+    inside = ((row >= 0) & (row < depth.shape[0]))[:, None] & (column >= 0) & (column < depth.shape[1])
+    return np.where(inside, found, np.float32(0))
+
+
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Read width and height from the header of an image; None where it has none that can be read."""
+    try:
+        with Image.open(path, formats=["PNG", "JPEG", "WEBP", "PPM"]) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def _decoded(path: Path) -> NDArray[np.int64]:
+    """Decode a 16-bit grey image."""
+    data = read_bytes(path, max_bytes=MAX_DEPTH_BYTES)
+    try:
+        image = Image.open(io.BytesIO(data), formats=DEPTH_FORMATS)
+        if image.width * image.height > MAX_DEPTH_PIXELS:
+            found = f"{image.width} x {image.height} pixels are too many (limit {MAX_DEPTH_PIXELS})"
+            raise SceneError(path.name, found, reason=IngestReason.TOO_LARGE)
+        if not image.mode.startswith("I"):
+            found = f"mode {image.mode}, expected 16-bit grey"
+            raise SceneError(path.name, found, reason=IngestReason.BAD_FRAME)
+        return np.asarray(image).astype(np.int64)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        problem = f"no whole 16-bit PNG or PGM image ({error})"
+        raise SceneError(path.name, problem, reason=IngestReason.BAD_FRAME) from None

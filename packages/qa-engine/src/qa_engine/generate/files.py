@@ -1,0 +1,171 @@
+"""Files of a generation run: questions (sharded when large), rejects, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from qa_engine.generate.request import Request
+from qa_engine.generate.run import Generation, generate
+from qa_engine.generate.samplers.base import CellChoice, explain_cells
+from qa_engine.generate.samplers.predicted import PREDICTED, KnobModel, fit_knobs, read_answered
+from qa_engine.tableio import output_folder, read_table, table_metadata, write_json, write_table
+from qa_engine.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
+
+PRODUCER = "qa-engine generate"
+
+
+def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
+    """Read the signatures of questions asked before, from one or several tables `questions`."""
+    if not sources:
+        return None
+    columns = ["scene_name", "signature"]
+    return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
+
+
+def write_generation(
+    store: Path,
+    request: Request,
+    out: Path,
+    *,
+    feedback: Path | None = None,
+    exclude: Sequence[Path] = (),
+    confidence: Sequence[Path] = (),
+    workers: int = 1,
+    force: bool = False,
+    progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
+    say: Callable[[str], None] = lambda message: None,
+) -> Generation:
+    """Generate questions into a folder: `questions`, `choices`, `rejects` and `manifest.json`.
+
+    The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
+    where fewer questions were wanted than there may be; `say` is told what the sampler could not do.
+    """
+    began = time.perf_counter()
+    table = read_table(feedback, "feedback", FEEDBACK) if feedback else None
+    excluded = read_excluded(exclude)
+    answered = read_answered(exclude, confidence) if request.sampler == "predicted" else None
+    knobs = fit_knobs(answered, seed=request.seed) if request.sampler == "predicted" else None
+    if isinstance(knobs, str):
+        say(f"Sampler 'predicted': {knobs}; candidates of a cell are drawn alike.")
+    chosen = request.count is not None or request.per_scene is not None
+    with output_folder(out, force=force) as folder:
+        config = _config(request, {"feedback": table, "exclude": excluded, "answered": answered})
+        metadata = table_metadata("questions", PRODUCER, config, request.seed)
+        generation, tables = generate(
+            store,
+            request,
+            feedback=table,
+            exclude=excluded,
+            knobs=knobs if isinstance(knobs, KnobModel) else None,
+            workers=workers,
+            progress=progress,
+        )
+        cells = explain_cells(request.select_tasks(), table, sampler=request.sampler)
+        about = table_metadata("choices", PRODUCER, config, request.seed)
+
+        def write_shard(k: int, shard: pl.DataFrame) -> None:
+            write_table(shard.select(list(QUESTIONS)), folder / f"questions-part-{k}", QUESTIONS, metadata)
+            if chosen:
+                write_table(choice_rows(shard, cells, request.sampler), folder / f"choices-part-{k}", CHOICES, about)
+
+        n_shards = _in_background(write_shard, tables)
+        for name in ("questions", "choices") if chosen else ("questions",):
+            for k in range(n_shards):
+                suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
+                (folder / f"{name}-part-{k}").rename(folder / f"{name}{suffix}.parquet")
+        rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
+        of_rejects = table_metadata("rejects", PRODUCER, config, request.seed)
+        write_table(rejects, folder / "rejects.parquet", REJECTS, of_rejects)
+        write_json(
+            folder / "manifest.json",
+            {
+                "command": PRODUCER,
+                "run_id": metadata["run_id"],
+                "config": config,
+                "store": str(store),
+                "workers": workers,
+                "scenes": generation.n_scenes,
+                "scenes_lost": generation.n_bad_scenes,
+                "candidates": generation.n_available,
+                "questions": generation.n_questions,
+                "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
+                "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
+                "choices": [asdict(cell) for cell in cells],
+                "knob_model": knobs if not isinstance(knobs, KnobModel) else knobs.facts(),
+                "seconds": round(time.perf_counter() - began, 3),
+                "host": {"python": platform.python_version(), "machine": platform.machine()},
+            },
+        )
+    return generation
+
+
+def _in_background(write: Callable[[int, pl.DataFrame], None], tables: Iterator[pl.DataFrame]) -> int:
+    """Write each table while the next one is made, one at a time; return how many there were."""
+    n = 0
+    with ThreadPoolExecutor(1) as thread:
+        waiting = None
+        for table in tables:
+            if waiting is not None:
+                waiting.result()
+            waiting = thread.submit(write, n, table)
+            n += 1
+            del table  # the thread drops it when it is written
+        if waiting is not None:
+            waiting.result()
+    return n
+
+
+def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: str) -> pl.DataFrame:
+    """Say of every question why it was chosen: the weight of its cell and, where a model chose, what it expected.
+
+    Parameters
+    ----------
+    questions : DataFrame
+        Columns of `questions`, and of `PREDICTED` where a model chose among candidates.
+    cells : sequence of CellChoice
+    sampler : str
+
+    Returns
+    -------
+    DataFrame with the columns of `choices`, in the order of the questions.
+    """
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in PREDICTED.items() if name not in questions.columns]
+    rows = pl.DataFrame(
+        [(cell.question_type, cell.cell, cell.weight, cell.why) for cell in cells],
+        {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
+        orient="row",
+    )
+    expected = pl.format(
+        "{}; {}: predicted confidence {}, at the frontier with {}%",
+        "why",
+        "chosen_by",
+        pl.col("predicted_confidence").round(2),
+        (100 * pl.col("predicted_frontier")).round(0).cast(pl.Int64),
+    )
+    joined = questions.with_columns(lacking).join(rows, on=["question_type", "cell"], how="left", maintain_order="left")
+    why = pl.when(pl.col("chosen_by").is_null()).then("why").otherwise(expected)
+    return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
+
+
+def _config(request: Request, tables: Mapping[str, pl.DataFrame | None]) -> Mapping[str, object]:
+    """Collect what decides the content of the output; tables count by a hash of their rows.
+
+    What is not given or not done is left out, so that it leaves no trace in the files.
+    """
+    always = ("feedback", "exclude")
+    given = {name: None if t is None else _digest(t) for name, t in tables.items() if t is not None or name in always}
+    asked = asdict(request)
+    return {name: value for name, value in asked.items() if name != "screen" or value} | given
+
+
+def _digest(table: pl.DataFrame) -> str:
+    """Hash the content of a table."""
+    return hashlib.sha256(table.write_ndjson().encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Questions written by a language model; every program is checked and run before a question counts."""

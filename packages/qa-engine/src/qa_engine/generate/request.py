@@ -1,0 +1,61 @@
+"""What is generated: everything that decides the content of the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qa_engine.tasks import Task, select_tasks
+from qa_engine.tasks.obj_appearance_order import appearance_task
+from qa_engine.tasks.object_counting import counting_task
+from qa_engine.views.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to generate; everything here decides the content of the output.
+
+    Attributes
+    ----------
+    tasks : tuple of str
+        Question types.
+    split : str or None
+    count, per_scene : int or None
+        Questions in all, or per scene; all candidates where both are None.
+    seed, round : int
+    profile : str
+    frame_set_id : str or None
+    sampler : str
+        A name in `SAMPLERS`: how feedback becomes weights.
+    min_visible_px : int
+        Pixels from which on an object counts as seen in a frame.
+    min_time_gap_s : float
+        Seconds by which first appearances differ at least.
+    screen : bool
+        Ask only what the frames of the frame set show, and count what they show; needs observations.
+    """
+
+    tasks: tuple[str, ...]
+    split: str | None = None
+    count: int | None = None
+    per_scene: int | None = None
+    seed: int = 0
+    round: int = 0
+    profile: str = "exact"
+    frame_set_id: str | None = None
+    sampler: str = "baseline"
+    min_visible_px: int = FIRST_SEEN_PX
+    min_time_gap_s: float = MIN_TIME_GAP_S
+    screen: bool = False
+
+    def select_tasks(self) -> list[Task]:
+        """Look up the tasks, with the parameters of this request."""
+        own = [appearance_task(min_px=self.min_visible_px, min_gap_s=self.min_time_gap_s)]
+        if self.screened_by is not None:
+            own.append(counting_task(self.screened_by))
+        by_type = {task.question_type: task for task in own}
+        return [by_type.get(task.question_type, task) for task in select_tasks(self.tasks)]
+
+    @property
+    def screened_by(self) -> str | None:
+        """The frame set that has to show what is asked about, if any."""
+        return self.frame_set_id if self.screen else None

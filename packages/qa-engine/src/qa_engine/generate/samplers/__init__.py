@@ -1,0 +1,1 @@
+"""Samplers: how the feedback of earlier rounds decides what is asked next."""

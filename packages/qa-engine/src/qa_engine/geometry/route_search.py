@@ -1,0 +1,112 @@
+"""Ways from object to object over a floor plan: straight legs that keep clear of everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_engine.arrays import Array, Rows
+from qa_engine.geometry.boxes import Boxes, box_bounds, box_footprint
+from qa_engine.geometry.directions import bearing_deg, turn_deg
+from qa_engine.geometry.routes import TURNS, free_legs
+
+FLAT_M = 0.05
+"""Height above the floor up to which an object, like a rug, is driven over."""
+
+THROUGH_M = 0.01
+"""Length of a leg inside a box up to which it passes along its side."""
+
+ROBOT_HEIGHT_M = 1.5
+"""Objects that begin above this height are driven under."""
+
+
+def obstacles(boxes: Boxes) -> NDArray[np.object_]:
+    """Outlines of the boxes on the floor plan, (n,) polygons; empty for those that do not stop a robot."""
+    import shapely
+
+    height = box_bounds(boxes.center, boxes.size, boxes.rotation)[:, :, 2]
+    height = height - height[:, 0].min(initial=0.0)
+    outlines = [shapely.Polygon(outline) for outline in box_footprint(boxes.center, boxes.size, boxes.rotation)]
+    stops = (height[:, 1] > FLAT_M) & (height[:, 0] < ROBOT_HEIGHT_M)
+    return np.array(
+        [outline if stop else shapely.Polygon() for outline, stop in zip(outlines, stops, strict=True)], dtype=object
+    )
+
+
+def shortest_ways(boxes: Boxes, rows: Rows, outline: Array, most_legs: int) -> list[Rows]:
+    """Find the shortest way between any two objects, with as few legs as possible.
+
+    Parameters
+    ----------
+    boxes : Boxes
+    rows : (u,) int64
+        Objects that a way may begin, stop and end at.
+    outline : (k, 2) float64, metres
+        Corners of the floor.
+    most_legs : int
+        1, 2 or 3.
+
+    Returns
+    -------
+    list of (n, legs + 1) int64
+        For 1, 2, ... legs the ways as places in `rows`, from begin to goal, sorted. A pair is in the first list that it
+        can be in, once.
+    """
+    center, polygons = boxes.center[rows, :2], obstacles(boxes)
+    u = len(rows)
+    free = free_legs(center, rows, polygons, outline)
+    found = [np.argwhere(free)]
+    if most_legs == 1 or u < 3:
+        return found + [np.zeros((0, legs + 1), dtype=np.int64) for legs in range(2, most_legs + 1)]
+    length = np.where(free, np.hypot(*(center[None, :, k] - center[:, None, k] for k in (0, 1))), np.inf)
+    way = length[:, :, None] + length[None]  # begin, stop, goal
+    way[~_passable(center, polygons[rows], np.isfinite(way))] = np.inf
+    stop, one_stop = way.argmin(axis=1), np.isfinite(way.min(axis=1))
+    open_pairs = ~free & ~np.eye(u, dtype=bool)
+    begin, goal = np.nonzero(open_pairs & one_stop)
+    found.append(np.stack([begin, stop[begin, goal], goal], axis=1))
+    if most_legs > 2:
+        found.append(_two_stops(way, length, open_pairs & ~one_stop))
+    return found
+
+
+def _two_stops(way: Array, length: Array, wanted: NDArray[np.bool_]) -> Rows:
+    """Shortest ways over two stops for the pairs `wanted`, (n, 4); both stops have to be passable as in `way`."""
+    ways = []
+    step = np.where(np.isfinite(length), length, 0.0)
+    for begin, goal in np.argwhere(wanted).tolist():
+        # begin - first - second is passable, and so is first - second - goal, whose first leg counts already.
+        total = way[begin] + (way[:, :, goal] - step)
+        first, second = divmod(int(total.argmin()), len(total))
+        if np.isfinite(total[first, second]):
+            ways.append([begin, first, second, goal])
+    return np.array(ways, dtype=np.int64).reshape(-1, 4)
+
+
+def _passable(center: Array, polygons: NDArray[np.object_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell at which stops a robot can go on, (u, u, u) for begin, stop and goal.
+
+    It halts where it meets the stop's outline. From there the way on must not lead through the stop itself, and be the
+    same turn as from the stop's middle.
+    """
+    import shapely
+
+    passable = wanted.copy()
+    begin, stop, goal = np.nonzero(wanted)
+    if len(begin) == 0:
+        return passable
+    arriving = shapely.intersection(
+        shapely.linestrings(np.stack([center[begin], center[stop]], axis=1)), polygons[stop]
+    )
+    halt = center[stop].copy()
+    corners, owner = shapely.get_coordinates(arriving, return_index=True)
+    far = np.hypot(*(corners - center[stop[owner]]).T)
+    for k in np.argsort(far, kind="stable").tolist():  # the farthest stays
+        halt[owner[k]] = corners[k]
+    onward = shapely.linestrings(np.stack([halt, center[goal]], axis=1))
+    inside = shapely.length(shapely.intersection(onward, polygons[stop])) > THROUGH_M
+    way_in = bearing_deg(center[begin], center[stop])
+    turns = [turn_deg(way_in, bearing_deg(origin, center[goal])) for origin in (halt, center[stop])]
+    names = np.array(TURNS.names)[TURNS.index(turns)]
+    passable[begin, stop, goal] = ~inside & (names[0] == names[1])
+    return passable

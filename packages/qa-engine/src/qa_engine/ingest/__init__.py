@@ -1,0 +1,1 @@
+"""Scans into a store: reading, checking, writing, and the diagnosis before it."""

@@ -1,0 +1,1 @@
+"""Answers from geometry: to stored programs, and to the questions of others."""

@@ -1,0 +1,1 @@
+"""The scene, the objects and cameras in it, and the store that keeps scenes."""

@@ -1,0 +1,210 @@
+"""Read a store: the folder of tables and images that `qa-engine ingest` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from qa_engine.errors import SceneError, unknown_name
+from qa_engine.scenes.clouds import Cloud, read_cloud
+from qa_engine.scenes.fields import check_name, frozen
+from qa_engine.scenes.meshes import Mesh, mesh_path, read_mesh
+from qa_engine.scenes.scene import SPLITS, Frame, Scene
+from qa_engine.tableio import TableError, read_table, table_files
+from qa_engine.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
+
+
+class Store:
+    """Scenes of a store, in the order of their names.
+
+    Each table is read once, when first needed, and a scene is a slice of it: memory grows with the tables (about 0.3 kB
+    per object), never with the scenes that are held as `Scene`.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Raises
+    ------
+    TableError
+        The folder or a table is missing or lacks columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._root = self.path.resolve()
+        table_files(self.path, "scenes")
+
+    @cached_property
+    def scenes(self) -> pl.DataFrame:
+        """The table `scenes`, sorted by name."""
+        return read_table(self.path, "scenes", SCENES).sort("scene_name")
+
+    @cached_property
+    def frame_sets(self) -> pl.DataFrame:
+        """The table `frame_sets`; no rows where `sample-frames` has not run."""
+        if not (self.path / "frame_sets.parquet").is_file():
+            return pl.DataFrame(schema=FRAME_SETS)
+        return read_table(self.path, "frame_sets", FRAME_SETS)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.scenes["scene_name"])}
+
+    @cached_property
+    def _objects(self) -> _Columns:
+        table = read_table(self.path, "objects", OBJECTS).sort("scene_name", maintain_order=True)
+        columns: dict[str, Any] = {
+            "instance_id": table["instance_id"].to_numpy(),
+            "category": table["category"].to_numpy(),
+            "category_raw": table["category_raw"].to_numpy(),
+            "center": self._matrix(table, "center", (3,)),
+            "size": self._matrix(table, "size", (3,)),
+            "rotation": self._matrix(table, "rotation", (3, 3)),
+        }
+        ids = columns["instance_id"]
+        double = table.select(pl.struct("scene_name", "instance_id").is_duplicated().any()).item()
+        checked = not double and bool(((ids >= 0) & (ids < 2**31)).all())
+        if checked:
+            try:  # all objects as if they were of one scene, under other ids: the rules look at them one by one
+                alone: dict[str, Any] = columns | {"instance_id": np.arange(len(table))}
+                every = Scene(scene_name="-", dataset="-", **alone)
+                columns = {name: getattr(every, name) for name in columns} | {"instance_id": frozen(ids.copy())}
+            except SceneError:
+                checked = False  # the scene that breaks a rule says so when it is loaded
+        return _Columns(_slices(table), columns, checked)
+
+    @cached_property
+    def _frames(self) -> tuple[pl.DataFrame, dict[str, slice]]:
+        table = read_table(self.path, "frames", FRAMES).sort("scene_name", maintain_order=True)
+        return table, _slices(table)
+
+    def scene_names(self, split: str | None = None) -> list[str]:
+        """List the scenes, or those of one split.
+
+        Raises
+        ------
+        QAEngineError
+            There is no such split.
+        """
+        if split is None:
+            return self.scenes["scene_name"].to_list()
+        if split not in SPLITS:
+            raise unknown_name("split", split, SPLITS, "A store has train, val and test.")
+        return self.scenes.filter(pl.col("split") == split)["scene_name"].to_list()
+
+    def load_scene(self, name: str) -> Scene:
+        """Build one scene, without its frames (see `frames`).
+
+        Raises
+        ------
+        QAEngineError
+            There is no such scene.
+        SceneError
+            The tables were changed and break a rule.
+        """
+        if name not in self._rows:
+            raise unknown_name("scene", name, self._rows, f"Its store is {self.path}.")
+        row = self.scenes.row(self._rows[name], named=True)
+        objects = self._objects
+        part = objects.slices.get(name, slice(0, 0))
+        return Scene(
+            scene_name=name,
+            dataset=row["dataset"],
+            scene_group=row["scene_group"],
+            split=row["split"],
+            room_size_m2=row["room_size_m2"],
+            room_center=row["room_center"],
+            floor_polygon=row["floor_polygon"],
+            category_counts={item["category"]: item["count"] for item in row["category_counts"] or ()},
+            canonical_from_source=np.array(row["canonical_from_source"]).reshape(4, 4),
+            source_sha=row["source_sha"],
+            objects_checked=objects.checked,
+            **{name: column[part] for name, column in objects.columns.items()},
+        )
+
+    def iter_scenes(self, split: str | None = None) -> Iterator[Scene]:
+        """Yield the scenes of a split one by one, by name."""
+        for name in self.scene_names(split):
+            yield self.load_scene(name)
+
+    def frames(self, scene: Scene | str) -> tuple[Frame, ...]:
+        """Load the frames of a scene in the order of the recording; their paths are absolute."""
+        table, slices = self._frames
+        part = slices.get(scene if isinstance(scene, str) else scene.scene_name, slice(0, 0))
+        return tuple(self._frame(row) for row in table[part].iter_rows(named=True))
+
+    def cloud(self, scene_name: str, instance_ids: Sequence[int] | None = None) -> Cloud | None:
+        """Read the points of a scene, or of some of its instances; None where it has none."""
+        path = self._file(self.scenes["cloud_path"][self._rows[scene_name]])
+        return None if path is None else read_cloud(path, instance_ids)
+
+    def has_mesh(self, scene_name: str) -> bool:
+        """Tell whether a scene has a mesh."""
+        return mesh_path(self._root, check_name(scene_name, "scene_name")).is_file()
+
+    def mesh(self, scene_name: str) -> Mesh | None:
+        """Read the mesh of a scene; None where it has none."""
+        return read_mesh(mesh_path(self._root, scene_name)) if self.has_mesh(scene_name) else None
+
+    def frame_ids(self) -> dict[str, list[str]]:
+        """List the frames of each scene that has any, in the order of the recording."""
+        table, slices = self._frames
+        return {name: table["frame_id"][part].to_list() for name, part in slices.items()}
+
+    def frame_set_ids(self) -> list[str]:
+        """List the frame sets that `sample-frames` has written."""
+        return self.frame_sets["frame_set_id"].unique().sort().to_list()
+
+    def _matrix(self, table: pl.DataFrame, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Turn a column of lists into one array (n, *shape)."""
+        width = int(np.prod(shape))
+        if not (table[name].list.len() == width).all():
+            raise TableError(f"{self.path}: objects.{name} must have {width} numbers in every row.")
+        return table[name].list.explode().to_numpy().reshape(-1, *shape)
+
+    def _frame(self, row: dict[str, Any]) -> Frame:
+        return Frame(
+            frame_id=row["frame_id"],
+            time_s=row["time_s"],
+            image_path=self._file(row["image_path"]),
+            depth_path=self._file(row["depth_path"]),
+            instance_path=self._file(row["instance_path"]),
+            width=row["width"],
+            height=row["height"],
+            intrinsics=None if row["intrinsics"] is None else np.array(row["intrinsics"]).reshape(3, 3),
+            world_from_camera=None
+            if row["world_from_camera"] is None
+            else np.array(row["world_from_camera"]).reshape(4, 4),
+        )
+
+    def _file(self, relative: str | None) -> Path | None:
+        if relative is None:
+            return None
+        if relative.startswith("/") or ".." in relative.split("/"):
+            raise TableError(f"{self.path}: a table names the file {relative!r}, which lies outside the store.")
+        return self._root / relative
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The table `objects` as arrays over all scenes, where each scene starts and ends, whether all keep the rules."""
+
+    slices: dict[str, slice]
+    columns: dict[str, Any]
+    checked: bool
+
+
+def _slices(table: pl.DataFrame) -> dict[str, slice]:
+    """Map each scene of a table sorted by scene to its rows."""
+    runs = table["scene_name"].rle().struct.unnest()
+    stops = runs["len"].cum_sum().to_list()
+    return {name: slice(stop - n, stop) for name, n, stop in zip(runs["value"], runs["len"], stops, strict=True)}

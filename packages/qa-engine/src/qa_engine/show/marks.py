@@ -1,0 +1,177 @@
+"""What a program measures, as things to draw: coloured objects, lines, arrows, a sector, notes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.optimize import lsq_linear
+
+from qa_engine.arrays import Array
+from qa_engine.facts.scene import Facts
+from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, turn_deg
+from qa_engine.geometry.routes import route_turns_deg
+from qa_engine.programs import parse_program
+
+COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+
+_SECTORS: dict[str, Sectors] = {
+    "direction_side": HALVES,
+    "direction_side_or_back": THIRDS,
+    "direction_quadrant": QUADRANTS,
+}
+
+
+@dataclass
+class Marks:
+    """What to draw besides the boxes, in metres: coloured objects, segments, arrows, sectors, notes."""
+
+    objects: dict[int, tuple[str, str]] = field(default_factory=dict)
+    segments: list[tuple[Array, Array, str, str]] = field(default_factory=list)
+    arrows: list[tuple[Array, Array, str]] = field(default_factory=list)
+    sector: tuple[Array, float, float] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, facts: Facts, row: int, role: str) -> str:
+        """Colour an object and return its colour."""
+        colour = COLOURS[len(self.objects) % len(COLOURS)]
+        self.objects.setdefault(row, (colour, f"{role}{facts.scene.category[row]}"))
+        return self.objects[row][0]
+
+
+def marks_of(program: str, facts: Facts) -> Marks:
+    """Find what a program measures; a program that is not that of a built-in type has its instances coloured."""
+    node, marks = parse_program(program), Marks()
+    name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    arguments = [_plain(argument) for argument in node.args] if isinstance(node, ast.Call) else []
+    if name in _MARKS:
+        _MARKS[name](facts, marks, arguments)
+    elif name in _SECTORS:
+        _direction(facts, marks, arguments, _SECTORS[name])
+    else:
+        for part in ast.walk(node):
+            value = part.value if isinstance(part, ast.Constant) else None
+            if isinstance(value, int) and value in facts.row_of_instance:
+                marks.add(facts, facts.row_of_instance[value], f"{value}: ")
+    return marks
+
+
+def _plain(node: ast.expr) -> Any:
+    if isinstance(node, ast.List):
+        return [_plain(item) for item in node.elts]
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def closest_points(facts: Facts, a: int, b: int) -> tuple[Array, Array]:
+    """Points of the boxes of rows `a` and `b` that are the closest to each other, (3,) and (3,) metres."""
+    scene = facts.scene
+    matrix = np.hstack([scene.rotation[a].T, -scene.rotation[b].T])
+    half = np.concatenate([scene.size[a], scene.size[b]]) / 2
+    fit = lsq_linear(matrix, scene.center[b] - scene.center[a], (-half - 1e-12, half), method="bvls", tol=1e-14)
+    return scene.center[a] + fit.x[:3] @ scene.rotation[a], scene.center[b] + fit.x[3:] @ scene.rotation[b]
+
+
+def _distance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    a, b = (facts.row_of_instance[i] for i in arguments)
+    for row in (a, b):
+        marks.add(facts, row, "")
+    distance = float(facts.distance(np.array([a]), np.array([b]))[0])
+    marks.segments.append((*closest_points(facts, a, b), f"{distance:.3f} m", "#000000"))
+
+
+def _nearest(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    primary = facts.row_of_instance[arguments[0]]
+    marks.add(facts, primary, "closest to: ")
+    for name in arguments[1]:
+        members = facts.members[facts.code_of_category[name]]
+        distance = facts.distance(np.full(len(members), primary), members)
+        row = int(members[np.argmin(distance)])
+        colour = marks.add(facts, row, "")
+        marks.segments.append((*closest_points(facts, primary, row), f"{distance.min():.2f} m", colour))
+
+
+def _direction(facts: Facts, marks: Marks, arguments: list[Any], sectors: Sectors) -> None:
+    rows = [facts.row_of_instance[i] for i in arguments]
+    for row, role in zip(rows, ("standing: ", "facing: ", "target: "), strict=True):
+        marks.add(facts, row, role)
+    standing, facing, target = facts.scene.center[rows]
+    ahead = float(facts.bearing[rows[0], rows[1]])
+    turn = float(turn_deg(ahead, facts.bearing[rows[0], rows[2]]))
+    place = int(sectors.index(turn))
+    borders = [*sectors.borders, 360.0]
+    marks.sector = (standing, ahead + borders[place], ahead + borders[place + 1])
+    marks.arrows += [(standing, facing, COLOURS[1]), (standing, target, COLOURS[2])]
+    marks.notes.append(f"turn {turn:.1f} deg counter-clockwise: {sectors.names[place]} (the shaded sector)")
+
+
+def _count(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    code = facts.code_of_category[arguments[0]]
+    for number, row in enumerate(facts.members[code].tolist(), start=1):
+        marks.objects[row] = (COLOURS[0], str(number))
+    marks.notes.append(f"published count {facts.counts[code]}, boxes {facts.boxes[code]}")
+
+
+def _count_seen(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    members = facts.members[facts.code_of_category[arguments[0]]]
+    found = facts.evidence(arguments[1])
+    seen = members if found is None else members[found.seen[members]]
+    for number, row in enumerate(seen.tolist(), start=1):
+        marks.objects[row] = (COLOURS[0], str(number))
+    marks.notes.append(f"{len(seen)} of {len(members)} are recognised in the frames of {arguments[1]!r}")
+
+
+def _size(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    row = facts.row_of_instance[arguments[0]]
+    marks.add(facts, row, "")
+    axis = int(np.argmax(facts.scene.size[row]))
+    half = facts.scene.rotation[row, axis] * facts.scene.size[row, axis] / 2
+    center = facts.scene.center[row]
+    marks.segments.append((center - half, center + half, f"{facts.longest_side_m[row] * 100:.1f} cm", "#000000"))
+
+
+def _room(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    marks.notes.append(f"scenes.room_size_m2 = {facts.scene.room_size_m2}")
+
+
+def _appearance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    if facts.sightings is None:
+        return
+    first = facts.sightings.first_seen_s(facts.scene.instance_id, arguments[1])
+    rows = []
+    for name in arguments[0]:
+        members = facts.members[facts.code_of_category[name]]
+        rows.append(int(members[np.argmin(first[members])]))
+    for row in sorted(rows, key=lambda row: float(first[row])):
+        marks.add(facts, row, f"{first[row]:.1f} s ")
+    marks.notes.append(f"first frame with at least {arguments[1]} pixels of the category")
+
+
+def _route(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
+    begin, faced, stops = arguments
+    forward = bool(stops) and faced == stops[0]
+    rows = [facts.row_of_instance[i] for i in (begin, faced, *stops)]
+    roles = ["begin: ", "facing, stop: " if forward else "facing: ", *["stop: "] * (len(rows) - 3), "goal: "]
+    for row, role in zip(rows, roles, strict=True):
+        marks.add(facts, row, role)
+    center = facts.scene.center[rows]
+    marks.arrows.append((center[0], center[1], "#888888"))
+    walked = [center[0], *center[2:]]
+    marks.arrows += [(a, b, "#000000") for a, b in pairwise(walked)]
+    turns = ", ".join(f"{angle:.1f}" for angle in route_turns_deg(center)[int(forward) :])
+    marks.notes.append(f"turns of {turns} deg counter-clockwise before the legs{', none before the first' * forward}")
+
+
+_MARKS: dict[str, Callable[[Facts, Marks, list[Any]], None]] = {
+    "distance_m": _distance,
+    "nearest_category": _nearest,
+    "count": _count,
+    "count_seen": _count_seen,
+    "longest_side_cm": _size,
+    "room_area_m2": _room,
+    "appearance_order": _appearance,
+    "route_turns": _route,
+}

@@ -1,0 +1,1 @@
+"""What frames show: objects in view, evidence for a question, and which frames are chosen."""
