@@ -32,7 +32,7 @@ from qa_eval.benchmarks import find_benchmark
 from qa_eval.benchmarks.vsi_bench import CHOICE_TYPES, DIRECTION_TYPES
 from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
-from qa_eval.scoring import Answers, score_answers
+from qa_eval.scoring.score import Answers, score_answers
 
 TYPE_COUNTS = {
     **{"object_size_estimation": 953, "object_abs_distance": 834, "object_rel_distance": 710},

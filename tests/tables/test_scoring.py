@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.parsers import find_parser
-from qa_eval.scoring import Answers, score_answers
+from qa_eval.scoring.score import Answers, score_answers
 from qa_trainer.rewards import REWARDS
 
 # Rows of VSI-Bench's own scorer: answers of many forms, and errors on the edges of the thresholds.

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from qa_eval.cli import main
 from qa_eval.errors import QAEvalError
-from qa_eval.plan import RunOptions
-from qa_eval.run import run
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.run import run
 from qa_eval.tableio import read_table
 from qa_eval.tables import SCORES
 

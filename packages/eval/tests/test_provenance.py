@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from PIL import Image
 from qa_eval.errors import QAEvalError
-from qa_eval.items import build_items, frame_shots, read_questions
-from qa_eval.models import RunnerConfig
-from qa_eval.models.transformers import TransformersRunner
-from qa_eval.plan import RunOptions
-from qa_eval.run import run
+from qa_eval.runners import RunnerConfig
+from qa_eval.runners.transformers import TransformersRunner
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.items import build_items, frame_shots
+from qa_eval.runs.run import run
+from qa_eval.scoring.questions import read_questions
 from qa_eval.tableio import read_metadata, read_table
 from qa_eval.tables import PREDICTIONS
 

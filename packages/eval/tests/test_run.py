@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-import qa_eval.run as run_module
+import qa_eval.runs.run as run_module
 from qa_eval.errors import QAEvalError
-from qa_eval.plan import RunOptions
-from qa_eval.run import make_batches, run
-from qa_eval.run_outputs import degradation_curves
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.outputs import degradation_curves
+from qa_eval.runs.run import make_batches, run
 from qa_eval.tableio import read_metadata, read_table
 from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
 

@@ -10,16 +10,17 @@ import pytest
 from PIL import Image
 from qa_eval.cli import main
 from qa_eval.errors import QAEvalError
-from qa_eval.items import build_items, frame_shots, read_questions
-from qa_eval.models import RunnerConfig
-from qa_eval.models.transformers import TransformersRunner
-from qa_eval.models.vision import video_metadata
-from qa_eval.plan import RunOptions
 from qa_eval.report.collect import read_run
-from qa_eval.run import run
+from qa_eval.runners import RunnerConfig
+from qa_eval.runners.transformers import TransformersRunner
+from qa_eval.runners.vision import video_metadata
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.items import build_items, frame_shots
+from qa_eval.runs.run import run
+from qa_eval.runs.videos import decode_frames, find_videos, read_video, uniform_numbers, video_shots
+from qa_eval.scoring.questions import read_questions
 from qa_eval.tableio import read_table
 from qa_eval.tables import PREDICTIONS, REJECTS
-from qa_eval.videos import decode_frames, find_videos, read_video, uniform_numbers, video_shots
 
 av = pytest.importorskip("av")
 

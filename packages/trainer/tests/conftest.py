@@ -272,7 +272,7 @@ def start(monkeypatch) -> Callable[..., BaseProcess]:
     from qa_trainer.cli import main
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["qa_trainer.sft"])
+    context.set_forkserver_preload(["qa_trainer.sft.train"])
 
     def run(*arguments: object) -> BaseProcess:
         monkeypatch.setattr(sys, "argv", ["qa-trainer", *map(str, arguments)])

@@ -88,7 +88,7 @@ def test_debug_shows_the_traceback(command, tmp_path):
 
 
 def test_a_dual_encoder_is_made_from_a_base(command, tiny_model, llava_model, tmp_path):
-    from qa_trainer.loading import load_model
+    from qa_trainer.models.loading import load_model
 
     out = tmp_path / "dual"
     ended = command("init-spatial", tiny_model, "--geometry", "tiny", "--connector", "cross_attention", "--out", out)

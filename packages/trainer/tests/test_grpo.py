@@ -18,7 +18,7 @@ GRPO = {"device": "cpu", "steps": 2, "batch_size": 2, "group_size": 4, "max_comp
 def warm_model(tiny_model, tmp_path_factory):
     """A random model that prefers digits and the end token: some of its completions are numbers, and some are not."""
     import torch
-    from qa_trainer.loading import load_model
+    from qa_trainer.models.loading import load_model
 
     model, processor = load_model(tiny_model)
     tokens = processor.tokenizer.convert_tokens_to_ids([*"0123456789", processor.tokenizer.eos_token])
@@ -140,7 +140,7 @@ def test_a_dry_run_prints_the_first_sample_with_the_request_for_a_map(grpo, tmp_
 
 def test_a_server_for_completions_is_asked_first_and_named_to_trl(grpo, tmp_path, monkeypatch):
     from qa_trainer.config import GRPOSettings
-    from qa_trainer.grpo import arguments
+    from qa_trainer.grpo.train import arguments
 
     url = "http://127.0.0.1:9"
     settings = GRPOSettings(vllm_server_url=url)

@@ -8,8 +8,8 @@ import pytest
 
 def test_a_clean_pass_writes_the_answers_of_one_model(command, make, sft, questions, store, tiny_model, tmp_path):
     import torch
-    from qa_trainer.data import load_samples
-    from qa_trainer.loading import load_model
+    from qa_trainer.data.questions import load_samples
+    from qa_trainer.models.loading import load_model
     from qa_trainer.score import answer
 
     assert sft(tmp_path / "run", steps=1).code == 0

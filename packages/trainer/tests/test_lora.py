@@ -69,10 +69,10 @@ def test_without_peft_the_error_says_what_to_install(sft, tmp_path, monkeypatch)
 def test_adapters_of_other_families_are_merged(sft, questions, store, qwen2_5_model, llava_model, tmp_path, family):
     import torch
     from peft import PeftModel
-    from qa_trainer.collator import sft_collator
-    from qa_trainer.data import load_samples
-    from qa_trainer.feed import single
-    from qa_trainer.loading import load_model
+    from qa_trainer.data.collator import sft_collator
+    from qa_trainer.data.feed import single
+    from qa_trainer.data.questions import load_samples
+    from qa_trainer.models.loading import load_model
 
     folder, out = qwen2_5_model if family == "qwen2_5_vl" else llava_model, tmp_path / "out"
     assert sft(out, model=folder, steps=2, lora_rank=4, learning_rate=1e-2).code == 0

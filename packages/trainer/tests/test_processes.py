@@ -112,12 +112,12 @@ def test_the_shipped_launch_configurations_are_read_by_accelerate(name):
 
 def test_a_batch_that_does_not_divide_by_the_processes_is_refused(store, questions, tmp_path):
     from qa_trainer.config import SFTSettings
-    from qa_trainer.data import load_samples
+    from qa_trainer.data.feed import single
+    from qa_trainer.data.questions import load_samples
     from qa_trainer.errors import QATrainerError
-    from qa_trainer.feed import single
-    from qa_trainer.processes import Team
-    from qa_trainer.run_folder import RunFolder
-    from qa_trainer.sft import SFTRun, train
+    from qa_trainer.runs.folder import RunFolder
+    from qa_trainer.runs.processes import Team
+    from qa_trainer.sft.train import SFTRun, train
 
     feed = single("questions", load_samples(questions, store), first=0, count=6)
     run = SFTRun(feed, tmp_path, 0, 1, None, None, "run", {})

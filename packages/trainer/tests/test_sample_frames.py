@@ -80,9 +80,9 @@ def sample(command, make, vggt):
 @pytest.mark.parametrize("points", ["depth", "point"])
 def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tmp_path, points):
     import torch
+    from qa_trainer.frames.sample import _candidates, read_features, scene_points
+    from qa_trainer.frames.video import open_video
     from qa_trainer.models.spatial_mllm.release import load_vggt
-    from qa_trainer.sample_frames import _candidates, read_features, scene_points
-    from qa_trainer.video import open_video
     from safetensors import safe_open
 
     video = write_video(tmp_path / "kitchen.mp4")
@@ -118,7 +118,7 @@ def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tm
 
 
 def test_a_wall_gives_frames_and_arithmetic_may_be_bfloat16(sample, tmp_path):
-    from qa_trainer.models.spatial_mllm.frame_sampling import select_frames
+    from qa_trainer.frames.space_aware import select_frames
 
     points = np.random.default_rng(0).random((6, 4, 4, 3))
     points[..., 2] *= 1e-30
@@ -138,7 +138,7 @@ def test_the_store_feeds_the_trainer(sample, command, make, tiny_model, tmp_path
 
 
 def test_times_decide_not_numbers_of_frames(tmp_path):
-    from qa_trainer.video import open_video
+    from qa_trainer.frames.video import open_video
 
     # Twenty frames in two seconds, then ten in eight.
     times = [*range(20), *range(20, 100, 8)]
@@ -153,7 +153,7 @@ def test_times_decide_not_numbers_of_frames(tmp_path):
 
 
 def test_a_phone_held_upright_gives_portrait_frames(tmp_path):
-    from qa_trainer.video import open_video
+    from qa_trainer.frames.video import open_video
 
     path = write_video(tmp_path / "phone.mp4", n=3)
     data = bytearray(path.read_bytes())

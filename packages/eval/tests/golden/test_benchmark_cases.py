@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.parsers import find_parser
-from qa_eval.scoring import Answers, score_answers
+from qa_eval.scoring.score import Answers, score_answers
 
 FILE = Path(__file__).parent / "benchmark_cases.jsonl"
 CASES = [json.loads(line) for line in FILE.read_text(encoding="utf-8").split("\n") if line]

@@ -5,7 +5,7 @@ import pytest
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
-from qa_eval.scoring import Answers, score_answers
+from qa_eval.scoring.score import Answers, score_answers
 
 COLUMNS = {"official": "score_tis", "lmms-eval": "score_lmms_eval", "vlmevalkit": "score_vlmevalkit"}
 

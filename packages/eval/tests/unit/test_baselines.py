@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from qa_eval.metrics.mra import mean_relative_accuracy
-from qa_eval.models.base import Item, RunnerConfig
-from qa_eval.models.baselines import MajorityRunner, RandomRunner, best_constant
+from qa_eval.runners.base import Item, RunnerConfig
+from qa_eval.runners.baselines import MajorityRunner, RandomRunner, best_constant
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12))

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from qa_eval.benchmarks import BENCHMARKS, find_benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.inputs import read_answers
 from qa_eval.parsers import find_parser
-from qa_eval.scoring import score_answers
-from qa_eval.summary import percent_summary, run_summary, summary_table
+from qa_eval.scoring.inputs import read_answers
+from qa_eval.scoring.score import score_answers
+from qa_eval.scoring.summary import percent_summary, run_summary, summary_table
 
 MINDCUBE = [
     {"id": "among_group1_q0_1", "question": "Where? A. Sofa B. Table", "images": ["g1/a.jpg"], "gt_answer": "A"},

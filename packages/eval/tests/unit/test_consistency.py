@@ -3,11 +3,11 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from qa_eval.consistency_command import consistency_table, run_consistency
 from qa_eval.errors import QAEvalError
 from qa_eval.metrics.consistency import OPPOSITE, answers_fit, consistency
-from qa_eval.plan import RunOptions
-from qa_eval.run import run
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.run import run
+from qa_eval.scoring.consistency import consistency_table, run_consistency
 from qa_eval.tableio import read_metadata
 
 

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
-from qa_eval.degrade import DAMAGES, Damage, area_under_curve, degrade_file, degrade_image, parse_damages
 from qa_eval.errors import QAEvalError
+from qa_eval.runs.degrade import DAMAGES, Damage, area_under_curve, degrade_file, degrade_image, parse_damages
 
 RNG = np.random.default_rng(0)
 SMOOTH = np.kron(RNG.integers(30, 226, (10, 13, 3)), np.ones((5, 5, 1))).astype(np.uint8)

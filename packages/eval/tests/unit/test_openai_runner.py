@@ -4,13 +4,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
 import pytest
-import qa_eval.models.openai_compatible as module
+import qa_eval.runners.openai_compatible as module
 from qa_eval.errors import QAEvalError
-from qa_eval.items import build_items, frame_shots, read_questions
-from qa_eval.models import Connection, RunnerConfig
-from qa_eval.models.openai_compatible import OpenAIRunner
-from qa_eval.plan import RunOptions
-from qa_eval.run import run
+from qa_eval.runners import Connection, RunnerConfig
+from qa_eval.runners.openai_compatible import OpenAIRunner
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.items import build_items, frame_shots
+from qa_eval.runs.run import run
+from qa_eval.scoring.questions import read_questions
 
 
 class Server(ThreadingHTTPServer):

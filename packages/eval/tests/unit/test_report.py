@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ET
 import polars as pl
 import pytest
 from qa_eval.errors import QAEvalError
-from qa_eval.plan import RunOptions
 from qa_eval.report import write_report
-from qa_eval.run import run
-from qa_eval.run_outputs import degradation_curves
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.outputs import degradation_curves
+from qa_eval.runs.run import run
 from qa_eval.tableio import TableError, read_metadata
 
 

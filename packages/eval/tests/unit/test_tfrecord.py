@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 from qa_eval.benchmarks import find_benchmark
+from qa_eval.benchmarks.tfrecord import read_example, read_examples
 from qa_eval.errors import QAEvalError
-from qa_eval.tfrecord import read_example, read_examples
 
 
 def varint(value):

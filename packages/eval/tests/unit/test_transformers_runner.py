@@ -2,10 +2,11 @@ import math
 
 import pytest
 from qa_eval.errors import QAEvalError
-from qa_eval.items import build_items, frame_shots, read_questions
-from qa_eval.models.base import RunnerConfig
-from qa_eval.models.transformers import TransformersRunner, pick_device
-from qa_eval.models.vision import VisionCache, keys_of
+from qa_eval.runners.base import RunnerConfig
+from qa_eval.runners.transformers import TransformersRunner, pick_device
+from qa_eval.runners.vision import VisionCache, keys_of
+from qa_eval.runs.items import build_items, frame_shots
+from qa_eval.scoring.questions import read_questions
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 
 from qa_trainer.answer_tokens import counts, letter_tokens
-from qa_trainer.data import Samples, load_samples
-from qa_trainer.images import open_image
-from qa_trainer.loading import load_model, model_hash, resolve_model
-from qa_trainer.predictions import shown_frames, versions
+from qa_trainer.data.images import open_image
+from qa_trainer.data.questions import Samples, load_samples
+from qa_trainer.models.loading import load_model, model_hash, resolve_model
+from qa_trainer.runs.predictions import shown_frames, versions
 from qa_trainer.tableio import table_metadata, write_json, write_table
 from qa_trainer.tables import PREDICTIONS as SCHEMA
 from qa_trainer.tables import REJECTS, with_every_column
@@ -75,7 +75,7 @@ def score(
     QATrainerError, TableError
         The inputs cannot be used.
     """
-    from qa_trainer.quiet import quiet_libraries
+    from qa_trainer.models.quiet import quiet_libraries
 
     started = time.perf_counter()
     quiet_libraries()

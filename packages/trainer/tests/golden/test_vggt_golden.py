@@ -205,7 +205,7 @@ def test_unprojection_and_activations():
 
 
 def test_space_aware_sampling():
-    from qa_trainer.models.spatial_mllm.frame_sampling import greedy_cover, select_frames, voxelise
+    from qa_trainer.frames.space_aware import greedy_cover, select_frames, voxelise
 
     cases, wanted = tensors("space_aware_sampling_cases"), values("space_aware_sampling")
     for name, scenario in wanted["scenarios"].items():
@@ -253,7 +253,7 @@ def test_images_are_resized_and_aligned_as_in_the_reference():
 
 
 def test_points_of_a_clip_are_unprojected_depth_or_the_point_head():
-    from qa_trainer.sample_frames import scene_points
+    from qa_trainer.frames.sample import scene_points
 
     wanted, cameras = tensors("vggt_tiny_case_a_56x70_3f"), tensors("geometry_cases")
     for heads, points, confidence in (

@@ -4,7 +4,7 @@ import shutil
 
 import polars as pl
 import pytest
-from qa_trainer.data import load_samples
+from qa_trainer.data.questions import load_samples
 from qa_trainer.errors import REASONS, QATrainerError
 from qa_trainer.tableio import TableError
 from qa_trainer.tables import REJECTS

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image
-from qa_trainer.images import CachedImageProcessor, seen_pixels
+from qa_trainer.data.images import CachedImageProcessor, seen_pixels
 
 
 @pytest.fixture(scope="module")

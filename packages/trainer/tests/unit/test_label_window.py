@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import torch
-from qa_trainer.label_window import LabelWindow
+from qa_trainer.sft.label_window import LabelWindow
 
 
 class Backbone(torch.nn.Module):

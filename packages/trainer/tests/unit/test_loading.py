@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from qa_trainer.errors import QATrainerError
-from qa_trainer.loading import freeze_parts, load_model, model_hash, resolve_model, use_matmul_patches
+from qa_trainer.models.loading import freeze_parts, load_model, model_hash, resolve_model, use_matmul_patches
 
 
 def test_missing_models_are_named(tmp_path):

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from qa_trainer.conversations import load_conversations
-from qa_trainer.data import load_samples
+from qa_trainer.data.conversations import load_conversations
+from qa_trainer.data.feed import interleave, mixed
+from qa_trainer.data.mixture import read_mixture
+from qa_trainer.data.questions import load_samples
 from qa_trainer.errors import REASONS, QATrainerError
-from qa_trainer.feed import interleave, mixed
-from qa_trainer.mixture import read_mixture
 
 PICTURE = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
 ANSWER = {"role": "assistant", "content": "A bed."}
@@ -126,7 +126,7 @@ def test_conversations_of_every_form_are_read_and_bad_ones_refused(tmp_path):
 
 
 def test_images_inside_a_parquet_file_are_read(tmp_path):
-    from qa_trainer.images import open_image
+    from qa_trainer.data.images import open_image
 
     buffer = io.BytesIO()
     Image.new("RGB", (16, 16), "blue").save(buffer, "PNG")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qa_trainer.data import load_samples
+from qa_trainer.data.questions import load_samples
+from qa_trainer.grpo.run import _pairs
 from qa_trainer.rewards import REWARDS
-from qa_trainer.run_grpo import _pairs
 
 SIDES = ["A. left", "B. right"]
 

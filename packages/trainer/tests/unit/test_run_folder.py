@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from qa_trainer.errors import QATrainerError
-from qa_trainer.run_folder import open_run
+from qa_trainer.runs.folder import open_run
 
 IDENTITY = {"settings": {"steps": 4, "freeze": ()}, "inputs": {"model": "abc"}}
 

@@ -233,7 +233,7 @@ def test_layers_of_vggt_are_dropped_early_and_those_after_the_wanted_one_are_not
 
 @pytest.mark.parametrize("part", ["vision", "geometry", "connector", "language"])
 def test_every_part_can_be_frozen_alone(base, part):
-    from qa_trainer.loading import freeze_parts, part_of
+    from qa_trainer.models.loading import freeze_parts, part_of
 
     model, processor = build(base, geometry=TINY)
     freeze_parts(model, [part])
@@ -244,7 +244,7 @@ def test_every_part_can_be_frozen_alone(base, part):
 
 
 def test_frozen_geometry_gets_no_gradient_and_the_connector_does(base):
-    from qa_trainer.loading import freeze_parts
+    from qa_trainer.models.loading import freeze_parts
 
     model, processor = build(base)
     freeze_parts(model, ["vision", "geometry"])

@@ -40,7 +40,7 @@ def _columns(rows: Columns) -> Columns:
 
 def _read_tfrecord(path: Path) -> Columns:
     """Read the text features of every record."""
-    from qa_eval.tfrecord import read_examples
+    from qa_eval.benchmarks.tfrecord import read_examples
 
     if not Path(path).is_file():
         raise QAEvalError(f"{path}: no such file (expected erqa.tfrecord).")

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from qa_eval.errors import QAEvalError
-from qa_eval.items import Problem, build_items, frame_shots, read_questions
+from qa_eval.runs.items import Problem, build_items, frame_shots
+from qa_eval.scoring.questions import read_questions
 from qa_eval.tableio import output_folder
 
 YAML = """\
@@ -57,7 +58,7 @@ def overall(results):
     from qa_eval.benchmarks import find_benchmark
     from qa_eval.metrics import aggregate
     from qa_eval.parsers import find_parser
-    from qa_eval.scoring import Answers, score_answers
+    from qa_eval.scoring.score import Answers, score_answers
 
     columns = [[row[name] for row in results] for name in ("id", "question_type", "ground_truth", "prediction")]
     answers = Answers(*columns, [row["options"] or None for row in results])

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from qa_eval.cli.list_commands import benchmarks, parsers, runners
-from qa_eval.cli.report_commands import compare, consistency, report
-from qa_eval.cli.run_commands import run
-from qa_eval.cli.score_commands import export_lmms_eval, import_log, score
+from qa_eval.cli.lists import benchmarks, parsers, runners
+from qa_eval.cli.report import compare, consistency, report
+from qa_eval.cli.run import run
+from qa_eval.cli.score import export_lmms_eval, import_log, score
 from qa_eval.errors import QAEvalError
 
 app = typer.Typer(

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from qa_eval.errors import QAEvalError
-from qa_eval.items import read_questions
+from qa_eval.scoring.questions import read_questions
 from qa_eval.tableio import TableError, read_table
 from qa_eval.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 

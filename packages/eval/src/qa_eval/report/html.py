@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from qa_eval.models import RUNNERS
 from qa_eval.report.collect import Example, RunReport
 from qa_eval.report.svg import COLOURS, Bar, bar_chart, line_chart
+from qa_eval.runners import RUNNERS
 
 THUMBNAIL_PX = 160
 

@@ -11,10 +11,10 @@ from transformers import TrainerCallback
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
 from qa_trainer.callbacks.step_metrics import StepMetrics
-from qa_trainer.processes import Team
-from qa_trainer.run_folder import METRICS as METRICS_FILE
-from qa_trainer.run_folder import PREDICTIONS as PREDICTIONS_FILE
-from qa_trainer.run_folder import RunFolder
+from qa_trainer.runs.folder import METRICS as METRICS_FILE
+from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
+from qa_trainer.runs.folder import RunFolder
+from qa_trainer.runs.processes import Team
 from qa_trainer.tableio import read_table, write_table
 from qa_trainer.tables import METRICS, PREDICTIONS
 

@@ -9,7 +9,7 @@ import polars as pl
 from transformers import TrainerCallback
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
-from qa_trainer.processes import Team
+from qa_trainer.runs.processes import Team
 from qa_trainer.tables import METRICS
 
 

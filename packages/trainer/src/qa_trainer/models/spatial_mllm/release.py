@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from qa_trainer.errors import QATrainerError
-from qa_trainer.loading import weight_files
+from qa_trainer.models.loading import weight_files
 from qa_trainer.models.spatial_mllm.vggt import VGGT, VGGTConfig
 
 _RELEASED = {"img_size": "image_size", "embed_dim": "dim"}

@@ -1,0 +1,262 @@
+"""Runner over a local model of the transformers library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qa_eval.errors import QAEvalError
+from qa_eval.runners.base import Answer, Item, RunnerConfig, option_letter
+from qa_eval.runners.vision import VisionCache, keys_of, limits, vision_inputs
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TransformersRunner:
+    """Greedy generation in batches with left padding, through the Auto classes.
+
+    Parameters
+    ----------
+    config : RunnerConfig
+
+    Raises
+    ------
+    QAEvalError
+        torch or transformers is not installed, the model cannot be loaded, or it takes no videos and is to see one.
+    """
+
+    def __init__(self, config: RunnerConfig) -> None:
+        try:
+            import torch
+            from safetensors import SafetensorError
+            from transformers import AutoModelForImageTextToText, AutoProcessor
+            from transformers.utils import logging
+        except ImportError as error:
+            raise QAEvalError(
+                f"This runner needs '{error.name}'. Install it with: pip install 'qa-eval[transformers]'"
+            ) from error
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        self.max_new_tokens = config.max_new_tokens
+        self.device = pick_device(config.device)
+        model = str(config.model)
+        if model.startswith((".", "/", "~")) and not (Path(model).expanduser() / "config.json").is_file():
+            raise QAEvalError(f"{model}: no model here (expected config.json).")
+        # float32 on a CPU: bfloat16 is slower there and its sums depend on the batch.
+        dtype = torch.float32 if self.device == "cpu" else "auto"
+        trust = config.trust_remote_code
+        try:
+            self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=trust)
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, trust_remote_code=trust)
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+            raise _load_error(model, error, trust=trust) from error
+        self.model.to(self.device).eval()
+        tokenizer = self.processor.tokenizer
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        self.special_ids = set(tokenizer.all_special_ids)
+        self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
+        self.vision = VisionCache(self.processor)
+        part = f"{config.frame_input.removesuffix('s')}_processor"
+        self.facts: Mapping[str, Any] = {
+            "decoding": f"greedy, {config.max_new_tokens} new tokens",
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.device,
+            part: limits(getattr(self.processor, part, None)),
+        }
+        if config.frame_input == "video":
+            self._need_video(model)
+
+    def batch_key(self, item: Item) -> tuple[int, int, str, int]:
+        """Sort by number of frames, rough length of the text, scene: little padding, and frames found in the cache."""
+        n_frames = len(item.frames)
+        return (n_frames, len(item.prompt) // 128, item.scene_name if n_frames else "", len(item.prompt))
+
+    def answer(self, items: Sequence[Item]) -> list[Answer]:
+        """Generate greedily; a batch that does not fit into the GPU's memory is halved.
+
+        A frame that cannot be read gives an answer with the error `missing_frame` or `unreadable_frame`.
+        """
+        answers: list[Answer | None] = [None] * len(items)
+        ready: list[int] = []
+        for i, item in enumerate(items):
+            answers[i] = self._check(item)
+            if answers[i] is None:
+                ready.append(i)
+        if ready:
+            for i, answer in zip(ready, self._generate([items[i] for i in ready]), strict=True):
+                answers[i] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def _need_video(self, model: str) -> None:
+        """Raise unless the processor and its chat template take a video."""
+        token = getattr(self.processor, "video_token", None)
+        content = [{"type": "video"}, {"type": "text", "text": ""}]
+        text = self.processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        if not token or token not in text or getattr(self.processor, "video_processor", None) is None:
+            raise QAEvalError(f"{model}: this model's processor takes no video. Use --frame-input images.")
+
+    def _check(self, item: Item) -> Answer | None:
+        """Load the frames into the cache; the error where that is not possible."""
+        for name in ("image_token", "video_token"):
+            token = getattr(self.processor, name, None)
+            if token and token in item.prompt:
+                return Answer(error="generation_failed", detail=f"the question's text contains {token}")
+        missing = next((path for path in item.frames if not path.is_file()), None)
+        if missing is not None:
+            return Answer(error="missing_frame", detail=str(missing))
+        for key in keys_of(item):
+            try:
+                self.vision.get(key)
+            except (OSError, ValueError, SyntaxError) as error:
+                return Answer(error="unreadable_frame", detail=f"{key[0][0]}: {error}")
+        return None
+
+    def _generate(self, items: Sequence[Item]) -> list[Answer]:
+        import torch
+
+        try:
+            return self._generate_batch(items)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            if len(items) == 1:
+                return [Answer(error="generation_failed", detail=f"out of memory: {str(error).splitlines()[0]}")]
+        half = len(items) // 2
+        return self._generate(items[:half]) + self._generate(items[half:])
+
+    def _generate_batch(self, items: Sequence[Item]) -> list[Answer]:
+        import torch
+
+        inputs = {name: tensor.to(self.device) for name, tensor in self._inputs(items).items()}
+        with torch.inference_mode():
+            output = self.model.generate(
+                **inputs,
+                max_new_tokens=self.max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                pad_token_id=self.processor.tokenizer.pad_token_id,
+                return_dict_in_generate=True,
+                output_logits=True,
+            )
+            tokens = output.sequences[:, inputs["input_ids"].shape[1] :]
+            logprobs = torch.log_softmax(torch.stack(output.logits, dim=1).float(), dim=-1)
+            chosen = logprobs.gather(-1, tokens[..., None])[..., 0]
+            top1 = logprobs.argmax(-1) == tokens
+            entropy = -(logprobs.exp() * logprobs.clamp_min(-1e9)).sum(-1)
+        columns = [column.cpu().tolist() for column in (tokens, chosen, top1, entropy)]
+        answers = [self._answer(*row) for row in zip(*columns, strict=True)]
+        return [
+            replace(answer, option_logprobs=self._options(item, first), frame_pixels=self._pixels(item))
+            for answer, item, first in zip(answers, items, logprobs[:, 0], strict=True)
+        ]
+
+    def _options(self, item: Item, first: torch.Tensor) -> list[float] | None:
+        """Log-probabilities of the option letters as the first token; None where a letter is not one token."""
+        encode = self.processor.tokenizer.encode
+        ids = [encode(option_letter(option), add_special_tokens=False) for option in item.options]
+        if not ids or any(len(tokens) != 1 for tokens in ids):
+            return None
+        return first[[tokens[0] for tokens in ids]].cpu().tolist()
+
+    def _pixels(self, item: Item) -> int | None:
+        """Width times height of the first frame after processing; None without frames."""
+        return self.vision.get(keys_of(item)[0]).pixels if item.frames else None
+
+    def _inputs(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
+        """Build the model's inputs. Processed frames come from the cache where the processor's layout allows it."""
+        import torch
+
+        texts = [self._chat_text(item) for item in items]
+        tokenizer = self.processor.tokenizer
+        seen = [self.vision.get(key) for item in items for key in keys_of(item)]
+        if not seen:
+            return dict(tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False))
+        if not all(one.joins for one in seen):
+            return dict(self.processor(text=texts, **vision_inputs(items), padding=True, return_tensors="pt"))
+        is_video = any(item.clip is not None for item in items)
+        token = self.processor.video_token if is_video else self.processor.image_token
+        replacements = iter([one.text for one in seen])
+        texts = ["".join(_interleave(text.split(token), replacements)) for text in texts]
+        encoded = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
+        types = self.processor.create_mm_token_type_ids(encoded["input_ids"].tolist())
+        return {
+            "input_ids": encoded["input_ids"],
+            "attention_mask": encoded["attention_mask"],
+            "mm_token_type_ids": torch.tensor(types),
+            **{name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features},
+        }
+
+    def _chat_text(self, item: Item) -> str:
+        kind = "image" if item.clip is None else "video"
+        content = [{"type": kind}] * len(keys_of(item)) + [{"type": "text", "text": item.prompt}]
+        message = {"role": "user", "content": content}
+        return self.processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+
+    def _answer(self, ids: list[int], logprobs: list[float], top1: list[bool], entropy: list[float]) -> Answer:
+        """Cut one row after its end token and mark the tokens of the answer."""
+        end = next((i + 1 for i, token in enumerate(ids) if token in self.eos_ids), len(ids))
+        ids = ids[:end]
+        tokenizer = self.processor.tokenizer
+        mask = [
+            token not in self.special_ids | self.eos_ids and bool(tokenizer.decode([token]).strip()) for token in ids
+        ]
+        return Answer(
+            completion=tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            token_ids=ids,
+            token_logprobs=logprobs[:end],
+            token_mask=mask,
+            token_is_top1=top1[:end],
+            token_entropy=entropy[:end],
+        )
+
+
+def _load_error(model: str, error: Exception, *, trust: bool) -> QAEvalError:
+    """Say why a model cannot be loaded, and what to do where it brings code of its own."""
+    text = str(error).splitlines()[0]
+    if not trust and "custom code" in str(error):
+        return QAEvalError(
+            f"{model}: this model is defined by Python code in its folder. Read that code; if you trust it, pass "
+            "--trust-remote-code to run it."
+        )
+    return QAEvalError(f"{model}: the model cannot be loaded ({text}).")
+
+
+def pick_device(name: str) -> str:
+    """Turn `auto` into cuda where a GPU is usable, else cpu.
+
+    Raises
+    ------
+    QAEvalError
+        The name is none of cpu, cuda, auto, or there is no GPU.
+    """
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise QAEvalError(f"Unknown device '{name}'. Valid: auto, cpu, cuda.")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise QAEvalError("No CUDA device is usable here. Pass --device cpu.")
+    return name
+
+
+def _interleave(parts: list[str], between: Iterator[str]) -> Iterator[str]:
+    """Yield the parts with one element of `between` after each but the last."""
+    for part in parts[:-1]:
+        yield part
+        yield next(between)
+    yield parts[-1]
+
+
+def _as_ids(value: int | list[int] | None) -> set[int]:
+    """Token ids of a generation setting that holds none, one or several."""
+    if value is None:
+        return set()
+    return {value} if isinstance(value, int) else set(value)

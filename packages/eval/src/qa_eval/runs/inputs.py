@@ -1,0 +1,229 @@
+"""What a run is made of before it starts: questions, frames, and the configuration that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_eval.errors import QAEvalError, unknown_name
+from qa_eval.runners import Item, RunnerKind
+from qa_eval.runs.fingerprint import ends_hash, model_id, package_version, tables_hash
+from qa_eval.runs.items import Problem, Shots, build_items, depth_paths, frame_shots, shown_frames
+from qa_eval.runs.videos import describe_videos, video_shots
+from qa_eval.scoring.questions import questions_revision, read_questions
+from qa_eval.tableio import read_table, table_files, table_metadata
+from qa_eval.tables import FRAME_SETS
+
+PRODUCER = "qa-eval run"
+LOCAL_PACKAGES = ("torch", "torchvision", "transformers", "pillow")
+"""Packages whose version can move the answer of a local model."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run that decide its content (`trust_remote_code`: whether it can start at all)."""
+
+    runner: str = "transformers"
+    model: str | None = None
+    batch_size: int = 8
+    max_new_tokens: int = 16
+    round: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    benchmark: str = "questions"
+    parser: str = "official"
+    degrade: str | None = None
+    frame_set: str | None = None
+    frame_input: str = "images"
+    n_frames: int | None = None
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a run reads.
+
+    Attributes
+    ----------
+    questions : Path
+    store : Path, optional
+        Holds the frames that the questions refer to.
+    videos : Path, optional
+        Folder with a video per scene, instead of a store.
+    majority_from : Path, optional
+        Questions that baselines are fitted on; by default `questions` itself.
+    answers : Path, optional
+        Stored answers of the replay and oracle runners.
+    """
+
+    questions: Path
+    store: Path | None = None
+    videos: Path | None = None
+    majority_from: Path | None = None
+    answers: Path | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind; `already` = nothing was to be done."""
+
+    summary: dict[str, Any]
+    n_questions: int
+    n_rejected: int
+    n_resumed: int
+    already: bool
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """All that a run needs before it starts.
+
+    Attributes
+    ----------
+    questions : DataFrame
+    items : list of Item
+    problems : dict of int to Problem
+        Row to why it cannot be asked.
+    reference : tuple of Item
+        Questions that baselines are fitted on.
+    depths : dict of Path to Path
+        Frame to depth map.
+    shown : dict
+        What the frames are: sets, number, size, rate.
+    revision : dict
+        What identifies the questions.
+    versions : dict
+        Packages that decide the answers.
+    config, metadata : dict
+    """
+
+    questions: pl.DataFrame
+    items: list[Item]
+    problems: dict[int, Problem]
+    reference: tuple[Item, ...]
+    depths: dict[Path, Path]
+    shown: dict[str, Any]
+    revision: dict[str, str]
+    versions: dict[str, str]
+    config: dict[str, Any]
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Frames of all questions, and what of them goes into the configuration and the manifest."""
+
+    shots: Shots = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=lambda: {"input": "text only"})
+    hashes: Mapping[str, Any] = field(default_factory=dict)
+    depths: dict[Path, Path] = field(default_factory=dict)
+
+
+def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch: Path) -> RunInputs:
+    """Read the questions, find their frames, and fix the configuration that names the run.
+
+    Frames of videos will be decoded into `scratch`.
+
+    Raises
+    ------
+    QAEvalError
+        Options do not fit each other, or an input is missing.
+    """
+    _check(options, sources, kind)
+    table = read_questions(sources.questions)
+    frame_set = f"video-{options.n_frames}" if sources.videos is not None else options.frame_set
+    if frame_set is not None:
+        table = table.with_columns(frame_set_id=pl.lit(frame_set))
+    revision = tables_hash(table_files(Path(sources.questions), "questions"))
+    config: dict[str, Any] = {k: v for k, v in asdict(options).items() if k not in ("model", "trust_remote_code")}
+    config |= {"questions": revision, "model_id": _model_id(options, kind)}
+    frames = _frames(table, sources, options, kind, scratch)
+    config |= frames.hashes
+    versions = {name: version for name in LOCAL_PACKAGES if (version := package_version(name))} if kind.is_local else {}
+    config |= {"versions": versions} if versions else {}
+    reference: tuple[Item, ...] = ()
+    if kind.is_fitted:
+        source = Path(sources.majority_from or sources.questions)
+        reference = tuple(build_items(read_questions(source), {}))
+        config["majority_from"] = tables_hash(table_files(source, "questions"))
+    if sources.answers is not None:
+        config["answers"] = tables_hash(table_files(Path(sources.answers), "predictions"))
+    keys = zip(table["scene_name"], table["frame_set_id"], strict=True)
+    return RunInputs(
+        questions=table,
+        items=build_items(table, frames.shots, shown=kind.frames),
+        problems={i: p for i, key in enumerate(keys) if isinstance(p := frames.shots.get(key), Problem)},
+        reference=reference,
+        depths=frames.depths,
+        shown=frames.shown,
+        revision=questions_revision(sources.questions) | {"sha256": revision},
+        versions={"qa-eval": package_version("qa-eval") or "unknown", **versions},
+        config=config,
+        metadata=table_metadata("predictions", PRODUCER, config, options.seed),
+    )
+
+
+def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
+    """Refuse options that the runner does not read, and those that it lacks."""
+    name = f"Runner '{options.runner}'"
+    if kind.is_model and options.model is None:
+        raise QAEvalError(f"{name} needs --model (a folder, a hub id, or a name at the server).")
+    if options.runner == "replay" and sources.answers is None:
+        raise QAEvalError("Runner 'replay' needs --answers (predictions that carry ids and completions).")
+    if sources.answers is not None and not kind.reads_answers:
+        raise QAEvalError(f"{name} does not read --answers; 'replay' and 'oracle' do.")
+    if kind.frames == "none":
+        given = {"--frame-set": options.frame_set, "--videos": sources.videos, "--frames": options.n_frames}
+        idle = next((flag for flag, value in given.items() if value is not None), None)
+        if idle is not None:
+            raise QAEvalError(f"{name} shows no frames; {idle} has no effect.")
+        if options.degrade:
+            raise QAEvalError(f"{name} shows no frames; there is nothing to degrade.")
+    if options.frame_input not in ("images", "video"):
+        raise unknown_name("frame input", options.frame_input, ("images", "video"))
+    if options.frame_input == "video" and not kind.takes_video:
+        raise QAEvalError(f"{name} shows single images; --frame-input video works with 'transformers'.")
+    if (sources.videos is None) != (options.n_frames is None):
+        raise QAEvalError("--videos DIR and --frames N belong together: N frames of the video of each scene.")
+    if sources.videos is not None and (sources.store is not None or options.frame_set is not None):
+        raise QAEvalError("Frames come from --videos, or from --store and its frame sets; pass one of them.")
+
+
+def _model_id(options: RunOptions, kind: RunnerKind) -> str:
+    """Name what answers: a local model by its content, a model of a server by its name, else the runner."""
+    if not kind.is_model:
+        return options.runner
+    return model_id(str(options.model)) if kind.is_local else f"{options.runner}:{options.model}"
+
+
+def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: RunnerKind, scratch: Path) -> _Frames:
+    """Find the frames of all questions, in the store or in videos."""
+    as_video = options.frame_input == "video"
+    if kind.frames == "none" or table["frame_set_id"].null_count() == table.height:
+        return _Frames()
+    if sources.videos is not None:
+        shots, videos = video_shots(table, sources.videos, options.n_frames or 1, scratch, as_video=as_video)
+        shown = describe_videos(build_items(table, shots, shown=kind.frames), videos)
+        hashes = {scene: ends_hash(video.path) for scene, video in videos.items()}
+        return _Frames(shots, shown, {"videos": hashes})
+    if sources.store is None:
+        raise QAEvalError(
+            f"{sources.questions}: the questions refer to frames; pass the store with --store, or their videos with "
+            "--videos DIR --frames N."
+        )
+    store = Path(sources.store)
+    if options.frame_set is not None:
+        known = read_table(store, "frame_sets", FRAME_SETS, columns=["frame_set_id"])["frame_set_id"].unique()
+        if options.frame_set not in known:
+            raise unknown_name("frame set", options.frame_set, known.to_list())
+    shown = shown_frames(table, store, shown=kind.frames)
+    return _Frames(
+        shots=frame_shots(table, store, as_video=as_video),
+        shown=shown | {"input": "video"} if as_video else shown,
+        hashes={"frames": {name: tables_hash(table_files(store, name)) for name in ("frame_sets", "frames")}},
+        depths=depth_paths(store) if options.degrade else {},
+    )

@@ -1,0 +1,174 @@
+"""Questions and frames of a store as items that a runner answers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_eval.prompts import format_prompt
+from qa_eval.runners.base import Clip, Item
+from qa_eval.tableio import read_table
+from qa_eval.tables import FRAME_SETS, FRAMES
+
+VIDEO_CLOCK_HZ = 1000.0
+"""Rate at which the times of a store's frames are told to a video processor."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames that questions show.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    ids : tuple of str
+        Name of each frame in its scene.
+    clip : Clip, optional
+        Their times, where they are shown as a video.
+    video : Path, optional
+        File that they are decoded from.
+    """
+
+    paths: tuple[Path, ...] = ()
+    ids: tuple[str, ...] = ()
+    clip: Clip | None = None
+    video: Path | None = None
+
+    def middle(self) -> Shot:
+        """Return the frame in the middle alone."""
+        half = len(self.paths) // 2
+        return Shot(self.paths[half : half + 1], self.ids[half : half + 1], video=self.video)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a question cannot be put to a runner: a reason code and what was looked for."""
+
+    reason: str
+    detail: str
+
+
+Shots = dict[tuple[str, str], Shot | Problem]
+"""(scene_name, frame_set_id) to the frames, or to why there are none."""
+
+
+def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False) -> Shots:
+    """Look up the image files of every (scene_name, frame_set_id) that the questions use.
+
+    Raises
+    ------
+    TableError
+        The store lacks `frame_sets` or `frames`.
+    """
+    store = Path(store)
+    keys = ["scene_name", "frame_set_id"]
+    used = questions.select(keys).unique().drop_nulls()
+    sets = read_table(store, "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    images = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path", "time_s"])
+    listed = (
+        used.join(sets, on=keys, how="left")
+        .explode("frame_ids", empty_as_null=True)
+        .rename({"frame_ids": "frame_id"})
+        .join(images, on=["scene_name", "frame_id"], how="left", maintain_order="left")
+    )
+    found: Shots = {}
+    for (scene, set_id), group in listed.group_by(keys, maintain_order=True):
+        rows = list(zip(group["frame_id"], group["image_path"], strict=True))
+        key = (str(scene), str(set_id))
+        missing = next((frame_id for frame_id, path in rows if path is None), None)
+        if rows[0][0] is None:
+            found[key] = Problem("missing_frame_set", f"{store}: no frames for set {set_id} of scene {scene}")
+        elif missing is not None:
+            found[key] = Problem("missing_frame", f"{store}: frames has no row {missing} of scene {scene}")
+        else:
+            shot = Shot(tuple(store / path for _, path in rows), tuple(frame_id for frame_id, _ in rows))
+            found[key] = _as_video(shot, group["time_s"].to_list(), str(scene)) if as_video else shot
+    return found
+
+
+def _as_video(shot: Shot, times_s: list[float | None], scene: str) -> Shot | Problem:
+    """Give frames the times of a video; they must be at least two, later and later."""
+    known = [time for time in times_s if time is not None]
+    if len(known) < max(2, len(times_s)) or any(a >= b for a, b in itertools.pairwise(known)):
+        return Problem("no_video", f"scene {scene}: a video needs two frames or more, with growing time_s")
+    numbers = tuple(round((time - known[0]) * VIDEO_CLOCK_HZ) for time in known)
+    total = max(1, round(numbers[-1] * len(known) / (len(known) - 1)))
+    return replace(shot, clip=Clip(VIDEO_CLOCK_HZ, numbers, total))
+
+
+def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[str, Any]:
+    """Describe the frames that the questions show: frame sets, frames per question, size in pixels, rate.
+
+    Returns
+    -------
+    dict
+        ``frame_sets`` and ``frames_per_question`` count questions, ``pixels`` counts images by width x height, and
+        ``fps`` is the median over the frame sets of (frames - 1) / (last time - first time), None without times.
+    """
+    keys = ["scene_name", "frame_set_id"]
+    sets = read_table(Path(store), "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    images = read_table(Path(store), "frames", FRAMES, columns=["scene_name", "frame_id", "time_s", "width", "height"])
+    asked = questions.group_by(keys).len("questions").drop_nulls("frame_set_id")
+    used = asked.join(sets, on=keys, how="inner")
+    if shown == "middle":
+        used = used.with_columns(frame_ids=pl.col("frame_ids").list.slice(pl.col("frame_ids").list.len() // 2, 1))
+    used = used.with_columns(n=pl.col("frame_ids").list.len())
+    listed = (
+        used.select(*keys, "frame_ids")
+        .explode("frame_ids", empty_as_null=True)
+        .rename({"frame_ids": "frame_id"})
+        .join(images, on=["scene_name", "frame_id"], how="inner")
+    )
+    spans = listed.group_by(keys).agg(pl.len(), span=pl.col("time_s").max() - pl.col("time_s").min())
+    rate = spans.filter(pl.col("span") > 0).select(((pl.col("len") - 1) / pl.col("span")).median()).item()
+    size = listed.group_by("width", "height").len().drop_nulls().sort("len", "width", descending=True)
+    counts = used.group_by("n").agg(pl.col("questions").sum()).sort("n")
+    sets_used = used.group_by("frame_set_id").agg(pl.col("questions").sum()).sort("frame_set_id")
+    return {
+        "input": "image list",
+        "frame_sets": dict(sets_used.iter_rows()),
+        "frames_per_question": {str(n): count for n, count in counts.iter_rows()},
+        "pixels": {f"{width}x{height}": count for width, height, count in size.iter_rows()},
+        "fps": None if rate is None else round(rate, 4),
+    }
+
+
+def depth_paths(store: Path) -> dict[Path, Path]:
+    """Map image files of a store to their depth maps, where there are any."""
+    columns = ["image_path", "depth_path"]
+    table = read_table(Path(store), "frames", FRAMES, columns=columns).drop_nulls()
+    return {Path(store) / image: Path(store) / depth for image, depth in table.iter_rows()}
+
+
+def build_items(questions: pl.DataFrame, shots: Shots, *, shown: str = "all") -> list[Item]:
+    """Turn questions into items; questions whose frames have a problem get no frames here and a reject row later.
+
+    `shown` is all, middle (the frame in the middle alone) or none.
+    """
+    keys = zip(questions["scene_name"], questions["frame_set_id"], strict=True)
+    found = [shots.get(key, Shot()) if shown != "none" else Shot() for key in keys]
+    usable = [Shot() if isinstance(shot, Problem) else shot for shot in found]
+    if shown == "middle":
+        usable = [shot.middle() for shot in usable]
+    return [_item(row, shot) for row, shot in zip(questions.to_dicts(), usable, strict=True)]
+
+
+def _item(row: dict[str, Any], shot: Shot) -> Item:
+    options: Sequence[str] = row["options"] or ()
+    return Item(
+        question_id=row["question_id"],
+        question_type=row["question_type"],
+        scene_name=row["scene_name"],
+        prompt=format_prompt(row["question"], options, row["prompt_id"]),
+        ground_truth=row["ground_truth"],
+        options=tuple(options),
+        frames=shot.paths,
+        frame_ids=shot.ids,
+        clip=shot.clip,
+        video=shot.video,
+    )

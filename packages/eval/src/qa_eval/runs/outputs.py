@@ -1,0 +1,168 @@
+"""Files of a finished run: tables, manifest, degradation curves."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from qa_eval.benchmarks import Benchmark
+from qa_eval.parsers import Parser
+from qa_eval.runners import Answer
+from qa_eval.runners.replay import SOURCE_COLUMNS
+from qa_eval.runs.degrade import area_under_curve
+from qa_eval.runs.fingerprint import package_version
+from qa_eval.runs.inputs import PRODUCER, RunInputs, RunOptions, RunResult
+from qa_eval.scoring.score import Answers, Scored, score_answers
+from qa_eval.tableio import Schema, write_json, write_table
+from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
+
+SHARD: Schema = {**PREDICTIONS, "error": pl.String, "detail": pl.String}
+"""Columns of the file of one finished batch: the predictions table, and why a row has no answer."""
+
+CARRIED = ("question_id", "scene_name", "question_type", "frame_set_id", "prompt_id")
+"""Columns that rows take over from their question."""
+
+ANSWERED = (
+    *("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy"),
+    *("option_logprobs", "frame_pixels", "error", "detail"),
+)
+"""Columns that rows take over from their answer."""
+
+
+def prediction_rows(
+    inputs: RunInputs, batch: Sequence[int], answers: Sequence[Answer], options: RunOptions, facts: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Build the rows of a batch: question, answer, and what produced it.
+
+    Parameters
+    ----------
+    inputs : RunInputs
+    batch : sequence of int
+        Rows of the questions.
+    answers : sequence of Answer
+        One per row of `batch`.
+    options : RunOptions
+    facts : mapping
+        What the runner says about itself.
+    """
+    items = [inputs.items[i] for i in batch]
+    run = {"run_id": inputs.metadata["run_id"], "model_id": inputs.config["model_id"], "runner": options.runner}
+    run |= {"round": options.round, "step": None, "phase": "eval", "decoding": facts.get("decoding")}
+    run |= {"dataset_revision": inputs.revision["sha256"]}
+    run |= {"versions": ", ".join(f"{name} {version}" for name, version in inputs.versions.items())}
+    columns: dict[str, Any] = {name: inputs.questions[name][list(batch)].to_list() for name in CARRIED}
+    columns |= {name: [getattr(answer, name) for answer in answers] for name in ANSWERED}
+    columns |= {name: [value] * len(batch) for name, value in run.items()}
+    columns["frame_input"] = [item.frame_input for item in items]
+    columns["frame_ids"] = [list(item.frame_ids) or None for item in items]
+    columns["frame_fps"] = [None if item.clip is None else item.clip.rate for item in items]
+    for name in SOURCE_COLUMNS:
+        own = zip(answers, columns[name], strict=True)
+        columns[name] = [answer.stored.get(name, value) for answer, value in own]
+    return pl.DataFrame({name: columns[name] for name in SHARD}, schema=dict(SHARD))
+
+
+def score_rows(inputs: RunInputs, rows: pl.DataFrame, benchmark: Benchmark, parser: Parser) -> tuple[Answers, Scored]:
+    """Score the rows; a row without a completion has no score and keeps its reason."""
+    answers = Answers(
+        ids=inputs.questions["question_id"].to_list(),
+        question_type=inputs.questions["question_type"].to_list(),
+        ground_truth=inputs.questions["ground_truth"].to_list(),
+        prediction=rows["completion"].to_list(),
+        options=inputs.questions["options"].to_list(),
+        scene_name=inputs.questions["scene_name"].to_list(),
+        frames=inputs.questions["frame_set_id"].to_list(),
+    )
+    scored = score_answers(answers, benchmark, parser)
+    errors = {i: error for i, error in enumerate(rows["error"]) if error is not None}
+    return answers, replace(scored, reason=scored.reason | errors)
+
+
+def write_tables(out: Path, inputs: RunInputs, rows: pl.DataFrame, scored: Scored, options: RunOptions) -> None:
+    """Write predictions, scores (all questions; null without an answer) and rejects."""
+    predictions = rows.filter(pl.col("error").is_null()).select(list(PREDICTIONS))
+    write_table(predictions, out / "predictions.parquet", PREDICTIONS, inputs.metadata)
+    score = pl.Series("score", scored.score).fill_nan(None)
+    scores = rows.with_columns(
+        score,
+        pl.Series("parsed", scored.parsed.tolist(), dtype=pl.String),
+        pl.Series("parse_failed", scored.parse_failed),
+        benchmark=pl.lit(options.benchmark),
+        parser=pl.lit(options.parser),
+    ).select(list(SCORES))
+    write_table(scores, out / "scores.parquet", SCORES, inputs.metadata | {"table": "scores"})
+    signature = inputs.questions["signature"]
+    unscored = np.array(sorted(scored.reason), dtype=np.int64)
+    reasons = [scored.reason[i] for i in unscored.tolist()]
+    rejects = rows[unscored].select(
+        pl.lit("run").alias("stage"),
+        pl.col("question_id").alias("item"),
+        "scene_name",
+        "question_type",
+        signature[unscored],
+        pl.Series("reason", reasons, dtype=pl.String),
+        "detail",
+    )
+    write_table(rejects, out / "rejects.parquet", REJECTS, inputs.metadata | {"table": "rejects"})
+
+
+def build_manifest(
+    inputs: RunInputs,
+    counts: dict[str, int],
+    places: dict[str, str | None],
+    model_facts: dict[str, Any],
+    *,
+    started: float,
+    n_resumed: int,
+) -> dict[str, Any]:
+    """Describe the run: configuration, questions, frames, model, inputs, counts, times, host, package versions."""
+    packages = ("qa-eval", "numpy", "polars", "duckdb", "pyarrow", "pillow", "torch", "torchvision", "transformers")
+    now = time.time()
+    return {
+        "producer": PRODUCER,
+        "config": inputs.config,
+        "run_id": inputs.metadata["run_id"],
+        "inputs": places,
+        "rows": counts,
+        "resumed_rows": n_resumed,
+        "dataset_revision": inputs.revision,
+        "prompt_ids": sorted(inputs.questions["prompt_id"].unique().to_list()),
+        "frames": inputs.shown,
+        "model": model_facts,
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "finished": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
+        "seconds": round(now - started, 3),
+        "host": {"platform": platform.platform(), "python": platform.python_version(), "machine": platform.machine()},
+        "packages": {name: version for name in packages if (version := package_version(name))},
+    }
+
+
+def absolute(path: Path | None) -> str | None:
+    """Write a path so that a report finds it from another folder."""
+    return None if path is None else str(Path(path).resolve())
+
+
+def degradation_curves(out: Path, runs: dict[str, RunResult], clean: RunResult) -> dict[str, Any]:
+    """Write `curves.json`: overall score per kind and level with its interval, and the area under each curve.
+
+    `runs` maps ``kind:level`` to the run over frames damaged so.
+    """
+    curves: dict[str, Any] = {}
+    for name, result in runs.items():
+        kind, _, level = name.partition(":")
+        curves.setdefault(kind, {"levels": {}})["levels"][level] = result.summary["overall"]
+    base = clean.summary["overall"]["mean"]
+    for curve in curves.values():
+        means = {int(level): cell["mean"] for level, cell in curve["levels"].items() if cell["mean"] is not None}
+        curve["area"] = area_under_curve(means, base) if means and base is not None else None
+    value = {"clean": clean.summary["overall"], "curves": curves}
+    write_json(Path(out) / "curves.json", value)
+    return value

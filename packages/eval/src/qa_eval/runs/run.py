@@ -1,0 +1,210 @@
+"""Run a model over a questions table; a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_eval.benchmarks import find_benchmark
+from qa_eval.errors import QAEvalError
+from qa_eval.parsers import find_parser
+from qa_eval.runners import Answer, Connection, Item, Runner, RunnerConfig, RunnerKind, find_runner
+from qa_eval.runs.degrade import degrade_items, parse_damages
+from qa_eval.runs.inputs import RunInputs, RunOptions, RunResult, Sources, make_inputs
+from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
+from qa_eval.runs.videos import decode_frames
+from qa_eval.scoring.summary import run_summary
+from qa_eval.tableio import read_table, write_json, write_table
+
+WORK = "work"
+BASELINE_BATCH = 4096
+OUTPUTS = ("predictions.parquet", "scores.parquet", "rejects.parquet", "summary.json", "manifest.json")
+
+
+def run(
+    questions: Path,
+    store: Path | None,
+    out: Path,
+    options: RunOptions,
+    *,
+    videos: Path | None = None,
+    majority_from: Path | None = None,
+    answers: Path | None = None,
+    connection: Connection | None = None,
+    force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> RunResult:
+    """Answer and score all questions; write predictions, scores, rejects, summary and manifest into `out`.
+
+    Parameters
+    ----------
+    questions, store : Path
+        A questions table, and the store whose `frame_sets` and `frames` it refers to.
+    out : Path
+        Finished batches are kept in `out/work` until the run ends; the same call continues from them.
+    options : RunOptions
+    videos, majority_from, answers : Path, optional
+        See `Sources`.
+    connection : Connection, optional
+        How the openai runner reaches its server.
+    force : bool
+        Discard a run of another configuration in `out`.
+    progress : callable
+        Gets rows done and rows in all after every batch.
+
+    Raises
+    ------
+    QAEvalError
+        An option is unknown, or `out` holds something else.
+    """
+    started = time.time()
+    benchmark, parser = find_benchmark(options.benchmark), find_parser(options.parser)
+    kind = find_runner(options.runner)
+    out = Path(out)
+    sources = Sources(questions, store, videos, majority_from, answers)
+    inputs = make_inputs(sources, options, kind, out / WORK / "videos")
+    if _prepare(out, inputs.config, force=force):
+        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        return RunResult(summary, len(inputs.items), manifest["rows"]["rejects"], 0, True)
+    try:
+        job = _Job(inputs, options, kind, answers, connection or Connection(), out / WORK)
+        rows, n_resumed, model_facts = job.answer_all(progress)
+    except BaseException:
+        _leave_nothing_empty(out)
+        raise
+    scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
+    given, scored = score_rows(inputs, scored_rows, benchmark, parser)
+    summary = run_summary(given, scored, benchmark, seed=options.seed)
+    summary |= {"runner": options.runner, "model_id": inputs.config["model_id"], "parser": parser.name}
+    summary |= {"run_id": inputs.metadata["run_id"], "round": options.round}
+    write_tables(out, inputs, rows, scored, options)
+    write_json(out / "summary.json", summary)
+    n_rejected = len(scored.reason)
+    counts = {"questions": rows.height, "predictions": rows["error"].null_count(), "rejects": n_rejected}
+    places = {name: absolute(path) for name, path in asdict(sources).items()}
+    places |= {"model": options.model, "base_url": connection.base_url if connection else None}
+    manifest = build_manifest(inputs, counts, places, model_facts, started=started, n_resumed=n_resumed)
+    write_json(out / "manifest.json", manifest)
+    shutil.rmtree(out / WORK)
+    return RunResult(summary, rows.height, n_rejected, n_resumed, False)
+
+
+def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
+    """Make `out` ready; true where it already holds the finished run of this configuration."""
+    manifest, stored = out / "manifest.json", out / WORK / "config.json"
+    found = manifest if manifest.is_file() else stored
+    if found.is_file():
+        try:
+            earlier = json.loads(found.read_text(encoding="utf-8")).get("config")
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            earlier = None
+        if earlier == json.loads(json.dumps(config)):
+            return found is manifest
+        if not force:
+            changed = sorted(k for k in {*config, *(earlier or {})} if config.get(k) != (earlier or {}).get(k))
+            raise QAEvalError(
+                f"{out}: holds a run of another configuration (different: {', '.join(changed)}). "
+                "Choose another --out, or pass --force to replace it."
+            )
+    elif out.is_file() or (out.is_dir() and any(out.iterdir()) and not force):
+        raise QAEvalError(f"{out}: exists and holds no run of qa-eval. Choose another --out, or pass --force.")
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / WORK, ignore_errors=True)
+    (out / WORK).mkdir(parents=True)
+    write_json(stored, {"config": config})
+    return False
+
+
+def _leave_nothing_empty(out: Path) -> None:
+    """Remove the work folder of a run that ended before its first batch, and `out` where nothing else is in it."""
+    if not any((out / WORK).glob("batch-*.parquet")):
+        shutil.rmtree(out / WORK, ignore_errors=True)
+        if out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A run that is under way; finished batches lie in `work`."""
+
+    inputs: RunInputs
+    options: RunOptions
+    kind: RunnerKind
+    answers: Path | None
+    connection: Connection
+    work: Path
+
+    def answer_all(self, progress: Callable[[int, int], None]) -> tuple[pl.DataFrame, int, dict[str, Any]]:
+        """Answer all batches that have no file yet.
+
+        Returns all rows in question order, how many were found answered, and what the runner says about itself.
+        """
+        inputs, options = self.inputs, self.options
+        runner = self.kind.make(
+            RunnerConfig(
+                model=options.model,
+                device=options.device,
+                max_new_tokens=options.max_new_tokens,
+                reference=inputs.reference,
+                answers=self.answers,
+                seed=options.seed,
+                frame_input=options.frame_input,
+                trust_remote_code=options.trust_remote_code,
+                connection=self.connection,
+            )
+        )
+        size = options.batch_size if self.kind.is_model else BASELINE_BATCH
+        asked = [i for i in range(len(inputs.items)) if i not in inputs.problems]
+        unasked = sorted(inputs.problems)
+        reasons = [Answer(error=inputs.problems[i].reason, detail=inputs.problems[i].detail) for i in unasked]
+        shards = [prediction_rows(inputs, unasked, reasons, options, runner.facts)]
+        done, n_resumed = 0, 0
+        for number, batch in enumerate(make_batches(inputs.items, asked, runner, size)):
+            path = self.work / f"batch-{number:06d}.parquet"
+            if path.is_file():
+                shard = read_table(path, "predictions", SHARD)
+                n_resumed += len(batch)
+            else:
+                given = self._answer(runner, [inputs.items[i] for i in batch])
+                shard = prediction_rows(inputs, batch, given, options, runner.facts)
+                write_table(shard, path, SHARD, inputs.metadata)
+            shards.append(shard)
+            done += len(batch)
+            progress(done, len(asked))
+        order = pl.DataFrame({"question_id": inputs.questions["question_id"]})
+        rows = order.join(pl.concat(shards), on="question_id", how="left", maintain_order="left")
+        return rows, n_resumed, dict(runner.facts)
+
+    def _answer(self, runner: Runner, items: list[Item]) -> list[Answer]:
+        """Decode and damage the frames of a batch where that is asked for, and answer what can be shown."""
+        failed = decode_frames(items)
+        shown = [item for i, item in enumerate(items) if i not in failed]
+        if self.options.degrade:
+            damage, folder = parse_damages(self.options.degrade)[0], self.work / "frames"
+            shown = degrade_items(shown, damage, folder, seed=self.options.seed, depths=self.inputs.depths)
+        answers = iter(runner.answer(shown) if shown else [])
+        return [
+            Answer(error="unreadable_video", detail=failed[i]) if i in failed else next(answers)
+            for i in range(len(items))
+        ]
+
+
+def make_batches(items: Sequence[Item], rows: Sequence[int], runner: Runner, size: int) -> list[list[int]]:
+    """Group row numbers in the order of the runner's key; the batches depend on the questions alone."""
+    batches: list[list[int]] = []
+    previous: int | None = None
+    for key, row in sorted((runner.batch_key(items[i]), i) for i in rows):
+        if not batches or len(batches[-1]) == size or key[0] != previous:
+            batches.append([])
+        batches[-1].append(row)
+        previous = key[0]
+    return batches

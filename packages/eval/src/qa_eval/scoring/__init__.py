@@ -1,0 +1,1 @@
+"""Scores of stored answers: rows, summaries, comparisons."""

@@ -1,0 +1,126 @@
+"""Consistency of the answers of one run, or of two runs of the same questions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from qa_eval.errors import QAEvalError
+from qa_eval.files import need_columns, read_columns
+from qa_eval.metrics.consistency import Relation, answers_fit, consistency
+from qa_eval.runners.base import option_letter, option_text
+from qa_eval.scoring.questions import read_questions
+from qa_eval.tableio import read_table
+from qa_eval.tables import SCORES
+
+RIGHT = 0.5
+Answer = tuple[str | None, bool]
+"""Text of an answer, and whether it is right."""
+
+
+def run_consistency(
+    runs: list[Path], questions: Path, *, pairs: Path | None = None, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Compare the answers to paired questions.
+
+    Parameters
+    ----------
+    runs : list of Path
+        One run folder: its questions are paired by `pairs`, or by their signature (one question, several frame sets).
+        Two run folders: every question is paired with itself.
+    questions : Path
+        The questions table; it turns letters into the texts of options.
+    pairs : Path, optional
+        Rows with `a`, `b` (question ids) and `relation` (same or inverse), as JSONL, JSON or Parquet.
+
+    Returns
+    -------
+    dict
+        Per relation: the fields of `Consistency`, and `unpaired` = pairs without an answer or without an opposite.
+
+    Raises
+    ------
+    QAEvalError
+        There are no pairs, or a relation is unknown.
+    """
+    table = read_questions(questions)
+    scene = dict(zip(table["question_id"], table["scene_name"], strict=True))
+    answers = [_answers(folder, table) for folder in runs]
+    if len(answers) == 2:
+        shared = [name for name in answers[0] if name in answers[1]]
+        linked: list[tuple[str, str, Relation]] = [(name, name, "same") for name in shared]
+    else:
+        linked = _by_signature(table) if pairs is None else _read_pairs(pairs)
+    if not linked:
+        hint = "pass --pairs, or a second run" if pairs is None else "the file has no rows"
+        raise QAEvalError(f"{runs[0]}: no two questions are paired; {hint}.")
+    found: dict[str, dict[str, Any]] = {}
+    relations: list[Relation] = ["same", "inverse"]
+    for relation in relations:
+        rows = [(answers[0].get(a), answers[-1].get(b), a) for a, b, r in linked if r == relation]
+        fits = [_fit(first, second, relation) for first, second, _ in rows]
+        right = [(bool(first and first[1]), bool(second and second[1])) for first, second, _ in rows]
+        scenes = [scene.get(a, a) for _, _, a in rows]
+        if not rows:
+            continue
+        result = consistency(fits, right, scenes, rng=np.random.default_rng(seed))
+        if result is not None:
+            found[relation] = asdict(result)
+    if not found:
+        raise QAEvalError(f"{runs[0]}: none of the {len(linked)} pairs has two answers that can be compared.")
+    return found
+
+
+def consistency_table(found: dict[str, dict[str, Any]]) -> str:
+    """Write the shares as text lines, in percent."""
+    lines = [
+        f"{'pairs':<10} {'n':>6} {'consistent':>11}   95% interval     both right  one right  consistent but wrong"
+    ]
+    for relation, cell in found.items():
+        low, high = cell["interval"]["low"], cell["interval"]["high"]
+        limits = "..." if low is None else f"{100 * low:.1f} - {100 * high:.1f}"
+        lines.append(
+            f"{relation:<10} {cell['n']:>6} {100 * cell['consistent']:>11.1f}   {limits:<15} "
+            f"{100 * cell['both_right']:>11.1f} {100 * cell['one_right']:>10.1f} "
+            f"{100 * cell['consistent_but_wrong']:>21.1f}"
+        )
+        if cell["unread"]:
+            lines.append(f"{'':<10} {cell['unread']} further pairs have an answer that cannot be compared")
+    return "\n".join(lines)
+
+
+def _answers(folder: Path, questions: pl.DataFrame) -> dict[str, Answer]:
+    """Read the answers of a run: numbers as they are, letters as the texts of the question's options."""
+    scores = read_table(Path(folder), "scores", SCORES, columns=["question_id", "parsed", "score"])
+    options = dict(zip(questions["question_id"], questions["options"].to_list(), strict=True))
+    found: dict[str, Answer] = {}
+    for name, parsed, score in scores.iter_rows():
+        texts = {option_letter(option): option_text(option) for option in options.get(name) or ()}
+        text = texts.get(parsed.upper()) if parsed is not None and texts else parsed
+        found[name] = (text, score is not None and score >= RIGHT)
+    return found
+
+
+def _fit(a: Answer | None, b: Answer | None, relation: Relation) -> bool | None:
+    if a is None or b is None or a[0] is None or b[0] is None:
+        return None
+    return answers_fit(a[0], b[0], relation)
+
+
+def _by_signature(table: pl.DataFrame) -> list[tuple[str, str, Relation]]:
+    """Pair the questions that are the same but for what is shown: the first with each further one."""
+    grouped = table.group_by("signature", maintain_order=True).agg("question_id")
+    return [(names[0], other, "same") for names in grouped["question_id"].to_list() for other in names[1:]]
+
+
+def _read_pairs(path: Path) -> list[tuple[str, str, Relation]]:
+    columns = read_columns(path, "pairs")
+    need_columns(columns, ("a", "b", "relation"), path)
+    unknown = next((value for value in columns["relation"] if value not in ("same", "inverse")), None)
+    if unknown is not None:
+        raise QAEvalError(f"{path}: relation '{unknown}' is unknown. Valid: same, inverse.")
+    return [(str(a), str(b), r) for a, b, r in zip(columns["a"], columns["b"], columns["relation"], strict=True)]

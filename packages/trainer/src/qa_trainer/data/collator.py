@@ -1,0 +1,49 @@
+"""Batches for the vision-language trainers."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any
+
+import torch
+from transformers import ProcessorMixin
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from qa_trainer.data.images import CachedImageProcessor, open_image
+
+ROW = "row"
+"""Key of the row numbers in an example and in a batch."""
+
+
+class SFTCollator(DataCollatorForVisionLanguageModeling):
+    """TRL's collator for prompt and completion; it opens the frames and lets the row numbers through."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Tokenize and pad the examples.
+
+        Parameters
+        ----------
+        examples : list of dict
+            `images` (paths, or the bytes of a file), `prompt`, `completion` and `row`.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The model's inputs, `labels` (-100 outside the completion), and `row` (b,) int64.
+        """
+        with contextlib.ExitStack() as opened:
+            for example in examples:
+                example["images"] = [opened.enter_context(open_image(source)) for source in example["images"]]
+            batch = super().torch_call(examples)
+        batch[ROW] = torch.tensor([example[ROW] for example in examples])
+        return batch
+
+
+def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCollator:
+    """Make the collator: loss on the completion only, no truncation, frames processed once per run."""
+    processor = copy.copy(processor)
+    if CachedImageProcessor.fits(processor.image_processor):
+        processor.image_processor = CachedImageProcessor(processor.image_processor, limit_bytes=image_cache_bytes)
+    # Truncation would cut image tokens.
+    return SFTCollator(processor=processor, max_length=None, completion_only_loss=True)

@@ -1,0 +1,38 @@
+"""One sample as the model gets it, for a look before a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from qa_trainer.data.feed import Feed
+from qa_trainer.data.images import open_image
+from qa_trainer.models.loading import load_processor
+
+
+def preview(feed: Feed, model_folder: Path, *, request: str | None = None) -> dict[str, Any]:
+    """Format the first sample; a `request` is added to its prompt.
+
+    Returns
+    -------
+    dict
+        `text` (runs of one image token shortened), `completion`, `images`, `image_grid` (patches in time, height and
+        width per image, where the processor has one), `tokens`.
+    """
+    processor: Any = load_processor(model_folder)
+    example = feed.examples([feed.first])
+    if request is not None:
+        example["prompt"][0][0]["content"][-1]["text"] += "\n" + request
+    text = processor.apply_chat_template(example["prompt"][0], tokenize=False, add_generation_prompt=True)
+    images = [open_image(source).convert("RGB") for source in example["images"][0]]
+    inputs = processor(text=[text], images=[images] if images else None, return_tensors="pt")
+    decoded = processor.tokenizer.decode(inputs["input_ids"][0])
+    grid = inputs.get("image_grid_thw")
+    return {
+        "text": re.sub(r"(<[^<>]*>)\1+", lambda run: f"{run[1]} x {len(run[0]) // len(run[1])} ", decoded),
+        "completion": example["completion"][0][0]["content"][0]["text"],
+        "images": [source if isinstance(source, str) else "inside the file" for source in example["images"][0]],
+        "image_grid": None if grid is None else grid.tolist(),
+        "tokens": int(inputs["input_ids"].shape[1]),
+    }

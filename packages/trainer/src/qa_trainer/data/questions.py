@@ -1,0 +1,225 @@
+"""Questions and frames of a store, as rows that TRL trains on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_trainer.data.images import check_images
+from qa_trainer.errors import QATrainerError
+from qa_trainer.prompts import PROMPTS, format_prompt
+from qa_trainer.tableio import TableError, read_table, table_files
+from qa_trainer.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
+
+_COLUMNS = [
+    *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
+    *("signature", "frame_set_id", "prompt_id", "round"),
+]
+_FRAMES: dict[str, Any] = {
+    "images": pl.List(pl.String),
+    "frame_ids": pl.List(pl.String),
+    "frame_width": pl.Int64,
+    "frame_height": pl.Int64,
+}
+CONTROL_TOKEN = r"<\|\w+\|>"
+"""Text that a tokenizer would read as a token of its own."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Questions to train on, in the order of the file, and those refused.
+
+    Attributes
+    ----------
+    rows : polars.DataFrame
+        The columns of `questions` that the trainer needs, and of the frames in the order in which the model sees them
+        `images` (list of str, relative to `store`) and `frame_ids` (both empty without a frame set), and
+        `frame_width` and `frame_height` of the first (pixels on disk, or null).
+    rejects : polars.DataFrame
+        Table `rejects`.
+    store : Path
+        Folder of the images.
+    revision : str, optional
+        Hash of the questions' files, written into the predictions.
+    """
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    store: Path
+    revision: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def examples(self, indices: list[int]) -> dict[str, list[Any]]:
+        """Build TRL's prompt-completion rows.
+
+        Parameters
+        ----------
+        indices : list of int
+            Row numbers; they wrap around after the last row.
+
+        Returns
+        -------
+        dict
+            `images` (lists of paths, which the collator opens), `prompt` and `completion` (conversations), one entry
+            per index.
+        """
+        batch: dict[str, list[Any]] = {"images": [], "prompt": [], "completion": []}
+        for row in self.rows[[index % len(self.rows) for index in indices]].iter_rows(named=True):
+            text = format_prompt(row["question"], row["options"], row["prompt_id"])
+            content = [{"type": "image"}] * len(row["images"]) + [{"type": "text", "text": text}]
+            answer = [{"type": "text", "text": row["ground_truth"]}]
+            batch["images"].append([str(self.store / path) for path in row["images"]])
+            batch["prompt"].append([{"role": "user", "content": content}])
+            batch["completion"].append([{"role": "assistant", "content": answer}])
+        return batch
+
+    def names(self, indices: list[int]) -> list[str]:
+        """Name rows in a message: their question ids."""
+        return self.rows["question_id"][[index % len(self.rows) for index in indices]].to_list()
+
+
+def load_samples(questions: Path, store: Path) -> Samples:
+    """Read the questions, join them with the frames that they were made for, and refuse those that cannot be trained.
+
+    Parameters
+    ----------
+    questions : Path
+        Table `questions`: a file or its folder.
+    store : Path
+        Folder with `frames` and `frame_sets` (read when a question has a frame set) and the images.
+
+    Raises
+    ------
+    TableError
+        A table is missing or lacks a column.
+    QATrainerError
+        No question is left, or the store names a frame or a frame set twice.
+    """
+    asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS)
+    rows = _with_images(asked.with_columns(_text_problem()), Path(store))
+    refused = rows.filter(pl.col("reason").is_not_null())
+    kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, *_FRAMES)
+    samples = Samples(kept, _reject_rows(refused), Path(store), table_hash(questions, "questions"))
+    if not len(samples):
+        counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
+        raise QATrainerError(f"{questions}: no question to train on ({counts or 'the table has no row'}).")
+    return samples
+
+
+def table_hash(source: Path, table: str, *, optional: bool = False) -> str | None:
+    """Hash the files of a table; None where it is `optional` and not there.
+
+    Raises
+    ------
+    TableError
+        The table is missing.
+    """
+    try:
+        files = table_files(source, table)
+    except TableError:
+        if optional:
+            return None
+        raise
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(bytes.fromhex(file_hash(path)))
+    return digest.hexdigest()[:16]
+
+
+def file_hash(path: Path) -> str:
+    """Hash the bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text_problem() -> pl.Expr:
+    """Give the reason code of a question whose text cannot be used, else null."""
+    texts = pl.concat_str("question", pl.col("options").list.join("\n"), "ground_truth", ignore_nulls=True)
+
+    def empty(name: str) -> pl.Expr:
+        return pl.col(name).fill_null("").str.strip_chars() == ""
+
+    return pl.coalesce(
+        pl.when(empty("question_id") | empty("question")).then(pl.lit("no_question")),
+        pl.when(~pl.col("question_id").is_first_distinct()).then(pl.lit("duplicate_question")),
+        pl.when(empty("ground_truth")).then(pl.lit("no_ground_truth")),
+        pl.when(~pl.col("prompt_id").is_in(list(PROMPTS)).fill_null(False)).then(pl.lit("unknown_prompt")),
+        pl.when(texts.str.contains(CONTROL_TOKEN)).then(pl.lit("special_token")),
+    ).alias("reason")
+
+
+def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
+    """Add `images`, `detail`, and the reason code of a question whose frames cannot be used."""
+    if asked["frame_set_id"].is_null().all():
+        none = {name: pl.lit([] if dtype == pl.List else None, dtype=dtype) for name, dtype in _FRAMES.items()}
+        return asked.with_columns(**none, detail=pl.lit(""))
+    sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
+    frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
+    for table, name, key in ((sets, "frame_sets", "frame_set_id"), (frames, "frames", "frame_id")):
+        twice = table.filter(pl.struct("scene_name", key).is_duplicated())
+        if len(twice):
+            first = twice.row(0, named=True)
+            raise QATrainerError(f"{store}: '{name}' has {key} '{first[key]}' of scene '{first['scene_name']}' twice.")
+    shown = sets.join(asked.select("scene_name", "frame_set_id"), on=["scene_name", "frame_set_id"], how="semi")
+    shown = shown.explode("frame_ids", empty_as_null=True).join(
+        frames,
+        left_on=["scene_name", "frame_ids"],
+        right_on=["scene_name", "frame_id"],
+        how="left",
+        maintain_order="left",
+    )
+    checked = check_images(store, shown["image_path"].drop_nulls())
+    checks = pl.DataFrame(
+        [(path, check.width, check.height, check.reason, check.detail) for path, check in checked.items()],
+        schema={
+            "image_path": pl.String,
+            "frame_width": pl.Int64,
+            "frame_height": pl.Int64,
+            "reason": pl.String,
+            "detail": pl.String,
+        },
+        orient="row",
+    )
+    shown = shown.join(checks, on="image_path", how="left", maintain_order="left").with_columns(
+        reason=pl.when(pl.col("image_path").is_null()).then(pl.lit("missing_frame")).otherwise("reason"),
+        detail=pl.when(pl.col("image_path").is_null())
+        .then(pl.format("frame '{}' is not in the table 'frames'", pl.col("frame_ids").fill_null("")))
+        .otherwise("detail"),
+    )
+    of_set = shown.group_by("scene_name", "frame_set_id", maintain_order=True).agg(
+        pl.col("frame_width", "frame_height").first(),
+        images="image_path",
+        frame_ids="frame_ids",
+        frame_reason=pl.col("reason").drop_nulls().first(),
+        detail=pl.col("detail").filter(pl.col("reason").is_not_null()).first(),
+    )
+    joined = asked.join(of_set, on=["scene_name", "frame_set_id"], how="left", maintain_order="left")
+    absent = pl.col("frame_set_id").is_not_null() & pl.col("images").is_null()
+    return joined.with_columns(
+        reason=pl.coalesce("reason", pl.when(absent).then(pl.lit("missing_frame_set")), "frame_reason"),
+        detail=pl.when(absent)
+        .then(pl.format("frame set '{}'", "frame_set_id"))
+        .otherwise(pl.col("detail"))
+        .fill_null(""),
+        images=pl.col("images").fill_null([]),
+        frame_ids=pl.col("frame_ids").fill_null([]),
+    )
+
+
+def _reject_rows(refused: pl.DataFrame) -> pl.DataFrame:
+    """Write refused questions as rows of the table `rejects`."""
+    return refused.select(
+        stage=pl.lit("sft"),
+        item="question_id",
+        scene_name="scene_name",
+        question_type="question_type",
+        signature="signature",
+        reason="reason",
+        detail="detail",
+    ).select(pl.col(name).cast(dtype) for name, dtype in REJECTS.items())

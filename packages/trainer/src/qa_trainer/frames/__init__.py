@@ -1,0 +1,1 @@
+"""Frames of videos: decoding, and the choice of those that a model sees."""

@@ -1,0 +1,355 @@
+"""Choose the frames of videos that a model is shown: even steps, or those that together see most of the space.
+
+The output is a store: `frames` and `frame_sets` with the chosen frames as images below it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from qa_trainer.errors import QATrainerError, unknown_name
+from qa_trainer.frames.video import Video, VideoError, find_videos, open_video
+from qa_trainer.models.loading import model_hash, resolve_model
+from qa_trainer.tableio import table_metadata, write_json, write_table
+from qa_trainer.tables import FRAME_SETS, FRAMES, REJECTS, with_every_column
+
+if TYPE_CHECKING:
+    import torch
+
+    from qa_trainer.models.spatial_mllm.vggt import VGGT
+
+PRODUCER = "qa-trainer sample-frames"
+METHODS = {
+    "space-aware": "frames that together see most of the space, by the depth that VGGT predicts",
+    "uniform": "frames at even steps of time",
+}
+POINTS = {"depth": ("camera", "depth"), "point": ("point",)}
+"""Where points come from, and the heads of VGGT for it."""
+_BLOCK = 28
+"""Pixels; sides of what VGGT sees are multiples, so that 2 x 2 patches of 14 can be merged."""
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """What decides which frames are chosen.
+
+    Attributes
+    ----------
+    method : str
+        A name in `METHODS`.
+    frames : int
+        Chosen per video, exactly.
+    candidates : int
+        Frames at even steps of time that are chosen from.
+    points : {"depth", "point"}
+        Unprojected depth, or the point head.
+    longest_side : int
+        Of the candidates as VGGT sees them, pixels.
+    dtype : {"float32", "bfloat16"}
+        Of VGGT's transformer; its heads stay float32.
+    """
+
+    method: str = "space-aware"
+    frames: int = 16
+    candidates: int = 128
+    points: str = "depth"
+    longest_side: int = 518
+    dtype: str = "float32"
+
+    def check(self) -> None:
+        """Refuse unknown names and impossible numbers.
+
+        Raises
+        ------
+        QATrainerError
+        """
+        for kind, name, known in (
+            ("method", self.method, METHODS),
+            ("source of points", self.points, POINTS),
+            ("dtype", self.dtype, ("float32", "bfloat16")),
+        ):
+            if name not in known:
+                raise unknown_name(kind, name, known)
+        if self.candidates < self.frames:
+            raise QATrainerError(f"--candidates {self.candidates}: fewer than --frames {self.frames}.")
+        if self.longest_side < _BLOCK:
+            raise QATrainerError(f"--longest-side {self.longest_side}: at least {_BLOCK} pixels.")
+
+
+@dataclass(frozen=True)
+class SamplingSummary:
+    """The outcome: id of the frame set, videos with frames and without, seconds."""
+
+    frame_set_id: str
+    scenes: int
+    rejects: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Frames of one video.
+
+    Attributes
+    ----------
+    indices : list of int
+        Of the video, ascending.
+    tokens : (k, patches, dim) Tensor, optional
+        VGGT's last layer for each of them, computed together with all candidates.
+    grid : (rows, columns)
+        Patches of a frame.
+    """
+
+    indices: list[int]
+    tokens: torch.Tensor | None = None
+    grid: tuple[int, int] = (0, 0)
+
+
+def sample_frames(
+    inputs: Sequence[Path],
+    options: SamplingOptions,
+    out: Path,
+    *,
+    geometry: str | None,
+    device: str = "auto",
+    features: bool = False,
+    report: Callable[[str], None],
+) -> SamplingSummary:
+    """Choose frames of every video and write them, with their tables, to `out`.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Videos, folders of videos, folders of images.
+    options : SamplingOptions
+    out : Path
+        Gets `frames`, `frame_sets`, `rejects`, `manifest.json`, `images/SCENE/FRAME.png` and, where asked for,
+        `features/SCENE.safetensors`.
+    geometry : str or None
+        Folder or hub id of a VGGT with its heads; needed by `space-aware`.
+    device : {"auto", "cpu"}
+    features : bool
+        Also keep VGGT's tokens of the chosen frames.
+    report : callable
+        Takes a line of progress.
+
+    Raises
+    ------
+    QATrainerError
+        A wrong option, no VGGT, or no video that can be used.
+    """
+    started = time.perf_counter()
+    options.check()
+    space_aware = options.method == "space-aware"
+    if space_aware != (geometry is not None):
+        problem = "needs --geometry DIR, a folder with VGGT's weights" if space_aware else "takes no --geometry"
+        raise QATrainerError(f"--method {options.method} {problem}.")
+    if features and not space_aware:
+        raise QATrainerError("--features: only --method space-aware computes features.")
+    videos = find_videos(inputs)
+    folder = None if geometry is None else resolve_model(geometry, option="--geometry")
+    model = None if folder is None else _load(folder, options, device)
+    config: dict[str, Any] = asdict(options) | {"geometry": None if folder is None else model_hash(folder)}
+    name = f"{options.method}-{options.frames}"
+    frames: list[dict[str, Any]] = []
+    sets: list[dict[str, Any]] = []
+    refused: list[dict[str, str]] = []
+    for scene, path in videos.items():
+        began = time.perf_counter()
+        try:
+            video = _opened(path, options)
+            choice = _uniform(video, options) if model is None else choose(video, model, options)
+            rows = list(_write_images(video, choice.indices, scene, out))
+        except VideoError as error:
+            refused.append({"item": str(path), "scene_name": scene, "reason": error.reason, "detail": str(error)})
+            report(f"{path}: refused, {error}")
+            continue
+        if features:
+            _write_features(choice, rows, scene, out)
+        frames += rows
+        ids = [row["frame_id"] for row in rows]
+        row = {"scene_name": scene, "frame_set_id": name, "method": options.method, "n": len(ids), "frame_ids": ids}
+        sets.append(row)
+        report(f"{scene}: {len(ids)} of {len(video)} frames, {time.perf_counter() - began:.1f} s")
+    if not sets:
+        raise QATrainerError(f"No video can be used; the first: {refused[0]['item']}: {refused[0]['detail']}.")
+    for table, schema, rows in (("frames", FRAMES, frames), ("frame_sets", FRAME_SETS, sets)):
+        _write(table, schema, rows, config, out)
+    _write("rejects", REJECTS, [{"stage": "sample-frames", **row} for row in refused], config, out)
+    summary = SamplingSummary(name, len(sets), len(refused), round(time.perf_counter() - started, 3))
+    places = {"inputs": [str(path) for path in inputs], "geometry_folder": None if folder is None else str(folder)}
+    write_json(out / "manifest.json", {"producer": PRODUCER, "config": config, **places, **asdict(summary)})
+    return summary
+
+
+def choose(video: Video, model: VGGT, options: SamplingOptions) -> Choice:
+    """Choose the frames of a video that together see most of the space.
+
+    Parameters
+    ----------
+    video : Video
+        At least `options.frames` frames.
+    model : VGGT
+        With the heads that `options.points` needs.
+    options : SamplingOptions
+
+    Raises
+    ------
+    VideoError
+        A frame cannot be decoded, or images differ in size.
+    """
+    from qa_trainer.frames.space_aware import select_frames
+
+    indices = video.evenly(options.candidates)
+    images = _candidates(video, indices, options.longest_side)
+    points, confidence, tokens = scene_points(model, images)
+    chosen = select_frames(points, confidence, options.frames)
+    patch = model.config.patch_size
+    grid = (images.shape[-2] // patch, images.shape[-1] // patch)
+    return Choice([indices[row] for row in chosen], tokens[chosen].cpu(), grid)
+
+
+def scene_points(model: VGGT, images: torch.Tensor) -> tuple[Any, Any, torch.Tensor]:
+    """Predict the point of every pixel of a clip, in one frame of reference and up to one scale.
+
+    Parameters
+    ----------
+    model : VGGT
+        With the heads `camera` and `depth`, or `point`.
+    images : (s, 3, H, W)
+        RGB in 0..1.
+
+    Returns
+    -------
+    points : (s, H, W, 3) float32 array
+    confidence : (s, H, W) float32 array
+        0 where there is no finite point.
+    tokens : (s, patches, dim) Tensor
+        Of the last layer.
+    """
+    import numpy as np
+    import torch
+
+    from qa_trainer.models.spatial_mllm.geometry import cameras_from_pose_encoding, unproject_depth
+
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        found = {name: value[0] for name, value in model(images[None].to(device)).items()}
+    if "world_points" in found:
+        points, confidence = found["world_points"].cpu(), found["world_points_conf"].cpu()
+    else:
+        depth, confidence = found["depth"][..., 0].cpu(), found["depth_conf"].cpu()
+        height, width = images.shape[-2:]
+        extrinsics, intrinsics = cameras_from_pose_encoding(found["pose_enc"].float().cpu(), (height, width))
+        points = torch.empty(*depth.shape, 3)
+        # A frame at a time, because the points come in float64.
+        for row in range(len(depth)):
+            part = slice(row, row + 1)
+            _, points[part], valid = unproject_depth(depth[part], extrinsics[part], intrinsics[part])
+            confidence[part] *= valid
+    kept = points.numpy()
+    return kept, np.where(np.isfinite(kept).all(axis=-1), confidence.numpy(), 0.0), found["tokens"]
+
+
+def read_features(path: Path) -> torch.Tensor:
+    """Read VGGT's tokens of the chosen frames of a scene, as the dual encoder's `geometry_tokens` takes them.
+
+    Parameters
+    ----------
+    path : Path
+        A file of `features/`.
+
+    Returns
+    -------
+    (frames, rows, columns, dim) Tensor
+        In the order of the frame set.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        rows, columns = map(int, file.metadata()["grid"].split())
+        return file.get_tensor("tokens").unflatten(1, (rows, columns))
+
+
+def _candidates(video: Video, indices: Sequence[int], longest_side: int) -> torch.Tensor:
+    """Decode frames at the size for VGGT: (s, 3, H, W), RGB in 0..1."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    found, first = [], None
+    for index, image in video.images(indices):
+        first = first or image.size
+        if image.size != first:
+            sizes = f"{first[0]}x{first[1]} and {image.size[0]}x{image.size[1]}"
+            raise VideoError("mixed_frame_sizes", f"frame {video.frame_ids[index]}: sizes {sizes} in one folder")
+        scale = longest_side / max(first)
+        size = [max(1, int(side * scale / _BLOCK)) * _BLOCK for side in first]
+        pixels = np.asarray(image.resize((size[0], size[1]), Image.Resampling.BICUBIC))
+        found.append(torch.from_numpy(pixels.copy()).movedim(-1, 0))
+    return torch.stack(found).float() / 255
+
+
+def _opened(path: Path, options: SamplingOptions) -> Video:
+    """Open a video with enough frames."""
+    video = open_video(path)
+    if len(video) < options.frames:
+        detail = f"{len(video)} frames, {options.frames} are to be chosen"
+        raise VideoError("too_few_frames", f"{path.name}: {detail}")
+    return video
+
+
+def _uniform(video: Video, options: SamplingOptions) -> Choice:
+    return Choice(video.evenly(options.frames))
+
+
+def _load(folder: Path, options: SamplingOptions, device: str) -> VGGT:
+    """Load VGGT onto the device of the run."""
+    import torch
+
+    from qa_trainer.models.spatial_mllm.release import load_vggt
+
+    if device not in ("auto", "cpu"):
+        raise unknown_name("device", device, ("auto", "cpu"))
+    model = load_vggt(folder, heads=POINTS[options.points])
+    if options.dtype == "bfloat16":
+        model.aggregator.to(torch.bfloat16)
+    return model.to("cuda" if device == "auto" and torch.cuda.is_available() else "cpu")
+
+
+def _write_images(video: Video, indices: Sequence[int], scene: str, out: Path) -> Iterator[dict[str, Any]]:
+    """Write the chosen frames at their own size, and give their rows of `frames`."""
+    (out / "images" / scene).mkdir(parents=True, exist_ok=True)
+    for index, image in video.images(indices):
+        path = f"images/{scene}/{video.frame_ids[index]}.png"
+        image.save(out / path)
+        yield {
+            "scene_name": scene,
+            "frame_id": video.frame_ids[index],
+            "time_s": video.times_s[index],
+            "image_path": path,
+            "width": image.width,
+            "height": image.height,
+        }
+
+
+def _write_features(choice: Choice, rows: Sequence[Mapping[str, Any]], scene: str, out: Path) -> None:
+    """Write the tokens of the chosen frames; the header names the frames and the grid of patches."""
+    from safetensors.torch import save_file
+
+    assert choice.tokens is not None
+    (out / "features").mkdir(exist_ok=True)
+    header = {"frame_ids": " ".join(row["frame_id"] for row in rows), "grid": f"{choice.grid[0]} {choice.grid[1]}"}
+    save_file({"tokens": choice.tokens.contiguous()}, out / "features" / f"{scene}.safetensors", metadata=header)
+
+
+def _write(table: str, schema: Any, rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any], out: Path) -> None:
+    frame = pl.DataFrame(rows, schema={name: schema[name] for name in rows[0]}) if rows else pl.DataFrame(schema=schema)
+    metadata = table_metadata(table, PRODUCER, config, 0)
+    write_table(with_every_column(frame, schema), out / f"{table}.parquet", schema, metadata)

@@ -1,0 +1,1 @@
+"""Reinforcement learning on answers: GRPO with the evaluator's scoring as reward."""

@@ -1,0 +1,92 @@
+"""Rows of the table `predictions`: what was shown, and what was read or generated."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from qa_trainer.data.feed import Feed
+from qa_trainer.data.images import seen_pixels
+from qa_trainer.data.questions import Samples
+from qa_trainer.tables import PREDICTIONS, with_every_column
+
+
+def trained_rows(
+    recorded: pl.DataFrame, feed: Feed, *, run_id: str, round_number: int | None, image_processor: Any
+) -> pl.DataFrame:
+    """Join what the recorder heard with the questions; general data has no rows here.
+
+    Parameters
+    ----------
+    recorded : polars.DataFrame
+        Columns of `callbacks.confidence_recorder.RECORD`; `row` is the number of the item.
+    feed : Feed
+    run_id : str
+    round_number : int, optional
+        Default: the round of each question.
+    image_processor : image processor
+        Of the model.
+    """
+    items = recorded["row"].to_numpy() - feed.first
+    keyed = recorded.with_columns(source=pl.Series(feed.source[items]), row=pl.Series(feed.row[items]))
+    asked = [
+        _asked(source, image_processor).with_columns(source=pl.lit(number, dtype=pl.Int64))
+        for number, source in enumerate(feed.sources)
+        if isinstance(source, Samples)
+    ]
+    if not asked:
+        return pl.DataFrame(schema=PREDICTIONS)
+    rows = pl.concat(asked)
+    joined = keyed.join(rows, on=["source", "row"], how="inner", maintain_order="left")
+    table = joined.with_columns(
+        run_id=pl.lit(run_id),
+        model_id=pl.lit(run_id),
+        runner=pl.lit("trainer"),
+        phase=pl.lit("train"),
+        completion=pl.col("ground_truth"),
+        round=pl.col("round").fill_null(0) if round_number is None else pl.lit(round_number),
+        decoding=pl.lit("teacher-forced"),
+        versions=pl.lit(versions("torch", "transformers", "trl")),
+    )
+    return with_every_column(table, PREDICTIONS)
+
+
+def shown_frames(samples: Samples, image_processor: Any) -> pl.DataFrame:
+    """Say what the model sees of every question: columns frame_ids, frame_input, frame_pixels, dataset_revision.
+
+    `frame_pixels` is the size of the first frame after the image processor's resizing; a question without frames has
+    none.
+    """
+    sizes = samples.rows.select("frame_width", "frame_height").unique().drop_nulls()
+    pixels = sizes.with_columns(
+        frame_pixels=pl.Series([seen_pixels(image_processor, *size) for size in sizes.iter_rows()], dtype=pl.Int64)
+    )
+    rows = samples.rows.join(pixels, on=["frame_width", "frame_height"], how="left", maintain_order="left")
+    some = pl.col("frame_ids").list.len() > 0
+    return rows.select(
+        frame_ids="frame_ids",
+        frame_input=pl.when(some).then(pl.lit("images")).otherwise(pl.lit("none")),
+        frame_pixels="frame_pixels",
+        dataset_revision=pl.lit(samples.revision, dtype=pl.String),
+    )
+
+
+def versions(*packages: str) -> str:
+    """Write the versions of packages.
+
+    Examples
+    --------
+    >>> versions("polars").startswith("polars ")
+    True
+    """
+    return ", ".join(f"{name} {version(name)}" for name in packages)
+
+
+def _asked(samples: Samples, image_processor: Any) -> pl.DataFrame:
+    """Give the questions of a source, with what is shown, by row number."""
+    rows = samples.rows.drop("frame_ids", "images")
+    shown = shown_frames(samples, image_processor)
+    return rows.hstack(shown).with_columns(row=pl.Series(np.arange(len(rows)), dtype=pl.Int64))

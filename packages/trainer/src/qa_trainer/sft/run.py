@@ -1,0 +1,375 @@
+"""One `qa-trainer sft` run: check the inputs, train or go on training, and write the outputs."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from qa_trainer.config import SFTSettings
+from qa_trainer.data.feed import Feed, mixed, single
+from qa_trainer.data.mixture import Mixture, read_mixture
+from qa_trainer.data.questions import Samples, load_samples, table_hash
+from qa_trainer.errors import QATrainerError
+from qa_trainer.leakage import refuse_benchmark_scenes
+from qa_trainer.models.loading import model_hash, resolve_model
+from qa_trainer.models.lora import ADAPTER, check_peft
+from qa_trainer.runs.folder import METRICS as METRICS_FILE
+from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
+from qa_trainer.runs.folder import RunFolder, open_run
+from qa_trainer.runs.processes import Team, join
+from qa_trainer.tableio import read_table, table_metadata, write_table
+from qa_trainer.tables import METRICS, PREDICTIONS, REJECTS
+
+PRODUCER = "qa-trainer sft"
+_FIXED_BY_STATE = (
+    *("learning_rate", "schedule", "warmup_steps", "weight_decay"),
+    *("freeze", "lora_rank", "lora_alpha"),
+)
+"""Settings that live in the state of optimizer and scheduler: another value would silently be ignored."""
+
+
+@dataclass(frozen=True)
+class SFTInputs:
+    """What a run reads.
+
+    Attributes
+    ----------
+    model : str
+        `tiny`, a folder, or a hub id.
+    questions : Path, optional
+        Table `questions`: a file or its folder.
+    store : Path, optional
+        Folder of the frames.
+    state_from : Path, optional
+        Output folder of the run that this one continues.
+    mixture : Path, optional
+        Mixture file; without one only the questions are trained on.
+    """
+
+    model: str
+    questions: Path | None = None
+    store: Path | None = None
+    state_from: Path | None = None
+    mixture: Path | None = None
+
+
+@dataclass(frozen=True)
+class SFTSummary:
+    """The outcome of a run, as in its manifest.
+
+    Attributes
+    ----------
+    out : str
+    run_id, model_id : str
+    already_complete : bool
+        Nothing was done, because the folder holds this run.
+    global_step : int
+        Optimizer steps, those of the runs that it continues included.
+    questions, rejects, predictions : int
+        Usable questions, refused rows, rows of `predictions`.
+    loss : list of float
+        Mean negative log-probability of the answer tokens, per step.
+    seconds : float
+    """
+
+    out: str
+    run_id: str
+    model_id: str
+    already_complete: bool
+    global_step: int
+    questions: int
+    rejects: int
+    predictions: int
+    loss: list[float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the main process has found out and every process needs."""
+
+    folder: RunFolder
+    feed: Feed
+    model: Path
+    start_step: int
+    identity: dict[str, Any]
+    started: float
+
+
+def run_sft(
+    inputs: SFTInputs, settings: SFTSettings, out: Path, *, force: bool, report: Callable[[str], None]
+) -> SFTSummary | None:
+    """Train on the questions of a table and write model, state, predictions, metrics and manifest.
+
+    Parameters
+    ----------
+    inputs : SFTInputs
+    settings : SFTSettings
+    out : Path
+        Folder of the run. A killed run goes on from its last checkpoint, a complete one is left alone.
+    force : bool
+        Start again whatever `out` holds.
+    report : callable
+        Takes a line of progress.
+
+    Returns
+    -------
+    SFTSummary or None
+        None in the processes of a launcher that only help the main one.
+
+    Raises
+    ------
+    QATrainerError, TableError
+        The inputs or `out` cannot be used.
+    """
+    from qa_trainer.models.quiet import quiet_libraries
+
+    started = time.perf_counter()
+    team = join(device=settings.device)
+    if not team.is_main:
+        job: _Job | None = team.share()
+        if job is not None:
+            quiet_libraries()
+            _train(inputs, settings, job, team, lambda line: None)
+        team.leave()
+        return None
+    model = resolve_model(inputs.model)
+    if settings.lora_rank is not None:
+        check_peft()
+    mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
+    _check_sources(inputs, mixture)
+    # The cheap checks come first: a missing table, then another run's folder.
+    hashes: dict[str, Any] = {}
+    if inputs.questions is not None and inputs.store is not None:
+        hashes["questions"] = table_hash(inputs.questions, "questions")
+        hashes |= {table: table_hash(inputs.store, table, optional=True) for table in ("frames", "frame_sets")}
+    if mixture is not None:
+        hashes["mixture"] = mixture.identity()
+    hashes["model"] = model_hash(model)
+    state = None if inputs.state_from is None else _read_state(inputs.state_from, settings, hashes["model"])
+    hashes["state"] = None if state is None else f"{state['run_id']}@{state['global_step']}"
+    start_step = 0 if state is None else state["global_step"]
+    _check_schedule(settings, start_step + settings.steps)
+    identity = {"settings": settings.content(), "inputs": hashes}
+    with open_run(out, identity, force=force) as folder:
+        if folder.status == "complete":
+            folder.tidy()
+            team.share(None)
+            team.leave()
+            return _summary_of(folder)
+        quiet_libraries()
+        if settings.report_to:
+            from qa_trainer.sft.train import check_reporters
+
+            check_reporters(settings.report_to)
+        feed = _feed(inputs, mixture, settings, start_step)
+        for line in _check_leaks(feed, settings):
+            report(line)
+        _report_shares(feed, settings, report)
+        folder.begin(identity, settings.to_toml())
+        rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
+        rejects = pl.concat([source.rejects for source in feed.sources])
+        write_table(rejects, folder.path / "rejects.parquet", REJECTS, rejects_metadata)
+        job = team.share(_Job(folder, feed, model, start_step, identity, started))
+        summary = _train(inputs, settings, job, team, report)
+        team.leave()
+        return summary
+
+
+def _train(
+    inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, report: Callable[[str], None]
+) -> SFTSummary | None:
+    """Train, and in the main process turn the last checkpoint into the outputs."""
+    from qa_trainer.sft.train import SFTRun, train
+
+    metadata = {
+        table: table_metadata(table, PRODUCER, job.identity, settings.seed) for table in ("predictions", "metrics")
+    }
+    run = SFTRun(
+        feed=job.feed,
+        model=job.model,
+        start_step=job.start_step,
+        last_step=job.start_step + settings.steps,
+        state=None if inputs.state_from is None else inputs.state_from / "state",
+        adapter=None if inputs.state_from is None else inputs.state_from / ADAPTER,
+        run_id=metadata["predictions"]["run_id"],
+        metadata=metadata,
+    )
+    result = train(run, settings, job.folder, team=team, report=report)
+    if not team.is_main:
+        return None
+    predictions = read_table(result.checkpoint / PREDICTIONS_FILE, "predictions", PREDICTIONS)
+    metrics = read_table(result.checkpoint / METRICS_FILE, "metrics", METRICS)
+    summary = SFTSummary(
+        out=str(job.folder.path),
+        run_id=run.run_id,
+        model_id=run.run_id,
+        already_complete=False,
+        global_step=run.last_step,
+        questions=job.feed.questions,
+        rejects=sum(len(source.rejects) for source in job.feed.sources),
+        predictions=len(predictions),
+        loss=[round(value, 6) for value in metrics["loss"]],
+        seconds=round(time.perf_counter() - job.started, 3),
+    )
+    belongs_to = result.checkpoint if settings.lora_rank is None else job.model
+    new_state = {"run_id": run.run_id, "global_step": run.last_step, "model": model_hash(belongs_to)}
+    new_state |= {name: settings.content()[name] for name in _FIXED_BY_STATE}
+    new_state["schedule_steps"] = _schedule_steps(settings, run.last_step)
+    used = job.feed.used()
+    manifest = {
+        **asdict(summary),
+        "producer": PRODUCER,
+        "inputs": {name: None if value is None else str(value) for name, value in asdict(inputs).items()},
+        "hashes": job.identity["inputs"],
+        "sources": {
+            label: {"rows": len(source), "used": used[label]}
+            for label, source in zip(job.feed.labels, job.feed.sources, strict=True)
+        },
+        "settings": settings.model_dump(mode="json"),
+        "processes": team.count,
+        "resumed_at": result.resumed_at,
+        "device": result.device,
+        "recorder_seconds": round(metrics["recorder_seconds"].sum(), 3),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
+    }
+    job.folder.finish(result.checkpoint, new_state, manifest)
+    return summary
+
+
+def _check_sources(inputs: SFTInputs, mixture: Mixture | None) -> None:
+    """Refuse a call that says too little or too much about what to train on.
+
+    Raises
+    ------
+    QATrainerError
+    """
+    given = inputs.questions is not None, inputs.store is not None
+    if mixture is None or mixture.needs_questions:
+        if not all(given):
+            asked_by = "sft" if mixture is None else f"{inputs.mixture}: a source without paths"
+            raise QATrainerError(f"{asked_by} needs QUESTIONS and --store.")
+    elif any(given):
+        raise QATrainerError(
+            f"{inputs.mixture}: every source has paths of its own, so QUESTIONS and --store would not be used. "
+            "Leave them out, or remove the paths of one source."
+        )
+
+
+def read_feed(inputs: SFTInputs, settings: SFTSettings) -> Feed:
+    """Read what a run without earlier rounds would be fed.
+
+    Raises
+    ------
+    QATrainerError, TableError
+        The inputs cannot be used.
+    """
+    mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
+    _check_sources(inputs, mixture)
+    feed = _feed(inputs, mixture, settings, start_step=0)
+    _check_leaks(feed, settings)
+    return feed
+
+
+def _check_leaks(feed: Feed, settings: SFTSettings) -> list[str]:
+    """Refuse questions about scenes that benchmarks test on; where they are allowed, give a line that says so."""
+    names = [source.rows["scene_name"] for source in feed.sources if isinstance(source, Samples)]
+    return refuse_benchmark_scenes(pl.concat(names), allowed=settings.allow_benchmark_scenes) if names else []
+
+
+def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int) -> Feed:
+    """Read everything that is trained on, and put it in order."""
+    first, count = start_step * settings.batch_size, settings.steps * settings.batch_size
+    own: Samples | None = None
+    if inputs.questions is not None and inputs.store is not None:
+        own = load_samples(inputs.questions, inputs.store)
+    if mixture is None:
+        assert own is not None
+        return single("questions", own, first=first, count=count)
+    loaded = mixture.load()
+    sources = [(spec.name, spec.share, loaded.get(spec.name, own)) for spec in mixture.source]
+    filled = [(name, share, source) for name, share, source in sources if source is not None]
+    return mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)
+
+
+def _read_state(state_from: Path, settings: SFTSettings, model: str | None) -> dict[str, Any]:
+    """Read what the earlier run left, and check that this run continues it."""
+    path = Path(state_from) / "state" / "state.json"
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise QATrainerError(
+            f"--state-from {state_from}: no state/state.json; give the --out folder of a complete 'qa-trainer sft' run."
+        ) from error
+    if state["model"] != model:
+        raise QATrainerError(
+            f"--state-from {state_from}: the optimizer state belongs to other weights than --model. "
+            f"Pass --model {Path(state_from) / 'model'} (with --lora-rank: the model that the adapter is for), "
+            "or leave --state-from out."
+        )
+    wanted = settings.content()
+    for name in _FIXED_BY_STATE:
+        if state.get(name, wanted[name]) != wanted[name]:
+            raise QATrainerError(
+                f"--state-from {state_from}: its optimizer runs with {name} {state[name]}, asked for {wanted[name]}. "
+                f"Pass the same {name}, or leave --state-from out to start a new optimizer."
+            )
+    total = _schedule_steps(settings, state["global_step"] + settings.steps)
+    if settings.falls and state.get("schedule_steps") != total:
+        raise QATrainerError(
+            f"--state-from {state_from}: its {settings.schedule} schedule runs over {state.get('schedule_steps')} "
+            f"steps, asked for {total}. Pass the number of steps of all rounds as --schedule-steps, in every round."
+        )
+    return state
+
+
+def _schedule_steps(settings: SFTSettings, last_step: int) -> int:
+    """Give the length of the schedule."""
+    return settings.schedule_steps or last_step
+
+
+def _check_schedule(settings: SFTSettings, last_step: int) -> None:
+    """Refuse steps after the end of a schedule, where nothing would be learned.
+
+    Raises
+    ------
+    QATrainerError
+    """
+    total = _schedule_steps(settings, last_step)
+    if settings.falls and last_step > total:
+        raise QATrainerError(
+            f"The {settings.schedule} schedule ends at step {total} and the run at step {last_step}. "
+            f"Pass --schedule-steps {last_step} or more."
+        )
+
+
+def _report_shares(feed: Feed, settings: SFTSettings, report: Callable[[str], None]) -> None:
+    """Say when rows are refused, repeated or left over."""
+    rejects = pl.concat([source.rejects for source in feed.sources])
+    for reason, count in rejects["reason"].value_counts(sort=True).iter_rows():
+        report(f"{count} questions refused: {reason}")
+    steps, used = f"{settings.steps} steps of {settings.batch_size}", feed.used()
+    for label, source in zip(feed.labels, feed.sources, strict=True):
+        have, wanted = len(source), used[label]
+        if wanted > have:
+            report(f"{steps} need {wanted} {label}: the {have} repeat")
+        elif wanted < have and isinstance(source, Samples):
+            report(f"{steps} use the first {wanted} of {have} {label}")
+        elif len(feed.sources) > 1:
+            report(f"{steps} use {wanted} of {have} {label}")
+
+
+def _summary_of(folder: RunFolder) -> SFTSummary:
+    """Read the summary of a complete run."""
+    manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
+    fields = {name: manifest[name] for name in SFTSummary.__dataclass_fields__}
+    return replace(SFTSummary(**fields), out=str(folder.path), already_complete=True)

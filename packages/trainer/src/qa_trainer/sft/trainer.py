@@ -1,0 +1,144 @@
+"""TRL's SFTTrainer with a recorder that listens, and with errors that name the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch.distributed.tensor import DTensor
+from trl.trainer.sft_trainer import SFTTrainer
+
+from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
+from qa_trainer.callbacks.step_metrics import StepMetrics
+from qa_trainer.data.collator import ROW
+from qa_trainer.errors import QATrainerError
+from qa_trainer.sft.label_window import LabelWindow
+
+
+class RecordingSFTTrainer(SFTTrainer):
+    """SFTTrainer that tells the recorder which rows a forward pass holds, and stops at the first NaN.
+
+    Parameters
+    ----------
+    recorder : ConfidenceRecorder
+    metrics : StepMetrics
+    names : callable
+        Names rows for a message.
+    schedule_steps : int
+        Steps over which the learning rate is scheduled, whatever the last step of this run.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        recorder: ConfidenceRecorder,
+        metrics: StepMetrics,
+        names: Callable[[Any], list[str]],
+        schedule_steps: int,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.recorder = recorder
+        self.metrics = metrics
+        self.names = names
+        self.schedule_steps = schedule_steps
+        self.window = LabelWindow()
+        # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
+        # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
+        self.model_accepts_loss_kwargs = True
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Schedule over all rounds; the trainer itself knows this run's last step only."""
+        return super().create_scheduler(self.schedule_steps, optimizer)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Compute TRL's loss while the recorder listens."""
+        step = self.state.global_step + 1
+        rows = inputs.pop(ROW)
+        self.recorder.expect(rows, step)
+        lengths = inputs["attention_mask"].sum(dim=1)
+        self._check_lengths(rows, lengths)
+        self.metrics.on_forward(lengths)
+        inputs["shift_labels"] = self.window.shift(inputs.pop("labels"))
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        self.recorder.settle()
+        if not torch.isfinite(loss).all():
+            raise _diverged(step, "loss", self.names(self.recorder.not_finite(step)))
+        return loss
+
+    def _check_lengths(self, rows: torch.Tensor, lengths: torch.Tensor) -> None:
+        """Stop at a sample with more tokens than the model has positions; cutting it would cut its frames or answer."""
+        config: Any = self.accelerator.unwrap_model(self.model).config
+        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+        if limit is not None and int(lengths.max()) > limit:
+            longest = self.names(rows[lengths > limit])
+            raise QATrainerError(
+                f"{_shown(longest)}: up to {int(lengths.max())} tokens with frames and answer, the model has {limit} "
+                "positions. Show fewer or smaller frames, or leave these questions out."
+            )
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Stop before the optimizer spreads a NaN into the weights."""
+        norm = super()._get_grad_norm(model, grad_norm)
+        if norm is not None and not torch.isfinite(torch.as_tensor(norm)):
+            step = self.state.global_step + 1
+            raise _diverged(step, "gradient norm", self.names(self.recorder.rows_of(step)))
+        self.metrics.on_grad_norm(norm)
+        return norm
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load nothing: the weights were read with from_pretrained, and a state folder holds none."""
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save the weights; those cut by FSDP2 are put together here, as accelerate leaves tied ones cut."""
+        if not self.is_fsdp_enabled:
+            super().save_model(output_dir, _internal_call)
+            return
+        model: Any = self.model
+        tied = getattr(model, "all_tied_weights_keys", None) or {}
+        whole: dict[str, torch.Tensor] = {}
+        for name, value in model.state_dict().items():
+            if name in tied:
+                continue
+            # Every process takes part; one keeps the result.
+            full = value.full_tensor() if isinstance(value, DTensor) else value
+            if self.args.should_save:
+                whole[name] = full.cpu()
+        self._save(output_dir, state_dict=whole)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Say clearly that a checkpoint could not be written; the libraries have no common error for a full disk."""
+        try:
+            super()._save_checkpoint(model, trial)
+        except (RuntimeError, SafetensorError) as error:
+            raise stopped(Path(str(self.args.output_dir)).parent, error) from error
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write no model card: checkpoints are internal."""
+
+
+def stopped(out: Path, error: Exception) -> QATrainerError:
+    """Build the error for a file that could not be read or written."""
+    return QATrainerError(
+        f"{out}: training stopped, a file could not be read or written ({error}). "
+        "The last whole checkpoint is kept: repair the cause and start the same command again."
+    )
+
+
+def _diverged(step: int, what: str, names: list[str]) -> QATrainerError:
+    """Build the error for a NaN."""
+    return QATrainerError(
+        f"Step {step}: the {what} is not finite. {_shown(names)}. "
+        "Lower the learning rate or look at these questions; the last whole checkpoint is kept."
+    )
+
+
+def _shown(names: list[str]) -> str:
+    """Name the first questions of a list."""
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"Questions: {', '.join(names[:8])}{more}"
