@@ -100,7 +100,7 @@ def mean_relative_accuracy(
     """
     predicted = np.asarray(prediction, dtype=np.float64)
     truth = np.asarray(ground_truth, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         divisor = np.where(truth == 0, 1.0, np.abs(truth)) if zero_is_absolute else truth
         error = np.abs(predicted - truth) / divisor
     passed = len(MAX_ERRORS) - np.searchsorted(MAX_ERRORS, error, side="left")

@@ -5,6 +5,7 @@ The module imports polars and DuckDB; command lines import it inside their comma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def read_table(
             )
     quoted = ", ".join(quote(name) if name in everywhere else f"NULL AS {quote(name)}" for name in names)
     with duckdb.connect() as connection:
-        frame = connection.sql(f"SELECT {quoted} FROM read_parquet(?)", params=[[str(p) for p in files]]).pl()
+        frame = connection.sql(f"SELECT {quoted} FROM read_parquet(?)", params=[[literal_path(p) for p in files]]).pl()
     try:
         return frame.cast({name: schema[name] for name in names})
     except pl.exceptions.PolarsError as error:
@@ -222,6 +223,17 @@ def check_unique(frame: pl.DataFrame, key: Sequence[str], source: Path | str) ->
         raise TableError(
             f"{source}: {named} stands in {rows.height} rows; {count} of these keys are not unique. Keep one of them."
         )
+
+
+def literal_path(path: Path) -> str:
+    """Write a path for DuckDB's readers, which take `*`, `?` and `[` for wildcards.
+
+    Examples
+    --------
+    >>> literal_path(Path("scans [1]/scenes.parquet"))
+    'scans [[]1]/scenes.parquet'
+    """
+    return re.sub(r"[*?[]", r"[\g<0>]", str(path))
 
 
 def quote(name: str) -> str:

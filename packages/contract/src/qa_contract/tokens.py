@@ -53,11 +53,11 @@ def counts(ids: ArrayLike, tokenizer: Tokenizer, ends: Collection[int] = ()) -> 
 
 
 def text_counts(token: str) -> bool:
-    """Tell whether a token counts of which only the text is known, as a server sends it.
+    r"""Tell whether a token counts of which only the text is known, as a server sends it.
 
     Examples
     --------
-    >>> [text_counts(token) for token in ("B", " 12", "\\n", "<|im_end|>", "</s>", "<")]
+    >>> [text_counts(token) for token in ("B", " 12", "\n", "<|im_end|>", "</s>", "<")]
     [True, True, False, False, False, True]
     """
     text = token.strip()

@@ -47,7 +47,7 @@ PREDICTIONS = Table(
         "token_entropy": maybe(pl.List(pl.Float32), "nats"),
         "option_logprobs": maybe(
             pl.List(pl.Float32),
-            "natural log of the token that begins each option's letter, in place of the answer, in the order of options",
+            "natural log of the token that begins each option's letter, in place of the answer, by option",
         ),
         "frame_set_id": FRAME_SET_ID,
         "frame_ids": maybe(pl.List(pl.String), "frames shown, in order"),
