@@ -158,7 +158,7 @@ def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mappi
     Raises
     ------
     TableError
-        `frame` lacks a column, has one too many, or holds values that do not fit the type.
+        `frame` lacks a column, has one too many, or holds values that do not fit the type; or the disk is full.
     """
     missing = [name for name in schema if name not in frame.columns]
     extra = [name for name in frame.columns if name not in schema]
@@ -171,7 +171,10 @@ def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mappi
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata))
+        try:
+            frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata))
+        except pl.exceptions.PolarsError as error:  # a full disk, which polars reports as an error of its own
+            raise TableError(f"{path}: cannot be written ({error}).") from error
     return path
 
 

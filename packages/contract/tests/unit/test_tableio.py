@@ -76,6 +76,16 @@ def test_rows_that_do_not_fit_are_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_fills_up_is_named_with_the_file(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise pl.exceptions.ComputeError("No space left on device (os error 28)")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(TableError, match=r"frame_sets\.parquet: cannot be written \(No space left"):
+        save(tmp_path / "frame_sets.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_shards_are_read_in_order_and_all_of_them(tmp_path):
     for k in range(2):
         save(tmp_path / f"frame_sets-{k:05}-of-00002.parquet", ROW | {"n": k})
