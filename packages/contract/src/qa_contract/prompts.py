@@ -1,0 +1,61 @@
+"""Prompt text of a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qa_contract.errors import unknown_name
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The fixed parts around a question.
+
+    Attributes
+    ----------
+    opening : str
+        Line before the question.
+    choice_request, number_request : str
+        Last line for a question with options, and for one without.
+    """
+
+    opening: str
+    choice_request: str
+    number_request: str
+
+
+PROMPTS: dict[str, Prompt] = {
+    # The wording of VSI-Bench's own evaluation (arXiv 2412.14171).
+    "vsi-bench": Prompt(
+        opening="These are frames of a video.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
+}
+
+
+def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) -> str:
+    """Build the text that follows the frames.
+
+    Raises
+    ------
+    UserError
+        `prompt_id` is unknown.
+
+    Examples
+    --------
+    >>> print(format_prompt("Left or right?", ["A. left", "B. right"], "vsi-bench"))
+    These are frames of a video.
+    Left or right?
+    Options:
+    A. left
+    B. right
+    Answer with the option's letter from the given choices directly.
+    """
+    if prompt_id not in PROMPTS:
+        raise unknown_name("prompt_id", prompt_id, PROMPTS)
+    prompt = PROMPTS[prompt_id]
+    if options:
+        return "\n".join([prompt.opening, question, "Options:", *options, prompt.choice_request])
+    return "\n".join([prompt.opening, question, prompt.number_request])

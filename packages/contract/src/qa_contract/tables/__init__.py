@@ -1,0 +1,59 @@
+"""Tables that the packages exchange, each declared once.
+
+`DECLARATIONS` holds what is known about each: meaning and nullability of the columns, key, version. `TABLES` and the
+constants are their schemas, column name to polars dtype, as readers and writers take them. A reader that needs a few
+columns names them (``read_table(..., columns=[...])``); it declares no schema of its own.
+"""
+
+from __future__ import annotations
+
+from qa_contract.tables import answers, questions, scenes
+from qa_contract.tables.declaration import Column, Schema, Table
+
+DECLARATIONS: dict[str, Table] = {
+    table.name: table
+    for table in (
+        *(scenes.SCENES, scenes.OBJECTS, scenes.FRAMES, scenes.FRAME_SETS, scenes.OBSERVATIONS),
+        *(scenes.CLOUD, scenes.MESH),
+        *(questions.QUESTIONS, questions.CHOICES, questions.REJECTS),
+        *(answers.PREDICTIONS, answers.METRICS, answers.CONFIDENCE, answers.FEEDBACK, answers.SCORES),
+        *(questions.BIAS, questions.PROGRAM_OUTCOMES),
+    )
+}
+"""Table name to declaration."""
+
+TABLES: dict[str, Schema] = {name: table.schema for name, table in DECLARATIONS.items()}
+"""Table name to schema."""
+
+VERSIONS: dict[str, str] = {name: table.version for name, table in DECLARATIONS.items()}
+"""Table name to the version that is written."""
+
+SCENES = TABLES["scenes"]
+OBJECTS = TABLES["objects"]
+FRAMES = TABLES["frames"]
+FRAME_SETS = TABLES["frame_sets"]
+OBSERVATIONS = TABLES["observations"]
+CLOUD = TABLES["cloud"]
+MESH = TABLES["mesh"]
+QUESTIONS = TABLES["questions"]
+CHOICES = TABLES["choices"]
+REJECTS = TABLES["rejects"]
+PREDICTIONS = TABLES["predictions"]
+METRICS = TABLES["metrics"]
+CONFIDENCE = TABLES["confidence"]
+FEEDBACK = TABLES["feedback"]
+SCORES = TABLES["scores"]
+BIAS = TABLES["bias"]
+PROGRAM_OUTCOMES = TABLES["program_outcomes"]
+
+
+def tables_markdown() -> str:
+    """Describe every table for people, a section each."""
+    return "\n\n".join(table.markdown() for table in DECLARATIONS.values()) + "\n"
+
+
+__all__ = [
+    "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH", "METRICS",
+    "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "SCENES", "SCORES", "TABLES",
+    "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
+]  # fmt: skip

@@ -1,0 +1,153 @@
+"""Tables of training and evaluation: what was answered, how sure, how well, and what follows for the next round."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from qa_contract.tables.declaration import (
+    FRAME_SET_ID,
+    MODEL_ID,
+    PROMPT_ID,
+    QUESTION_ID,
+    QUESTION_TYPE,
+    ROUND,
+    RUN_ID,
+    RUNNER,
+    SCENE_NAME,
+    Table,
+    always,
+    maybe,
+)
+
+PREDICTIONS = Table(
+    name="predictions",
+    rows="answer",
+    written_by="`qa-trainer sft` (phase train), `qa-trainer score` (phase score), `qa-eval run` (phase eval)",
+    about="In phase train the completion is the ground truth, teacher-forced; in the others it is the model's own "
+    "answer.",
+    columns={
+        "question_id": QUESTION_ID,
+        "scene_name": SCENE_NAME,
+        "question_type": QUESTION_TYPE,
+        "run_id": RUN_ID,
+        "model_id": MODEL_ID,
+        "runner": RUNNER,
+        "round": ROUND,
+        "step": maybe(pl.Int32, "optimizer step of the forward pass; the model's last step in the other phases"),
+        "phase": always(
+            pl.String, "train (completion = ground truth, teacher-forced), score, eval (completion = own answer)"
+        ),
+        "completion": maybe(pl.String, "text of the answer"),
+        "token_ids": maybe(pl.List(pl.Int32), "tokens of the completion"),
+        "token_logprobs": maybe(pl.List(pl.Float32), "natural log, one per token of token_ids"),
+        "token_mask": maybe(
+            pl.List(pl.Boolean), "true where the token counts for confidence (no end token, no white space)"
+        ),
+        "token_is_top1": maybe(pl.List(pl.Boolean), "true where the model's likeliest token is this one"),
+        "token_entropy": maybe(pl.List(pl.Float32), "nats"),
+        "option_logprobs": maybe(
+            pl.List(pl.Float32),
+            "natural log of the token that begins each option's letter, in place of the answer, by option",
+        ),
+        "frame_set_id": FRAME_SET_ID,
+        "frame_ids": maybe(pl.List(pl.String), "frames shown, in order"),
+        "frame_input": maybe(pl.String, "images, video, none"),
+        "frame_pixels": maybe(pl.Int64, "width times height of one frame as the model saw it"),
+        "frame_fps": maybe(pl.Float64, "frames per second of the video that the model was told"),
+        "prompt_id": PROMPT_ID,
+        "decoding": maybe(pl.String, 'for example "greedy, 16 new tokens"'),
+        "dataset_revision": maybe(pl.String, "revision of the questions, or a hash of their file"),
+        "versions": maybe(pl.String, 'packages that decide the answer, "torch 2.13.0, transformers 5.23.0"'),
+    },
+)
+
+METRICS = Table(
+    name="metrics",
+    rows="optimizer step",
+    written_by="`qa-trainer sft`",
+    about="The only table with wall times, so its bytes differ from run to run.",
+    key=("run_id", "step"),
+    columns={
+        "run_id": RUN_ID,
+        "round": ROUND,
+        "step": always(pl.Int32, "optimizer step, counted over all rounds"),
+        "loss": maybe(pl.Float64, "mean negative log-probability of the answer tokens, nats"),
+        "learning_rate": maybe(pl.Float64, "of this update"),
+        "grad_norm": maybe(pl.Float64, "before clipping"),
+        "rows": maybe(pl.Int64, "trained on in this step, general data included"),
+        "tokens": maybe(pl.Int64, "input tokens without padding"),
+        "answer_tokens": maybe(pl.Int64, "tokens that the loss is about"),
+        "step_seconds": maybe(pl.Float64, "wall time of the step without the writing of checkpoints"),
+        "recorder_seconds": maybe(pl.Float64, "of them for recording confidence"),
+    },
+)
+
+CONFIDENCE = Table(
+    name="confidence",
+    rows="prediction",
+    written_by="`qa-confidence label`",
+    about="Two confidences that are never mixed: in the ground truth, and in the model's own answer.",
+    columns={
+        "question_id": QUESTION_ID,
+        "scene_name": SCENE_NAME,
+        "question_type": QUESTION_TYPE,
+        "model_id": MODEL_ID,
+        "round": ROUND,
+        "phase": always(pl.String, "train, score or eval"),
+        "gold_confidence": maybe(pl.Float64, "likelihood of the ground truth; phase train only"),
+        "raw_confidence": maybe(pl.Float64, "probability of the model's own answer; phases score and eval only"),
+        "confidence": maybe(pl.Float64, "raw_confidence after calibration"),
+        "score": maybe(pl.Float64, "of the model's own answer, where it is known"),
+        "label": maybe(pl.String, "easy, frontier, hard, suspect"),
+        "profile": maybe(pl.String, "rules of the labels"),
+        "calibrator_id": maybe(pl.String, "null without calibration"),
+        "group": maybe(pl.String, "group of the calibrator"),
+    },
+)
+
+FEEDBACK = Table(
+    name="feedback",
+    rows="round, scene, question type and cell",
+    written_by="`qa-confidence feedback`",
+    about="What the next round's questions are chosen by.",
+    key=("round", "scene_name", "question_type", "cell"),
+    columns={
+        "round": ROUND,
+        "scene_name": SCENE_NAME,
+        "question_type": QUESTION_TYPE,
+        "cell": maybe(pl.String, "cell of difficulty"),
+        "n": always(pl.Int64, "questions counted"),
+        "n_easy": always(pl.Int64, "questions labelled easy"),
+        "n_frontier": always(pl.Int64, "questions labelled frontier"),
+        "n_hard": always(pl.Int64, "questions labelled hard"),
+        "n_suspect": always(pl.Int64, "questions labelled suspect"),
+        "mean_confidence": maybe(pl.Float64, "mean of the confidence that the labels were cut on"),
+        "mean_score": maybe(pl.Float64, "mean score of the model's own answers, where known"),
+        "ci_low": maybe(pl.Float64, "95% interval of mean_confidence"),
+        "ci_high": maybe(pl.Float64, "95% interval of mean_confidence"),
+        "exemplars": maybe(pl.List(pl.String), "question ids"),
+    },
+)
+
+SCORES = Table(
+    name="scores",
+    rows="scored answer",
+    written_by="`qa-eval run`, `qa-eval score`",
+    about="How each answer was read and scored.",
+    columns={
+        "question_id": QUESTION_ID,
+        "scene_name": SCENE_NAME,
+        "question_type": QUESTION_TYPE,
+        "run_id": maybe(pl.String, "hash of configuration and seed"),
+        "model_id": maybe(pl.String, "the model, by name or content"),
+        "runner": maybe(pl.String, "what answered: transformers, blind, majority, oracle"),
+        "round": ROUND,
+        "benchmark": always(pl.String, "metrics and averages"),
+        "parser": always(pl.String, "how the answer was read"),
+        "parsed": maybe(pl.String, "the answer as read; null where none was found"),
+        "score": maybe(pl.Float64, "0 to 1; null where the row could not be scored"),
+        "parse_failed": maybe(pl.Boolean, "the completion held no answer"),
+        "frame_set_id": FRAME_SET_ID,
+        "prompt_id": maybe(pl.String, "wording around the question"),
+    },
+)
