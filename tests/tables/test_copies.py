@@ -10,7 +10,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "qa_engine": ROOT / "packages/qa-engine/src/qa_engine",
     "qa_confidence": ROOT / "packages/confidence/src/qa_confidence",
-    "qa_trainer": ROOT / "packages/trainer/src/qa_trainer",
     "qa_eval": ROOT / "packages/eval/src/qa_eval",
     "qa_loop": ROOT / "src/qa_loop",
 }
@@ -25,14 +24,9 @@ def test_table_reader_is_the_same_everywhere():
     assert len(texts) == 1
 
 
-def test_prompt_table_is_the_same_in_engine_trainer_and_evaluator():
-    texts = {(PACKAGES[package] / "prompts.py").read_text() for package in ("qa_engine", "qa_trainer", "qa_eval")}
+def test_prompt_table_is_the_same_in_engine_and_evaluator():
+    texts = {(PACKAGES[package] / "prompts.py").read_text() for package in ("qa_engine", "qa_eval")}
     assert len(texts) == 1
-
-
-def test_registry_of_benchmark_scenes_is_the_same_in_engine_and_trainer():
-    folders = (PACKAGES["qa_engine"] / "checks", PACKAGES["qa_trainer"])
-    assert len({(folder / "benchmark_scenes.json").read_bytes() for folder in folders}) == 1
 
 
 @pytest.mark.parametrize("table", sorted({name for package in PACKAGES for name in declared(package)}))

@@ -80,7 +80,7 @@ def test_a_folder_with_other_content_is_refused(sft, store, tmp_path):
 
 
 def test_debug_shows_the_traceback(command, tmp_path):
-    from qa_trainer.tableio import TableError
+    from qa_contract.errors import TableError
 
     arguments = ["sft", tmp_path / "absent", "--store", tmp_path, "--model", "tiny", "--out", tmp_path / "out"]
     with pytest.raises(TableError):

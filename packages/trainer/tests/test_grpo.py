@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_with_the_same_weights_and_rewards(
     assert "already complete" in grpo(out, **options).stderr
     other = grpo(out, **options | {"steps": 5})
     assert other.code == 2
-    assert "settings.steps was 4, is 5" in other.stderr
+    assert "settings.steps: 4 -> 5" in other.stderr
 
 
 def test_adapters_are_trained_and_merged(grpo, warm_model, tmp_path):

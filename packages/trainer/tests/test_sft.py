@@ -31,7 +31,7 @@ def recompute(folder, store, rows):
     """Score the answers again, one question at a time, from the full logits."""
     import torch
     from PIL import Image
-    from qa_trainer.prompts import format_prompt
+    from qa_contract.prompts import format_prompt
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     processor = AutoProcessor.from_pretrained(folder)
@@ -235,7 +235,7 @@ def test_a_complete_run_is_left_alone_and_another_configuration_refused(sft, tmp
     assert (out / "manifest.json").stat().st_mtime_ns == written
     other = sft(out, steps=2)
     assert other.code == 2
-    assert "settings.steps was 1, is 2" in other.stderr
+    assert "settings.steps: 1 -> 2" in other.stderr
     assert len(predictions(out)) == 4
     forced = sft(out, steps=2, force=True)
     assert forced.code == 0
@@ -245,7 +245,7 @@ def test_a_complete_run_is_left_alone_and_another_configuration_refused(sft, tmp
 def test_a_few_samples_are_memorised(sft, make, store, tmp_path):
     import torch
     from PIL import Image
-    from qa_trainer.prompts import format_prompt
+    from qa_contract.prompts import format_prompt
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     rows = [make.question(i) for i in range(4)]

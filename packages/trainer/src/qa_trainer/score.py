@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import table_metadata, with_every_column, write_table
+from qa_contract.tables import PREDICTIONS as SCHEMA
+from qa_contract.tables import REJECTS
+from qa_contract.tokens import counts, letter_tokens
 
-from qa_trainer.answer_tokens import counts, letter_tokens
 from qa_trainer.data.images import open_image
 from qa_trainer.data.questions import Samples, load_samples
 from qa_trainer.models.loading import load_model, model_hash, resolve_model
 from qa_trainer.runs.predictions import shown_frames, versions
-from qa_trainer.tableio import table_metadata, write_json, write_table
-from qa_trainer.tables import PREDICTIONS as SCHEMA
-from qa_trainer.tables import REJECTS, with_every_column
 
 PRODUCER = "qa-trainer score"
 _LINES = 20

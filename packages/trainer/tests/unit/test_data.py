@@ -4,10 +4,10 @@ import shutil
 
 import polars as pl
 import pytest
+from qa_contract.errors import TableError
+from qa_contract.tables import REJECTS
 from qa_trainer.data.questions import load_samples
 from qa_trainer.errors import REASONS, QATrainerError
-from qa_trainer.tableio import TableError
-from qa_trainer.tables import REJECTS
 
 
 def test_rows_keep_the_order_of_the_file_and_the_frames_that_of_their_set(questions, store):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from qa_contract.errors import FileError
 from qa_trainer.errors import QATrainerError
 from qa_trainer.runs.folder import open_run
 
@@ -64,7 +65,7 @@ def test_another_configuration_is_refused_and_the_difference_named(tmp_path):
     out = tmp_path / "out"
     checkpoint(begin(out), 2)
     other = {"settings": {"steps": 8, "freeze": []}, "inputs": {"model": "abc"}}
-    with pytest.raises(QATrainerError, match=r"\(settings\.steps was 4, is 8\)"), open_run(out, other, force=False):
+    with pytest.raises(QATrainerError, match=r"\n  settings\.steps: 4 -> 8\n"), open_run(out, other, force=False):
         pass
     forced = begin(out, other, force=True)
     assert (forced.status, forced.last_checkpoint()) == ("new", None)
@@ -76,7 +77,7 @@ def test_foreign_content_is_refused_and_kept(tmp_path):
         pass
     assert (tmp_path / "notes.txt").read_text() == "mine"
     with (
-        pytest.raises(QATrainerError, match="a file is there"),
+        pytest.raises(FileError, match="a file is there"),
         open_run(tmp_path / "notes.txt", IDENTITY, force=True),
     ):
         pass

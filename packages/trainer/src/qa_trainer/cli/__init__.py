@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.errors import UserError
 
 from qa_trainer.cli.commands import register as register_more
 from qa_trainer.cli.frames import register as register_video
@@ -31,7 +32,6 @@ from qa_trainer.cli.shared import (
     report,
 )
 from qa_trainer.cli.tiny import register
-from qa_trainer.errors import QATrainerError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -158,9 +158,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        from qa_trainer.tableio import TableError
-
-        if not isinstance(error, (QATrainerError, TableError)) or "--debug" in sys.argv:
+        if not isinstance(error, UserError) or "--debug" in sys.argv:
             raise
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(2) from None

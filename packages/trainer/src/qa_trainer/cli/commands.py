@@ -35,9 +35,10 @@ def score(
     """Answer questions with one frozen model and write every answer with its log-probabilities (phase score)."""
     from dataclasses import asdict
 
+    from qa_contract.files import output_folder
+
     from qa_trainer.score import ScoreOptions
     from qa_trainer.score import score as run
-    from qa_trainer.tableio import output_folder
 
     options = ScoreOptions(batch_size, sample, max_new_tokens, round_number, seed, device)
     with output_folder(out, force=force) as folder:
@@ -63,10 +64,11 @@ def init_spatial(
     force: Force = False,
 ) -> None:
     """Add a geometry encoder to a base model, so that 'sft --model' trains the dual encoder."""
+    from qa_contract.files import output_folder
+
     from qa_trainer.errors import QATrainerError, unknown_name
     from qa_trainer.models.loading import resolve_model
     from qa_trainer.models.quiet import quiet_libraries
-    from qa_trainer.tableio import output_folder
 
     quiet_libraries()
     from qa_trainer.models.spatial_mllm.assemble import assemble

@@ -40,9 +40,10 @@ def sample_frames(
     """Choose the frames of videos without poses that a model is shown, and write them as a store."""
     from dataclasses import asdict
 
+    from qa_contract.files import output_folder
+
     from qa_trainer.frames.sample import SamplingOptions
     from qa_trainer.frames.sample import sample_frames as run
-    from qa_trainer.tableio import output_folder
 
     options = SamplingOptions(method, frames, candidates, points, longest_side, dtype)
     with output_folder(out, force=force) as folder:

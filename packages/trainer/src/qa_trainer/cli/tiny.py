@@ -22,7 +22,8 @@ def init_tiny(
     force: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
 ) -> None:
     """Write a tiny Qwen3-VL-architecture model with random weights, its tokenizer and its processor."""
-    from qa_trainer.tableio import output_folder
+    from qa_contract.files import output_folder
+
     from qa_trainer.tiny.model import build_tiny
 
     with output_folder(out, force=force) as folder:
@@ -49,8 +50,8 @@ def pretrain_tiny(
     if (out / "model_card.json").exists() and not force:
         raise QATrainerError(f"{out}: holds a finished run. Choose another --out, or pass --force.")
     import torch
+    from qa_contract.files import write_json
 
-    from qa_trainer.tableio import write_json
     from qa_trainer.tiny.heldout import heldout_figures
     from qa_trainer.tiny.pretrain import PretrainSettings, pretrain
     from qa_trainer.tiny.rooms import load_rooms

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import table_metadata, with_every_column, write_table
+from qa_contract.tables import FRAME_SETS, FRAMES, REJECTS
 
 from qa_trainer.errors import QATrainerError, unknown_name
 from qa_trainer.frames.video import Video, VideoError, find_videos, open_video
 from qa_trainer.models.loading import model_hash, resolve_model
-from qa_trainer.tableio import table_metadata, write_json, write_table
-from qa_trainer.tables import FRAME_SETS, FRAMES, REJECTS, with_every_column
 
 if TYPE_CHECKING:
     import torch

@@ -16,18 +16,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import OBJECTS, QUESTIONS, REJECTS
 
 from qa_trainer.config import GRPOSettings
+from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
-from qa_trainer.leakage import refuse_benchmark_scenes
 from qa_trainer.models.loading import model_hash, resolve_model
 from qa_trainer.models.lora import check_peft
 from qa_trainer.rewards.cognitive_map import GRID, REQUEST
 from qa_trainer.rewards.consistency import option_texts
 from qa_trainer.runs.folder import RunFolder, open_run
-from qa_trainer.tableio import read_table, table_metadata, write_json, write_table
-from qa_trainer.tables import OBJECTS, QUESTIONS, REJECTS
 
 PRODUCER = "qa-trainer grpo"
 _SERVER_S = 10.0

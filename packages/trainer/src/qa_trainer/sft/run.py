@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import METRICS, PREDICTIONS, REJECTS
 
 from qa_trainer.config import SFTSettings
 from qa_trainer.data.feed import Feed, mixed, single
+from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.mixture import Mixture, read_mixture
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
-from qa_trainer.leakage import refuse_benchmark_scenes
 from qa_trainer.models.loading import model_hash, resolve_model
 from qa_trainer.models.lora import ADAPTER, check_peft
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder, open_run
 from qa_trainer.runs.processes import Team, join
-from qa_trainer.tableio import read_table, table_metadata, write_table
-from qa_trainer.tables import METRICS, PREDICTIONS, REJECTS
 
 PRODUCER = "qa-trainer sft"
 _FIXED_BY_STATE = (
