@@ -8,7 +8,7 @@ import platform
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,15 +20,16 @@ from qa_contract.files import write_json
 from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import OBJECTS, QUESTIONS, REJECTS
 
-from qa_trainer.config import GRPOSettings
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
+from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.models.loading import model_hash, resolve_model
 from qa_trainer.models.lora import check_peft
 from qa_trainer.rewards.cognitive_map import GRID, REQUEST
 from qa_trainer.rewards.consistency import option_texts
 from qa_trainer.runs.folder import RunFolder, open_run
+from qa_trainer.runs.reporter import Reporter, Silent
 
 PRODUCER = "qa-trainer grpo"
 _SERVER_S = 10.0
@@ -57,8 +58,13 @@ class GRPOSummary:
     seconds: float
 
 
-def run_grpo(
-    inputs: GRPOInputs, settings: GRPOSettings, out: Path, *, force: bool, report: Callable[[str], None]
+def train_grpo(
+    inputs: GRPOInputs,
+    settings: GRPOSettings,
+    out: Path,
+    *,
+    force: bool = False,
+    reporter: Reporter | None = None,
 ) -> GRPOSummary:
     """Train and write `model/`, `rewards.json`, `rejects.parquet` and `manifest.json` to `out`.
 
@@ -70,8 +76,8 @@ def run_grpo(
         Folder of the run. A killed run goes on from its last checkpoint, a complete one is left alone.
     force : bool
         Start again whatever `out` holds.
-    report : callable
-        Takes a line of progress.
+    reporter : Reporter, optional
+        Takes progress.
 
     Raises
     ------
@@ -79,6 +85,7 @@ def run_grpo(
         The inputs or `out` cannot be used, or training failed.
     """
     started = time.perf_counter()
+    reporter = reporter or Silent()
     from qa_trainer.models.quiet import quiet_libraries
 
     quiet_libraries()
@@ -98,8 +105,8 @@ def run_grpo(
             return _summary_of(folder)
         if settings.vllm_server_url is not None:
             check_server(settings.vllm_server_url)
-        samples = _samples(inputs, settings, report)
-        return _train(inputs, settings, folder, samples, model, identity, report, started)
+        samples = _samples(inputs, settings, reporter)
+        return _train(inputs, settings, folder, samples, model, identity, reporter, started)
 
 
 def _train(
@@ -109,7 +116,7 @@ def _train(
     samples: Samples,
     model: Path,
     identity: dict[str, object],
-    report: Callable[[str], None],
+    reporter: Reporter,
     started: float,
 ) -> GRPOSummary:
     """Train, and turn the last checkpoint into the outputs."""
@@ -126,7 +133,7 @@ def _train(
     folder.begin(identity, settings.to_toml())
     rejects = samples.rejects.with_columns(stage=pl.lit("grpo"))
     write_table(rejects, folder.path / "rejects.parquet", REJECTS, metadata)
-    result = train(samples, extra, model, settings, folder, report=report)
+    result = train(samples, extra, model, settings, folder, reporter=reporter)
     write_json(folder.path / "rewards.json", {"steps": result.rewards})
     rewards = np.array([step["reward"] for step in result.rewards])
     tenth = max(1, len(rewards) // 10)
@@ -153,11 +160,11 @@ def _train(
     return summary
 
 
-def _samples(inputs: GRPOInputs, settings: GRPOSettings, report: Callable[[str], None]) -> Samples:
+def _samples(inputs: GRPOInputs, settings: GRPOSettings, reporter: Reporter) -> Samples:
     """Read the questions, and refuse scenes that benchmarks test on."""
     samples = load_samples(inputs.questions, inputs.store)
     for line in refuse_benchmark_scenes(samples.rows["scene_name"], allowed=settings.allow_benchmark_scenes):
-        report(line)
+        reporter.say(line)
     return samples
 
 
@@ -172,7 +179,7 @@ def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
     from qa_trainer.data.feed import single
     from qa_trainer.data.preview import preview
 
-    samples = _samples(inputs, settings, lambda line: None)
+    samples = _samples(inputs, settings, Silent())
     request = REQUEST if "cognitive_map" in settings.rewards else None
     return preview(single("questions", samples, first=0, count=1), resolve_model(inputs.model), request=request)
 

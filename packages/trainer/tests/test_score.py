@@ -10,7 +10,7 @@ def test_a_clean_pass_writes_the_answers_of_one_model(command, make, sft, questi
     import torch
     from qa_trainer.data.questions import load_samples
     from qa_trainer.models.loading import load_model
-    from qa_trainer.score import answer
+    from qa_trainer.score.run import answer
 
     assert sft(tmp_path / "run", steps=1).code == 0
     model = tmp_path / "run" / "model"

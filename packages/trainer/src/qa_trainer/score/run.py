@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,35 +23,10 @@ from qa_trainer.data.images import open_image
 from qa_trainer.data.questions import Samples, load_samples
 from qa_trainer.models.loading import load_model, model_hash, resolve_model
 from qa_trainer.runs.predictions import shown_frames, versions
+from qa_trainer.runs.reporter import Reporter, Silent
+from qa_trainer.score.settings import ScoreSettings
 
 PRODUCER = "qa-trainer score"
-_LINES = 20
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What a clean pass does.
-
-    Attributes
-    ----------
-    batch_size : int
-        Questions per forward pass.
-    sample : int, optional
-        Answer so many questions, drawn with `seed`; the same questions whatever the model.
-    max_new_tokens : int
-    round : int, optional
-        Round written into the predictions. Default: that of each question.
-    seed : int
-    device : str
-        `auto` or `cpu`.
-    """
-
-    batch_size: int = 16
-    sample: int | None = None
-    max_new_tokens: int = 16
-    round: int | None = None
-    seed: int = 0
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -66,8 +41,14 @@ class ScoreSummary:
     seconds: float
 
 
-def score(
-    questions: Path, store: Path, model_name: str, options: ScoreOptions, out: Path, *, report: Callable[[str], None]
+def score_questions(
+    questions: Path,
+    store: Path,
+    model_name: str,
+    settings: ScoreSettings,
+    out: Path,
+    *,
+    reporter: Reporter | None = None,
 ) -> ScoreSummary:
     """Answer the questions greedily and write `predictions` (phase score), `rejects` and `manifest.json` to `out`.
 
@@ -82,25 +63,25 @@ def score(
     quiet_libraries()
     folder = resolve_model(model_name)
     samples = load_samples(questions, store)
-    chosen = _chosen(samples.rows["question_id"].to_list(), options)
+    chosen = _chosen(samples.rows["question_id"].to_list(), settings)
     model, processor = load_model(folder)
     import torch
 
-    use_cpu = options.device == "cpu" or not torch.cuda.is_available()
+    use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
     model.to(torch.device("cpu" if use_cpu else "cuda")).eval()  # pyright: ignore[reportArgumentType]
     order = sorted(chosen, key=lambda row: (len(samples.rows["images"][row]), len(samples.rows["question"][row]), row))
     found: dict[int, dict[str, Any]] = {}
-    batches = [order[i : i + options.batch_size] for i in range(0, len(order), options.batch_size)]
-    for number, rows in enumerate(batches, start=1):
-        found |= zip(rows, answer(model, processor, samples, rows, max_new_tokens=options.max_new_tokens), strict=True)
-        if number % max(1, len(batches) // _LINES) == 0:
-            left = (time.perf_counter() - started) / number * (len(batches) - number)
-            report(f"answered {len(found)}/{len(order)} questions, {left:.0f} s left")
+    batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
+    reporter = reporter or Silent()
+    reporter("answer", 0, len(order))
+    for rows in batches:
+        found |= zip(rows, answer(model, processor, samples, rows, max_new_tokens=settings.max_new_tokens), strict=True)
+        reporter("answer", len(found), len(order))
     model_id, step = _identity(folder)
-    config = {"model": model_hash(folder), "sample": options.sample, "max_new_tokens": options.max_new_tokens}
-    config |= {"round": options.round, "questions": _digest(samples.rows["question_id"].to_list())}
-    metadata = table_metadata("predictions", PRODUCER, config, options.seed)
-    round_number = pl.col("round").fill_null(0) if options.round is None else pl.lit(options.round)
+    config = {"model": model_hash(folder), "sample": settings.sample, "max_new_tokens": settings.max_new_tokens}
+    config |= {"round": settings.round, "questions": _digest(samples.rows["question_id"].to_list())}
+    metadata = table_metadata("predictions", PRODUCER, config, settings.seed)
+    round_number = pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round)
     answers = pl.DataFrame(
         [found[row] for row in chosen], schema={name: SCHEMA[name] for name in _ANSWER}, infer_schema_length=None
     )
@@ -112,15 +93,15 @@ def score(
         round=round_number,
         step=pl.lit(step),
         phase=pl.lit("score"),
-        decoding=pl.lit(f"greedy, {options.max_new_tokens} new tokens"),
+        decoding=pl.lit(f"greedy, {settings.max_new_tokens} new tokens"),
         versions=pl.lit(versions("torch", "transformers")),
     )
     table = with_every_column(table, SCHEMA)
     write_table(table, out / "predictions.parquet", SCHEMA, metadata)
-    rejects_metadata = table_metadata("rejects", PRODUCER, config, options.seed)
+    rejects_metadata = table_metadata("rejects", PRODUCER, config, settings.seed)
     rejects = samples.rejects.with_columns(stage=pl.lit("score"))
     write_table(rejects, out / "rejects.parquet", REJECTS, rejects_metadata)
-    unfinished = sum(len(found[row]["token_ids"]) >= options.max_new_tokens for row in chosen)
+    unfinished = sum(len(found[row]["token_ids"]) >= settings.max_new_tokens for row in chosen)
     seconds = round(time.perf_counter() - started, 3)
     summary = ScoreSummary(metadata["run_id"], model_id, len(table), len(rejects), unfinished, seconds)
     write_json(out / "manifest.json", {"producer": PRODUCER, "model": str(folder), **vars(summary)})
@@ -205,13 +186,13 @@ def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
     return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
 
 
-def _chosen(question_ids: list[str], options: ScoreOptions) -> list[int]:
+def _chosen(question_ids: list[str], settings: ScoreSettings) -> list[int]:
     """Draw the rows to answer, in the order of the file; the draw depends on seed and id only."""
     rows = range(len(question_ids))
-    if options.sample is None or options.sample >= len(question_ids):
+    if settings.sample is None or settings.sample >= len(question_ids):
         return list(rows)
-    drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{options.seed}|{question_ids[row]}".encode()).digest())
-    return sorted(drawn[: options.sample])
+    drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{settings.seed}|{question_ids[row]}".encode()).digest())
+    return sorted(drawn[: settings.sample])
 
 
 def _identity(folder: Path) -> tuple[str, int]:
