@@ -8,7 +8,6 @@ import platform
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,17 +16,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 from qa_contract.files import write_json
-from qa_contract.tableio import read_table, table_metadata, write_table
-from qa_contract.tables import OBJECTS, QUESTIONS, REJECTS
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import REJECTS
 
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
+from qa_trainer.grpo.columns import partners, true_maps
 from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.models.loading import model_hash, resolve_model
 from qa_trainer.models.lora import check_peft
-from qa_trainer.rewards.cognitive_map import GRID, REQUEST
-from qa_trainer.rewards.consistency import option_texts
+from qa_trainer.rewards.cognitive_map import REQUEST
 from qa_trainer.runs.folder import RunFolder, open_run
 from qa_trainer.runs.reporter import Reporter, Silent
 
@@ -122,12 +121,12 @@ def _train(
     """Train, and turn the last checkpoint into the outputs."""
     from qa_trainer.grpo.train import train
 
-    pairs = _pairs(samples, inputs.questions)
+    pairs = partners(samples, inputs.questions)
     if "consistency" in settings.rewards:
         # Partners have to be in one batch.
         order = pairs.with_row_index("row").sort(pl.col("row").min().over("group"), "row")["row"]
         samples, pairs = replace(samples, rows=samples.rows[order]), pairs[order]
-    cells = _cells(samples, inputs.store) if "cognitive_map" in settings.rewards else [None] * len(samples)
+    cells = true_maps(samples, inputs.store) if "cognitive_map" in settings.rewards else [None] * len(samples)
     extra = pairs.select("pair_id").with_columns(cells=pl.Series(cells, dtype=pl.String))
     metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
     folder.begin(identity, settings.to_toml())
@@ -213,45 +212,3 @@ def _summary_of(folder: RunFolder) -> GRPOSummary:
     manifest = json.loads((folder.path / "manifest.json").read_text(encoding="utf-8"))
     fields = {name: manifest[name] for name in GRPOSummary.__dataclass_fields__}
     return GRPOSummary(**{**fields, "already_complete": True})
-
-
-def _pairs(samples: Samples, questions: Path) -> pl.DataFrame:
-    """Find questions whose answers have to fit together: columns `group`, and `pair_id` where it is shared.
-
-    They are of one type, about the same objects of one scene, and have the same answer (two views of one thing) or the
-    same two options (a question and its inverse).
-    """
-    asked = read_table(questions, "questions", QUESTIONS, columns=["question_id", "operands"])
-    objects = pl.col("operands").list.eval(pl.element().struct.field("instance_ids").list.first()).list.sort()
-    asked = asked.select("question_id", objects=objects.cast(pl.List(pl.String)).list.join(","))
-    options = samples.rows["options"].to_list()
-    answers = [
-        truth if listed is None else _meaning(truth, option_texts(listed))
-        for truth, listed in zip(samples.rows["ground_truth"], options, strict=True)
-    ]
-    keyed = samples.rows.with_columns(answer=pl.Series(answers)).join(
-        asked, on="question_id", how="left", maintain_order="left"
-    )
-    key = pl.concat_str("scene_name", "question_type", "objects", "answer", separator="|")
-    keyed = keyed.select(group=pl.coalesce(key, "question_id"))
-    return keyed.with_columns(pair_id=pl.when(pl.len().over("group") > 1).then("group"))
-
-
-def _meaning(truth: str, texts: Mapping[str, str]) -> str:
-    """Say what the answer to a choice has in common with those that it has to fit."""
-    return " or ".join(sorted(texts.values())) if len(texts) == 2 else texts.get(truth.lower(), truth)
-
-
-def _cells(samples: Samples, store: Path) -> list[str | None]:
-    """Draw the true map of every question's scene: JSON of category to cells, as `cognitive_map` reads it."""
-    objects = read_table(store, "objects", OBJECTS, columns=["scene_name", "category", "center"])
-    maps: dict[str, str] = {}
-    for (scene,), group in objects.group_by("scene_name"):
-        places = np.array(group["center"].to_list())[:, :2]
-        low, span = places.min(axis=0), np.ptp(places, axis=0).max()
-        grid = np.floor((places - low) / (span or 1.0) * (GRID - 1) + 0.5).astype(int)
-        drawn: dict[str, list[list[int]]] = {}
-        for category, cell in zip(group["category"], grid.tolist(), strict=True):
-            drawn.setdefault(category, []).append(cell)
-        maps[str(scene)] = json.dumps(drawn, sort_keys=True)
-    return [maps.get(scene) for scene in samples.rows["scene_name"]]

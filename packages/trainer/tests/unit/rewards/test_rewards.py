@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qa_trainer.data.questions import load_samples
-from qa_trainer.grpo.run import _pairs
+from qa_trainer.grpo.columns import partners
 from qa_trainer.rewards import REWARDS
 
 SIDES = ["A. left", "B. right"]
@@ -46,7 +46,7 @@ def test_partners_are_questions_about_the_same_objects_whose_answers_have_to_fit
         make.question(4, operands=people(1, 2), ground_truth="2.5", scene_name="room_1"),
     ]
     questions = make.write(rows, tmp_path, "questions")
-    pairs = _pairs(load_samples(questions, store), questions)["pair_id"].to_list()
+    pairs = partners(load_samples(questions, store), questions)["pair_id"].to_list()
     assert pairs[0] == pairs[1] is not None
     assert pairs[2] == pairs[3] is not None
     assert pairs[4:] == [None, None, None]
