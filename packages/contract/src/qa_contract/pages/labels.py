@@ -230,9 +230,8 @@ class _Sheet:
     def _apart(self, boxes: Array) -> NDArray[np.bool_]:
         """Which boxes (k, 4) lie apart from all labels so far : (k,)."""
         wide, taken = boxes + np.array([-1.0, -0.2, 1.0, 0.2]) * PADDING_PX, self._taken
-        after = (wide[:, None, :2] >= taken[None, :, 2:]).any(axis=2)
-        before = (wide[:, None, 2:] <= taken[None, :, :2]).any(axis=2)
-        return np.asarray((after | before).all(axis=1), dtype=np.bool_)
+        after, before = wide[:, None, :2] >= taken[None, :, 2:], wide[:, None, 2:] <= taken[None, :, :2]
+        return np.all(np.any(after | before, axis=2), axis=1)
 
 
 def _near(anchor: Array, reach: Array, half: Array, low: Array, high: Array, *, leaders: bool) -> Array:
