@@ -5,6 +5,7 @@ from qa_contract.cli.settings import load_settings
 from qa_contract.errors import UserError
 from qa_trainer.cli import app
 from qa_trainer.grpo.settings import GRPOSettings
+from qa_trainer.rewards import REWARDS
 from qa_trainer.score.settings import ScoreSettings
 from qa_trainer.sft.settings import SFTSettings
 from typer.testing import CliRunner
@@ -70,3 +71,8 @@ def test_every_setting_is_an_option_with_its_default_in_80_columns(command, mode
         assert "default: " in entry, name
         if isinstance(field.default, int | float | str) and not isinstance(field.default, bool):
             assert f"default: {field.default}" in entry, name
+
+
+def test_help_names_every_reward():
+    page = CliRunner().invoke(app, ["grpo", "--help"], env={"COLUMNS": "80"}).stdout
+    assert set(REWARDS) <= set(page.replace(".", " ").replace(",", " ").split())
