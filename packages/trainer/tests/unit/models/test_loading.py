@@ -59,6 +59,51 @@ def test_parts_are_frozen_alone(tiny_model):
         freeze_parts(model, ("vision", "connector", "language"))
 
 
+def of_family(name):
+    """A model of a family at its real size, without memory for its weights."""
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
+
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(CONFIG_MAPPING[name]())
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        "qwen2_5_vl",
+        "qwen3_vl",
+        "internvl",
+        "llava_onevision",
+        "smolvlm",
+        "idefics3",
+        "gemma3",
+        "glm4v",
+        "minicpmv4_6",
+        "kimi_k25",
+    ],
+)
+def test_freezing_the_language_model_leaves_nothing_of_it_to_train(family):
+    model = of_family(family)
+    freeze_parts(model, ("language",))
+    language = {id(parameter) for parameter in model.get_decoder().parameters()}
+    language |= {id(parameter) for parameter in model.get_output_embeddings().parameters()}
+    trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    assert language
+    assert trained
+    assert not language & trained
+    freeze_parts(model, ("vision", "connector"))
+    assert {id(parameter) for parameter in model.parameters() if parameter.requires_grad} == language
+
+
+def test_a_family_with_parameters_of_no_known_part_is_not_frozen_silently():
+    model = of_family("fuyu")
+    with pytest.raises(QATrainerError, match=r"--freeze language: 2 of \d+ parameters of Fuyu.*vision_embed_tokens"):
+        freeze_parts(model, ("language",))
+    freeze_parts(model, ())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_patches_as_a_matrix_product_equal_the_convolution(tiny_model):
     import torch
 
