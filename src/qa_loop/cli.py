@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from qa_contract.errors import UserError
 
-from qa_loop.errors import QALoopError, StageError
+from qa_loop.errors import StageError
 
 if TYPE_CHECKING:
     from qa_loop.config import LoopConfig
@@ -162,11 +163,8 @@ def main() -> None:
     """Run the command line; user errors exit with 2 and without a traceback."""
     try:
         app()
-    except Exception as error:
-        # TableError is imported late: it would bring DuckDB and polars to every --help.
-        from qa_loop.tableio import TableError
-
-        if "--debug" in sys.argv or not isinstance(error, QALoopError | TableError):
+    except UserError as error:
+        if "--debug" in sys.argv:
             raise
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(EXIT_USER) from None

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-
-from qa_loop.tableio import table_metadata, write_table
-from qa_loop.tables import TABLES
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import TABLES
 
 HERE = Path(__file__).parent
 EVIL = "<script>alert('scene')</script>"

@@ -2,8 +2,8 @@
 
 import polars as pl
 import pytest
-from qa_confidence.tableio import table_metadata, write_table
-from qa_confidence.tables import PREDICTIONS, QUESTIONS, SCORES, TABLES
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import PREDICTIONS, QUESTIONS, SCORES, TABLES
 
 
 def prediction(question_id, logprobs, mask=None, **other):

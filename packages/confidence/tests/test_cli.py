@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from qa_confidence import cli
-from qa_confidence.tableio import TableError
+from qa_contract.errors import TableError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from qa_confidence import cli
-from qa_confidence.tableio import table_metadata, write_table
-from qa_confidence.tables import CONFIDENCE
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import CONFIDENCE
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import sys
 from typing import Annotated
 
 import typer
+from qa_contract.errors import UserError
 
 from qa_confidence.cli import calibration, labelling
-from qa_confidence.errors import QAConfidenceError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,13 +30,7 @@ def main() -> None:
     """Run the command line; user errors exit with 2 and without a traceback."""
     try:
         app()
-    except QAConfidenceError as error:
-        fail(error)
-    except Exception as error:
-        from qa_confidence.tableio import TableError  # costs a second to import, so only once something went wrong
-
-        if not isinstance(error, TableError):
-            raise
+    except UserError as error:
         fail(error)
 
 

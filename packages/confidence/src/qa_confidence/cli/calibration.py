@@ -53,9 +53,10 @@ def fit(
     import json
 
     import polars as pl
+    from qa_contract.files import atomic_path, check_output_folder, output_folder
+    from qa_contract.tableio import table_metadata, write_table
 
     from qa_confidence.calibrating import degenerate, fit_table
-    from qa_confidence.tableio import atomic_path, check_output_folder, output_folder, table_metadata, write_table
 
     started = time.perf_counter()
     check_output_folder(out, force=force)
@@ -113,8 +114,9 @@ def apply(
     force: Force = False,
 ) -> None:
     """Fill the calibrated confidence, and label anew where a profile is given."""
+    from qa_contract.files import check_output_folder, output_folder
+
     from qa_confidence.calibrating import target_of
-    from qa_confidence.tableio import check_output_folder, output_folder
     from qa_confidence.target import target_text
 
     started = time.perf_counter()
@@ -156,10 +158,12 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write report.html, report.md and metrics.json about calibration, labels and drift."""
+    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import PREDICTIONS, QUESTIONS
+
     from qa_confidence.calibrators import Calibrator
     from qa_confidence.report.build import Texts, build_report
-    from qa_confidence.tableio import check_output_folder, output_folder, read_table
-    from qa_confidence.tables import PREDICTIONS, QUESTIONS
 
     started = time.perf_counter()
     check_output_folder(out, force=force)
@@ -199,10 +203,11 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two rounds, or (--steps) a round's training-time confidence with a frozen pass; a table on stdout."""
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import PREDICTIONS
+
     from qa_confidence.calibrators import Calibrator
     from qa_confidence.report.comparison import compare_order, compare_rounds
-    from qa_confidence.tableio import read_table
-    from qa_confidence.tables import PREDICTIONS
 
     frames = read_confidence([before]), read_confidence([after])
     if steps is not None:

@@ -39,9 +39,11 @@ def label(
     as_json: AsJson = False,
 ) -> None:
     """Compute the confidence of every prediction and label it easy, frontier, hard or suspect."""
+    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import PREDICTIONS, SCORES
+
     from qa_confidence.labelling import LATER, READ, label_predictions
-    from qa_confidence.tableio import check_output_folder, output_folder, read_table
-    from qa_confidence.tables import PREDICTIONS, SCORES
 
     started = time.perf_counter()
     check_profile(profile)
@@ -82,9 +84,11 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Count labels and average confidence per round, scene, question type and cell."""
+    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import CONFIDENCE, QUESTIONS, SCORES
+
     from qa_confidence.feedback import feedback_rows
-    from qa_confidence.tableio import check_output_folder, output_folder, read_table
-    from qa_confidence.tables import CONFIDENCE, QUESTIONS, SCORES
 
     started = time.perf_counter()
     check_output_folder(out, force=force)

@@ -47,17 +47,16 @@ def shares_of(split: str) -> list[float]:
 def read_confidence(sources: list[Path]) -> pl.DataFrame:
     """Read one or more `confidence` tables as one."""
     import polars as pl
-
-    from qa_confidence.tableio import read_table
-    from qa_confidence.tables import CONFIDENCE
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import CONFIDENCE
 
     return pl.concat([read_table(source, "confidence", CONFIDENCE) for source in sources])
 
 
 def read_questions(source: Path | None) -> pl.DataFrame | None:
     """Read the answer types of the questions, where given."""
-    from qa_confidence.tableio import read_table
-    from qa_confidence.tables import QUESTIONS
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import QUESTIONS
 
     return (
         None if source is None else read_table(source, "questions", QUESTIONS, columns=["question_id", "answer_type"])
@@ -85,7 +84,7 @@ def calibrated(
 
 def input_ids(inputs: list[tuple[Path | None, str]]) -> dict[str, list[str]]:
     """Collect the run ids that the input files carry, which name their content without naming a place."""
-    from qa_confidence.tableio import read_metadata, table_files
+    from qa_contract.tableio import read_metadata, table_files
 
     return {
         table: [read_metadata(path).get("run_id", "") for path in table_files(source, table)]
@@ -96,8 +95,8 @@ def input_ids(inputs: list[tuple[Path | None, str]]) -> dict[str, list[str]]:
 
 def write(frame: pl.DataFrame, folder: Path, table: str, producer: str, config: Mapping[str, object]) -> None:
     """Write one declared table with its metadata."""
-    from qa_confidence.tableio import table_metadata, write_table
-    from qa_confidence.tables import TABLES
+    from qa_contract.tableio import table_metadata, write_table
+    from qa_contract.tables import TABLES
 
     metadata = table_metadata(table, producer, config, seed=0)
     write_table(frame, folder / f"{table}.parquet", TABLES[table], metadata)
@@ -105,8 +104,9 @@ def write(frame: pl.DataFrame, folder: Path, table: str, producer: str, config: 
 
 def write_manifest(folder: Path, command: str, config: Mapping[str, object], started: float) -> None:
     """Write what ran and how long it took."""
+    from qa_contract.files import write_json
+
     from qa_confidence import __version__
-    from qa_confidence.tableio import write_json
 
     seconds = round(time.perf_counter() - started, 3)
     manifest = {"command": command, "version": __version__, "config": config, "seconds": seconds}
