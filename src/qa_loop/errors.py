@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from qa_contract.errors import UserError, unknown_name
+from qa_contract import errors
+from qa_contract.errors import UserError
 
 
 class QALoopError(UserError):
@@ -25,5 +26,5 @@ class StageError(QALoopError):
         self.exit_code = exit_code
 
 
-unknown_name = partial(unknown_name, error=QALoopError)
+unknown_name = partial(errors.unknown_name, error=QALoopError)
 """Build the error for a name that does not exist, with the closest one that does."""

@@ -12,9 +12,9 @@ HEAD = """\
 # Tables
 
 Packages exchange Parquet files and nothing else. `qa_contract.tables` declares every table once; this page is written
-from it. A table is `<table>.parquet` in its folder, or shards `<table>-00000-of-000NN.parquet`; commands take the folder
-or the file. Files are written under a temporary name and renamed. Readers check the columns that they need and name
-file, expectation and finding.
+from it. A table is `<table>.parquet` in its folder, or shards `<table>-00000-of-000NN.parquet`; commands take the
+folder or the file. Files are written under a temporary name and renamed. Readers check the columns that they need and
+name file, expectation and finding.
 
 Lengths are metres, Z is up, cameras follow OpenCV (x right, y down, z forward). What a source lacks is null. A new
 nullable column is a minor version of a table, anything else a major one; another major version is refused.
@@ -26,9 +26,9 @@ The key-value metadata of every file: `table`, `version`, `producer`, `config_ha
 QUERIES_HEAD = """\
 ## queries
 
-`qa-loop sql RUN "SELECT ..."` answers SQL over stores and runs, `qa_contract.connect(RUN)` gives the same views to Python
-as a DuckDB connection. There is one view per table; each begins with `run`, `round` and `stage`, the folder of the table
-in its run (`eval`, `train`, `questions`, ...), and several runs, or a glob, are asked at once. In `rejects` the column
+`qa-loop sql RUN "SELECT ..."` answers SQL over stores and runs, `qa_contract.connect(RUN)` gives the same views to
+Python as a DuckDB connection. There is one view per table; each begins with `run`, `round` and `stage`, the folder of
+the table in its run (`eval`, `train`, `questions`, ...). A glob asks several runs at once. In `rejects` the column
 `stage` of the table is called `command`. The table `files` lists what is read.
 
 `qa-loop sql RUN --list` names tables and ready-made queries, `qa-loop sql RUN --query NAME` runs one, `--format csv` or

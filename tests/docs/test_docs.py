@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from qa_loop.config import parse_config
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from qa_contract.errors import UserError, unknown_name
+from qa_contract import errors
+from qa_contract.errors import UserError
 
 
 class QAConfidenceError(UserError):
@@ -15,5 +16,5 @@ class InputError(QAConfidenceError, ValueError):
     """An array or a table holds values that the computation is not defined for."""
 
 
-unknown_name = partial(unknown_name, error=QAConfidenceError)
+unknown_name = partial(errors.unknown_name, error=QAConfidenceError)
 """Build the error for a name that is not in a registry, with the closest one that is."""
