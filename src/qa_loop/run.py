@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import ExitCode
 from qa_contract.files import write_json
 from qa_contract.identity import refuse_other_identity
 from qa_contract.tableio import table_files
@@ -23,7 +24,7 @@ from qa_loop.config import LoopConfig
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.process import find_program, lock_folder, run_command
-from qa_loop.progress import Progress, last_lines
+from qa_loop.progress import RunProgress, last_lines
 from qa_loop.stages import Stage, dependents, plan
 
 SPEED_KEYS = (("generate", "workers"),)
@@ -34,6 +35,8 @@ LOG_LINES = 15
 class Stopped(KeyboardInterrupt):
     """The loop was asked to end by SIGTERM."""
 
+    exit_code = ExitCode.TERMINATED
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -43,12 +46,9 @@ class Outcome:
     ----------
     lossy : list of str
         Stages that said that rows are missing.
-    seconds : float
-        Time of this start, not of earlier ones.
     """
 
     lossy: list[str]
-    seconds: float
 
 
 def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
@@ -72,7 +72,6 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     KeyboardInterrupt
         Ctrl-C or SIGTERM; the running stage has been ended.
     """
-    started = time.monotonic()
     out = Path(out)
     stages = plan(config)
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
@@ -81,10 +80,11 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _sigterm_raises():
         manifest = _open_manifest(config, out, stages, force=force)
-        progress = Progress(stages, folder=out)
+        progress = RunProgress(config.run.name, stages, folder=out)
         for stage in stages:
             _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress)
-    return Outcome(lossy=manifest.lossy, seconds=time.monotonic() - started)
+        progress.complete()
+    return Outcome(lossy=manifest.lossy)
 
 
 def count_rows(out: Path, stage: Stage) -> int | None:
@@ -142,11 +142,10 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
 
 
 def _run_stage(
-    stage: Stage, stages: Sequence[Stage], *, manifest: Manifest, out: Path, lock: int, progress: Progress
+    stage: Stage, stages: Sequence[Stage], *, manifest: Manifest, out: Path, lock: int, progress: RunProgress
 ) -> None:
     record = manifest.stages.get(stage.name)
     if record is not None and record.state == "done" and stage.complete(out):
-        progress.known(stage, record.seconds or 0.0)
         progress.skip(stage)
         return
     if record is None or record.state == "done" or not stage.resumes:
