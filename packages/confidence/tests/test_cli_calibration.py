@@ -1,28 +1,10 @@
 import json
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
-from qa_confidence import cli
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import CONFIDENCE
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line inside this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["qa-confidence", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return SimpleNamespace(returncode=stopped.value.code or 0, stdout=out, stderr=err)
-
-    return run
 
 
 @pytest.fixture
@@ -117,7 +99,7 @@ def test_user_errors(labelled, run):
         (["fit", first, "--input", "gold_confidence"], "No row has both"),
         (["apply", first, "--calibrator", labelled / "broken.json"], "not a calibrator"),
         (["apply", first, "--calibrator", labelled / "none.json"], "cannot read"),
-        (["apply", first, "--calibrator", labelled / "none.json", "--profile", "x"], "Unknown profile"),
+        (["apply", first, "--calibrator", labelled / "none.json", "--profile", "x"], "--profile needs one of paper"),
     ):
         done = run(*arguments, "--out", labelled / "out")
         assert done.returncode == 2, arguments
