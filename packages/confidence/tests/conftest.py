@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from page_browser import browser, open_page  # noqa: F401
 from qa_confidence import cli
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import PREDICTIONS, QUESTIONS, SCORES, TABLES

@@ -49,7 +49,7 @@ def report(
     answers = None
     if predictions is not None:
         answers = read_table(predictions, "predictions", PREDICTIONS, columns=ANSWER_TEXT)
-    page = build_report(
+    built = build_report(
         read_confidence(confidence),
         calibrator=None if calibrator is None else Calibrator.load(calibrator),
         column=None if column is None else column.value,
@@ -60,12 +60,12 @@ def report(
         seed=seed,
     )
     with output_folder(out, force=force) as folder:
-        for name, text in (("report.html", page.html), ("report.md", page.markdown), ("metrics.json", page.metrics)):
+        for name, text in (("report.html", built.html), ("report.md", built.markdown), ("metrics.json", built.metrics)):
             (folder / name).write_text(text, encoding="utf-8")
     close(
-        Wrote(out / "report.html", page.n, "answers"),
+        Wrote(out / "report.html", built.n, "answers"),
         since=started,
         next=shell("xdg-open", out / "report.html"),
-        summary=json.loads(page.metrics),
+        summary=json.loads(built.metrics),
         as_json=as_json,
     )
