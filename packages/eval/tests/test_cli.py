@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import polars as pl
 import pytest
+from qa_contract.tableio import read_table
+from qa_contract.tables import SCORES
 from qa_eval.cli import main
 from qa_eval.errors import QAEvalError
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.run import run
-from qa_eval.tableio import read_table
-from qa_eval.tables import SCORES
 
 ROWS = [
     {"id": 1, "question_type": "object_counting", "ground_truth": "4", "prediction": "3"},

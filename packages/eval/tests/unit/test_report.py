@@ -4,12 +4,13 @@ import xml.etree.ElementTree as ET
 
 import polars as pl
 import pytest
+from qa_contract.errors import FileError
+from qa_contract.tableio import read_metadata
 from qa_eval.errors import QAEvalError
 from qa_eval.report import write_report
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.outputs import degradation_curves
 from qa_eval.runs.run import run
-from qa_eval.tableio import TableError, read_metadata
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_unfinished_runs_and_existing_output_are_refused(runs, tmp_path):
     with pytest.raises(QAEvalError, match="no finished run"):
         write_report([tmp_path], tmp_path / "report")
     assert not (tmp_path / "report").exists()
-    with pytest.raises(TableError, match="not empty"):
+    with pytest.raises(FileError, match="not empty"):
         write_report(runs, runs[0])
     with pytest.raises(QAEvalError, match="twice"):
         write_report([runs[0], runs[0]], tmp_path / "report")

@@ -6,12 +6,12 @@ import sys
 from typing import Annotated
 
 import typer
+from qa_contract.errors import UserError
 
 from qa_eval.cli.lists import benchmarks, parsers, runners
 from qa_eval.cli.report import compare, consistency, report
 from qa_eval.cli.run import run
 from qa_eval.cli.score import export_lmms_eval, import_log, score
-from qa_eval.errors import QAEvalError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,14 +34,8 @@ def main() -> None:
     """Run the command line; user errors exit with 2 and without a traceback."""
     try:
         app()
-    except Exception as error:
-        if "--debug" in sys.argv or not _is_user_error(error):
+    except UserError as error:
+        if "--debug" in sys.argv:
             raise
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(2) from None
-
-
-def _is_user_error(error: Exception) -> bool:
-    """Whether an error is about the input; the table reader is loaded only if a table was touched."""
-    tableio = sys.modules.get("qa_eval.tableio")
-    return isinstance(error, QAEvalError) or (tableio is not None and isinstance(error, tableio.TableError))

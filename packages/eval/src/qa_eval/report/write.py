@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qa_contract.files import output_folder, write_json
+
 from qa_eval.errors import QAEvalError
 from qa_eval.report.collect import RunReport, read_run
 from qa_eval.report.html import build_page
-from qa_eval.tableio import output_folder, write_json
 
 
 def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial questions", force: bool = False) -> None:
@@ -19,7 +20,7 @@ def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial qu
     ------
     QAEvalError
         A folder holds no finished run.
-    TableError
+    FileError
         `out` is not empty and `force` is false.
     """
     if not folders:

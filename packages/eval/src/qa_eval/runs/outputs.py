@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import write_table
+from qa_contract.tables import PREDICTIONS, REJECTS, SCORES, Schema
 
 from qa_eval.benchmarks import Benchmark
 from qa_eval.parsers import Parser
@@ -21,8 +24,6 @@ from qa_eval.runs.degrade import area_under_curve
 from qa_eval.runs.fingerprint import package_version
 from qa_eval.runs.inputs import PRODUCER, RunInputs, RunOptions, RunResult
 from qa_eval.scoring.score import Answers, Scored, score_answers
-from qa_eval.tableio import Schema, write_json, write_table
-from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
 
 SHARD: Schema = {**PREDICTIONS, "error": pl.String, "detail": pl.String}
 """Columns of the file of one finished batch: the predictions table, and why a row has no answer."""

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.identity import differing_keys, refuse_other_identity
+from qa_contract.tableio import read_table, write_table
 
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
@@ -21,7 +24,6 @@ from qa_eval.runs.inputs import RunInputs, RunOptions, RunResult, Sources, make_
 from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
 from qa_eval.runs.videos import decode_frames
 from qa_eval.scoring.summary import run_summary
-from qa_eval.tableio import read_table, write_json, write_table
 
 WORK = "work"
 BASELINE_BATCH = 4096
@@ -106,14 +108,10 @@ def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
             earlier = json.loads(found.read_text(encoding="utf-8")).get("config")
         except (json.JSONDecodeError, UnicodeDecodeError):
             earlier = None
-        if earlier == json.loads(json.dumps(config)):
+        if earlier is not None and not differing_keys(earlier, config):
             return found is manifest
         if not force:
-            changed = sorted(k for k in {*config, *(earlier or {})} if config.get(k) != (earlier or {}).get(k))
-            raise QAEvalError(
-                f"{out}: holds a run of another configuration (different: {', '.join(changed)}). "
-                "Choose another --out, or pass --force to replace it."
-            )
+            refuse_other_identity(out, earlier, config, error=QAEvalError)
     elif out.is_file() or (out.is_dir() and any(out.iterdir()) and not force):
         raise QAEvalError(f"{out}: exists and holds no run of qa-eval. Choose another --out, or pass --force.")
     for name in OUTPUTS:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import read_table
+from qa_contract.tables import SCORES
 
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
 from qa_eval.metrics.compare import Comparison, Difference, paired_difference
-from qa_eval.tableio import read_table
-from qa_eval.tables import SCORES
 
 KEYS = ["question_id", "scene_name", "question_type"]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.options import option_letter, option_text
+from qa_contract.tableio import read_table
+from qa_contract.tables import SCORES
 
 from qa_eval.errors import QAEvalError
 from qa_eval.files import need_columns, read_columns
 from qa_eval.metrics.consistency import Relation, answers_fit, consistency
-from qa_eval.runners.base import option_letter, option_text
 from qa_eval.scoring.questions import read_questions
-from qa_eval.tableio import read_table
-from qa_eval.tables import SCORES
 
 RIGHT = 0.5
 Answer = tuple[str | None, bool]

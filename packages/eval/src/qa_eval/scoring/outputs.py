@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from qa_contract.files import atomic_path
 
 from qa_eval.errors import QAEvalError
 from qa_eval.scoring.inputs import StoredAnswers
@@ -59,9 +58,8 @@ def write_scores_table(
 ) -> None:
     """Write the scores table; `carried` holds the columns that come from the predictions."""
     import polars as pl
-
-    from qa_eval.tableio import table_metadata, write_table
-    from qa_eval.tables import SCORES
+    from qa_contract.tableio import table_metadata, write_table
+    from qa_contract.tables import SCORES
 
     n = len(columns["id"])
     values = {"question_id": columns["id"], **{k: v for k, v in columns.items() if k != "id"}}
@@ -80,27 +78,12 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     if path.suffix == ".parquet":
         _write_parquet(path, {name: [row.get(name) for row in rows] for row in rows[:1] for name in row})
     else:
-        _write_text(path, "".join(f"{json.dumps(row)}\n" for row in rows))
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
 def _write_parquet(path: Path, columns: dict[str, list[Any]]) -> None:
     import polars as pl
 
-    from qa_eval.tableio import atomic_path
-
     with atomic_path(path) as temporary:
         pl.DataFrame(columns).write_parquet(temporary)
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all (without the table reader, whose imports cost more than scoring)."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from qa_contract.answers import fold_codes, mean_relative_accuracy
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.metrics.choice import fold_codes
-from qa_eval.metrics.mra import mean_relative_accuracy
 from qa_eval.parsers.base import Parser
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_eval.benchmarks.base import Benchmark
-from qa_eval.metrics.choice import factorize
+from qa_eval.metrics.codes import factorize
 from qa_eval.parsers.base import Parser
 from qa_eval.scoring.rows import SCORERS, Part, Table, is_letter
 

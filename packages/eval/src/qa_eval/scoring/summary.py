@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qa_contract.options import option_letter, option_text
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
 from qa_eval.metrics.captions import caption_scores
-from qa_eval.metrics.choice import factorize
+from qa_eval.metrics.codes import factorize
 from qa_eval.metrics.diagnostics import chance_level, position_bias, yes_bias
 from qa_eval.parsers.lenient import LENIENT
 from qa_eval.scoring.score import Answers, Scored, score_answers
@@ -93,9 +94,7 @@ def diagnostics(answers: Answers, scored: Scored) -> dict[str, Any]:
     if answers.options is None:
         return {}
     rows = [i for i, options in enumerate(answers.options) if options and i not in scored.reason]
-    texts = {
-        i: {o.partition(".")[0].strip(): o.partition(".")[2].strip() for o in answers.options[i] or ()} for i in rows
-    }
+    texts = {i: {option_letter(option): option_text(option) for option in answers.options[i] or ()} for i in rows}
     truth = [answers.ground_truth[i] or "" for i in rows]
     given = [None if scored.parsed[i] is None else str(scored.parsed[i]).upper() for i in rows]
     bias = position_bias(truth, given)
