@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.parsers import find_parser
-from qa_eval.scoring.score import Answers, score_answers
+from qa_eval.scoring.answers import Answers
+from qa_eval.scoring.score import score_answers
 from qa_trainer.rewards import REWARDS
 
 NUMBER, CHOICE = "object_abs_distance", "object_rel_distance"

@@ -144,13 +144,13 @@ def test_questions_without_an_answer_exit_1(command, questions, store, tiny_mode
     assert "UNSCORED: 6 of 11" in done.stdout
 
 
-def test_a_jsonl_file_is_scored_without_loading_polars_or_torch(tmp_path):
+def test_a_jsonl_file_is_scored_without_loading_a_database_or_torch(tmp_path):
     path = write(tmp_path / "p.jsonl", ROWS)
     code = (
         "import sys; from qa_eval.cli import main; sys.argv[1:] = ['score', sys.argv[1], '--json']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('torch', 'polars', 'duckdb', 'transformers') if m in sys.modules], file=sys.stderr)"
+        "print([m for m in ('torch', 'duckdb', 'pyarrow', 'transformers') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert json.loads(done.stdout)["overall"] == 30

@@ -11,6 +11,8 @@ class QAEvalError(UserError):
     """A request that cannot be served; the message says what was asked, what was found and what to do."""
 
 
+__all__ = ["REASONS", "QAEvalError", "unknown_name"]
+
 REASONS: dict[str, str] = {
     "no_prediction": "the question has no stored prediction",
     "no_ground_truth": "the row has no usable ground truth",

@@ -8,7 +8,8 @@ from qa_eval.errors import QAEvalError
 from qa_eval.metrics.consistency import OPPOSITE, answers_fit, consistency
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.run import run
-from qa_eval.scoring.consistency import consistency_table, run_consistency
+from qa_eval.scoring.consistency import run_consistency
+from qa_eval.scoring.formats import consistency_table
 
 
 def write(path, rows):

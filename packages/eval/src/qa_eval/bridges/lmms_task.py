@@ -59,7 +59,8 @@ def overall(results):
     from qa_eval.benchmarks import find_benchmark
     from qa_eval.metrics import aggregate
     from qa_eval.parsers import find_parser
-    from qa_eval.scoring.score import Answers, score_answers
+    from qa_eval.scoring.answers import Answers
+    from qa_eval.scoring.score import score_answers
 
     columns = [[row[name] for row in results] for name in ("id", "question_type", "ground_truth", "prediction")]
     answers = Answers(*columns, [row["options"] or None for row in results])

@@ -17,7 +17,8 @@ def compare(
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
 ) -> None:
     """Compare two runs on the same questions: paired differences with intervals."""
-    from qa_eval.scoring.compare import compare_runs, comparison_json, comparison_table
+    from qa_eval.scoring.compare import compare_runs
+    from qa_eval.scoring.formats import comparison_json, comparison_table
 
     result, facts = compare_runs(a, b, seed=seed)
     if as_json:
@@ -45,7 +46,8 @@ def consistency(
 ) -> None:
     """Tell how often answers fit together: one question in two views, or a question and its inverse."""
     from qa_eval.errors import QAEvalError
-    from qa_eval.scoring.consistency import consistency_table, run_consistency
+    from qa_eval.scoring.consistency import run_consistency
+    from qa_eval.scoring.formats import consistency_table
 
     if len(runs) > 2:
         raise QAEvalError("Pass one run, or two runs of the same questions.")

@@ -58,7 +58,7 @@ def run(
     from qa_eval.runs.inputs import RunOptions
     from qa_eval.runs.outputs import degradation_curves
     from qa_eval.runs.run import run as run_questions
-    from qa_eval.scoring.summary import summary_table
+    from qa_eval.scoring.formats import summary_table
 
     started = time.perf_counter()
     damages = [str(damage) for damage in parse_damages(degrade)] if degrade else []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qa_eval.errors import QAEvalError
+
+if TYPE_CHECKING:
+    from qa_eval.scoring.answers import Scored
 
 
 def score(
@@ -29,10 +32,10 @@ def score(
     """Score stored predictions without the model."""
     from qa_eval.benchmarks import find_benchmark
     from qa_eval.parsers import find_parser
+    from qa_eval.scoring.formats import percent_summary, run_summary, summary_table
     from qa_eval.scoring.inputs import keep_ids, read_answers, read_ids
     from qa_eval.scoring.outputs import check_output_file, write_scores
     from qa_eval.scoring.score import score_answers
-    from qa_eval.scoring.summary import percent_summary, run_summary, summary_table
 
     started = time.perf_counter()
     chosen, reader = find_benchmark(benchmark), find_parser(parser)
@@ -42,18 +45,18 @@ def score(
     if out is not None:
         check_output_file(out, stored.is_table, force=force)
     scored = score_answers(stored.answers, chosen, reader)
-    n, n_unscored = len(stored.answers.ids), len(scored.reason)
+    n, n_unscored = scored.frame.height, len(scored.reason)
     if n_unscored == n:
-        raise QAEvalError(f"{predictions}: none of the {n} rows can be scored ({_first_reason(stored, scored)}).")
+        raise QAEvalError(f"{predictions}: none of the {n} rows can be scored ({_first_reason(scored)}).")
     if out is not None:
-        write_scores(out, stored, scored, benchmark=chosen.name, parser=reader.name, force=force)
+        write_scores(out, scored, is_table=stored.is_table, benchmark=chosen.name, parser=reader.name, force=force)
     if as_json:
-        summary = percent_summary(stored.answers, scored, chosen)
+        summary = percent_summary(scored, chosen)
         summary |= {"benchmark": chosen.name, "parser": reader.name, "unknown_predictions": len(stored.unknown)}
         typer.echo(json.dumps(summary, indent=1))
     else:
         typer.echo(f"benchmark {chosen.name}, parser {reader.name}")
-        typer.echo(summary_table(run_summary(stored.answers, scored, chosen, seed=seed)))
+        typer.echo(summary_table(run_summary(scored, chosen, seed=seed)))
     if stored.repeated:
         typer.echo(f"warning: {stored.repeated} rows repeat an id; all rows are scored.", err=True)
     if stored.unknown:
@@ -61,19 +64,19 @@ def score(
             f"warning: {len(stored.unknown)} predictions belong to no question (first: {stored.unknown[0]}).", err=True
         )
     if n_unscored:
-        typer.echo(f"warning: {n_unscored} of {n} rows have no score ({_first_reason(stored, scored)}).", err=True)
+        typer.echo(f"warning: {n_unscored} of {n} rows have no score ({_first_reason(scored)}).", err=True)
     written = f"{out}: " if out is not None else ""
     typer.echo(f"{written}{n - n_unscored} rows scored in {time.perf_counter() - started:.2f} s", err=True)
     if n_unscored or stored.unknown:
         raise typer.Exit(1)
 
 
-def _first_reason(stored, scored) -> str:
+def _first_reason(scored: Scored) -> str:
     """Describe the first row without a score."""
     from qa_eval.errors import REASONS
 
-    row, reason = next(iter(scored.reason.items()))
-    return f"id {stored.answers.ids[row]}, type {stored.answers.question_type[row]}: {reason}, {REASONS[reason]}"
+    first = scored.frame.row(next(iter(scored.reason)), named=True)
+    return f"id {first['id']}, type {first['question_type']}: {first['reason']}, {REASONS[first['reason']]}"
 
 
 def import_log(
@@ -83,12 +86,14 @@ def import_log(
     force: Annotated[bool, typer.Option(help="Overwrite --out.")] = False,
 ) -> None:
     """Turn a log of lmms-eval or VLMEvalKit into predictions that can be scored again."""
+    import polars as pl
+
     from qa_eval.bridges import read_log
     from qa_eval.scoring.outputs import check_output_file, write_rows
 
     check_output_file(out, False, force=force)
     rows = read_log(log, tool)
-    write_rows(out, rows)
+    write_rows(out, pl.DataFrame(rows, infer_schema_length=None, strict=False))
     parser = {"lmms-eval": "lmms-eval-cli"}.get(tool, tool)
     typer.echo(f"{out}: {len(rows)} rows. Next: qa-eval score {out} --parser {parser}", err=True)
 

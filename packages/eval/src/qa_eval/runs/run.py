@@ -23,7 +23,7 @@ from qa_eval.runs.degrade import degrade_items, parse_damages
 from qa_eval.runs.inputs import RunInputs, RunOptions, RunResult, Sources, make_inputs
 from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
 from qa_eval.runs.videos import decode_frames
-from qa_eval.scoring.summary import run_summary
+from qa_eval.scoring.formats import run_summary
 
 WORK = "work"
 BASELINE_BATCH = 4096
@@ -83,8 +83,8 @@ def run(
         _leave_nothing_empty(out)
         raise
     scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
-    given, scored = score_rows(inputs, scored_rows, benchmark, parser)
-    summary = run_summary(given, scored, benchmark, seed=options.seed)
+    scored = score_rows(inputs, scored_rows, benchmark, parser)
+    summary = run_summary(scored, benchmark, seed=options.seed)
     summary |= {"runner": options.runner, "model_id": inputs.config["model_id"], "parser": parser.name}
     summary |= {"run_id": inputs.metadata["run_id"], "round": options.round}
     write_tables(out, inputs, rows, scored, options)

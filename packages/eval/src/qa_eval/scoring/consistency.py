@@ -75,24 +75,6 @@ def run_consistency(
     return found
 
 
-def consistency_table(found: dict[str, dict[str, Any]]) -> str:
-    """Write the shares as text lines, in percent."""
-    lines = [
-        f"{'pairs':<10} {'n':>6} {'consistent':>11}   95% interval     both right  one right  consistent but wrong"
-    ]
-    for relation, cell in found.items():
-        low, high = cell["interval"]["low"], cell["interval"]["high"]
-        limits = "..." if low is None else f"{100 * low:.1f} - {100 * high:.1f}"
-        lines.append(
-            f"{relation:<10} {cell['n']:>6} {100 * cell['consistent']:>11.1f}   {limits:<15} "
-            f"{100 * cell['both_right']:>11.1f} {100 * cell['one_right']:>10.1f} "
-            f"{100 * cell['consistent_but_wrong']:>21.1f}"
-        )
-        if cell["unread"]:
-            lines.append(f"{'':<10} {cell['unread']} further pairs have an answer that cannot be compared")
-    return "\n".join(lines)
-
-
 def _answers(folder: Path, questions: pl.DataFrame) -> dict[str, Answer]:
     """Read the answers of a run: numbers as they are, letters as the texts of the question's options."""
     scores = read_table(Path(folder), "scores", SCORES, columns=["question_id", "parsed", "score"])
