@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qa_contract.pages.text import short
+from qa_contract.pages.text import percent, short
 
 Array = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def percent_axis(label: str = "", *, low: float | None = 0.0, high: float | None
     >>> percent_axis().format(0.255)
     '25.5%'
     """
-    return Axis(label, low, high, format=lambda share: f"{short(round(100 * share, 6))}%")
+    return Axis(label, low, high, format=lambda share: percent(share).replace(".0%", "%"))
 
 
 @dataclass(frozen=True)

@@ -262,6 +262,7 @@ class _Picture:
     def _dots(self, cloud: Array) -> None:
         """Draw the cells of the sheet that hold points of the cloud."""
         places = self._place3(cloud[np.isfinite(cloud).all(axis=1)])
+        places = places[((places >= 0) & (places <= [self._width - CLOUD_PX, self._height - CLOUD_PX])).all(axis=1)]
         cells = np.unique(np.floor(places / CLOUD_PX).astype(np.int64), axis=0)
         cells = cells[:: max(1, -(-len(cells) // MAX_CLOUD_CELLS))]
         if len(cells):

@@ -16,11 +16,19 @@ LINE_HEIGHT = 1.25
 """Height of a label, in sizes of its text."""
 BASE_LINE = 0.33
 """Base line below the middle of a label, in sizes of its text."""
-PADDING_PX = 2.0
-"""Between two labels."""
+PADDING_PX = 5.0
+"""Between two labels beside each other."""
+COVERED_COST, OWN_COST = 30.0, 8.0
+"""Of a label that covers a whole other thing, or its own; all costs are in pixels of distance."""
+LEADER_COST, LINE_COST, CROSSING_COST, THROUGH_COST = 12.0, 14.0, 40.0, 1000.0
+"""Of having a leader line, covering a line, crossing another leader line, and a leader line through a label."""
+RINGS_PX = (12, 20, 30, 44, 62, 84, 110, 140, 180)
 LEADER_FROM_PX = 5.0
 """A label farther from what it names gets a leader line."""
 
+_STEPS = np.array([(x, y) for x in (0, -1, 1) for y in (-1, 1, 0) if x or y], dtype=np.float64)
+_ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+_CIRCLE = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 _WIDTHS = (
     ("ijl.,:;|!'` ", 0.28),
     ('frt()[]{}/\\-I"*', 0.37),
@@ -148,103 +156,110 @@ def place_labels(
     Notes
     -----
     Greedy: labels that must be placed first, then those of larger things. The cost of a place is its distance from what
-    is named, and a fixed price for each line that it covers or that its leader line crosses.
+    is named, the share of small things that it covers, and a price for each line that it or its leader line crosses.
     """
+    sheet = _Sheet(wanted, bounds, lines)
     order = sorted(range(len(wanted)), key=lambda i: (not wanted[i].must, -wanted[i].reach_x * wanted[i].reach_y, i))
     found: list[Placed | None] = [None] * len(wanted)
-    taken, strokes = np.zeros((0, 4)), np.zeros((0, 2, 2))
-    fixed = np.zeros((0, 2, 2)) if lines is None else np.asarray(lines, dtype=np.float64).reshape(-1, 2, 2)
     for i in order:
-        place = _place(wanted[i], bounds, taken, strokes, fixed, leaders=leaders)
-        if place is None:
-            continue
-        found[i] = place
-        taken = np.vstack([taken, place.bounds])
-        if place.leader is not None:
-            strokes = np.concatenate([strokes, np.array([place.leader])])
+        found[i] = sheet.place(i, leaders=leaders)
     return found
 
 
-def _place(
-    label: Wanted,
-    bounds: tuple[float, float, float, float],
-    taken: Array,
-    strokes: Array,
-    fixed: Array,
-    *,
-    leaders: bool,
-) -> Placed | None:
-    """Find the cheapest free place of one label."""
-    width, height = text_width(label.text, label.size), label.size * LINE_HEIGHT
-    half = np.array([width, height]) / 2
-    middles = _candidates(label, half, bounds, leaders=leaders)
-    boxes = np.column_stack([middles - half, middles + half])
-    inside = (boxes[:, :2] >= bounds[:2]).all(axis=1) & (boxes[:, 2:] <= bounds[2:]).all(axis=1)
-    wide = boxes + np.array([-1.0, -0.5, 1.0, 0.5]) * PADDING_PX
-    apart = (
-        (wide[:, None, 0] >= taken[None, :, 2])
-        | (wide[:, None, 2] <= taken[None, :, 0])
-        | (wide[:, None, 1] >= taken[None, :, 3])
-        | (wide[:, None, 3] <= taken[None, :, 1])
-    )
-    free = inside & apart.all(axis=1)
-    if not free.any():
-        return None
-    middles, boxes = middles[free], boxes[free]
-    anchor = np.array([label.x, label.y])
-    reach = np.array([label.reach_x, label.reach_y])
-    gap = np.hypot(*np.maximum(np.abs(middles - anchor) - half - reach, 0).T)
-    off_center = np.hypot(*((middles - anchor) / (half + reach)).T)
-    ends = np.clip(np.broadcast_to(anchor, middles.shape), boxes[:, :2], boxes[:, 2:])
-    rays = np.stack([np.broadcast_to(anchor, ends.shape), ends], axis=1)
-    led = gap > LEADER_FROM_PX
-    cost = gap + 3 * off_center + 12 * led
-    cost += 14 * _hits(boxes, fixed) + 60 * _hits(boxes, strokes)
-    if led.any():
-        blocked = _count(shapely.intersects, _segments(rays), shapely.box(*taken.T))
-        cost += led * (200 * blocked + 40 * _crossings(rays, strokes))
-    best = int(np.argmin(cost))
-    leader = None
-    if led[best]:
-        leader = (tuple(rays[best, 0].tolist()), tuple(rays[best, 1].tolist()))
-    x, y = middles[best].tolist()
-    return Placed(label.text, x, y, width, height, label.size, leader)  # type: ignore[arg-type]
+class _Sheet:
+    """Labels placed so far, and what the next ones keep off."""
+
+    def __init__(
+        self, wanted: Sequence[Wanted], bounds: tuple[float, float, float, float], lines: Array | None
+    ) -> None:
+        self._wanted, self._low, self._high = wanted, np.array(bounds[:2]), np.array(bounds[2:])
+        self._lines = _segments(np.zeros((0, 2, 2)) if lines is None else lines.reshape(-1, 2, 2))
+        self._anchors = np.array([(w.x, w.y) for w in wanted]).reshape(-1, 2)
+        self._reach = np.array([(w.reach_x, w.reach_y) for w in wanted]).reshape(-1, 2)
+        least = np.maximum(self._reach, 1.0)
+        self._things = np.column_stack([self._anchors - least, self._anchors + least])
+        self._taken = np.zeros((0, 4))
+        self._leaders = np.zeros((0, 2, 2))
+
+    def place(self, i: int, *, leaders: bool) -> Placed | None:
+        """Place label `i` at the cheapest free place."""
+        label = self._wanted[i]
+        half = np.array([text_width(label.text, label.size), label.size * LINE_HEIGHT]) / 2
+        best = self._best(
+            i, half, _near(self._anchors[i], self._reach[i], half, self._low, self._high, leaders=leaders)
+        )
+        if label.must and (best is None or best[0] >= THROUGH_COST):
+            anywhere = self._best(i, half, _grid(half, self._low, self._high))
+            best = min((b for b in (best, anywhere) if b is not None), key=lambda b: b[0], default=None)
+        if best is None:
+            return None
+        _, (x, y), leader = best
+        place = Placed(label.text, x, y, 2 * float(half[0]), 2 * float(half[1]), label.size, leader)
+        self._taken = np.vstack([self._taken, place.bounds])
+        if leader is not None:
+            self._leaders = np.concatenate([self._leaders, np.array([leader])])
+        return place
+
+    def _best(self, i: int, half: Array, middles: Array) -> tuple[float, tuple[float, float], Any] | None:
+        """Give cost, middle and leader line of the cheapest of some places (k, 2)."""
+        boxes = np.column_stack([middles - half, middles + half])
+        free = (boxes[:, :2] >= self._low).all(axis=1) & (boxes[:, 2:] <= self._high).all(axis=1)
+        free &= self._apart(boxes)
+        if not free.any():
+            return None
+        middles, boxes, anchor, reach = middles[free], boxes[free], self._anchors[i], self._reach[i]
+        gap = np.hypot(*np.maximum(np.abs(middles - anchor) - half - reach, 0).T)
+        off_center = np.hypot(*((middles - anchor) / (half + reach)).T)
+        price = np.full(len(self._things), COVERED_COST)
+        price[i] = OWN_COST
+        led = gap > LEADER_FROM_PX
+        cost = gap + 3 * off_center + LEADER_COST * led + _covered(boxes, self._things) @ price
+        outlines, strokes = _rectangles(boxes), _segments(self._leaders)
+        cost += LINE_COST * _count(shapely.intersects, outlines, self._lines)
+        cost += THROUGH_COST * _count(shapely.intersects, outlines, strokes)
+        ends = np.clip(anchor, boxes[:, :2], boxes[:, 2:])
+        rays = np.stack([np.broadcast_to(anchor, ends.shape), ends], axis=1)
+        if led.any():
+            ours = _segments(rays[led])
+            cost[led] += THROUGH_COST * _count(shapely.intersects, ours, _rectangles(self._taken))
+            cost[led] += CROSSING_COST * _count(shapely.crosses, ours, strokes)
+        best = int(np.argmin(cost))
+        (x, y), leader = middles[best].tolist(), tuple(map(tuple, rays[best].tolist()))
+        return float(cost[best]), (x, y), leader if led[best] else None
+
+    def _apart(self, boxes: Array) -> NDArray[np.bool_]:
+        """Which boxes (k, 4) lie apart from all labels so far : (k,)."""
+        wide, taken = boxes + np.array([-1.0, -0.2, 1.0, 0.2]) * PADDING_PX, self._taken
+        after = (wide[:, None, :2] >= taken[None, :, 2:]).any(axis=2)
+        before = (wide[:, None, 2:] <= taken[None, :, :2]).any(axis=2)
+        return np.asarray((after | before).all(axis=1), dtype=np.bool_)
 
 
-def _candidates(label: Wanted, half: Array, bounds: tuple[float, float, float, float], *, leaders: bool) -> Array:
-    """Middles of places to try (k, 2): on the thing, beside it, on rings around it, anywhere."""
-    anchor = np.array([label.x, label.y])
-    reach = np.array([label.reach_x, label.reach_y])
-    steps = np.array([(0, 0), (0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (1, -1), (-1, 1), (1, 1)], dtype=np.float64)
-    within = anchor + steps[1:] * np.maximum(reach - half, 0)
-    beside = anchor + steps[1:] * (reach + half + 3)
+def _near(anchor: Array, reach: Array, half: Array, low: Array, high: Array, *, leaders: bool) -> Array:
+    """Middles to try (k, 2): on the thing, beside it, on rings around it; at the edge pushed back inside."""
+    within = anchor + _STEPS * np.maximum(reach - half, 0)
+    beside = anchor + _STEPS * (reach + half + 3)
     tried = [anchor[None], within, beside]
     if leaders:
-        angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-        circle = np.column_stack([np.cos(angles), np.sin(angles)])
-        for radius in (12, 20, 30, 44, 62, 84, 110, 140, 180):
-            tried.append(anchor + circle * (reach * 0.9 + half + radius))
-    elif reach.max() > 0:
-        tried.append(anchor + steps[1:] * reach * 0.5)
-    if label.must:
-        left, top, right, bottom = bounds
-        xs = np.arange(left + half[0], right - half[0] + 1e-9, 12.0)
-        ys = np.arange(top + half[1], bottom - half[1] + 1e-9, 6.0)
-        tried.append(np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2))
-    # Labels of things at the edge are pushed back inside.
-    low, high = np.array(bounds[:2]) + half, np.array(bounds[2:]) - half
-    tried.append(np.clip(np.concatenate([anchor[None], beside]), low, np.maximum(low, high)))
+        tried += [anchor + _CIRCLE * (reach * 0.9 + half + radius) for radius in RINGS_PX]
+    tried.append(np.clip(np.concatenate([anchor[None], beside]), low + half, np.maximum(low + half, high - half)))
     return np.concatenate(tried)
 
 
-def _hits(boxes: Array, lines: Array) -> NDArray[np.int64]:
-    """Count the lines (m, 2, 2) that cross each box (k, 4) : (k,)."""
-    return _count(shapely.intersects, shapely.box(*boxes.T), _segments(lines))
+def _grid(half: Array, low: Array, high: Array) -> Array:
+    """Middles all over the sheet (k, 2)."""
+    xs, ys = (np.arange(low[k] + half[k], high[k] - half[k] + 1e-9, step) for k, step in ((0, 24.0), (1, 12.0)))
+    return np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
 
 
-def _crossings(rays: Array, lines: Array) -> NDArray[np.int64]:
-    """Count the lines (m, 2, 2) that cross each ray (k, 2, 2) : (k,)."""
-    return _count(shapely.crosses, _segments(rays), _segments(lines))
+def _covered(boxes: Array, things: Array) -> Array:
+    """Share of each thing (n, 4) that each box (k, 4) covers : (k, n)."""
+    over = np.minimum(boxes[:, None, 2:], things[None, :, 2:]) - np.maximum(boxes[:, None, :2], things[None, :, :2])
+    return np.maximum(over, 0).prod(axis=2) / (things[:, 2:] - things[:, :2]).prod(axis=1)
+
+
+def _rectangles(boxes: Array) -> NDArray[np.object_]:
+    return np.asarray(shapely.box(boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3]), dtype=object)
 
 
 def _segments(lines: Array) -> NDArray[np.object_]:

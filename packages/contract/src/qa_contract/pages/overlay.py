@@ -80,7 +80,7 @@ def overlay(
     >>> "chair" in overlay([Outline(rectangle([10, 10, 60, 60]), 3, "chair")], 640, 480)
     True
     """
-    scale = width / shown_px
+    size = LABEL_PX * width / shown_px
     sheet = Drawing(width, height, css="overlay")
     wanted: list[Wanted] = []
     for one in sorted(outlines, key=lambda one: one.asked):
@@ -98,9 +98,11 @@ def overlay(
         text = one.category if one.label is None else one.label
         if text and (labels == "all" or (labels == "asked" and one.asked)):
             points = np.clip(np.concatenate(lines), 0, [width, height])
-            low, high = points.min(axis=0), points.max(axis=0)
-            (x, y), (across, down) = (low + high) / 2, (high - low) / 2
-            wanted.append(Wanted(text, x, y, across, down, size=LABEL_PX * scale, must=one.asked))
+            (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+            # At the upper edge, where it hides the least of what it names.
+            down = min(0.8 * size, (bottom - top) / 2)
+            place = ((left + right) / 2, top + down, (right - left) / 2, down)
+            wanted.append(Wanted(text, *place, size=size, must=one.asked))
     for place in place_labels(wanted, (0, 0, width, height), leaders=False):
         if place is not None:
             spot = (place.x, place.base_line)

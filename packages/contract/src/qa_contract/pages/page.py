@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -16,6 +16,9 @@ from qa_contract.pages.links import anchor, json_text
 from qa_contract.pages.palette import palette_css
 from qa_contract.pages.parts import Link, Parts
 from qa_contract.pages.templates import environment
+
+OWN_IDS = ("content", "tip", "large")
+"""Elements of the template."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Page:
             .get_template("page.html")
             .render(
                 page=self,
-                sections=_with_ids(self.sections),
+                sections=_with_ids(self.sections, {*OWN_IDS, *self.data}),
                 policy=_policy([style], [first, script], connects=self.connects),
                 style=Markup(style),
                 first_script=Markup(first),
@@ -114,13 +117,13 @@ class Page:
         return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
-def _with_ids(sections: Sequence[Section]) -> list[tuple[str, Section]]:
-    """Give each section an id of its own."""
+def _with_ids(sections: Sequence[Section], taken: Set[str]) -> list[tuple[str, Section]]:
+    """Give each section an id that no other element of the page has."""
     found: dict[str, Section] = {}
     for section in sections:
         name = wish = section.id or anchor(section.title)
         number = 2
-        while name in found:
+        while name in found or name in taken:
             name, number = f"{wish}-{number}", number + 1
         found[name] = section
     return list(found.items())

@@ -139,15 +139,17 @@ class Sector:
 
     def points(self) -> list[Array]:
         """Points (3,) that have to be on the sheet."""
-        return [flat(self.center)]
+        return [flat(self.center), *self._rim()]
+
+    def _rim(self) -> Array:
+        angle = np.radians(np.linspace(self.low_deg, self.high_deg, 40))
+        return flat(self.center) + np.column_stack([np.cos(angle), np.sin(angle), np.zeros(40)]) * self.radius_m
 
     def draw(self, sheet: Drawing, place: Place, *, above: bool) -> Drawn:
         """Draw the mark."""
         if not above:
             return [], []
-        angle = np.radians(np.linspace(self.low_deg, self.high_deg, 40))
-        rim = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(40)]) * self.radius_m
-        corners = place(flat(self.center) + np.vstack([np.zeros(3), rim]))
+        corners = place(np.vstack(self.points()))
         sheet.polygon(corners, self.tone, self.tone, opacity=0.16, width=0.8, tip=self.label)
         return [], []
 

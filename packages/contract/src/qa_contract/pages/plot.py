@@ -102,7 +102,7 @@ class Plot:
         keys += [(level.label, level.tone, level.dash, "none") for level in levels]
         keys = keys if len(keys) > 1 else []
         keys += [(text, tone, "", "square") for text, tone in legend]
-        self.top = draw_legend(self.drawing, keys, WIDTH) + (16 if y.label else 8)
+        self.top = draw_legend(self.drawing, keys, WIDTH) + (24 if y.label else 10)
         bottom = self.top + height
         vertical = scale_of(y, _joined(down), bottom, self.top, zero=zero)
         ticks = [(tick, y.format(tick)) for tick in vertical.ticks()]
@@ -112,7 +112,7 @@ class Plot:
         self.x: Scale = scale_of(x, across, left + pad, WIDTH - RIGHT_PX - pad)
         self._left = left
         if y.label:
-            self.drawing.text((0, self.top - 7), y.label, "soft")
+            self.drawing.text((0, self.top - 10), y.label, "soft")
         for tick, text in ticks:
             at = self.y.at(tick)
             self.drawing.line([(left, at), (WIDTH - RIGHT_PX, at)], "grid", width=1)
