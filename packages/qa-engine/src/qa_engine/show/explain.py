@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import table_files
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.arrays import Array
 from qa_engine.errors import QAEngineError
@@ -21,8 +23,6 @@ from qa_engine.replay.external import read_external_questions
 from qa_engine.scenes.store import Store
 from qa_engine.show.drawing import Shape, line, polygon, text, to_svg, write_png
 from qa_engine.show.marks import Marks, marks_of
-from qa_engine.tableio import table_files
-from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import TASKS
 from qa_engine.views.evidence import FrameEvidence
 from qa_engine.views.sightings import SightingIndex

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from qa_contract.files import output_folder
+
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.show.overlays import boxes_svg, colour_of, plan_svg
 from qa_engine.show.selection import Shown, ViewReport, answer_text
-from qa_engine.tableio import output_folder
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:1200px;padding:24px;color:#1c2026;background:#fafbfc}
