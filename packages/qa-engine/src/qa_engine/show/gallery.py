@@ -32,6 +32,8 @@ from qa_contract.pages import (
 )
 from qa_contract.pages.text import plural
 
+from qa_contract.files import output_folder
+
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.show.overlays import frame_overlay
 from qa_engine.show.plans import category_tones, plan_cameras, plan_objects

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qa_contract.errors import TableError
+from qa_contract.files import atomic_path
 
 from qa_engine.extras import require
 from qa_engine.geometry import box_corners
@@ -16,7 +18,6 @@ from qa_engine.scenes.cameras import camera_of, project
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.show.overlays import colour_of
 from qa_engine.show.selection import Shown, ViewReport, answer_text
-from qa_engine.tableio import TableError, atomic_path
 
 CAMERA_PLANE_M = 0.3
 """Distance at which the image of a camera stands in the room."""

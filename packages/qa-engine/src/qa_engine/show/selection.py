@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scenes.clouds import Cloud
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import read_table
-from qa_engine.tables import QUESTIONS
 from qa_engine.views.frame_sets import uniform
 from qa_engine.views.observations import read_observations
 
