@@ -41,7 +41,9 @@ def _operands(told: Explanation) -> Table:
     rows = []
     for one in told.operands:
         label = one.category if one.label is None else one.label
-        rows.append(Row([label, one.instance_id, _metres(one.size, " × "), _metres(one.center, ", ")], [one.instance_id]))
+        rows.append(
+            Row([label, one.instance_id, _metres(one.size, " × "), _metres(one.center, ", ")], [one.instance_id])
+        )
     return Table(columns, rows)
 
 

@@ -13,7 +13,6 @@ from qa_contract.pages import (
     Card,
     Cards,
     Column,
-    Columns,
     Facts,
     Figure,
     Image,
@@ -32,8 +31,6 @@ from qa_contract.pages import (
 )
 from qa_contract.pages.text import plural
 
-from qa_contract.files import output_folder
-
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.show.overlays import frame_overlay
 from qa_engine.show.plans import category_tones, plan_cameras, plan_objects
@@ -44,6 +41,7 @@ SCENES, FRAMES = "scenes", "frames"
 """Folders: pages of scenes apart from the index, which a scene may be named like, and images."""
 THUMBNAIL_PX, PLAN_PX = 260.0, 640.0
 BESIDE = """
+#questions .card { contain-intrinsic-size: auto 11rem; }
 @media (min-width: 70rem) {
   #questions { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.1fr); gap: 0 2rem; align-items: start; }
   #questions > h2, #questions > .note { grid-column: 1 / -1; }
