@@ -18,15 +18,10 @@ BASE_LINE = 0.33
 """Base line below the middle of a label, in sizes of its text."""
 PADDING_PX = 5.0
 """Between two labels beside each other."""
-<<<<<<< HEAD
-COVERED_COST, OWN_COST = 30.0, 8.0
-"""Of a label that covers a whole other thing, or its own; all costs are in pixels of distance."""
-=======
 COVERED_COST, OWN_COST, DOT_COST = 30.0, 5.0, 20.0
 """Of a label that covers a whole other thing, its own, or its own dot; all costs are in pixels of distance."""
 DOT_PX = 6.0
 """Reach of things that a label would hide altogether."""
->>>>>>> pages
 LEADER_COST, LINE_COST, CROSSING_COST, THROUGH_COST = 12.0, 14.0, 40.0, 1000.0
 """Of having a leader line, covering a line, crossing another leader line, and a leader line through a label."""
 RINGS_PX = (12, 20, 30, 44, 62, 84, 110, 140, 180)
@@ -218,11 +213,7 @@ class _Sheet:
         gap = np.hypot(*np.maximum(np.abs(middles - anchor) - half - reach, 0).T)
         off_center = np.hypot(*((middles - anchor) / (half + reach)).T)
         price = np.full(len(self._things), COVERED_COST)
-<<<<<<< HEAD
-        price[i] = OWN_COST
-=======
         price[i] = OWN_COST if reach.max() > DOT_PX else DOT_COST
->>>>>>> pages
         led = gap > LEADER_FROM_PX
         cost = gap + 3 * off_center + LEADER_COST * led + _covered(boxes, self._things) @ price
         outlines, strokes = _rectangles(boxes), _segments(self._leaders)
@@ -241,14 +232,8 @@ class _Sheet:
     def _apart(self, boxes: Array) -> NDArray[np.bool_]:
         """Which boxes (k, 4) lie apart from all labels so far : (k,)."""
         wide, taken = boxes + np.array([-1.0, -0.2, 1.0, 0.2]) * PADDING_PX, self._taken
-<<<<<<< HEAD
-        after = (wide[:, None, :2] >= taken[None, :, 2:]).any(axis=2)
-        before = (wide[:, None, 2:] <= taken[None, :, :2]).any(axis=2)
-        return np.asarray((after | before).all(axis=1), dtype=np.bool_)
-=======
         after, before = wide[:, None, :2] >= taken[None, :, 2:], wide[:, None, 2:] <= taken[None, :, :2]
         return np.all(np.any(after | before, axis=2), axis=1)
->>>>>>> pages
 
 
 def _near(anchor: Array, reach: Array, half: Array, low: Array, high: Array, *, leaders: bool) -> Array:

@@ -50,18 +50,11 @@
   };
   const nearest = (svg, event) => {
     const own = event.target.closest(".mark");
-<<<<<<< HEAD
-    if (own) return own;
-    let best = null, least = NEAR;
-    for (const mark of all(".mark", svg)) {
-      if (mark.classList.contains("object")) continue;
-=======
     if (own && own.localName !== "polyline") return own;
     // A marker on a line, or close to one, goes before the line.
     let best = own, least = own ? NEAR / 2 : NEAR;
     for (const mark of all(".mark", svg)) {
       if (mark.classList.contains("object") || (own && mark.localName === "polyline")) continue;
->>>>>>> pages
       const box = mark.getBoundingClientRect();
       const distance = Math.hypot(
         Math.max(box.left - event.clientX, 0, event.clientX - box.right),
@@ -79,12 +72,8 @@
     const first = svg.querySelector(".mark");
     if (!first) continue;
     first.setAttribute("tabindex", "0");
-<<<<<<< HEAD
-    svg.addEventListener("focusin", (event) => { if (event.target.matches(".mark")) show(event.target); });
-=======
     // A finger focuses what is near it, which may be another mark than the one that is meant.
     svg.addEventListener("focusin", (event) => { if (event.target.matches(".mark:focus-visible")) show(event.target); });
->>>>>>> pages
     svg.addEventListener("focusout", hide);
     svg.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -170,15 +159,9 @@
     form.hidden = false;
     form.addEventListener("input", apply);
     form.addEventListener("submit", (event) => event.preventDefault());
-<<<<<<< HEAD
-    form.addEventListener("reset", () => setTimeout(apply));
-    apply();
-  }
-=======
     apply();
   }
   const clear = (form) => { form.reset(); form.dispatchEvent(new Event("input")); };
->>>>>>> pages
   const step = (by) => {
     const cards = all(".card").filter((card) => !card.hidden && card.offsetParent);
     if (!cards.length) return;
@@ -216,11 +199,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || large.open) return;
     if (event.key === "Escape") {
       hide();
-<<<<<<< HEAD
-      if (target.form && target.form.classList.contains("filters")) target.form.reset();
-=======
       if (target.form && target.form.classList.contains("filters")) clear(target.form);
->>>>>>> pages
       else if (document.activeElement) document.activeElement.blur();
       return;
     }
