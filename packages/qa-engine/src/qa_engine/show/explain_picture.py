@@ -25,8 +25,11 @@ def explain_picture(told: Explanation) -> Drawing:
     """
     sheet = Drawing(WIDTH, 0.0, title=told.question, css="plan")
     head = _Column(sheet, MARGIN, MARGIN, WIDTH - 2 * MARGIN)
-    head.write(f"{told.question_type}, {told.scene_name}", SMALL_PX, "soft")
-    head.write(told.question, QUESTION_PX)
+    head.write(f"{told.question_type} in {told.scene_name}", SMALL_PX, "soft")
+    asked, *hints = told.question.splitlines() or [""]
+    head.write(asked, QUESTION_PX)
+    for hint in hints:
+        head.write(hint, TEXT_PX, "soft")
     top = head.y + 12
     plan = told.above(PLAN_PX)
     _put(sheet, plan, MARGIN, top)

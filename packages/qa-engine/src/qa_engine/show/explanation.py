@@ -60,7 +60,7 @@ class Explanation:
 
     def above(self, width: float) -> Drawing:
         """Draw the room from above."""
-        return self.room.above(title="Seen from above", width=width, labels="asked")
+        return self.room.above(title="Seen from above", width=width, labels="all")
 
     def side(self, width: float) -> Drawing:
         """Draw the room from the side."""
@@ -81,16 +81,14 @@ def explanation_of(question: Mapping[str, Any], facts: Facts) -> Explanation:
     truth = question.get("ground_truth")
     computed = question.get("prediction") or truth
     options = tuple(question["options"] or ())
-    unit = (question.get("unit") or "").replace("m2", "m²")
-    answer = answer_text({"ground_truth": computed, "options": options, "unit": unit})
-    told = f"{answer} (the file says {truth})" if truth is not None and truth != computed else answer
+    answer = answer_text({"ground_truth": computed, "options": options, "unit": question.get("unit")})
     return Explanation(
         question_id=str(question.get("question_id") or question.get("id") or ""),
         question_type=question["question_type"],
         scene_name=question["scene_name"],
         question=question["question"],
         options=options,
-        answer=told,
+        answer=answer,
         is_answer=tuple(option == answer for option in options),
         facts=tuple(_facts(question, marks)),
         program=question["program"],
@@ -102,16 +100,26 @@ def explanation_of(question: Mapping[str, Any], facts: Facts) -> Explanation:
 def _facts(question: Mapping[str, Any], marks: Marks) -> list[tuple[str, str]]:
     """Put the figures into words."""
     found = []
+    truth, computed = question.get("ground_truth"), question.get("prediction")
+    if None not in (truth, computed) and truth != computed:
+        found.append(("the file says", truth))
     if question.get("answer_value") is not None:
-        limits = f"{question['answer_low']:.3f} to {question['answer_high']:.3f}"
-        found.append(("value", f"{question['answer_value']:.4f}, within noise {limits}"))
+        limits = f"{_number(question['answer_low'], 3)} to {_number(question['answer_high'], 3)}"
+        value = _number(question["answer_value"], 4)
+        found.append(("value", f"{value} {question.get('unit') or ''}, within noise {limits}"))
     if question.get("margin") is not None:
-        unit = (question.get("margin_unit") or "").replace("m2", "m²")
-        found.append(("margin", f"{question['margin']:.3f} {unit} to the next answer"))
+        margin = _number(question["margin"], 3)
+        found.append(("margin", f"{margin} {question.get('margin_unit') or ''} to the next answer"))
     found += [("measured", note) for note in marks.notes]
     if "points" in (question.get("evidence") or ""):
         found.append(("evidence", f"measured between {question['evidence']} of the scan; the lines join boxes"))
     return found
+
+
+def _number(value: float, digits: int) -> str:
+    """Write a number with at most so many decimals."""
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _room(facts: Facts, marks: Marks) -> Room:

@@ -12,7 +12,9 @@ from qa_contract.files import output_folder
 from qa_contract.pages import (
     Card,
     Cards,
+    Cell,
     Column,
+    Columns,
     Facts,
     Figure,
     Image,
@@ -39,7 +41,7 @@ from qa_engine.show.selection import Shown, ViewReport, answer_text
 INDEX = "index.html"
 SCENES, FRAMES = "scenes", "frames"
 """Folders: pages of scenes apart from the index, which a scene may be named like, and images."""
-THUMBNAIL_PX, PLAN_PX = 260.0, 640.0
+THUMBNAIL_PX = 260.0
 BESIDE = """
 #questions .card { contain-intrinsic-size: auto 11rem; }
 @media (min-width: 70rem) {
@@ -137,11 +139,11 @@ class _ScenePage:
         cloud = self._shown.cloud(self._scene.scene_name)
         points = None if cloud is None or not len(cloud) else cloud.xyz
         room = Room(self._objects, self._scene.floor_polygon, self._cameras, cloud=points)
-        plan = room.above(title=f"Plan of {self._scene.scene_name}", width=PLAN_PX)
-        parts: list[Part | str] = [Figure(plan.svg(), note=plan.desc, wide=True)]
-        if self._scene.category_counts or self._objects:
+        plan = room.above(title=f"Plan of {self._scene.scene_name}")
+        parts: list[Part | str] = [Figure(plan.svg(), note=plan.desc)]
+        if self._scene.category_counts:
             parts.append(self._categories())
-        return parts
+        return [Columns(parts, "wide")]
 
     def _categories(self) -> Table:
         """List the categories, the most frequent first; a row lights its objects up."""
@@ -150,7 +152,10 @@ class _ScenePage:
             ids.setdefault(one.category, []).append(one.instance_id)
         counts = sorted(self._scene.category_counts.items(), key=lambda item: (-item[1], item[0]))
         columns = ["category", Column("objects", help="As the source publishes them."), Column("boxes")]
-        rows = [Row([name, n, len(ids.get(name, ()))], ids.get(name, ())) for name, n in counts]
+        rows = []
+        for name, n in counts:
+            numbers = ids.get(name, [])
+            rows.append(Row([Cell(name, tone=self._tones.get(name, "")), n, len(numbers)], numbers))
         return Table(columns, rows)
 
     def _strip(self) -> list[Part | str]:

@@ -138,10 +138,15 @@ def _direction(facts: Facts, marks: Marks, arguments: list[Any], sectors: Sector
     marks.drawn += [
         Sector(standing, ahead + low, ahead + high, label=sectors.names[place], tone=target_tone),
         Arrow(standing, facing, tone=ahead_tone),
-        Arrow(standing, target, f"{turn:.1f}°", target_tone),
+        Arrow(standing, target, _turn(turn), target_tone),
     ]
     marks.way = facing - standing
     marks.notes.append(f"turn {turn:.1f} deg counter-clockwise: {sectors.names[place]} (the shaded sector)")
+
+
+def _turn(turn: float) -> str:
+    """Write a turn in [0, 360) as a person makes it."""
+    return f"{turn:.1f}° left" if turn <= 180 else f"{360 - turn:.1f}° right"
 
 
 def _count(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
@@ -173,7 +178,8 @@ def _size(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
 
 
 def _room(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
-    marks.notes.append(f"scenes.room_size_m2 = {facts.scene.room_size_m2}")
+    size = facts.scene.room_size_m2
+    marks.notes.append(f"scenes.room_size_m2 = {'none' if size is None else f'{size:.4f}'}")
 
 
 def _appearance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
