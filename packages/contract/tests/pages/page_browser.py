@@ -161,11 +161,14 @@ class OpenPage:
 
     def goto(self, path: Path | str) -> None:
         """Open a file or an address."""
-        self._browser.events = [e for e in self._browser.events if e.get("method") != "Page.loadEventFired"]
+        self._forget_load()
         url = path if isinstance(path, str) else path.resolve().as_uri()
         failed = self._call("Page.navigate", url=url).get("errorText")
         assert not failed, f"{url}: {failed}"
         self._browser.wait_for("Page.loadEventFired", self._session)
+
+    def _forget_load(self) -> None:
+        self._browser.events = [e for e in self._browser.events if e.get("method") != "Page.loadEventFired"]
 
     def js(self, expression: str) -> Any:
         """Evaluate JavaScript and give its value."""
@@ -197,6 +200,12 @@ class OpenPage:
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = "none" if kind == "mouseMoved" else "left"
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
+
+    def follow(self, selector: str) -> None:
+        """Click a link and wait for the page that it leads to."""
+        self._forget_load()
+        self.click(selector)
+        self._browser.wait_for("Page.loadEventFired", self._session)
 
     def tap(self, selector: str) -> None:
         """Tap an element as on a phone."""

@@ -182,12 +182,11 @@ def test_a_frame_opens_large_with_its_outlines(open_page, sample):
 
 def test_links_lead_to_the_other_page_and_back(open_page, sample):
     page = open_page(sample)
-    page.click("nav.pages a")
-    page.js("new Promise(done => setTimeout(done, 300))")
+    page.follow("nav.pages a")
     assert page.js("document.title") == "All scenes"
-    page.click(".tiles a")
-    page.js("new Promise(done => setTimeout(done, 500))")
+    page.follow(".tiles a")
     assert page.js("document.title").startswith("Every component")
+    page.check()
 
 
 def test_without_scripts_everything_is_there(open_page, sample):

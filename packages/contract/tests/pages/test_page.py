@@ -149,7 +149,7 @@ def test_colours_stand_out_against_the_page(side):
 
     for ground in ("page", "panel"):
         for tone in (*SERIES, "muted"):
-            assert contrast(TONES[tone][side], TONES[ground][side]) >= 2.9, (tone, ground)
+            assert contrast(TONES[tone][side], TONES[ground][side]) >= 3.0, (tone, ground)
         for tone in ("ink", "soft", "accent", "good", "bad", "warn"):
             assert contrast(TONES[tone][side], TONES[ground][side]) >= 4.5, (tone, ground)
     assert contrast(TONES["ink"][side], TONES["warn-panel"][side]) >= 4.5
