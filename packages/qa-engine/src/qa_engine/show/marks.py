@@ -62,13 +62,13 @@ class Marks:
     notes: list[str] = field(default_factory=list)
     way: Array | None = None
 
-    def add(self, facts: Facts, row: int, role: str = "") -> str:
-        """Colour an object and return its tone."""
+    def add(self, facts: Facts, row: int, role: str = "", measured: str = "") -> str:
+        """Colour an object, write its role before its category and a figure behind it, and return its tone."""
         tone = series_tone(len(self.operands))
-        self.operands.setdefault(row, Operand(tone, f"{role}{facts.scene.category[row]}"))
+        self.operands.setdefault(row, Operand(tone, f"{role}{facts.scene.category[row]}{measured}"))
         return self.operands[row].tone
 
-    def measure(self, start: Array, end: Array, label: str, tone: str = "ink") -> None:
+    def measure(self, start: Array, end: Array, label: str = "", tone: str = "ink") -> None:
         """Draw a measured line; the first one is the way that the side view shows."""
         self.drawn.append(Distance(start, end, label, tone))
         self.way = end - start if self.way is None else self.way
@@ -121,8 +121,9 @@ def _nearest(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
         members = facts.members[facts.code_of_category[name]]
         distance = facts.distance(np.full(len(members), primary), members)
         row = int(members[np.argmin(distance)])
-        tone = marks.add(facts, row)
-        marks.measure(*closest_points(facts, primary, row), f"{distance.min():.2f} m", tone)
+        # Beside the object: on lines that leave one point together a figure could belong to any.
+        tone = marks.add(facts, row, measured=f": {distance.min():.2f} m")
+        marks.measure(*closest_points(facts, primary, row), tone=tone)
 
 
 def _direction(facts: Facts, marks: Marks, arguments: list[Any], sectors: Sectors) -> None:

@@ -40,6 +40,10 @@ def test_distances_are_lines_as_long_as_they_say(facts):
     marks = marks_of('nearest_category(2, ["bed", "tv"])', facts)
     assert [type(mark) for mark in marks.drawn] == [Distance, Distance]
     assert roles(marks) == ["closest to", "bed", "tv"]
+    sofa, bed = facts.scene.center[2], facts.scene.center[3]
+    # The sofa begins at x = -0.5 and y = 3.1, the bed ends at x = -1.55 and y = 1.7; their heights overlap.
+    assert [sofa[0] - 0.9, bed[0] + 0.95] == pytest.approx([-0.5, -1.55])
+    assert [one.label for one in marks.operands.values()][1] == "bed: 1.75 m"
     assert [mark.tone for mark in marks.drawn] == [one.tone for one in marks.operands.values()][1:]
 
 
