@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import QUESTIONS
 from qa_engine.seeding import scene_rng
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import QUESTIONS
 from scipy import stats
 
 CHOICES = ("none", "baseline", "learning", "predicted")

@@ -4,8 +4,8 @@ import shutil
 
 import polars as pl
 import pytest
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import FEEDBACK, OBJECTS, QUESTIONS
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import FEEDBACK, OBJECTS, QUESTIONS
 from qa_engine.tasks import TASKS
 
 COMMON = set(TASKS) - {"obj_appearance_order", "route_planning"}
@@ -181,7 +181,7 @@ def test_a_broken_scene_is_lost_and_the_others_go_on(call, store, tmp_path, capf
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--tasks", "obj_count"), "Unknown task 'obj_count'. Did you mean 'object_counting'? See 'qa-engine tasks'."),
+        (("--tasks", "obj_count"), "Unknown task 'obj_count'. Did you mean 'object_counting'? Valid: 'qa-engine tasks'."),
         (("--tasks", ","), "names no task"),
         (("--count", 3, "--per-scene", 3), "exclude each other"),
         (("--split", "trian"), "Unknown split 'trian'"),

@@ -6,11 +6,11 @@ import json
 
 import pytest
 from PIL import Image
+from qa_contract.tableio import read_table
+from qa_contract.tables import QUESTIONS, REJECTS
 from qa_engine.errors import QAEngineError
 from qa_engine.generate.llm import local as llm_local
 from qa_engine.generate.llm.client import ServerError
-from qa_engine.tableio import read_table
-from qa_engine.tables import QUESTIONS, REJECTS
 
 CHAIRS = {
     "question": "How many chairs are there?",

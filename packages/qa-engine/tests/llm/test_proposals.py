@@ -5,10 +5,9 @@ import time
 
 import polars as pl
 import pytest
+from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
+from qa_contract.tables import CONFIDENCE, QUESTIONS, REJECTS
 from qa_engine.generate.llm import client as llm_client
-from qa_engine.generate.llm.files import CONFIDENCE
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import QUESTIONS, REJECTS
 
 DISTANCE = {
     "question": "Measuring from the closest points, how far is the sofa from the table, in meters?",
@@ -247,7 +246,7 @@ def test_exemplars_of_the_last_round_stand_in_the_prompt(generate, make_store, s
         {"question_id": ids, "label": ["easy", "frontier", "suspect"], "gold_confidence": [0.95, 0.5, None]}
     )
     metadata = table_metadata("confidence", "test", {}, 0)
-    write_table(labels, tmp_path / "confidence.parquet", CONFIDENCE, metadata)
+    write_table(with_every_column(labels, CONFIDENCE), tmp_path / "confidence.parquet", CONFIDENCE, metadata)
     server = serve(lambda n, body: json.dumps(GOOD))
     words = ("--exclude", tmp_path / "q", "--confidence", tmp_path / "confidence.parquet", "--round", 1)
     assert generate(store, server, tmp_path / "next", *words) == 0

@@ -55,7 +55,6 @@ def main() -> None:
 
 def _is_user_error(error: Exception) -> bool:
     """Tell a mistake in the input from one in the program; the table reader is slow to import, so it comes late."""
-    from qa_engine.errors import QAEngineError
-    from qa_engine.tableio import TableError
+    from qa_contract.errors import UserError
 
-    return isinstance(error, (QAEngineError, TableError, OSError))
+    return isinstance(error, (UserError, OSError))

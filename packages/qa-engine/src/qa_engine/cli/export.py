@@ -36,12 +36,14 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace what --out holds.")] = False,
 ) -> None:
     """Write questions and their frames in the format of another tool."""
-    from qa_engine.checks.leakage import benchmark_scenes
+    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.leakage import benchmark_scenes
+    from qa_contract.tableio import table_metadata, write_table
+    from qa_contract.tables import REJECTS
+
     from qa_engine.errors import QAEngineError, unknown_name
     from qa_engine.exports import FORMATS, select
     from qa_engine.exports import export as write
-    from qa_engine.tableio import check_output_folder, output_folder, table_metadata, write_table
-    from qa_engine.tables import REJECTS
 
     started = time.perf_counter()
     if name not in FORMATS:

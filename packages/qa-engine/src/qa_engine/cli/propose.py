@@ -65,7 +65,7 @@ def generate_by_model(
 
 def warn_of_benchmarks(scene_names: Sequence[str]) -> None:
     """Say how many scenes a benchmark tests on."""
-    from qa_engine.checks.leakage import benchmark_scenes
+    from qa_contract.leakage import benchmark_scenes
 
     found = benchmark_scenes(scene_names)
     if found:

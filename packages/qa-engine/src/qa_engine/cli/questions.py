@@ -105,6 +105,8 @@ def generate(
 
     Exit code 1: the output is there, but a scene was lost, or there are fewer questions than `--count`.
     """
+    from qa_contract.files import check_output_folder
+
     from qa_engine.cli.propose import generate_by_model, warn_of_benchmarks
     from qa_engine.errors import QAEngineError
     from qa_engine.facts.profiles import get_profile
@@ -112,7 +114,6 @@ def generate(
     from qa_engine.generate.proposers import get_proposer
     from qa_engine.generate.request import Request
     from qa_engine.scenes.store import Store
-    from qa_engine.tableio import check_output_folder
     from qa_engine.tasks import select_tasks
     from qa_engine.views.frame_sets import can_screen, choose_frame_set
 
@@ -204,11 +205,12 @@ def verify(
 
     Exit code 1: there are differences; they are listed.
     """
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import QUESTIONS
+
     from qa_engine.replay.verify import COLUMNS, difference_rows
     from qa_engine.replay.verify import verify as run
     from qa_engine.scenes.store import Store
-    from qa_engine.tableio import read_table
-    from qa_engine.tables import QUESTIONS
 
     began = time.perf_counter()
     table = read_table(questions, "questions", QUESTIONS, columns=COLUMNS)
@@ -251,11 +253,12 @@ def answer(
 
     A question that cannot be answered keeps its row: status not_answerable and the reason.
     """
+    from qa_contract.tableio import table_metadata, write_table
+
     from qa_engine.facts.profiles import get_profile
     from qa_engine.replay.answer import ANSWERS, answer_questions
     from qa_engine.replay.external import check_new_files, read_external_questions
     from qa_engine.scenes.store import Store
-    from qa_engine.tableio import table_metadata, write_table
 
     get_profile(profile)
     check_new_files([out, *([jsonl] if jsonl else [])], force=force)

@@ -11,13 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
+from qa_contract.files import output_folder, write_json
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
 
 from qa_engine.generate.request import Request
 from qa_engine.generate.run import Generation, generate
 from qa_engine.generate.samplers.base import CellChoice, explain_cells
 from qa_engine.generate.samplers.predicted import PREDICTED, KnobModel, fit_knobs, read_answered
-from qa_engine.tableio import output_folder, read_table, table_metadata, write_json, write_table
-from qa_engine.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
 
 PRODUCER = "qa-engine generate"
 

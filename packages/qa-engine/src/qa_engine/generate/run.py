@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
@@ -18,7 +19,6 @@ from qa_engine.generate.samplers.predicted import KnobModel
 from qa_engine.generate.worker import Result, Work
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
-from qa_engine.tables import QUESTIONS
 
 SCENES_PER_BATCH = 128
 """Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from qa_contract.tables import REJECTS
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason
@@ -19,7 +20,6 @@ from qa_engine.generate.samplers.predicted import KnobModel, choose_expected, po
 from qa_engine.generate.template import Found, TemplateProposer
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
-from qa_engine.tables import REJECTS
 from qa_engine.views.evidence import FrameEvidence
 from qa_engine.views.sightings import SightingIndex
 

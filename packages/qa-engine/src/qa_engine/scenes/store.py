@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.errors import TableError
+from qa_contract.tableio import read_table, table_files
+from qa_contract.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
 from qa_engine.errors import SceneError, unknown_name
 from qa_engine.scenes.clouds import Cloud, read_cloud
 from qa_engine.scenes.fields import check_name, frozen
 from qa_engine.scenes.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scenes.scene import SPLITS, Frame, Scene
-from qa_engine.tableio import TableError, read_table, table_files
-from qa_engine.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
 
 class Store:

@@ -14,6 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
+from qa_contract.files import atomic_path
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import OBSERVATIONS
 
 from qa_engine.errors import QAEngineError
 from qa_engine.scenes.cameras import RAYS_PER_SIDE, back_project, camera_of
@@ -21,8 +24,6 @@ from qa_engine.scenes.fields import MAX_PIXELS
 from qa_engine.scenes.meshes import Mesh
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import atomic_path, read_table, table_metadata, write_table
-from qa_engine.tables import OBSERVATIONS
 from qa_engine.views.boxes import SURFACE_TOLERANCE_M, Views, first_surface, see_boxes
 from qa_engine.views.meshes import MeshCaster
 

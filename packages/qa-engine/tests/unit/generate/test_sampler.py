@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from qa_contract.tables import FEEDBACK
 from qa_engine.errors import QAEngineError
 from qa_engine.generate.samplers.base import (
     FLOOR,
@@ -15,7 +16,6 @@ from qa_engine.generate.samplers.base import (
     plan,
     share_out,
 )
-from qa_engine.tables import FEEDBACK
 from qa_engine.tasks import TASKS, select_tasks
 
 

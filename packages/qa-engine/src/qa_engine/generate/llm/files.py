@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
+from qa_contract.files import output_folder, write_json
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import CONFIDENCE, OBSERVATIONS, QUESTIONS, REJECTS
 
 from qa_engine.facts.scene import Facts
 from qa_engine.generate.llm.checks import LLMReason, program_key
@@ -22,15 +25,10 @@ from qa_engine.programs.pool import ProgramPool
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
-from qa_engine.tableio import Schema, output_folder, read_table, table_metadata, write_json, write_table
-from qa_engine.tables import OBSERVATIONS, QUESTIONS, REJECTS
 from qa_engine.views.evidence import Evidence, FrameEvidence, evidence
 from qa_engine.views.sightings import SightingIndex
 
 PRODUCER = "qa-engine generate --proposer llm"
-
-CONFIDENCE: Schema = {"question_id": pl.String, "label": pl.String, "gold_confidence": pl.Float64}
-"""Columns of the table `confidence` that tell how the last round's questions went."""
 
 LABELS = ("frontier", "easy", "hard", "suspect")
 """Labels in the order in which a prompt lists them."""
@@ -185,7 +183,8 @@ class _Inputs:
         columns = ["question_id", "scene_name", "question", "ground_truth", "program", "round"]
         tables = [read_table(path, "questions", QUESTIONS, columns=columns) for path in exclude]
         self.asked = pl.concat(tables) if tables else None
-        parts = [read_table(path, "confidence", CONFIDENCE) for path in confidence]
+        columns = ["question_id", "label", "gold_confidence"]
+        parts = [read_table(path, "confidence", CONFIDENCE, columns=columns) for path in confidence]
         labels = pl.concat(parts) if parts else None
         self.labelled = None
         if labels is not None and self.asked is not None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from qa_contract.leakage import benchmark_of
 
-from qa_engine.checks.leakage import benchmark_of
 from qa_engine.facts.scene import Facts
 from qa_engine.generate.llm import checks
 from qa_engine.generate.llm.checks import REPAIRABLE, LLMReason, Operands, Refusal

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import read_table
+from qa_contract.tables import CONFIDENCE, QUESTIONS
 
 from qa_engine.arrays import Array
 from qa_engine.extras import require
 from qa_engine.generate.samplers.base import ROUND_DECAY
 from qa_engine.seeding import hashed_fraction
-from qa_engine.tableio import Schema, read_table
-from qa_engine.tables import QUESTIONS
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
@@ -41,9 +41,6 @@ EXPLORED = 0.2
 
 PREDICTED = {"predicted_confidence": pl.Float64, "predicted_frontier": pl.Float64, "chosen_by": pl.String}
 """Columns that come with the questions that a model chose."""
-
-CONFIDENCE: Schema = {"question_id": pl.String, "label": pl.String, "gold_confidence": pl.Float64, "round": pl.Int32}
-"""Columns of the table `confidence` that are read."""
 
 _MEASURES = ("margin", "answer_value")
 _KNOBS = ["question_type", "operands", "difficulty", *_MEASURES]
@@ -95,7 +92,8 @@ def read_answered(questions: Sequence[Path], confidence: Sequence[Path]) -> pl.D
     if not questions or not confidence:
         return None
     asked = [read_table(path, "questions", QUESTIONS, columns=["question_id", *_KNOBS]) for path in questions]
-    labels = [read_table(path, "confidence", CONFIDENCE) for path in confidence]
+    columns = ["question_id", "label", "gold_confidence", "round"]
+    labels = [read_table(path, "confidence", CONFIDENCE, columns=columns) for path in confidence]
     known = pl.concat(labels).drop_nulls().sort("round", maintain_order=True).unique("question_id", keep="last")
     return pl.concat(asked).unique("question_id").join(known, on="question_id").sort("question_id")
 
