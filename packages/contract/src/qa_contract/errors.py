@@ -22,6 +22,9 @@ class ExitCode(IntEnum):
     """The command ended, but input was refused or rows are missing."""
     USER_ERROR = 2
     """Nothing was done; the message says what to change."""
+    FAULT = 70
+    """A fault of the program, with its traceback; the number is EX_SOFTWARE of sysexits.h. Python's own 1 would read as
+    rows that are lost."""
     INTERRUPTED = 130
     """Ctrl-C, as shells count it: 128 + SIGINT."""
     TERMINATED = 143

@@ -64,7 +64,7 @@ Common
   --help             Show this page and exit.
 """
 
-from qa_contract.cli.app import BUG, App, make_app, resumable, run
+from qa_contract.cli.app import App, make_app, resumable, run
 from qa_contract.cli.closing import Wrote, close, closing_line, shell
 from qa_contract.cli.help import COMMON
 from qa_contract.cli.options import (
@@ -84,7 +84,6 @@ from qa_contract.cli.options import (
 from qa_contract.cli.progress import Progress
 
 __all__ = [
-    "BUG",
     "COMMON",
     "AllowBenchmarkScenes",
     "App",

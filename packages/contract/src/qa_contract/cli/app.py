@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-BUG = 70
-"""Exit code after an error of the program, `EX_SOFTWARE` of sysexits.h; 1 would say that rows were lost."""
 _SETTINGS = "qa_contract.settings"
 
 
@@ -197,7 +195,7 @@ def run(app: App) -> NoReturn:
     except Exception:
         traceback.print_exc()
         typer.echo("This is a fault of the program, not of the input: please report it with the lines above.", err=True)
-        sys.exit(BUG)
+        sys.exit(ExitCode.FAULT)
     sys.exit(0)
 
 

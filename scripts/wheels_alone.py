@@ -1,0 +1,76 @@
+"""Install each package's wheel alone in a fresh environment and run the package's own tests there.
+
+uv run python scripts/wheels_alone.py [PACKAGE ...] [-- PYTEST OPTIONS]
+
+A package comes with `qa-contract`, what it declares, and what its tests need, in the versions of `uv.lock`; none of the
+other packages is there. Tests that need an extra skip. Ends with 1 if a package fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "qa-contract": ("contract", "[cli,pages]"),
+    "qa-engine": ("qa-engine", ""),
+    "qa-confidence": ("confidence", ""),
+    "qa-eval": ("eval", ""),
+    "qa-trainer": ("trainer", ""),
+}
+"""Package to its folder and the extras that its tests are about."""
+
+TESTS = ("pytest", "pytest-xdist", "hypothesis")
+
+
+def uv(*words: object) -> None:
+    """Run uv; its output is shown where it fails."""
+    run = subprocess.run(["uv", *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(f"uv {' '.join(map(str, words))} failed:\n{run.stdout}{run.stderr}")
+
+
+def alone(package: str, wheels: Path, constraints: Path, options: list[str]) -> bool:
+    """Test one package in an environment and a folder of its own; tell whether its tests pass."""
+    started = time.perf_counter()
+    folder, extras = PACKAGES[package]
+    with tempfile.TemporaryDirectory(prefix=f"{package}-") as name:
+        place = Path(name)
+        uv("venv", "--python", sys.executable, place / "env")
+        wheel, contract = (next(wheels.glob(f"{w.replace('-', '_')}-*.whl")) for w in (package, "qa-contract"))
+        given = [f"{wheel}{extras}", *TESTS, *([contract] if package != "qa-contract" else [])]
+        python = place / "env/bin/python"
+        uv("pip", "install", "--python", python, "--constraints", constraints, *given)
+        shutil.copytree(ROOT / "packages" / folder / "tests", place / "tests")
+        shutil.copy(ROOT / "packages" / folder / "pyproject.toml", place)  # pytest's options of the package
+        words = [python, "-m", "pytest", "-q", "-m", "not slow", "-n", "logical", "--dist=worksteal", *options]
+        environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        status = subprocess.run(words, cwd=place, env=environment).returncode
+    print(f"{package} alone: {'passed' if not status else f'failed ({status})'}, {time.perf_counter() - started:.0f} s")
+    return not status
+
+
+def main() -> None:
+    """Read the command line, build the wheels once, and try each package."""
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    chosen, options = words[:cut] or list(PACKAGES), words[cut + 1 :]
+    if unknown := set(chosen) - set(PACKAGES):
+        raise SystemExit(f"Unknown package {', '.join(sorted(unknown))}. Valid: {', '.join(PACKAGES)}.")
+    with tempfile.TemporaryDirectory(prefix="wheels-") as name:
+        wheels, constraints = Path(name), Path(name) / "constraints.txt"
+        uv("build", "--all-packages", "--wheel", "--out-dir", wheels)
+        everything = ("--all-packages", "--all-groups", "--all-extras")
+        uv("export", "--frozen", "--no-hashes", "--no-emit-workspace", *everything, "--output-file", constraints)
+        results = [alone(package, wheels, constraints, options) for package in chosen]
+    raise SystemExit(not all(results))
+
+
+if __name__ == "__main__":
+    main()
