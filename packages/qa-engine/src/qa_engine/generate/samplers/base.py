@@ -225,4 +225,4 @@ def explain_cells(sampler: Sampler) -> list[CellChoice]:
     'no feedback: question types alike, then cells alike'
     """
     rows = zip(sampler.cells.names, sampler.counts.tolist(), sampler.weights().tolist(), sampler.why(), strict=True)
-    return [CellChoice(kind, cell, *counts, weight, why) for (kind, cell), counts, weight, why in rows]
+    return [CellChoice(kind, cell, *counts, weight=weight, why=why) for (kind, cell), counts, weight, why in rows]
