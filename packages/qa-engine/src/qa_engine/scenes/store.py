@@ -26,7 +26,11 @@ class Store:
     """Scenes of a store, in the order of their names.
 
     Each table is read once, when first needed, and a scene is a slice of it: memory grows with the tables (about 0.3 kB
-    per object), never with the scenes that are held as `Scene`.
+    per object), never with the scenes that are held as `Scene`. So a store is opened once and passed on; a second one
+    would read and check every table again.
+
+    Another process gets the folder's name and opens its own: reading costs less than sending what was read, and a
+    worker needs only the tables that it asks for.
 
     Parameters
     ----------
@@ -43,6 +47,10 @@ class Store:
         self.path = Path(path)
         self._root = self.path.resolve()
         table_files(self.path, "scenes")
+
+    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
+        """Travel to another process as the name of the folder."""
+        return Store, (self.path,)
 
     @cached_property
     def scenes(self) -> pl.DataFrame:

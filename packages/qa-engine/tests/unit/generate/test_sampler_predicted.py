@@ -23,7 +23,7 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, call):
     folder = tmp_path_factory.mktemp("knobs") / "store"
-    rooms = ("--scenes", 100, "--frames", 0, "--size", 32, "--seed", 3, "--split", "train=1,val=0,test=0")
+    rooms = ("--scenes", 100, "--frames-per-scene", 0, "--size", 32, "--seed", 3, "--split", "train=1,val=0,test=0")
     assert call("ingest", "rooms", "--out", folder, *rooms) == 0
     return folder
 
@@ -80,7 +80,7 @@ def test_frontier_candidates_are_preferred_and_the_reason_says_so(call, store, f
     assert expected["predicted_frontier"].mean() > random["predicted_frontier"].mean()
     row = expected.row(0, named=True)
     assert f"predicted confidence {round(row['predicted_confidence'], 2)}" in row["why"]
-    about = json.loads((tmp_path / "chosen" / "manifest.json").read_text())["knob_model"]
+    about = json.loads((tmp_path / "chosen" / "sampler.json").read_text())["state"]["knob_model"]
     assert about["n_rows"] == 200
     assert about["skill"] > 0.9
     assert "category piano" in about["weightiest_knobs"]
