@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from qa_engine.generate.samplers import Cells, Past, Sampler, get_sampler
 from qa_engine.tasks import Task, select_tasks
-from qa_engine.tasks.obj_appearance_order import appearance_task
-from qa_engine.tasks.object_counting import counting_task
+from qa_engine.tasks.base import Conditions
 from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
 
 
@@ -49,12 +48,9 @@ class Request:
     screen: bool = False
 
     def select_tasks(self) -> list[Task]:
-        """Look up the tasks, with the parameters of this request."""
-        own = [appearance_task(min_px=self.min_visible_px, min_gap_s=self.min_time_gap_s)]
-        if self.screened_by is not None:
-            own.append(counting_task(self.screened_by))
-        by_type = {task.question_type: task for task in own}
-        return [by_type.get(task.question_type, task) for task in select_tasks(self.tasks)]
+        """Look up the tasks, as they are under this request."""
+        conditions = Conditions(self.min_visible_px, self.min_time_gap_s, self.screened_by)
+        return [task.under(conditions) for task in select_tasks(self.tasks)]
 
     def make_sampler(self, past: Past) -> Sampler:
         """Make the sampler of this request."""
