@@ -174,8 +174,6 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | 
     if task.answer_type == "choice":
         unseen = task.basis.source == "observations"
         reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if unseen else AnswerReason.NOT_AN_OPTION
-            AnswerReason.NOT_SEEN if task.basis.source == "observations" else AnswerReason.NOT_AN_OPTION
-        )
     ids = np.append(scenes.first_instance, -1)[roles]
     return _written(task, rows, names, ids, answer, columns, evidence, reason)
 

@@ -225,4 +225,7 @@ def explain_cells(sampler: Sampler) -> list[CellChoice]:
     'no feedback: question types alike, then cells alike'
     """
     rows = zip(sampler.cells.names, sampler.counts.tolist(), sampler.weights().tolist(), sampler.why(), strict=True)
-    return [CellChoice(kind, cell, *map(int, counts), weight, why) for (kind, cell), counts, weight, why in rows]
+    return [
+        CellChoice(kind, cell, int(n), int(easy), int(frontier), int(hard), int(suspect), weight, why)
+        for (kind, cell), (n, easy, frontier, hard, suspect), weight, why in rows
+    ]
