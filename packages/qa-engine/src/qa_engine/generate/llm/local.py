@@ -97,8 +97,11 @@ def _reply(processor: Any, model: Any, request: dict[str, Any]) -> dict[str, Any
     torch = require("torch", extra="transformers", purpose="A local model")
     inputs = processor.apply_chat_template(
         [_message(message) for message in request["messages"]],
-        tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt",
-    ).to(model.device)  # fmt: skip
+        tokenize=True,
+        add_generation_prompt=True,
+        return_dict=True,
+        return_tensors="pt",
+    ).to(model.device)
     n_prompt = int(inputs["input_ids"].shape[1])
     text = getattr(model.config, "text_config", model.config)
     longest = getattr(text, "max_position_embeddings", None)

@@ -101,7 +101,7 @@ def read_proposal(value: Any) -> Proposal:
     kind = value.get("question_type")
     return Proposal(
         question, kind if isinstance(kind, str) else "open", answer_type, value["program"], options, tuple(ids)
-    )  # fmt: skip
+    )
 
 
 def _options(value: Any) -> tuple[str, ...]:
