@@ -8,8 +8,8 @@ from qa_engine.cli import main
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.facts.scene import Facts
-from qa_engine.generate.template import TemplateProposer
-from qa_engine.ingest.run import ingest
+from qa_engine.generation.template import TemplateProposer
+from qa_engine.ingestion.run import ingest
 from qa_engine.replay.answer import ANSWERS, AnswerReason, answer_questions
 from qa_engine.scenes.store import Store
 from qa_engine.tasks import TASKS

@@ -10,7 +10,7 @@ from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.facts.scene import Facts
 from qa_engine.geometry import box_distance
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 from qa_engine.show.drawing import line, polygon, text, to_svg, write_png
 from qa_engine.show.marks import closest_points, marks_of

@@ -10,7 +10,7 @@ from qa_engine.cli import app
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
 from qa_engine.show.gallery import write_gallery
