@@ -136,7 +136,7 @@ def test_only_takes_the_named_scenes(write_vsi, vsi_entry, tmp_path):
 
 def test_options_that_a_dataset_would_ignore_are_errors(write_vsi, vsi_entry, tmp_path):
     path = write_vsi({"a": vsi_entry})
-    with pytest.raises(QAEngineError, match="takes no --frames DIR"):
+    with pytest.raises(QAEngineError, match="takes no --frames-dir"):
         into_store("vsi-bench", path, tmp_path / "store", frames_dir=tmp_path)
     with pytest.raises(QAEngineError, match="needs ROOT"):
         into_store("vsi-bench", None, tmp_path / "store")
