@@ -99,6 +99,7 @@ class _Run:
         self.budget = budget
         self.steps = 0
         self.variables: dict[str, Value] = {}
+        self.sizes: dict[int, tuple[Any, int, int]] = {}
         self.deadline = time.monotonic() + budget.seconds
 
     def evaluate(self, node: ast.expr) -> Value:
@@ -121,7 +122,26 @@ class _Run:
         if len(items) > self.budget.items:
             message = f"a list has more than {self.budget.items} items."
             raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
-        return Value("list", tuple(items))
+        value = Value("list", tuple(items))
+        size, characters = self._size(value)
+        if size > self.budget.size or characters > self.budget.value_text:
+            message = f"a value has more than {self.budget.size} items or {self.budget.value_text} characters in all."
+            raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
+        return value
+
+    def _size(self, value: Value) -> tuple[int, int]:
+        """Count the items and characters of a value as it is written out: one list may stand in it many times.
+
+        Each list is counted once and kept, so that its address stays its own.
+        """
+        if value.kind != "list":
+            return 1, len(value.data) if value.kind in TEXTS else 0
+        items = value.data
+        if (known := self.sizes.get(id(items))) is None:
+            parts = [self._size(item) for item in items]
+            known = (items, max(1, sum(n for n, _ in parts)), sum(n for _, n in parts))
+            self.sizes[id(items)] = known
+        return known[1:]
 
     def _constant(self, node: ast.Constant) -> Value:
         return Value("text" if isinstance(node.value, str) else "number", node.value)
@@ -263,7 +283,8 @@ class _Run:
             message = f"{operator.signature(name)} takes {len(operator.parameters)} arguments, found {len(node.args)}."
             raise ProgramError(ProgramCode.WRONG_ARGUMENTS, message, column=column)
         values = [self.evaluate(argument) for argument in node.args]
-        self._step(operator.steps - 1 + sum(len(value.data) for value in values if value.kind == "list"), node)
+        lists = [value for value in values if value.kind == "list"]
+        self._step(operator.steps - 1 + sum(self._size(value)[0] if value.data else 0 for value in lists), node)
         try:
             arguments = [
                 convert(self.facts, value, parameter, kind, name)
