@@ -12,6 +12,7 @@ import polars as pl
 
 from qa_engine.errors import QAEngineError
 from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
+from qa_engine.facts.profiles import get_profile
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.scenes.store import Store
@@ -116,6 +117,7 @@ def _facts(
     if scene_name is None or profile is None:
         return QAEngineError("scene_name and profile must be texts, and one is null")
     try:
+        get_profile(profile)
         return Facts(store.load_scene(scene_name), profile, sightings.of, evidence.of)
     except QAEngineError as error:
         return error
