@@ -26,8 +26,7 @@ scan.mkdir(parents=True)
 
 store = qa_engine.ingest("generic", scan.parent, out=folder / "store")
 questions = qa_engine.generate(store, seed=1)
-for kind, row in zip(questions["question_type"].unique(maintain_order=True), range(99), strict=False):
-    asked = questions.filter(question_type=kind)
+for (kind,), asked in questions.group_by("question_type", maintain_order=True):
     print(f"{kind}: {len(asked)}, such as: {asked['question'][0]} {asked['ground_truth'][0]}")
 
 # One number by hand: the gap between table and sofa along x is (2.5 - 0.8) - (0.6 + 0.45), along y (2.2 - 1.45).

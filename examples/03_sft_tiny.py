@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import qa_engine
+from qa_contract import TABLES, table_metadata, write_table
 from qa_trainer import SFTInputs, SFTSettings, train_sft
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
@@ -17,7 +18,9 @@ store = qa_engine.ingest("rooms", out=folder / "store", scenes=12, frames=2, siz
 qa_engine.observe(store)
 qa_engine.sample_frames(store, n=2)
 tasks = ["object_counting", "room_size_estimation", "object_size_estimation"]
-qa_engine.generate(qa_engine.Store(folder / "store"), tasks, count=32, seed=1, out=folder / "questions")
+questions = qa_engine.generate(qa_engine.Store(folder / "store"), tasks, count=32, seed=1)
+metadata = table_metadata("questions", "example", {}, seed=1)
+write_table(questions, folder / "questions" / "questions.parquet", TABLES["questions"], metadata)
 
 settings = SFTSettings(steps=4, batch_size=8, learning_rate=4e-4, device="cpu")
 summary = train_sft(SFTInputs("tiny", questions=folder / "questions", store=folder / "store"), settings, folder / "run")
