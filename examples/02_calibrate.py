@@ -16,9 +16,8 @@ fitted, held_out = slice(0, 2000), slice(2000, 4000)
 calibrator = fit_calibrator(confidence[fitted], score[fitted], method="isotonic")
 calibrated = calibrator.predict(confidence[held_out])
 
+right = score[held_out].mean()
 for name, values in (("raw", confidence[held_out]), ("calibrated", calibrated)):
     error, smooth = ece(values, score[held_out]), smooth_ece(values, score[held_out])
-    print(
-        f"{name:>10}: says {values.mean():.3f}, right {score[held_out].mean():.3f}, ECE {error:.3f}, smooth {smooth:.3f}"
-    )
+    print(f"{name:>10}: says {values.mean():.3f}, is right {right:.3f}, ECE {error:.3f}, smooth {smooth:.3f}")
 assert ece(calibrated, score[held_out]) < ece(confidence[held_out], score[held_out]) / 3

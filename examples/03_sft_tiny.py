@@ -23,7 +23,8 @@ metadata = table_metadata("questions", "example", {}, seed=1)
 write_table(questions, folder / "questions" / "questions.parquet", TABLES["questions"], metadata)
 
 settings = SFTSettings(steps=4, batch_size=8, learning_rate=4e-4, device="cpu")
-summary = train_sft(SFTInputs("tiny", questions=folder / "questions", store=folder / "store"), settings, folder / "run")
+inputs = SFTInputs(model="tiny", questions=folder / "questions", store=folder / "store")
+summary = train_sft(inputs, settings, folder / "run")
 print(f"loss {summary.loss[0]:.3f} -> {summary.loss[-1]:.3f}, {summary.predictions} predictions")
 
 # One row per answer, from the same forward pass: the log-probability of every token of the ground truth.

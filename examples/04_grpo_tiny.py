@@ -26,6 +26,7 @@ write_table(questions, folder / "questions" / "questions.parquet", TABLES["quest
 settings = GRPOSettings(
     steps=2, batch_size=2, group_size=4, rewards=["mra"], learning_rate=1e-5, max_completion_length=8, device="cpu"
 )
-summary = train_grpo(GRPOInputs("tiny", folder / "questions", folder / "store"), settings, folder / "run")
+inputs = GRPOInputs(model="tiny", questions=folder / "questions", store=folder / "store")
+summary = train_grpo(inputs, settings, folder / "run")
 print(f"mean reward {summary.reward_first:.3f} -> {summary.reward_last:.3f} in {summary.seconds:.0f} s")
 assert (folder / "run" / "model").is_dir()
