@@ -1,4 +1,4 @@
-"""Boxes over frames."""
+"""Boxes over frames; objects and cameras on plans."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from qa_engine.scenes.cameras import camera_of
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
 from qa_engine.show.overlays import frame_outlines, frame_overlay
-from qa_engine.show.plans import category_tones, plan_cameras
+from qa_engine.show.plans import MAX_NAMED, category_tones, plan_cameras, plan_objects
 from qa_engine.views.observations import observe_frame
 
 
@@ -67,3 +67,18 @@ def test_cameras_have_the_angle_of_their_image_and_the_number_of_their_frame(fra
     (camera,) = plan_cameras([blind, frame])
     assert camera.label == "2"
     assert camera.fov_deg == pytest.approx(90)
+
+
+def test_the_largest_objects_of_a_crowd_are_named(scene):
+    n = MAX_NAMED + 5
+    crowd = Scene(
+        scene_name="s",
+        dataset="d",
+        category=np.array([f"c{i}" for i in range(n)]),
+        center=np.zeros((n, 3)),
+        size=np.linspace(0.1, 1, n)[:, None].repeat(3, axis=1),
+        rotation=np.stack([np.eye(3)] * n),
+    )
+    labels = [one.label for one in plan_objects(crowd)]
+    assert labels == [""] * 5 + [None] * MAX_NAMED
+    assert {one.label for one in plan_objects(scene)} == {None}
