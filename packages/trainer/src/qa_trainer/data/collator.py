@@ -10,7 +10,7 @@ import torch
 from transformers import ProcessorMixin
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from qa_trainer.data.images import CachedImageProcessor, open_image
+from qa_trainer.data.images import CachedImageProcessor, open_image, read_image
 
 ROW = "row"
 """Key of the row numbers in an example and in a batch."""
@@ -32,9 +32,13 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         dict of str to Tensor
             The model's inputs, `labels` (-100 outside the completion), and `row` (b,) int64.
         """
+        decodes_itself = isinstance(self.processor.image_processor, CachedImageProcessor)
         with contextlib.ExitStack() as opened:
             for example in examples:
-                example["images"] = [opened.enter_context(open_image(source)) for source in example["images"]]
+                example["images"] = [
+                    opened.enter_context(open_image(source)) if decodes_itself else read_image(source)
+                    for source in example["images"]
+                ]
             batch = super().torch_call(examples)
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_trainer.data.feed import Feed
-from qa_trainer.data.images import open_image
+from qa_trainer.data.images import read_image
 from qa_trainer.models.loading import load_processor
 
 
@@ -25,7 +25,7 @@ def preview(feed: Feed, model_folder: Path, *, request: str | None = None) -> di
     if request is not None:
         example["prompt"][0][0]["content"][-1]["text"] += "\n" + request
     text = processor.apply_chat_template(example["prompt"][0], tokenize=False, add_generation_prompt=True)
-    images = [open_image(source).convert("RGB") for source in example["images"][0]]
+    images = [read_image(source) for source in example["images"][0]]
     inputs = processor(text=[text], images=[images] if images else None, return_tensors="pt")
     decoded = processor.tokenizer.decode(inputs["input_ids"][0])
     grid = inputs.get("image_grid_thw")
