@@ -6,7 +6,7 @@ import gc
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -221,7 +221,7 @@ class Ended:
 
 
 @pytest.fixture(scope="session")
-def libraries() -> None:
+def libraries() -> Iterator[None]:
     """Import the libraries of the trainers, and take their objects out of the collector's sight.
 
     accelerate collects garbage in every run, which without this takes half of a small run's time.
@@ -231,6 +231,8 @@ def libraries() -> None:
 
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from transformers import ProcessorMixin
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from qa_trainer.data.images import CachedImageProcessor, open_image, read_image
+from qa_trainer.data.template import check_answers_follow
 
 ROW = "row"
 """Key of the row numbers in an example and in a batch."""
@@ -45,7 +46,14 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
 
 
 def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCollator:
-    """Make the collator: loss on the completion only, no truncation, frames processed once per run."""
+    """Make the collator: loss on the completion only, no truncation, frames processed once per run.
+
+    Raises
+    ------
+    QATrainerError
+        The chat template puts something between the place where a model begins to answer and the answer.
+    """
+    check_answers_follow(processor)
     processor = copy.copy(processor)
     if CachedImageProcessor.fits(processor.image_processor):
         processor.image_processor = CachedImageProcessor(processor.image_processor, limit_bytes=image_cache_bytes)

@@ -8,10 +8,11 @@ from typing import Any
 
 from qa_trainer.data.feed import Feed
 from qa_trainer.data.images import read_image
+from qa_trainer.data.template import check_answers_follow
 from qa_trainer.models.loading import load_processor
 
 
-def preview(feed: Feed, model_folder: Path, *, request: str | None = None) -> dict[str, Any]:
+def preview(feed: Feed, model_folder: Path, *, request: str | None = None, with_answer: bool = False) -> dict[str, Any]:
     """Format the first sample; a `request` is added to its prompt.
 
     Returns
@@ -19,8 +20,16 @@ def preview(feed: Feed, model_folder: Path, *, request: str | None = None) -> di
     dict
         `text` (runs of one image token shortened), `completion`, `images`, `image_grid` (patches in time, height and
         width per image, where the processor has one), `tokens`.
+
+    Raises
+    ------
+    QATrainerError
+        There is no such processor; or the answer is trained on, too (`with_answer`), and its chat template does not
+        put it where a model answers.
     """
     processor: Any = load_processor(model_folder)
+    if with_answer:
+        check_answers_follow(processor)
     example = feed.examples([feed.first])
     if request is not None:
         example["prompt"][0][0]["content"][-1]["text"] += "\n" + request

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from qa_trainer.data.collator import ROW, sft_collator
 from qa_trainer.data.images import CachedImageProcessor, read_image
+from qa_trainer.errors import QATrainerError
 from transformers import AutoProcessor
 
 
@@ -48,3 +49,33 @@ def test_training_sees_the_pixels_of_the_clean_pass(kind, family, request, tmp_p
     trained = collator([example])["pixel_values"]
     seen = processor.image_processor([read_image(str(path))], return_tensors="pt")["pixel_values"]
     assert trained.equal(seen)
+
+
+OPENS = "<|im_start|>assistant\n<think>\n{% endif %}"
+TURN = "<|im_start|>{{ message['role'] }}\n"
+
+
+@pytest.mark.parametrize(
+    ("turn", "generation", "refused"),
+    [
+        # The prompt opens a thought, and answers have none; or they have an empty one.
+        (TURN, OPENS, True),
+        (TURN + "{% if message['role'] == 'assistant' %}<think>\n\n</think>\n\n{% endif %}", OPENS, True),
+        # The thought is closed in the prompt already.
+        (
+            TURN + "{% if message['role'] == 'assistant' %}<think>\n\n</think>\n\n{% endif %}",
+            "<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}",
+            False,
+        ),
+        (TURN, "<|im_start|>assistant\n{% endif %}", False),
+    ],
+)
+def test_a_template_that_opens_a_thought_is_refused(tiny_model, turn, generation, refused):
+    processor = AutoProcessor.from_pretrained(tiny_model)
+    template = processor.chat_template.replace("<|im_start|>assistant\n{% endif %}", generation)
+    processor.chat_template = template.replace(TURN, turn)
+    if refused:
+        with pytest.raises(QATrainerError, match=r"generation prompt with '.*<think>"):
+            sft_collator(processor, image_cache_bytes=0)
+    else:
+        sft_collator(processor, image_cache_bytes=0)
