@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from qa_contract.errors import suggest
 
-from qa_loop.errors import QALoopError, suggest
+from qa_loop.errors import QALoopError
 
 Scalar = str | int | float | bool
 Options = dict[str, Scalar | list[str | int | float]]
@@ -268,26 +269,6 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
         return LoopConfig.model_validate(_with_profile(raw))
     except ValidationError as error:
         raise QALoopError("\n".join(f"{source}: {_describe(item)}" for item in error.errors())) from None
-
-
-def differing_keys(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """Name the keys whose values differ, as `section.key: old -> new`.
-
-    Examples
-    --------
-    >>> differing_keys({"train": {"steps": 20, "model": "tiny"}}, {"train": {"steps": 30, "model": "tiny"}})
-    ['train.steps: 20 -> 30']
-    """
-    found: list[str] = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
-        if before == after:
-            continue
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += differing_keys(before, after, f"{prefix}{key}.")
-        else:
-            found.append(f"{prefix}{key}: {before} -> {after}")
-    return found
 
 
 def _sections() -> dict[str, type[BaseModel]]:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from qa_contract.files import write_json
+
 from qa_loop.errors import QALoopError
-from qa_loop.tableio import write_json
 
 MANIFEST = "manifest.json"
 CONFIG = "config.resolved.json"

@@ -104,7 +104,10 @@ def main():
     elif command == "generate":
         source = "eval_questions" if out == "eval_questions" else f"questions_{number}"
         reads = ["store"] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in ("--exclude", "--feedback")]
-        all_or_nothing(out, {f"{source}.parquet": "questions.parquet"}, reads, stage)
+        files = {f"{source}.parquet": "questions.parquet"}
+        if source != "eval_questions":
+            files |= {f"{name}_{number}.parquet": f"{name}.parquet" for name in ("choices", "rejects")}
+        all_or_nothing(out, files, reads, stage)
     elif command == "sft":
         reads = [sys.argv[3], *([option("--state-from")] if option("--state-from") else [])]
         resuming(out, {f"train_{number}.parquet": "predictions.parquet"}, reads, stage)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import read_table
+from qa_contract.tables import CONFIDENCE, FRAME_SETS, FRAMES, OBJECTS, PREDICTIONS, QUESTIONS, SCENES, SCORES, Schema
 
 from qa_loop.config import LoopConfig
 from qa_loop.manifest import Manifest, load_manifest
 from qa_loop.results import Comparison, Scores, comparison, finished, read_scores
 from qa_loop.stages import EVAL_QUESTIONS, STORE, Stage
 from qa_loop.status import resolved_config
-from qa_loop.tableio import Schema, read_table
-from qa_loop.tables import CONFIDENCE, FRAME_SETS, FRAMES, OBJECTS, PREDICTIONS, QUESTIONS, SCENES, SCORES
 
 HARD_BELOW, EASY_ABOVE = 0.1, 0.9
 """Cuts of the published labels on the confidence in the ground truth."""

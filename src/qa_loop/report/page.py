@@ -9,12 +9,13 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from qa_contract.files import atomic_path
+
 from qa_loop.report import data
 from qa_loop.report.charts import Point, Series, histogram, line_chart, stacked_bars
 from qa_loop.report.data import EASY_ABOVE, HARD_BELOW, LABELS, RunData
 from qa_loop.report.gallery import evaluated_cards, render_cards, training_cards
 from qa_loop.results import Row, Score, Scores
-from qa_loop.tableio import atomic_path
 
 REPORT = "report.html"
 IN_SAMPLE = "in-sample, plumbing only"

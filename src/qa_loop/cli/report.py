@@ -1,0 +1,18 @@
+"""`qa-loop report`."""
+
+from __future__ import annotations
+
+import time
+
+from qa_contract.cli import Wrote, close, shell
+
+from qa_loop.cli.shared import Folder
+
+
+def report(folder: Folder) -> None:
+    """Write the run's report.html again, from what is there."""
+    from qa_loop.report import write_report
+
+    started = time.perf_counter()
+    path = write_report(folder)
+    close(Wrote(path, path.stat().st_size, "bytes"), since=started, next=shell("xdg-open", path))
