@@ -12,7 +12,8 @@ from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.codes import factorize
 from qa_eval.parsers.base import Parser
 from qa_eval.scoring.answers import Answers, Scored
-from qa_eval.scoring.rows import SCORERS, Table, is_letter
+from qa_eval.scoring.scorers import SCORERS, Table
+from qa_eval.scoring.scorers.choice import is_letter
 
 METRICS = tuple(SCORERS)
 
