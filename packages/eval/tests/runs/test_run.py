@@ -235,7 +235,7 @@ def test_a_model_that_would_see_no_frame_is_refused(questions, store, tmp_path, 
     path = questions / "questions.parquet"
     bare = pl.read_parquet(path).with_columns(frame_set_id=pl.lit(None, pl.String))
     bare.write_parquet(path, metadata=read_metadata(path))
-    with pytest.raises(QAEvalError, match="without a single picture.*--runner blind"):
+    with pytest.raises(QAEvalError, match=r"without a single picture.*--runner blind"):
         run(questions, store, tmp_path / "out", replace(options, **extra))
     assert not (tmp_path / "out").exists()
     shown = run(questions, store, tmp_path / "shown", replace(options, frame_set="uniform-2", max_new_tokens=1))
