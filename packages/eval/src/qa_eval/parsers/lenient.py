@@ -21,7 +21,7 @@ RANGE = re.compile(r"\d\s*(?:-|–|to)\s*\d")
 
 LEADING_LETTER = re.compile(
     r"\s*(?:the\s+)?(?:(?:option|choice|letter)\s+)?[(\[{]?"
-    r"(?:([A-HJ])(?:[.):\]}]|\s*(?:\n|\Z)|\s+[-–—]\s|,(?!\s*(?:(?:and|or)\s+)?[(\[]?[A-J]\b))"
+    r"(?:([A-HJ])(?:\.(?!\w\.)|[):\]}]|\s*(?:\n|\Z)|\s+[-–—]\s|,(?!\s*(?:(?:and|or)\s+)?[(\[]?[A-J]\b))"
     r"|(?-i:(I))(?:[.)\]}:]|\s*(?:\n|\Z)))",
     re.IGNORECASE,
 )
