@@ -124,6 +124,10 @@ def main():
         files = {f"{kind}_{number}_{name}": name for name in ("predictions.parquet", "scores.parquet", "summary.json")}
         reads = [sys.argv[3], *([str(Path(option("--model")).parent)] if number != "0" else [])]
         resuming(out, files, reads, stage)
+    elif command == "report":
+        fault(stage)
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / "report.html").write_text(f"<!doctype html><link rel=icon href='data:,'><title>{program}</title>")
     else:
         raise SystemExit(f"{program} {command}?")
     print(f"wrote {out}", flush=True)
