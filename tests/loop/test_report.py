@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -207,8 +206,11 @@ def test_page_opens_filters_and_tells_numbers(reported, open_page, width, dark):
     )
     shown = page.js("document.querySelectorAll('#answers article.card:not([hidden])').length")
     assert 0 < shown < everything
-    page.hover("#confidence svg rect.f-s0:not([height='0'])")
-    assert re.search(r"0\.5 to 0\.55: 3", page.js("document.getElementById('tip').textContent"))
+    bar = "[...document.querySelectorAll('#confidence svg polygon')].find(r => r.textContent.startsWith('0.5 to 0.55'))"
+    page.js(f"{bar}.id = 'bar'")
+    page.hover("#bar")
+    assert page.js("document.getElementById('tip').textContent") == "0.5 to 0.55: 3"
+    page.place("#trained button.enlarge")  # cards take their height when they come into view
     page.click("#trained button.enlarge")
     assert page.js("document.getElementById('large').open")
     page.press("Escape")
