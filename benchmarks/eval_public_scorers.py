@@ -29,7 +29,8 @@ from qa_eval.benchmarks.spar_bench import CHOICE_TASKS, NUMBER_TASKS, VIEW_CHANG
 from qa_eval.benchmarks.vsi_bench import CHOICE_TYPES, NUMBER_TYPES
 from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
-from qa_eval.scoring.score import Answers, score_answers
+from qa_eval.scoring.answers import Answers
+from qa_eval.scoring.score import score_answers
 
 FRAGMENTS = (
     *("A", "B", "C", "D", "E", "b", "d.", "A.", "(B)", "[C]", "**D**", "`A`", "``B``", "{C}", '"D"', "A:", "B)", "c)"),

@@ -32,7 +32,8 @@ from qa_eval.benchmarks import find_benchmark
 from qa_eval.benchmarks.vsi_bench import CHOICE_TYPES, DIRECTION_TYPES
 from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
-from qa_eval.scoring.score import Answers, score_answers
+from qa_eval.scoring.answers import Answers
+from qa_eval.scoring.score import score_answers
 
 TYPE_COUNTS = {
     **{"object_size_estimation": 953, "object_abs_distance": 834, "object_rel_distance": 710},
@@ -109,7 +110,7 @@ def against_loop(
     benchmark, parser = find_benchmark("vsi-bench"), find_parser(parser_name)
     started = time.process_time()
     scored = score_answers(answers, benchmark, parser)
-    overall = aggregate(scored.score, answers.question_type, benchmark.tasks).overall
+    overall = aggregate(scored.score, scored.question_type, benchmark.tasks).overall
     middle = time.process_time()
     scores, expected = (loop_over or plain_loop)(answers)
     ended = time.process_time()
@@ -117,7 +118,7 @@ def against_loop(
         raise SystemExit("the two ways give different scores")
     ours, loop = middle - started, ended - middle
     return {
-        "rows": len(answers.ids),
+        "rows": answers.frame.height,
         "seconds": round(ours, 3),
         "loop_seconds": round(loop, 3),
         "times_faster": round(loop / ours, 1),
@@ -129,7 +130,7 @@ def lmms_loop(answers: Answers, packages: Path) -> Scores:
     public = public_functions(packages / "lmms_eval/tasks/vsibench/utils.py")
     public["pd"] = pd
     documents = []
-    for kind, truth, text in zip(answers.question_type, answers.ground_truth, answers.prediction, strict=True):
+    for kind, truth, text in answers.frame.select("question_type", "ground_truth", "prediction").iter_rows():
         document = {"question_type": kind, "ground_truth": truth}
         public["vsibench_process_results"](document, [text])
         documents.append(document)
@@ -141,7 +142,7 @@ def plain_loop(answers: Answers) -> Scores:
     """Score row by row."""
     scores: list[float] = []
     by_type: dict[str, list[float]] = {}
-    for kind, truth, text in zip(answers.question_type, answers.ground_truth, answers.prediction, strict=True):
+    for kind, truth, text in answers.frame.select("question_type", "ground_truth", "prediction").iter_rows():
         token = (text or "").split(" ")[0].rstrip(".").strip()
         if kind in CHOICE_TYPES:
             score = 1.0 if token.lower() == (truth or "").lower() else 0.0
@@ -166,9 +167,7 @@ def relative_accuracy(token: str, truth: float) -> float:
 
 def command_line(answers: Answers, repeats: int) -> dict[str, Any]:
     """Time `qa-eval score FILE --out FILE --json` on one core, start-up included."""
-    columns = (answers.ids, answers.question_type, answers.ground_truth, answers.prediction)
-    names = ("id", "question_type", "ground_truth", "prediction")
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    rows = answers.frame.select("id", "question_type", "ground_truth", "prediction").to_dicts()
     program = shutil.which("qa-eval") or str(Path(sys.executable).with_name("qa-eval"))
     wall, cpu = [], []
     with tempfile.TemporaryDirectory() as folder:

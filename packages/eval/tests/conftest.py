@@ -10,9 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 from hypothesis import settings
-from qa_eval.tableio import table_metadata, write_table
-from qa_eval.tables import FRAME_SETS, FRAMES, QUESTIONS
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS
 
+# Tests run side by side: more threads than cores make tiny models ten times as slow.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A busy machine is no failure of a property.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

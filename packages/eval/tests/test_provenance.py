@@ -7,6 +7,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from PIL import Image
+from qa_contract.tableio import read_metadata, read_table
+from qa_contract.tables import PREDICTIONS
 from qa_eval.errors import QAEvalError
 from qa_eval.runners import RunnerConfig
 from qa_eval.runners.transformers import TransformersRunner
@@ -14,8 +16,6 @@ from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.items import build_items, frame_shots
 from qa_eval.runs.run import run
 from qa_eval.scoring.questions import read_questions
-from qa_eval.tableio import read_metadata, read_table
-from qa_eval.tables import PREDICTIONS
 
 
 @pytest.fixture
@@ -81,12 +81,17 @@ def test_option_logprobs_are_those_of_the_letters_at_the_first_position(tiny_mod
     assert answers[items[4].question_id].option_logprobs == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_letter_of_several_tokens_has_no_logprob(tiny_model, questions, store, monkeypatch):
+def test_letters_in_any_form_have_logprobs_and_doubled_ones_none(tiny_model, questions, store):
     runner = TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 1))
     table = read_questions(questions)
     (item,) = build_items(table, frame_shots(table, store))[4:5]
-    (answer,) = runner.answer([replace(item, options=("A. left", "AB. right"))])
-    assert answer.option_logprobs is None
+    forms = (("A. left", "B. right"), ("A) left", "(B) right"), ("A. left", "A. right"), ("left", "right"))
+    dotted, other, doubled, bare = runner.answer([replace(item, options=options) for options in forms])
+    assert dotted.option_logprobs is not None
+    assert len(dotted.option_logprobs) == 2
+    assert other.option_logprobs == pytest.approx(dotted.option_logprobs, abs=1e-5)
+    assert doubled.option_logprobs is None
+    assert bare.option_logprobs is None
 
 
 def test_replayed_rows_keep_what_produced_them(questions, store, tmp_path, options):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 import qa_eval.runs.run as run_module
+from qa_contract.tableio import read_metadata, read_table
+from qa_contract.tables import PREDICTIONS, REJECTS, SCORES
 from qa_eval.errors import QAEvalError
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.outputs import degradation_curves
 from qa_eval.runs.run import make_batches, run
-from qa_eval.tableio import read_metadata, read_table
-from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
 
 TABLES = ("predictions.parquet", "scores.parquet", "rejects.parquet", "summary.json")
 
@@ -74,7 +74,7 @@ def test_finished_run_is_left_alone_and_another_configuration_refused(questions,
     before = (out / "manifest.json").read_bytes()
     assert run(questions, None, out, RunOptions("oracle")).already
     assert (out / "manifest.json").read_bytes() == before
-    with pytest.raises(QAEvalError, match="different: majority_from, model_id, runner"):
+    with pytest.raises(QAEvalError, match="model_id: oracle -> majority\n  runner: oracle -> majority"):
         run(questions, None, out, RunOptions("majority"))
     assert not run(questions, None, out, RunOptions("majority"), force=True).already
 

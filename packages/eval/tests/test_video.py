@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from qa_contract.tableio import read_table
+from qa_contract.tables import PREDICTIONS, REJECTS
 from qa_eval.cli import main
 from qa_eval.errors import QAEvalError
 from qa_eval.report.collect import read_run
@@ -19,8 +21,6 @@ from qa_eval.runs.items import build_items, frame_shots
 from qa_eval.runs.run import run
 from qa_eval.runs.videos import decode_frames, find_videos, read_video, uniform_numbers, video_shots
 from qa_eval.scoring.questions import read_questions
-from qa_eval.tableio import read_table
-from qa_eval.tables import PREDICTIONS, REJECTS
 
 av = pytest.importorskip("av")
 

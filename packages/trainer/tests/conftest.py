@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from qa_trainer.tableio import table_metadata, write_table
-from qa_trainer.tables import TABLES
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import TABLES
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # One thread: sums in a fixed order, in this process and in those that it starts.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from functools import partial
+
+from qa_contract.errors import UserError, unknown_name
 
 
-class QAEvalError(Exception):
+class QAEvalError(UserError):
     """A request that cannot be served; the message says what was asked, what was found and what to do."""
 
+
+__all__ = ["REASONS", "QAEvalError", "unknown_name"]
 
 REASONS: dict[str, str] = {
     "no_prediction": "the question has no stored prediction",
@@ -30,15 +33,4 @@ REASONS: dict[str, str] = {
 """Reason code to its meaning; scores and reject rows use no other code."""
 
 
-def unknown_name(kind: str, name: str, valid: Iterable[str]) -> QAEvalError:
-    """Build the error for a name that is not registered, with the nearest valid one.
-
-    Examples
-    --------
-    >>> str(unknown_name("parser", "oficial", ["official", "lenient"]))
-    "Unknown parser 'oficial'. Did you mean 'official'? Valid: lenient, official."
-    """
-    names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return QAEvalError(f"Unknown {kind} '{name}'.{hint} Valid: {', '.join(names)}.")
+unknown_name = partial(unknown_name, error=QAEvalError)

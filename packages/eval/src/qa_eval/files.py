@@ -127,9 +127,8 @@ def _read_json_rows(path: Path, *, inside: str | None = None) -> list[dict[str, 
 def _read_parquet(path: Path, table: str, more: Sequence[str]) -> Columns:
     """Read a Parquet file: the workspace's table where it has a question_id, else any columns."""
     import polars as pl
-
-    from qa_eval.tableio import read_table, table_files
-    from qa_eval.tables import TABLES
+    from qa_contract.tableio import read_table, table_files
+    from qa_contract.tables import TABLES
 
     files = table_files(path, table)
     try:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
-from qa_eval.scoring.score import Answers, score_answers
+from qa_eval.scoring.answers import Answers
+from qa_eval.scoring.score import score_answers
 
 VSI, OFFICIAL = find_benchmark("vsi-bench"), find_parser("official")
 KINDS = sorted(VSI.metrics)

@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from qa_eval.metrics.mra import mean_relative_accuracy
+from qa_contract.answers import mean_relative_accuracy
 from qa_eval.runners.base import Item, RunnerConfig
 from qa_eval.runners.baselines import MajorityRunner, RandomRunner, best_constant
 

@@ -9,9 +9,9 @@ import pytest
 from qa_eval.benchmarks import BENCHMARKS, find_benchmark
 from qa_eval.errors import QAEvalError
 from qa_eval.parsers import find_parser
+from qa_eval.scoring.formats import percent_summary, run_summary, summary_table
 from qa_eval.scoring.inputs import read_answers
 from qa_eval.scoring.score import score_answers
-from qa_eval.scoring.summary import percent_summary, run_summary, summary_table
 
 MINDCUBE = [
     {"id": "among_group1_q0_1", "question": "Where? A. Sofa B. Table", "images": ["g1/a.jpg"], "gt_answer": "A"},
@@ -174,7 +174,7 @@ def score_file(folder, name, *, parser="official", change=None):
     benchmark = find_benchmark(name)
     stored = read_answers(predictions, questions, benchmark=benchmark)
     scored = score_answers(stored.answers, benchmark, find_parser(parser))
-    return stored, scored, percent_summary(stored.answers, scored, benchmark), types, overall
+    return stored, scored, percent_summary(scored, benchmark), types, overall
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -197,7 +197,7 @@ def test_every_benchmark_of_others_is_tested():
 @pytest.mark.parametrize("name", ["mindcube", "mmsi-bench", "viewspatial", "embspatial", "erqa", "sti-bench"])
 def test_choices_have_options_and_so_a_chance_level(tmp_path, name):
     stored, *_ = score_file(tmp_path, name)
-    assert all(options and options[0].startswith("A. ") for options in stored.answers.options)
+    assert all(options and options[0].startswith("A. ") for options in stored.answers.frame["options"].to_list())
 
 
 def test_refined_match_is_the_lenient_one(tmp_path):
@@ -308,7 +308,7 @@ def test_free_text_has_both_matches_and_caption_metrics(tmp_path):
     assert found["BLEU-1"] == pytest.approx(100 * math.exp(1 - 4 / 2))
     assert set(found) == {"EM", "EM-R", *(f"BLEU-{n}" for n in range(1, 5)), "ROUGE-L", "CIDEr"}
     scored = score_answers(stored.answers, find_benchmark("scanqa"), find_parser("official"))
-    table = summary_table(run_summary(stored.answers, scored, find_benchmark("scanqa"), seed=0))
+    table = summary_table(run_summary(scored, find_benchmark("scanqa"), seed=0))
     assert "  EM-R" in table
     assert "CIDEr" in table
 
@@ -328,9 +328,9 @@ def test_one_budget_of_a_mixed_file(tmp_path):
         read_answers(predictions, questions, benchmark=benchmark)
     for budget, value in (("16", 0.1), ("all", 1.0)):
         stored = read_answers(predictions, questions, benchmark=benchmark, frames=budget)
-        assert len(stored.answers.ids) == 3
+        assert stored.answers.frame.height == 3
         assert score_answers(stored.answers, benchmark, find_parser("official")).score[0] == value
-        assert set(stored.answers.frames) == {budget}
+        assert set(stored.answers.frame["frames"]) == {budget}
     with pytest.raises(QAEvalError, match="no row of 32 frames; found 16, all"):
         read_answers(predictions, questions, benchmark=benchmark, frames="32")
 

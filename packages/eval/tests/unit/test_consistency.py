@@ -3,12 +3,13 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from qa_contract.tableio import read_metadata
 from qa_eval.errors import QAEvalError
 from qa_eval.metrics.consistency import OPPOSITE, answers_fit, consistency
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.run import run
-from qa_eval.scoring.consistency import consistency_table, run_consistency
-from qa_eval.tableio import read_metadata
+from qa_eval.scoring.consistency import run_consistency
+from qa_eval.scoring.formats import consistency_table
 
 
 def write(path, rows):

@@ -4,7 +4,8 @@ from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import REASONS, QAEvalError
 from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
-from qa_eval.scoring.score import Answers, score_answers
+from qa_eval.scoring.answers import Answers
+from qa_eval.scoring.score import score_answers
 
 VSI, OPEN, OFFICIAL = find_benchmark("vsi-bench"), find_benchmark("questions"), find_parser("official")
 

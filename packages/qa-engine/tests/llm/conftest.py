@@ -98,12 +98,12 @@ def fast(monkeypatch, pool):
 
 
 @pytest.fixture
-def generate(call):
-    """Run `qa-engine generate --proposer llm` and return the exit code."""
+def propose(call):
+    """Run `qa-engine propose` and return the exit code."""
 
     def run(store, server, out, *words):
         url = server if isinstance(server, str) else server.url
         words = ("--workers", 1, "--concurrency", 1, *words)
-        return call("generate", store, "--proposer", "llm", "--base-url", url, "--model", "m", "--out", out, *words)
+        return call("propose", store, "--base-url", url, "--model", "m", "--out", out, *words)
 
     return run

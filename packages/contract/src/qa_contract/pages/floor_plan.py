@@ -232,8 +232,6 @@ class _Picture:
         points = [shapely.get_coordinates(shapes), *(eye[None] for eye in eyes)]
         points += [self._seen(p) for mark in marks for p in mark.points()]
         points += [floor] if floor is not None else []
-        if not above and len(shapes):  # the floor is in sight
-            points.append(np.array([[shapely.get_coordinates(shapes)[:, 0].mean(), 0.0]]))
         every = np.concatenate([p.reshape(-1, 2) for p in points])
         every = every[np.isfinite(every).all(axis=1)]
         every = every if len(every) else np.zeros((1, 2))
@@ -249,7 +247,9 @@ class _Picture:
     def _ground(self, shapes: NDArray[np.object_], floor: Array | None, *, above: bool) -> None:
         """Draw the outline of the room, or the line of the floor."""
         if not above:
-            y = self._place(np.zeros(2) + self._low * [1, 0])[1]
+            # The lowest box stands on the floor; the origin of a scan may lie anywhere.
+            lowest = shapely.get_coordinates(shapes)[:, 1].min(initial=np.inf)
+            y = self._place(np.array([0.0, lowest if np.isfinite(lowest) else 0.0]))[1]
             self.drawing.line([(MARGIN_PX / 2, y), (self._width - MARGIN_PX / 2, y)], "muted", width=1.5)
         elif floor is not None:
             self.drawing.polygon(self._place(floor), "panel", "muted", width=1.5)

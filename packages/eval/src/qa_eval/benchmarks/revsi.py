@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qa_contract.answers import first_number, first_token
+
 from qa_eval.benchmarks.base import Benchmark, Metric, unique_ids
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
-from qa_eval.parsers.official import first_number, first_token
 
 TASKS: dict[str, tuple[str, ...]] = {
     "object_abs_distance": ("object_abs_distance",),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from qa_contract.answers import mean_relative_accuracy
+
 from qa_eval.benchmarks.base import Benchmark, Metric, unique_ids
 from qa_eval.files import Columns, read_published
-from qa_eval.metrics.mra import mean_relative_accuracy
 from qa_eval.parsers.base import Parser
 
 DEPTH = tuple(f"{what}_prediction_{pair}" for what in ("depth", "distance") for pair in ("oc", "oo"))

@@ -6,10 +6,11 @@ import json
 import re
 from pathlib import Path
 
+from qa_contract.files import output_folder
+
 from qa_eval.errors import QAEvalError
 from qa_eval.runs.items import Problem, build_items, frame_shots
 from qa_eval.scoring.questions import read_questions
-from qa_eval.tableio import output_folder
 
 YAML = """\
 # Written by qa-eval. Run: lmms-eval --model ... --include_path {folder} --tasks {name}
@@ -58,7 +59,8 @@ def overall(results):
     from qa_eval.benchmarks import find_benchmark
     from qa_eval.metrics import aggregate
     from qa_eval.parsers import find_parser
-    from qa_eval.scoring.score import Answers, score_answers
+    from qa_eval.scoring.answers import Answers
+    from qa_eval.scoring.score import score_answers
 
     columns = [[row[name] for row in results] for name in ("id", "question_type", "ground_truth", "prediction")]
     answers = Answers(*columns, [row["options"] or None for row in results])
@@ -85,7 +87,7 @@ def write_lmms_task(
     ------
     QAEvalError
         The name is no identifier, frames are missing, or the questions need a store.
-    TableError
+    FileError
         `out` is not empty and `force` is false.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):

@@ -1,47 +1,33 @@
-"""The command `qa-eval`. Libraries that take long to import are imported inside the commands."""
+"""The command `qa-eval`, one module per command; what takes long to import is imported inside the commands."""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from qa_contract.cli import make_app
+from qa_contract.cli import run as run_app
 
-import typer
-
+from qa_eval.cli.compare import compare
+from qa_eval.cli.consistency import consistency
+from qa_eval.cli.export_lmms_eval import export_lmms_eval
+from qa_eval.cli.import_log import import_log
 from qa_eval.cli.lists import benchmarks, parsers, runners
-from qa_eval.cli.report import compare, consistency, report
-from qa_eval.cli.run import run
-from qa_eval.cli.score import export_lmms_eval, import_log, score
-from qa_eval.errors import QAEvalError
+from qa_eval.cli.report import report
+from qa_eval.cli.run import run_questions
+from qa_eval.cli.score import score
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich costs most of the start-up
-    help="Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.",
-)
+app = make_app("qa-eval", "Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.")
 
-for command in (score, run, compare, consistency, report, import_log, export_lmms_eval, runners, benchmarks, parsers):
-    app.command(command.__name__.replace("_", "-"))(command)
-
-
-@app.callback()
-def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
-    """Accept --debug before the command; `main` reads it."""
+app.command("run", topic="Answers and scores")(run_questions)
+app.command(topic="Answers and scores")(score)
+app.command(topic="Finished runs")(compare)
+app.command(topic="Finished runs")(consistency)
+app.command(topic="Finished runs")(report)
+app.command("import-log", topic="Other tools")(import_log)
+app.command("export-lmms-eval", topic="Other tools")(export_lmms_eval)
+app.command(topic="What is known")(benchmarks)
+app.command(topic="What is known")(parsers)
+app.command(topic="What is known")(runners)
 
 
 def main() -> None:
-    """Run the command line; user errors exit with 2 and without a traceback."""
-    try:
-        app()
-    except Exception as error:
-        if "--debug" in sys.argv or not _is_user_error(error):
-            raise
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(2) from None
-
-
-def _is_user_error(error: Exception) -> bool:
-    """Whether an error is about the input; the table reader is loaded only if a table was touched."""
-    tableio = sys.modules.get("qa_eval.tableio")
-    return isinstance(error, QAEvalError) or (tableio is not None and isinstance(error, tableio.TableError))
+    """Run the command line."""
+    run_app(app)

@@ -14,7 +14,7 @@ def runners() -> None:
 
 
 def benchmarks() -> None:
-    """List the benchmarks."""
+    """List the benchmarks: metric, average, published file, source."""
     from qa_eval.benchmarks import BENCHMARKS
 
     for item in BENCHMARKS.values():
@@ -23,7 +23,7 @@ def benchmarks() -> None:
 
 
 def parsers() -> None:
-    """List the parsers."""
+    """List the parsers: how answers can be read."""
     from qa_eval.parsers import PARSERS
 
     for item in PARSERS.values():

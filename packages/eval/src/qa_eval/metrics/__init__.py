@@ -1,8 +1,6 @@
-"""Metrics over arrays: relative accuracy, choices, aggregation, intervals."""
+"""Metrics over arrays: aggregation, intervals, differences, captions."""
 
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Interval, cluster_bootstrap
-from qa_eval.metrics.choice import choice_accuracy
-from qa_eval.metrics.mra import mean_relative_accuracy
 
-__all__ = ["Aggregate", "Interval", "aggregate", "choice_accuracy", "cluster_bootstrap", "mean_relative_accuracy"]
+__all__ = ["Aggregate", "Interval", "aggregate", "cluster_bootstrap"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_eval.metrics.aggregate import Overall
-from qa_eval.metrics.choice import factorize
+from qa_eval.metrics.codes import factorize
 
 
 @dataclass(frozen=True)

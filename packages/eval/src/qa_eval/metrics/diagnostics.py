@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qa_eval.metrics.choice import factorize
+from qa_eval.metrics.codes import factorize
 
 
 @dataclass(frozen=True)

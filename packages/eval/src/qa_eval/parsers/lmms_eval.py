@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from qa_contract.answers import first_token
+
 from qa_eval.parsers.base import Parser
-from qa_eval.parsers.official import first_token
 
 DIGITS = re.compile(r"-?\d+(?:\.\d+)?")
 LETTERS = re.compile(r"[a-z]+")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import TableError
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 
 from qa_eval.errors import QAEvalError
 from qa_eval.scoring.questions import read_questions
-from qa_eval.tableio import TableError, read_table
-from qa_eval.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 
 GALLERY = 6
 """Examples of each sort, right and wrong."""

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from qa_contract.files import output_folder, write_json
+from qa_contract.pages import Page, to_markdown
+
 from qa_eval.errors import QAEvalError
 from qa_eval.report.collect import RunReport, read_run
-from qa_eval.report.html import build_page
-from qa_eval.tableio import output_folder, write_json
+from qa_eval.report.page import build_page, scores, warnings
 
 
 def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial questions", force: bool = False) -> None:
@@ -19,35 +21,18 @@ def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial qu
     ------
     QAEvalError
         A folder holds no finished run.
-    TableError
+    FileError
         `out` is not empty and `force` is false.
     """
     if not folders:
         raise QAEvalError("Name at least one run folder.")
     with output_folder(out, force=force) as folder:
         runs = [read_run(path, name) for path, name in zip(folders, _names(folders), strict=True)]
-        (folder / "report.html").write_text(build_page(runs, title), encoding="utf-8")
-        (folder / "report.md").write_text(markdown(runs, title), encoding="utf-8")
+        (folder / "report.html").write_text(build_page(runs, title).html(), encoding="utf-8")
+        short = Page(title, [scores(runs)], warnings=warnings(runs))
+        (folder / "report.md").write_text(to_markdown(short), encoding="utf-8")
         (folder / "model_card.md").write_text("".join(model_card(run) for run in runs), encoding="utf-8")
         write_json(folder / "report.json", {run.name: {"summary": run.summary, "curves": run.curves} for run in runs})
-
-
-def markdown(runs: Sequence[RunReport], title: str) -> str:
-    """Write the score table as Markdown."""
-    names = list(dict.fromkeys(name for run in runs for name in run.summary["types"]))
-    lines = [f"# {title}", "", "| question type | " + " | ".join(_plain(run.name) for run in runs) + " |"]
-    lines.append("|---|" + "---|" * len(runs))
-    for name in names:
-        lines.append(_line(name, [run.summary["types"].get(name) for run in runs]))
-    for key in ("overall", "micro"):
-        lines.append(_line(f"**{key}**", [run.summary[key] for run in runs]))
-    lines += ["", "Percent, with 95% intervals by a bootstrap over scenes.", ""]
-    for run in runs:
-        s = run.summary
-        lines.append(
-            f"- {_plain(run.name)}: {s['n_scored']} of {s['n']} questions scored, {s['parse_failures']} parse failures"
-        )
-    return "\n".join(lines) + "\n"
 
 
 def model_card(run: RunReport) -> str:
@@ -81,10 +66,6 @@ def _names(folders: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise QAEvalError("The same run folder is named twice.")
-
-
-def _line(name: str, cells: Sequence[dict[str, Any] | None]) -> str:
-    return f"| {_plain(name)} | " + " | ".join("" if cell is None else _number(cell) for cell in cells) + " |"
 
 
 def _number(cell: dict[str, Any]) -> str:

@@ -192,13 +192,3 @@ class Runner(Protocol):
     def answer(self, items: Sequence[Item]) -> list[Answer]:
         """Answer one batch; one answer per item, in order."""
         ...
-
-
-def option_letter(option: str) -> str:
-    """Letter of an option ``"A. text"``."""
-    return option.partition(".")[0].strip()
-
-
-def option_text(option: str) -> str:
-    """Text of an option ``"A. text"``."""
-    return option.partition(".")[2].strip()

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from qa_contract.answers import mean_relative_accuracy
+from qa_contract.options import option_letter, option_text
 
-from qa_eval.metrics.mra import mean_relative_accuracy
-from qa_eval.runners.base import Answer, Item, RunnerConfig, option_letter, option_text
+from qa_eval.runners.base import Answer, Item, RunnerConfig
 
 MAX_CANDIDATES = 20_000
 """Constants that are tried per question type; a finer grid than the ground truths' own digits gains nothing."""

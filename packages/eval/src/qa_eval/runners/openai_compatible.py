@@ -17,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from qa_contract.tokens import letter_logprobs, text_counts
+
 from qa_eval.errors import QAEvalError
-from qa_eval.runners.base import Answer, Item, RunnerConfig, option_letter
+from qa_eval.runners.base import Answer, Item, RunnerConfig
 from qa_eval.runners.images import image_pixels
 
 TOP_LOGPROBS = 20
@@ -154,9 +156,9 @@ def read_answer(response: dict[str, Any], options: Sequence[str] = ()) -> Answer
         return Answer(
             completion=text,
             token_logprobs=[float(token["logprob"]) for token in tokens],
-            token_mask=[bool(token["token"].strip()) and not token["token"].startswith("<|") for token in tokens],
+            token_mask=[text_counts(token["token"]) for token in tokens],
             token_is_top1=[_is_top(token) for token in tokens],
-            option_logprobs=_option_logprobs(tokens[0], options),
+            option_logprobs=letter_logprobs(_first_tokens(tokens[0]), options),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ServerError(f"unexpected response ({type(error).__name__}): {json.dumps(response)[:300]}") from error
@@ -167,12 +169,9 @@ def _is_top(token: dict[str, Any]) -> bool:
     return all(other["logprob"] <= token["logprob"] for other in token.get("top_logprobs") or [])
 
 
-def _option_logprobs(token: dict[str, Any], options: Sequence[str]) -> list[float] | None:
-    """Log-probs of the option letters; None unless the server sent all of them."""
-    found = {other["token"]: float(other["logprob"]) for other in (token, *(token.get("top_logprobs") or []))}
-    values = [found.get(option_letter(option)) for option in options]
-    known = [value for value in values if value is not None]
-    return known if options and len(known) == len(values) else None
+def _first_tokens(token: dict[str, Any]) -> dict[str, float]:
+    """Log-probs of the first token and of the alternatives that the server sent."""
+    return {other["token"]: float(other["logprob"]) for other in (token, *(token.get("top_logprobs") or []))}
 
 
 def _image_part(path: Path) -> dict[str, Any]:

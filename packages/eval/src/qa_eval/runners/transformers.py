@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa_contract.tokens import counts, letter_tokens
+
 from qa_eval.errors import QAEvalError
-from qa_eval.runners.base import Answer, Item, RunnerConfig, option_letter
+from qa_eval.runners.base import Answer, Item, RunnerConfig
 from qa_eval.runners.vision import VisionCache, keys_of, limits, vision_inputs
 
 if TYPE_CHECKING:
@@ -58,7 +60,6 @@ class TransformersRunner:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self.special_ids = set(tokenizer.all_special_ids)
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
         self.vision = VisionCache(self.processor)
         part = f"{config.frame_input.removesuffix('s')}_processor"
@@ -158,12 +159,9 @@ class TransformersRunner:
         ]
 
     def _options(self, item: Item, first: torch.Tensor) -> list[float] | None:
-        """Log-probabilities of the option letters as the first token; None where a letter is not one token."""
-        encode = self.processor.tokenizer.encode
-        ids = [encode(option_letter(option), add_special_tokens=False) for option in item.options]
-        if not ids or any(len(tokens) != 1 for tokens in ids):
-            return None
-        return first[[tokens[0] for tokens in ids]].cpu().tolist()
+        """Log-probabilities of the tokens that begin the options' letters; None where those do not tell them apart."""
+        ids = letter_tokens(item.options, self.processor.tokenizer)
+        return None if ids is None else first[ids].cpu().tolist()
 
     def _pixels(self, item: Item) -> int | None:
         """Width times height of the first frame after processing; None without frames."""
@@ -204,14 +202,11 @@ class TransformersRunner:
         end = next((i + 1 for i, token in enumerate(ids) if token in self.eos_ids), len(ids))
         ids = ids[:end]
         tokenizer = self.processor.tokenizer
-        mask = [
-            token not in self.special_ids | self.eos_ids and bool(tokenizer.decode([token]).strip()) for token in ids
-        ]
         return Answer(
             completion=tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
             token_ids=ids,
             token_logprobs=logprobs[:end],
-            token_mask=mask,
+            token_mask=counts(ids, tokenizer, self.eos_ids).tolist(),
             token_is_top1=top1[:end],
             token_entropy=entropy[:end],
         )

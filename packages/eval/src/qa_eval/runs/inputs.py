@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table, table_files, table_metadata
+from qa_contract.tables import FRAME_SETS
 
 from qa_eval.errors import QAEvalError, unknown_name
 from qa_eval.runners import Item, RunnerKind
@@ -15,8 +17,6 @@ from qa_eval.runs.fingerprint import ends_hash, model_id, package_version, table
 from qa_eval.runs.items import Problem, Shots, build_items, depth_paths, frame_shots, shown_frames
 from qa_eval.runs.videos import describe_videos, video_shots
 from qa_eval.scoring.questions import questions_revision, read_questions
-from qa_eval.tableio import read_table, table_files, table_metadata
-from qa_eval.tables import FRAME_SETS
 
 PRODUCER = "qa-eval run"
 LOCAL_PACKAGES = ("torch", "torchvision", "transformers", "pillow")

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.prompts import format_prompt
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAME_SETS, FRAMES
 
-from qa_eval.prompts import format_prompt
 from qa_eval.runners.base import Clip, Item
-from qa_eval.tableio import read_table
-from qa_eval.tables import FRAME_SETS, FRAMES
 
 VIDEO_CLOCK_HZ = 1000.0
 """Rate at which the times of a store's frames are told to a video processor."""

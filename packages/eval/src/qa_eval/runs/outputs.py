@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import with_every_column, write_table
+from qa_contract.tables import PREDICTIONS, REJECTS, SCORES, Schema
 
 from qa_eval.benchmarks import Benchmark
 from qa_eval.parsers import Parser
@@ -20,9 +21,8 @@ from qa_eval.runners.replay import SOURCE_COLUMNS
 from qa_eval.runs.degrade import area_under_curve
 from qa_eval.runs.fingerprint import package_version
 from qa_eval.runs.inputs import PRODUCER, RunInputs, RunOptions, RunResult
-from qa_eval.scoring.score import Answers, Scored, score_answers
-from qa_eval.tableio import Schema, write_json, write_table
-from qa_eval.tables import PREDICTIONS, REJECTS, SCORES
+from qa_eval.scoring.answers import SCHEMA, Answers, Scored
+from qa_eval.scoring.score import score_answers
 
 SHARD: Schema = {**PREDICTIONS, "error": pl.String, "detail": pl.String}
 """Columns of the file of one finished batch: the predictions table, and why a row has no answer."""
@@ -70,47 +70,28 @@ def prediction_rows(
     return pl.DataFrame({name: columns[name] for name in SHARD}, schema=dict(SHARD))
 
 
-def score_rows(inputs: RunInputs, rows: pl.DataFrame, benchmark: Benchmark, parser: Parser) -> tuple[Answers, Scored]:
-    """Score the rows; a row without a completion has no score and keeps its reason."""
-    answers = Answers(
-        ids=inputs.questions["question_id"].to_list(),
-        question_type=inputs.questions["question_type"].to_list(),
-        ground_truth=inputs.questions["ground_truth"].to_list(),
-        prediction=rows["completion"].to_list(),
-        options=inputs.questions["options"].to_list(),
-        scene_name=inputs.questions["scene_name"].to_list(),
-        frames=inputs.questions["frame_set_id"].to_list(),
+def score_rows(inputs: RunInputs, rows: pl.DataFrame, benchmark: Benchmark, parser: Parser) -> Scored:
+    """Score the rows of all questions, in their order; a row without a completion has no score and keeps its reason."""
+    asked = inputs.questions.select(
+        pl.col("question_id").alias("id"),
+        *("question_type", "ground_truth", "options", "scene_name", pl.col("frame_set_id").alias("frames")),
+        pl.lit(None, SCHEMA["references"]).alias("references"),
     )
-    scored = score_answers(answers, benchmark, parser)
-    errors = {i: error for i, error in enumerate(rows["error"]) if error is not None}
-    return answers, replace(scored, reason=scored.reason | errors)
+    carried = [name for name in rows.columns if name not in asked.columns]
+    answers = Answers.of(asked.hstack(rows.select(pl.col("completion").alias("prediction"), *carried)))
+    frame = score_answers(answers, benchmark, parser).frame
+    return Scored(frame.with_columns(pl.coalesce("error", "reason").alias("reason")))
 
 
 def write_tables(out: Path, inputs: RunInputs, rows: pl.DataFrame, scored: Scored, options: RunOptions) -> None:
     """Write predictions, scores (all questions; null without an answer) and rejects."""
-    predictions = rows.filter(pl.col("error").is_null()).select(list(PREDICTIONS))
-    write_table(predictions, out / "predictions.parquet", PREDICTIONS, inputs.metadata)
-    score = pl.Series("score", scored.score).fill_nan(None)
-    scores = rows.with_columns(
-        score,
-        pl.Series("parsed", scored.parsed.tolist(), dtype=pl.String),
-        pl.Series("parse_failed", scored.parse_failed),
-        benchmark=pl.lit(options.benchmark),
-        parser=pl.lit(options.parser),
-    ).select(list(SCORES))
-    write_table(scores, out / "scores.parquet", SCORES, inputs.metadata | {"table": "scores"})
-    signature = inputs.questions["signature"]
-    unscored = np.array(sorted(scored.reason), dtype=np.int64)
-    reasons = [scored.reason[i] for i in unscored.tolist()]
-    rejects = rows[unscored].select(
-        pl.lit("run").alias("stage"),
-        pl.col("question_id").alias("item"),
-        "scene_name",
-        "question_type",
-        signature[unscored],
-        pl.Series("reason", reasons, dtype=pl.String),
-        "detail",
-    )
+    predictions = rows.filter(pl.col("error").is_null())
+    write_table(with_every_column(predictions, PREDICTIONS), out / "predictions.parquet", PREDICTIONS, inputs.metadata)
+    frame = scored.frame.with_columns(benchmark=pl.lit(options.benchmark), parser=pl.lit(options.parser))
+    metadata = inputs.metadata | {"table": "scores"}
+    write_table(with_every_column(frame, SCORES), out / "scores.parquet", SCORES, metadata)
+    rejects = frame.with_columns(pl.lit("run").alias("stage"), inputs.questions["signature"]).drop_nulls("reason")
+    rejects = with_every_column(rejects.rename({"id": "item"}), REJECTS)
     write_table(rejects, out / "rejects.parquet", REJECTS, inputs.metadata | {"table": "rejects"})
 
 

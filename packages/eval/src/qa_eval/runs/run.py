@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.identity import differing_keys, refuse_other_identity
+from qa_contract.tableio import read_table, write_table
 
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
@@ -20,8 +23,7 @@ from qa_eval.runs.degrade import degrade_items, parse_damages
 from qa_eval.runs.inputs import RunInputs, RunOptions, RunResult, Sources, make_inputs
 from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
 from qa_eval.runs.videos import decode_frames
-from qa_eval.scoring.summary import run_summary
-from qa_eval.tableio import read_table, write_json, write_table
+from qa_eval.scoring.formats import run_summary
 
 WORK = "work"
 BASELINE_BATCH = 4096
@@ -81,8 +83,8 @@ def run(
         _leave_nothing_empty(out)
         raise
     scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
-    given, scored = score_rows(inputs, scored_rows, benchmark, parser)
-    summary = run_summary(given, scored, benchmark, seed=options.seed)
+    scored = score_rows(inputs, scored_rows, benchmark, parser)
+    summary = run_summary(scored, benchmark, seed=options.seed)
     summary |= {"runner": options.runner, "model_id": inputs.config["model_id"], "parser": parser.name}
     summary |= {"run_id": inputs.metadata["run_id"], "round": options.round}
     write_tables(out, inputs, rows, scored, options)
@@ -106,14 +108,10 @@ def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
             earlier = json.loads(found.read_text(encoding="utf-8")).get("config")
         except (json.JSONDecodeError, UnicodeDecodeError):
             earlier = None
-        if earlier == json.loads(json.dumps(config)):
+        if earlier is not None and not differing_keys(earlier, config):
             return found is manifest
         if not force:
-            changed = sorted(k for k in {*config, *(earlier or {})} if config.get(k) != (earlier or {}).get(k))
-            raise QAEvalError(
-                f"{out}: holds a run of another configuration (different: {', '.join(changed)}). "
-                "Choose another --out, or pass --force to replace it."
-            )
+            refuse_other_identity(out, earlier, config, error=QAEvalError)
     elif out.is_file() or (out.is_dir() and any(out.iterdir()) and not force):
         raise QAEvalError(f"{out}: exists and holds no run of qa-eval. Choose another --out, or pass --force.")
     for name in OUTPUTS:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import read_table
+from qa_contract.tables import SCORES
 
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.metrics.compare import Comparison, Difference, paired_difference
-from qa_eval.tableio import read_table
-from qa_eval.tables import SCORES
+from qa_eval.metrics.compare import Comparison, paired_difference
 
 KEYS = ["question_id", "scene_name", "question_type"]
 
@@ -67,33 +66,6 @@ def compare_runs(a: Path, b: Path, *, seed: int = 0) -> tuple[Comparison, dict[s
         "only_b": tables[1].height - joined.height,
     }
     return result, facts
-
-
-def comparison_json(result: Comparison, facts: dict[str, Any]) -> dict[str, Any]:
-    """Turn a comparison into a JSON object; fractions of 1."""
-    return facts | asdict(result)
-
-
-def comparison_table(result: Comparison) -> str:
-    """Write a comparison as text lines, in percent; a star marks an interval that excludes 0."""
-
-    def line(name: str, row: Difference) -> str:
-        low, high = row.interval.low, row.interval.high
-        limits = "..." if low is None or high is None else f"{100 * low:+.2f} to {100 * high:+.2f}"
-        star = " *" if row.is_clear else ""
-        return (
-            f"{name:<28} {row.n:>5} {100 * row.a:7.2f} {100 * row.b:7.2f} {100 * row.difference:+8.2f}   {limits}{star}"
-        )
-
-    rows = {**result.types, "overall": result.overall, "micro": result.micro}
-    head = f"{'question type':<28} {'n':>5} {'A':>7} {'B':>7} {'B - A':>8}   95% interval of B - A"
-    return "\n".join(
-        [
-            head,
-            *(line(*item) for item in rows.items()),
-            f"B better on {result.wins} questions, worse on {result.losses}",
-        ]
-    )
 
 
 def _scores(column: pl.Series) -> np.ndarray:

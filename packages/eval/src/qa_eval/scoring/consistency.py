@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.options import option_letter, option_text
+from qa_contract.tableio import read_table
+from qa_contract.tables import SCORES
 
 from qa_eval.errors import QAEvalError
 from qa_eval.files import need_columns, read_columns
 from qa_eval.metrics.consistency import Relation, answers_fit, consistency
-from qa_eval.runners.base import option_letter, option_text
 from qa_eval.scoring.questions import read_questions
-from qa_eval.tableio import read_table
-from qa_eval.tables import SCORES
 
 RIGHT = 0.5
 Answer = tuple[str | None, bool]
@@ -73,24 +73,6 @@ def run_consistency(
     if not found:
         raise QAEvalError(f"{runs[0]}: none of the {len(linked)} pairs has two answers that can be compared.")
     return found
-
-
-def consistency_table(found: dict[str, dict[str, Any]]) -> str:
-    """Write the shares as text lines, in percent."""
-    lines = [
-        f"{'pairs':<10} {'n':>6} {'consistent':>11}   95% interval     both right  one right  consistent but wrong"
-    ]
-    for relation, cell in found.items():
-        low, high = cell["interval"]["low"], cell["interval"]["high"]
-        limits = "..." if low is None else f"{100 * low:.1f} - {100 * high:.1f}"
-        lines.append(
-            f"{relation:<10} {cell['n']:>6} {100 * cell['consistent']:>11.1f}   {limits:<15} "
-            f"{100 * cell['both_right']:>11.1f} {100 * cell['one_right']:>10.1f} "
-            f"{100 * cell['consistent_but_wrong']:>21.1f}"
-        )
-        if cell["unread"]:
-            lines.append(f"{'':<10} {cell['unread']} further pairs have an answer that cannot be compared")
-    return "\n".join(lines)
 
 
 def _answers(folder: Path, questions: pl.DataFrame) -> dict[str, Answer]:

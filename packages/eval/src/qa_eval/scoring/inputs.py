@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, need_columns, read_columns
-from qa_eval.scoring.score import Answers
+from qa_eval.scoring.answers import SCHEMA, Answers, answer_frame
+
+CARRIED = {
+    **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id"), pl.String),
+    "round": pl.Int32,
+}
+"""Columns of the predictions table that the scores table repeats."""
+
+KEY = "_key"
 
 
 @dataclass(frozen=True)
@@ -21,21 +31,22 @@ class StoredAnswers:
     Attributes
     ----------
     answers : Answers
-    columns : dict of str to list
-        The remaining columns, aligned with `answers`; None in rows whose question has no prediction.
+        With the columns of `CARRIED` where the predictions came as the workspace's table.
     is_table : bool
-        Whether the predictions came as the workspace's table.
+        Whether they did.
     unknown : list of str or int
         Ids of predictions that belong to no question.
-    repeated : int
-        Rows whose id occurred before.
     """
 
     answers: Answers
-    columns: Columns
     is_table: bool
     unknown: list[str | int]
-    repeated: int
+
+    @property
+    def repeated(self) -> int:
+        """Rows whose id occurred before."""
+        ids = self.answers.frame["id"]
+        return len(ids) - ids.n_unique()
 
 
 def read_answers(
@@ -76,36 +87,33 @@ def read_answers(
         if "ground_truth" not in rows:
             raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
         need_columns(rows, ["question_type"], predictions)
-        rows = source = rows if frames is None else _of_budget(rows, frames, predictions)
-        order, unknown = list(range(len(rows[key]))), []
-        ids = rows[key]
-    else:
-        read = benchmark.read if benchmark else None
-        source = read_columns(questions, "questions") if read is None else read(Path(questions))
-        question_key = "question_id" if "question_id" in source else "id"
-        need_columns(source, [question_key, "question_type", "ground_truth"], questions)
-        if frames is not None:
-            rows = _of_budget(rows, frames, predictions) if "num_frames" in rows else rows
-            source = _of_budget(source, frames, questions)
-        elif "num_frames" in source and len(set(source[question_key])) < len(source[question_key]):
-            budgets = ", ".join(dict.fromkeys(str(value) for value in source["num_frames"]))
-            raise QAEvalError(f"{questions}: holds several frame budgets ({budgets}); choose one with --frames.")
-        ids, order, source, unknown = _join(rows, key, source, question_key)
-    options = source.get("options")
-    scenes = source.get("scene_name")
-    answers = Answers(
-        ids=ids,
-        question_type=[str(value) for value in source["question_type"]],
-        ground_truth=[_text(value) for value in source["ground_truth"]],
-        prediction=[None if i is None else _text(rows[text][i]) for i in order],
-        options=[list(o) if o else None for o in options] if options is not None else None,
-        references=source.get("references"),
-        frames=_frames(source, rows, order),
-        scene_name=[str(s) for s in scenes] if scenes is not None and None not in scenes else None,
+        rows = rows if frames is None else _of_budget(rows, frames, predictions)
+        frame = _frame(rows, key).with_columns(_texts("prediction", rows[text]))
+        return StoredAnswers(Answers.of(frame), is_table, [])
+    read = benchmark.read if benchmark else None
+    source = read_columns(questions, "questions") if read is None else read(Path(questions))
+    question_key = "question_id" if "question_id" in source else "id"
+    need_columns(source, [question_key, "question_type", "ground_truth"], questions)
+    if frames is not None:
+        rows = _of_budget(rows, frames, predictions) if "num_frames" in rows else rows
+        source = _of_budget(source, frames, questions)
+    elif "num_frames" in source and len(set(source[question_key])) < len(source[question_key]):
+        budgets = ", ".join(dict.fromkeys(str(value) for value in source["num_frames"]))
+        raise QAEvalError(f"{questions}: holds several frame budgets ({budgets}); choose one with --frames.")
+    asked = _frame(source, question_key)
+    answered = [_texts(KEY, rows[key], str), _texts("prediction", rows[text])]
+    if is_table:
+        answered += [_texts(name, rows[name], dtype=dtype) for name, dtype in CARRIED.items() if name in rows]
+    if (own := _frames(rows)) is not None:
+        asked = asked.drop("frames")
+        answered.append(own)
+    joined = _with_key(asked.drop("prediction")).join(
+        pl.DataFrame(answered), on=KEY, how="left", maintain_order="left_right"
     )
-    columns = {name: [None if i is None else values[i] for i in order] for name, values in rows.items()}
-    repeated = len(ids) - len(set(ids))
-    return StoredAnswers(answers, columns, is_table, unknown, repeated)
+    known = set(_with_key(asked)[KEY])
+    unknown = [value for value in rows[key] if str(value) not in known]
+    carried = [name for name in joined.columns if name not in ("id", KEY, *SCHEMA)]
+    return StoredAnswers(Answers.of(joined.select("id", *SCHEMA, *carried)), is_table, unknown)
 
 
 def read_ids(path: Path) -> set[str]:
@@ -134,28 +142,34 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
     QAEvalError
         A listed id has no row.
     """
-    found = [str(value) for value in stored.answers.ids]
-    missing = ids - set(found)
+    frame = _with_key(stored.answers.frame)
+    missing = ids - set(frame[KEY])
     if missing:
         raise QAEvalError(f"{len(missing)} of {len(ids)} listed ids have no row (first: {min(missing)}).")
-    rows = [i for i, value in enumerate(found) if value in ids]
+    kept = frame.filter(pl.col(KEY).is_in(list(ids))).drop(KEY)
+    return StoredAnswers(Answers.of(kept), stored.is_table, stored.unknown)
 
-    def take(values: Sequence[Any] | None) -> list[Any] | None:
-        return None if values is None else [values[i] for i in rows]
 
-    a = stored.answers
-    answers = Answers(
-        ids=[a.ids[i] for i in rows],
-        question_type=[a.question_type[i] for i in rows],
-        ground_truth=[a.ground_truth[i] for i in rows],
-        prediction=[a.prediction[i] for i in rows],
-        options=take(a.options),
-        references=take(a.references),
-        frames=take(a.frames),
-        scene_name=take(a.scene_name),
-    )
-    columns = {name: [values[i] for i in rows] for name, values in stored.columns.items()}
-    return StoredAnswers(answers, columns, stored.is_table, stored.unknown, len(rows) - len({found[i] for i in rows}))
+def _frame(columns: Columns, key: str) -> pl.DataFrame:
+    """Build the frame of questions, or of rows that carry their question, without predictions."""
+    scenes, options = columns.get("scene_name"), columns.get("options")
+    found = {
+        "id": columns[key],
+        "question_type": [str(value) for value in columns["question_type"]],
+        "ground_truth": [_text(value) for value in columns["ground_truth"]],
+        "references": columns.get("references"),
+        "options": None if options is None else [list(o) if o else None for o in options],
+        "scene_name": None if scenes is None else [None if value is None else str(value) for value in scenes],
+    }
+    frame = answer_frame({name: values for name, values in found.items() if values is not None})
+    frames = _frames(columns)
+    return frame if frames is None else frame.with_columns(frames)
+
+
+def _frames(columns: Columns) -> pl.Series | None:
+    """Frames that each row was answered from, where the file says so."""
+    name = next((name for name in ("frame_set_id", "num_frames") if name in columns), None)
+    return None if name is None else _texts("frames", columns[name], _or_none)
 
 
 def _of_budget(columns: Columns, frames: str, path: Path) -> Columns:
@@ -179,33 +193,9 @@ def _own_answers(path: Path, rows: Columns) -> Columns:
     return {name: [values[i] for i in keep] for name, values in rows.items()} if phases else rows
 
 
-def _join(
-    rows: Columns, key: str, source: Columns, question_key: str
-) -> tuple[list[str | int], list[int | None], Columns, list[str | int]]:
-    """Align predictions to questions: ids, row of the prediction or None, question columns, unknown ids.
-
-    Several predictions of a question stay in their order; ids are compared as text.
-    """
-    at: dict[str, list[int]] = {}
-    for i, value in enumerate(rows[key]):
-        at.setdefault(str(value), []).append(i)
-    pairs: list[tuple[int, int | None]] = []
-    for q, value in enumerate(source[question_key]):
-        pairs += [(q, i) for i in at.get(str(value), [])] or [(q, None)]
-    known = {str(value) for value in source[question_key]}
-    unknown = [value for value in rows[key] if str(value) not in known]
-    aligned = {name: [values[q] for q, _ in pairs] for name, values in source.items()}
-    return aligned[question_key], [i for _, i in pairs], aligned, unknown
-
-
-def _frames(source: Columns, rows: Columns, order: Sequence[int | None]) -> list[str | None] | None:
-    """Frames that each row was answered from: of the prediction where it says so, else of the question."""
-    for name in ("frame_set_id", "num_frames"):
-        if name in rows:
-            return [None if i is None or rows[name][i] is None else str(rows[name][i]) for i in order]
-        if name in source:
-            return [None if value is None else str(value) for value in source[name]]
-    return None
+def _with_key(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the id as text: a file may hold the numbers of another as text."""
+    return frame.with_columns(pl.col("id").cast(pl.String).fill_null("None").alias(KEY))
 
 
 def _text(value: object) -> str | None:
@@ -213,3 +203,12 @@ def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _or_none(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _texts(name: str, values: Sequence[Any], read: Any = _text, *, dtype: Any = pl.String) -> pl.Series:
+    """Make a column of text, or of `dtype` as it is."""
+    return pl.Series(name, [read(value) for value in values] if dtype == pl.String else values, dtype=dtype)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import polars as pl
+from qa_contract.files import atomic_path
 
 from qa_eval.errors import QAEvalError
-from qa_eval.scoring.inputs import StoredAnswers
-from qa_eval.scoring.score import Scored
+from qa_eval.scoring.answers import Scored
 
 
 def write_scores(
-    path: Path, stored: StoredAnswers, scored: Scored, *, benchmark: str, parser: str, force: bool = False
+    path: Path, scored: Scored, *, is_table: bool, benchmark: str, parser: str, force: bool = False
 ) -> None:
     """Write one row per answer: `id, question_type, score, parsed, parse_failed`, or the scores table.
 
-    Predictions that came as the workspace's table give the scores table (Parquet); others give JSONL, or Parquet where
-    the name ends so.
+    Parameters
+    ----------
+    path : Path
+    scored : Scored
+    is_table : bool
+        Whether the predictions came as the workspace's table: they give the scores table (Parquet). Others give JSONL,
+        or Parquet where the name ends so.
+    benchmark, parser : str
+    force : bool
+        Replace the file.
 
     Raises
     ------
@@ -29,20 +34,20 @@ def write_scores(
         The file exists and `force` is false, or its suffix does not fit.
     """
     path = Path(path)
-    check_output_file(path, stored.is_table, force=force)
+    check_output_file(path, is_table, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns: dict[str, list[Any]] = {
-        "id": stored.answers.ids,
-        "question_type": stored.answers.question_type,
-        "score": [None if np.isnan(value) else value for value in scored.score.tolist()],
-        "parsed": scored.parsed.tolist(),
-        "parse_failed": scored.parse_failed.tolist(),
-    }
-    if stored.is_table:
-        write_scores_table(path, columns, stored.columns, benchmark=benchmark, parser=parser)
-    else:
-        names = list(columns)
-        write_rows(path, [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+    if not is_table:
+        write_rows(path, scored.frame.select("id", "question_type", "score", "parsed", "parse_failed"))
+        return
+    from qa_contract.tableio import table_metadata, with_every_column, write_table
+    from qa_contract.tables import SCORES
+
+    frame = scored.frame.with_columns(
+        pl.col("id").cast(pl.String).alias("question_id"), benchmark=pl.lit(benchmark), parser=pl.lit(parser)
+    )
+    runs = sorted(frame["run_id"].drop_nulls().unique()) if "run_id" in frame.columns else []
+    metadata = table_metadata("scores", "qa-eval score", {"benchmark": benchmark, "parser": parser, "runs": runs}, 0)
+    write_table(with_every_column(frame, SCORES), path, SCORES, metadata)
 
 
 def check_output_file(path: Path, is_table: bool, *, force: bool) -> None:
@@ -54,53 +59,13 @@ def check_output_file(path: Path, is_table: bool, *, force: bool) -> None:
         raise QAEvalError(f"{path}: the file exists. Choose another --out, or pass --force.")
 
 
-def write_scores_table(
-    path: Path, columns: dict[str, list[Any]], carried: dict[str, list[Any]], *, benchmark: str, parser: str
-) -> None:
-    """Write the scores table; `carried` holds the columns that come from the predictions."""
-    import polars as pl
-
-    from qa_eval.tableio import table_metadata, write_table
-    from qa_eval.tables import SCORES
-
-    n = len(columns["id"])
-    values = {"question_id": columns["id"], **{k: v for k, v in columns.items() if k != "id"}}
-    values |= {"benchmark": [benchmark] * n, "parser": [parser] * n}
-    values = {name: values.get(name) or carried.get(name) or [None] * n for name in SCORES}
-    frame = pl.DataFrame(values, schema=dict(SCORES))
-    runs = sorted({str(run) for run in values["run_id"] if run is not None})
-    config = {"benchmark": benchmark, "parser": parser, "runs": runs}
-    write_table(frame, path, SCORES, table_metadata("scores", "qa-eval score", config, 0))
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write objects as JSONL, or as Parquet where the name ends so; the file appears whole or not at all."""
+def write_rows(path: Path, rows: pl.DataFrame) -> None:
+    """Write rows as JSONL, or as Parquet where the name ends so; the file appears whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".parquet":
-        _write_parquet(path, {name: [row.get(name) for row in rows] for row in rows[:1] for name in row})
-    else:
-        _write_text(path, "".join(f"{json.dumps(row)}\n" for row in rows))
-
-
-def _write_parquet(path: Path, columns: dict[str, list[Any]]) -> None:
-    import polars as pl
-
-    from qa_eval.tableio import atomic_path
-
     with atomic_path(path) as temporary:
-        pl.DataFrame(columns).write_parquet(temporary)
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all (without the table reader, whose imports cost more than scoring)."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+        if path.suffix == ".parquet":
+            rows.write_parquet(temporary)
+        else:
+            lines = (json.dumps(dict(zip(rows.columns, row, strict=True))) for row in rows.iter_rows())
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

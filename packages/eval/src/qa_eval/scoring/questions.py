@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from qa_contract.prompts import PROMPTS
+from qa_contract.tableio import read_metadata, read_table
+from qa_contract.tables import QUESTIONS
 
 from qa_eval.errors import QAEvalError
 from qa_eval.files import read_published
-from qa_eval.prompts import PROMPTS
-from qa_eval.tableio import read_metadata, read_table
-from qa_eval.tables import QUESTIONS
 
 QUESTION_COLUMNS = (
     *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),

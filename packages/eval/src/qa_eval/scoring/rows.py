@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from qa_contract.answers import fold_codes, mean_relative_accuracy
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.metrics.choice import fold_codes
-from qa_eval.metrics.mra import mean_relative_accuracy
 from qa_eval.parsers.base import Parser
 
 T = TypeVar("T")
@@ -45,11 +44,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """Scores of some rows; `write` gives the text of each answer as it was read."""
+    """Scores of some rows, whether an answer was read, and its text."""
 
     score: NDArray[np.float64]
     failed: NDArray[np.bool_]
-    write: Callable[[], Sequence[str | None]]
+    parsed: NDArray[np.object_]
 
 
 def score_choices(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
@@ -59,17 +58,18 @@ def score_choices(table: Table, rows: NDArray[np.intp], parser: Parser, benchmar
     codes: dict[str, int] = {}
     hit = fold_codes(letters, codes)[text] == fold_codes(table.truths, codes)[table.truth_code[rows]]
     failed = ~(np.array([is_letter(letter) for letter in letters], dtype=bool)[text] | hit)
-    return Part(hit.astype(np.float64), failed, lambda: np.array(letters, dtype=object)[text].tolist())
+    return Part(hit.astype(np.float64), failed, objects(letters)[text])
 
 
 def score_numbers(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
     """Mean relative accuracy of the number."""
     text = table.text_code[rows]
     found = _read_used(parser.number, table.texts, text)
-    value = np.array([math.nan if v is None else v for v in found], dtype=np.float64)[text]
+    numbers = [math.nan if v is None else v for v in found]
+    value = np.array(numbers, dtype=np.float64)[text]
     truth = table.truth_value[table.truth_code[rows]]
     score = mean_relative_accuracy(value, truth, zero_is_absolute=parser.zero_is_absolute)
-    return Part(score, ~np.isfinite(value), lambda: [number_text(v) for v in value.tolist()])
+    return Part(score, ~np.isfinite(value), objects([number_text(v) for v in numbers])[text])
 
 
 def score_texts(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
@@ -96,7 +96,8 @@ def score_texts(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark:
 
     found = [one(row) for row in rows.tolist()]
     texts = [text for text, _ in found]
-    return Part(np.array([s for _, s in found]), np.array([not text for text in texts], dtype=bool), lambda: texts)
+    failed = np.array([not text for text in texts], dtype=bool)
+    return Part(np.array([s for _, s in found]), failed, objects(texts))
 
 
 def score_special(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
@@ -109,7 +110,7 @@ def score_special(table: Table, rows: NDArray[np.intp], parser: Parser, benchmar
     ]
     failed = np.array([value is None for value in found], dtype=bool)
     texts = [table.texts[code] for code in table.text_code[rows].tolist()]
-    return Part(np.array([value or 0.0 for value in found]), failed, lambda: texts)
+    return Part(np.array([value or 0.0 for value in found]), failed, objects(texts))
 
 
 SCORERS: dict[Any, Callable[[Table, NDArray[np.intp], Parser, Benchmark], Part]] = {
@@ -119,6 +120,13 @@ SCORERS: dict[Any, Callable[[Table, NDArray[np.intp], Parser, Benchmark], Part]]
     "special": score_special,
 }
 """Metric to function."""
+
+
+def objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    """Hold values in an array as they are."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def number_text(value: float) -> str | None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.prompts import PROMPTS, format_prompt
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
-from qa_engine.prompts import PROMPTS, format_prompt
-from qa_engine.tableio import read_table
-from qa_engine.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 Row = dict[str, Any]
 _CHUNK = 256

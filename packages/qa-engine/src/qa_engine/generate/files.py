@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,64 +10,63 @@ from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
+from qa_contract.files import output_folder, write_json
+from qa_contract.identity import config_hash
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
 
+from qa_engine.generate.inputs import STATE_FILE, read_excluded, read_state, table_digest
 from qa_engine.generate.request import Request
 from qa_engine.generate.run import Generation, generate
-from qa_engine.generate.samplers.base import CellChoice, explain_cells
-from qa_engine.generate.samplers.predicted import PREDICTED, KnobModel, fit_knobs, read_answered
-from qa_engine.tableio import output_folder, read_table, table_metadata, write_json, write_table
-from qa_engine.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
+from qa_engine.generate.samplers import Past, get_sampler
+from qa_engine.generate.samplers.base import EXPECTED, CellChoice, explain_cells
+from qa_engine.generate.samplers.predicted import read_answered
+from qa_engine.scenes.store import Store
 
 PRODUCER = "qa-engine generate"
 
 
-def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
-    """Read the signatures of questions asked before, from one or several tables `questions`."""
-    if not sources:
-        return None
-    columns = ["scene_name", "signature"]
-    return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
-
-
 def write_generation(
-    store: Path,
+    store: Store,
     request: Request,
     out: Path,
     *,
     feedback: Path | None = None,
     exclude: Sequence[Path] = (),
     confidence: Sequence[Path] = (),
+    state: Path | None = None,
     workers: int = 1,
     force: bool = False,
     progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Generation:
-    """Generate questions into a folder: `questions`, `choices`, `rejects` and `manifest.json`.
+    """Generate questions into a folder: `questions`, `choices`, `rejects`, `sampler.json` and `manifest.json`.
 
     The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
-    where fewer questions were wanted than there may be; `say` is told what the sampler could not do.
+    where fewer questions were wanted than there may be; `say` is told what the sampler could not do. `state` is the
+    `sampler.json` of the round before, or its folder.
     """
     began = time.perf_counter()
     table = read_table(feedback, "feedback", FEEDBACK) if feedback else None
     excluded = read_excluded(exclude)
-    answered = read_answered(exclude, confidence) if request.sampler == "predicted" else None
-    knobs = fit_knobs(answered, seed=request.seed) if request.sampler == "predicted" else None
-    if isinstance(knobs, str):
-        say(f"Sampler 'predicted': {knobs}; candidates of a cell are drawn alike.")
+    answered = read_answered(exclude, confidence) if get_sampler(request.sampler).reads_answers else None
+    known = {} if state is None else read_state(state, request.sampler)
+    sampler = request.make_sampler(Past(table, answered, known))
+    for note in sampler.notes:
+        say(note)
     chosen = request.count is not None or request.per_scene is not None
     with output_folder(out, force=force) as folder:
-        config = _config(request, {"feedback": table, "exclude": excluded, "answered": answered})
+        config = _config(request, {"feedback": table, "exclude": excluded, "answered": answered}, known)
         metadata = table_metadata("questions", PRODUCER, config, request.seed)
         generation, tables = generate(
             store,
             request,
-            feedback=table,
+            sampler=sampler,
             exclude=excluded,
-            knobs=knobs if isinstance(knobs, KnobModel) else None,
             workers=workers,
             progress=progress,
         )
-        cells = explain_cells(request.select_tasks(), table, sampler=request.sampler)
+        cells = explain_cells(sampler)
         about = table_metadata("choices", PRODUCER, config, request.seed)
 
         def write_shard(k: int, shard: pl.DataFrame) -> None:
@@ -84,13 +82,15 @@ def write_generation(
         rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
         of_rejects = table_metadata("rejects", PRODUCER, config, request.seed)
         write_table(rejects, folder / "rejects.parquet", REJECTS, of_rejects)
+        left = {"sampler": request.sampler, "round": request.round, "state": sampler.state()}
+        write_json(folder / STATE_FILE, left)
         write_json(
             folder / "manifest.json",
             {
                 "command": PRODUCER,
                 "run_id": metadata["run_id"],
                 "config": config,
-                "store": str(store),
+                "store": str(store.path),
                 "workers": workers,
                 "scenes": generation.n_scenes,
                 "scenes_lost": generation.n_bad_scenes,
@@ -99,7 +99,6 @@ def write_generation(
                 "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
                 "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
                 "choices": [asdict(cell) for cell in cells],
-                "knob_model": knobs if not isinstance(knobs, KnobModel) else knobs.facts(),
                 "seconds": round(time.perf_counter() - began, 3),
                 "host": {"python": platform.python_version(), "machine": platform.machine()},
             },
@@ -129,7 +128,7 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
     Parameters
     ----------
     questions : DataFrame
-        Columns of `questions`, and of `PREDICTED` where a model chose among candidates.
+        Columns of `questions`, and of `EXPECTED` where the sampler chose among candidates.
     cells : sequence of CellChoice
     sampler : str
 
@@ -137,7 +136,7 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
     -------
     DataFrame with the columns of `choices`, in the order of the questions.
     """
-    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in PREDICTED.items() if name not in questions.columns]
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in EXPECTED.items() if name not in questions.columns]
     rows = pl.DataFrame(
         [(cell.question_type, cell.cell, cell.weight, cell.why) for cell in cells],
         {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
@@ -155,17 +154,17 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
     return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
 
 
-def _config(request: Request, tables: Mapping[str, pl.DataFrame | None]) -> Mapping[str, object]:
+def _config(
+    request: Request, tables: Mapping[str, pl.DataFrame | None], state: Mapping[str, object]
+) -> Mapping[str, object]:
     """Collect what decides the content of the output; tables count by a hash of their rows.
 
     What is not given or not done is left out, so that it leaves no trace in the files.
     """
     always = ("feedback", "exclude")
-    given = {name: None if t is None else _digest(t) for name, t in tables.items() if t is not None or name in always}
+    given: dict[str, object] = {
+        name: None if t is None else table_digest(t) for name, t in tables.items() if t is not None or name in always
+    }
     asked = asdict(request)
+    given |= {"state": config_hash(state)} if state else {}
     return {name: value for name, value in asked.items() if name != "screen" or value} | given
-
-
-def _digest(table: pl.DataFrame) -> str:
-    """Hash the content of a table."""
-    return hashlib.sha256(table.write_ndjson().encode()).hexdigest()[:16]

@@ -8,26 +8,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from multiprocessing import get_context
-from pathlib import Path
-
-import numpy as np
 
 from qa_engine.generate.request import Request
-from qa_engine.generate.samplers.predicted import KnobModel
+from qa_engine.generate.samplers import Sampler
 from qa_engine.generate.worker import Result, Work, Worker
+from qa_engine.scenes.store import Store
 
 
 class Pool:
     """Runs batches in this process and in `workers - 1` others, and returns the results in order.
 
-    Processes are spawned, not forked: forking a process with threads, as polars has, can hang.
+    Processes are spawned, not forked: forking a process with threads, as polars has, can hang. This process works too,
+    because starting others takes about as long as a small store needs: with one worker nothing is started at all, and
+    with several the first results are there before the others are. Results come in the order of the work, so that
+    their number changes nothing in the output.
     """
 
-    def __init__(
-        self, workers: int, store: Path, request: Request, weights: np.ndarray, knobs: KnobModel | None
-    ) -> None:
+    def __init__(self, workers: int, store: Store, request: Request, sampler: Sampler) -> None:
         self.others = workers - 1
-        self.arguments = (Path(store), request, weights, knobs)
+        self.arguments = (store, request, sampler)
         self.local = Worker(*self.arguments)
         self.pool: ProcessPoolExecutor | None = None
 
@@ -75,10 +74,10 @@ class Pool:
 _worker: Worker | None = None
 
 
-def _start(store: Path, request: Request, weights: np.ndarray, knobs: KnobModel | None) -> None:
-    """Prepare a process of the pool."""
+def _start(store: Store, request: Request, sampler: Sampler) -> None:
+    """Prepare a process of the pool; scenes come to it by name, so that its store and tables are read once."""
     global _worker
-    _worker = Worker(store, request, weights, knobs)
+    _worker = Worker(store, request, sampler)
 
 
 def _work(stage: str, work: Work) -> Result:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qa_engine.generate.samplers import Cells, Past, Sampler, get_sampler
 from qa_engine.tasks import Task, select_tasks
 from qa_engine.tasks.obj_appearance_order import appearance_task
 from qa_engine.tasks.object_counting import counting_task
-from qa_engine.views.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S
+from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Request:
             own.append(counting_task(self.screened_by))
         by_type = {task.question_type: task for task in own}
         return [by_type.get(task.question_type, task) for task in select_tasks(self.tasks)]
+
+    def make_sampler(self, past: Past) -> Sampler:
+        """Make the sampler of this request."""
+        return get_sampler(self.sampler)(Cells.of(self.select_tasks()), past, seed=self.seed)
 
     @property
     def screened_by(self) -> str | None:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
+from qa_engine.facts.batch import SCENES_PER_BATCH
 from qa_engine.generate.pool import Pool
 from qa_engine.generate.request import Request
-from qa_engine.generate.samplers.base import cell_types, cell_weights, plan
-from qa_engine.generate.samplers.predicted import KnobModel
+from qa_engine.generate.samplers import Past, Sampler
+from qa_engine.generate.samplers.quota import allot
 from qa_engine.generate.worker import Result, Work
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
-from qa_engine.tables import QUESTIONS
-
-SCENES_PER_BATCH = 128
-"""Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
 
 ROWS_PER_SHARD = 50_000
 """Rows of a file; questions are shuffled within it, and scenes over files."""
@@ -45,12 +42,11 @@ class Generation:
 
 
 def generate(
-    store: Path,
+    store: Store,
     request: Request,
     *,
-    feedback: pl.DataFrame | None = None,
+    sampler: Sampler | None = None,
     exclude: pl.DataFrame | None = None,
-    knobs: KnobModel | None = None,
     workers: int = 1,
     progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
 ) -> tuple[Generation, Iterator[pl.DataFrame]]:
@@ -58,14 +54,12 @@ def generate(
 
     Parameters
     ----------
-    store : Path
+    store : Store
     request : Request
-    feedback : DataFrame, optional
-        Table `feedback`.
+    sampler : Sampler, optional
+        Default: that of the request, in a first round.
     exclude : DataFrame, optional
         Columns `scene_name` and `signature` of questions that were asked before.
-    knobs : KnobModel, optional
-        Chooses among the candidates of a cell, where there are more than wanted.
     workers : int
         Processes; their number changes nothing in the output.
     progress : callable
@@ -75,41 +69,39 @@ def generate(
     -------
     Generation, iterator of DataFrame
         The figures of the run, complete once the iterator is exhausted, and tables of at most about `ROWS_PER_SHARD`
-        shuffled questions; with `knobs` also with the columns `PREDICTED`.
+        shuffled questions, with the columns that the sampler adds.
     """
-    names = Store(store).scene_names(request.split)
+    names = store.scene_names(request.split)
     if not names:
         where = f"in split {request.split!r}" if request.split else "in the store"
-        raise QAEngineError(f"{store}: no scenes {where}, so there is nothing to ask about.")
+        raise QAEngineError(f"{store.path}: no scenes {where}, so there is nothing to ask about.")
     generation = Generation(n_scenes=len(names))
-    return generation, _run(store, request, names, generation, feedback, exclude, knobs, workers, progress)
+    sampler = sampler or request.make_sampler(Past())
+    return generation, _run(store, request, names, generation, sampler, exclude, workers, progress)
 
 
 def _run(
-    store: Path,
+    store: Store,
     request: Request,
     names: list[str],
     generation: Generation,
-    feedback: pl.DataFrame | None,
+    sampler: Sampler,
     exclude: pl.DataFrame | None,
-    knobs: KnobModel | None,
     workers: int,
     progress: Callable[[str, int, int], None],
 ) -> Iterator[pl.DataFrame]:
-    weights = cell_weights(request.select_tasks(), feedback, sampler=request.sampler)
     order = scene_rng(request.seed, "", "generate/scenes", request.round).permutation(len(names))
     names = [names[i] for i in order]
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
     work = [Work(batch, None, asked) for batch, asked in zip(batches, _by_batch(exclude, batches), strict=True)]
-    with Pool(workers, store, request, weights, knobs) as pool:
+    with Pool(workers, store, request, sampler) as pool:
         if request.count is not None:
             counted = list(pool.map("count", work, progress))
             generation.rejects = [batch.rejects for batch in counted]
             available = np.concatenate([batch.available for batch in counted])
             generation.n_available = int(available.sum())
             rng = scene_rng(request.seed, "", "generate/plan", request.round)
-            types = cell_types(request.select_tasks())
-            shares = plan(available, weights, types, request.count, rng)
+            shares = allot(available, sampler.weights(), sampler.cells.types, request.count, rng)
             quotas = np.split(shares, np.cumsum([len(batch) for batch in batches])[:-1])
             work = [replace(part, quota=quota) for part, quota in zip(work, quotas, strict=True) if quota.any()]
         results = pool.map("write", work, progress)

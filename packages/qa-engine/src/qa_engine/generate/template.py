@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, first_broken
 from qa_engine.facts.batch import Batch
 from qa_engine.facts.scene import Facts
 from qa_engine.seeding import scene_rng
-from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task
 from qa_engine.tasks.base import Candidates, Draw
 from qa_engine.tasks.screening import not_visible

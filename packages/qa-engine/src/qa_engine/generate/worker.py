@@ -1,25 +1,24 @@
-"""What is generated, and the work on one batch of scenes: find candidates, count them, choose and word them."""
+"""The work on one batch of scenes: find candidates, count them, choose and word them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
+from qa_contract.tables import REJECTS
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
 from qa_engine.facts.scene import Facts
 from qa_engine.generate.request import Request
-from qa_engine.generate.samplers.base import cell_names, cell_types, plan
-from qa_engine.generate.samplers.predicted import KnobModel, choose_expected, pool_size
+from qa_engine.generate.samplers import Sampler
+from qa_engine.generate.samplers.quota import allot
 from qa_engine.generate.template import Found, TemplateProposer
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
-from qa_engine.tables import REJECTS
 from qa_engine.views.evidence import FrameEvidence
 from qa_engine.views.sightings import SightingIndex
 
@@ -46,17 +45,15 @@ class Result:
 class Worker:
     """Works on batches of scenes, in this process or in one of a pool."""
 
-    def __init__(self, store: Path, request: Request, weights: np.ndarray, knobs: KnobModel | None) -> None:
-        self.store = Store(store)
+    def __init__(self, store: Store, request: Request, sampler: Sampler) -> None:
+        self.store = store
         self.request = request
-        self.weights = weights
-        self.types = cell_types(request.select_tasks())
+        self.sampler = sampler
         self.sightings = SightingIndex(self.store)
         self.evidence = FrameEvidence(self.store)
         self.proposer = TemplateProposer(
             request.select_tasks(), seed=request.seed, round=request.round, frame_set_id=request.screened_by
         )
-        self.knobs = knobs
 
     def count(self, work: Work) -> Result:
         """Find the candidates of some scenes and count them by cell."""
@@ -69,23 +66,23 @@ class Worker:
         names, quota = work.names, work.quota
         available = self._available(names, found)
         if self.request.per_scene is not None:
-            rows = [self._scene_plan(name, row) for name, row in zip(names, available, strict=True)]
+            rows = [self._scene_quota(name, row) for name, row in zip(names, available, strict=True)]
             quota = np.stack(rows)
         by_scene = self.request.per_scene is not None
         if quota is not None:
-            drawn = quota if self.knobs is None else pool_size(quota, by_scene=by_scene)
+            drawn = self.sampler.pool(quota, by_scene=by_scene)
             found = self.proposer.choose(found, drawn[_places(names, found.batch.scene_name)])
         questions = self.proposer.write(found)
-        if quota is not None and self.knobs is not None:
+        if quota is not None:
             places, wanted = ([[name] for name in names], quota) if by_scene else ([names], quota.sum(axis=0)[None])
-            cells = cell_names(self.proposer.tasks)
-            questions = choose_expected(questions, self.knobs, places, cells, wanted, seed=self.request.seed)
+            questions = self.sampler.choose(questions, places, wanted)
         frame_set = pl.lit(self.request.frame_set_id, pl.String)
         return Result(names, available, questions.with_columns(frame_set_id=frame_set), rejects)
 
-    def _scene_plan(self, name: str, available: Rows) -> Rows:
+    def _scene_quota(self, name: str, available: Rows) -> Rows:
         rng = scene_rng(self.request.seed, name, "generate/plan", self.request.round)
-        return plan(available[None], self.weights, self.types, self.request.per_scene or 0, rng)[0]
+        weights, types = self.sampler.weights(), self.sampler.cells.types
+        return allot(available[None], weights, types, self.request.per_scene or 0, rng)[0]
 
     def _available(self, names: list[str], found: Found) -> Rows:
         """Candidates per scene and cell; none in a scene that cannot be read."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tables import FRAMES, OBJECTS, REJECTS, SCENES, Schema
 
 from qa_engine.datasets.base import Dataset, SceneSource
 from qa_engine.errors import IngestReason, SceneError
@@ -19,8 +20,6 @@ from qa_engine.scenes.clouds import floor_of, shows_floor, write_cloud
 from qa_engine.scenes.meshes import mesh_path, write_mesh
 from qa_engine.scenes.scene import SPLITS, Scene
 from qa_engine.seeding import hashed_fraction
-from qa_engine.tableio import Schema
-from qa_engine.tables import FRAMES, OBJECTS, REJECTS, SCENES
 
 TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRAMES, "rejects": REJECTS}
 """The tables that ingest writes."""

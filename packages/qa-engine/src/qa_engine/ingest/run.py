@@ -14,12 +14,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
+from qa_contract.files import check_output_folder, output_folder, write_json
+from qa_contract.identity import config_hash
+from qa_contract.tableio import table_metadata, write_table
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
 from qa_engine.ingest.parts import SCENES_PER_PART, TABLES, Part, Reading, is_done, part_folder, split_of, work
 from qa_engine.scenes.scene import SPLITS
-from qa_engine.tableio import check_output_folder, config_hash, output_folder, table_metadata, write_json, write_table
 
 __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
 

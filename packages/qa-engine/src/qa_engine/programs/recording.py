@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qa_engine.facts.scene import Facts
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
-from qa_engine.views.sightings import FIRST_SEEN_PX
+from qa_engine.views.thresholds import FIRST_SEEN_PX
 
 
 class Shown(NamedTuple):

@@ -12,7 +12,7 @@ import polars as pl
 
 from qa_engine.arrays import Rows
 from qa_engine.errors import QAEngineError
-from qa_engine.facts.batch import Batch
+from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
 from qa_engine.facts.points import use_points
 from qa_engine.facts.scene import Facts
 from qa_engine.scenes.store import Store
@@ -20,7 +20,8 @@ from qa_engine.tasks import TASKS, Task, answer_texts
 from qa_engine.tasks.base import PLACEHOLDER, all_orders, fill
 from qa_engine.tasks.grammar import parse_questions
 from qa_engine.tasks.obj_appearance_order import appearance_task
-from qa_engine.views.sightings import FIRST_SEEN_PX, SightingIndex
+from qa_engine.views.sightings import SightingIndex
+from qa_engine.views.thresholds import FIRST_SEEN_PX
 
 ANSWERS = {
     "prediction": pl.String,
@@ -34,9 +35,6 @@ ANSWERS = {
     "reason": pl.String,
 }
 """Columns of the answers, after the `id` of the question."""
-
-SCENES_PER_BATCH = 128
-"""Scenes that are in memory together, and whose distances are computed together."""
 
 ALIASES = {"coat rack": "coat hanger"}
 """Names that questions use for another category of the metadata: the only one in VSI-Bench's 5,130 rows."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+from qa_contract.tableio import table_files
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.errors import QAEngineError
-from qa_engine.tableio import table_files
-from qa_engine.tables import QUESTIONS
 
 
 def read_question_rows(source: Path) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.facts.batch import Batch
 from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, by_scene, choices, no_candidates, order_number
-from qa_engine.views.sightings import FIRST_SEEN_PX, MIN_TIME_GAP_S
+from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
 
 LISTED = 4
 

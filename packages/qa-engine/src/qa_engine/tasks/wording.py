@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.facts.batch import Batch
-from qa_engine.tables import QUESTIONS
 from qa_engine.tasks import Task, answer_texts
 from qa_engine.tasks.base import LETTERS, PLACEHOLDER, Candidates, all_orders, fill
 from qa_engine.tasks.columns import lists_of

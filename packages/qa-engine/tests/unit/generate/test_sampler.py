@@ -4,18 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from qa_contract.tables import FEEDBACK
 from qa_engine.errors import QAEngineError
-from qa_engine.generate.samplers.base import (
-    FLOOR,
-    SAMPLERS,
-    cell_names,
-    cell_types,
-    cell_weights,
-    explain_cells,
-    plan,
-    share_out,
-)
-from qa_engine.tables import FEEDBACK
+from qa_engine.generate.samplers import SAMPLERS, Cells, Past, get_sampler
+from qa_engine.generate.samplers.base import FLOOR, explain_cells
+from qa_engine.generate.samplers.quota import allot, share_out
 from qa_engine.tasks import TASKS, select_tasks
 
 
@@ -25,6 +18,18 @@ def feedback_table(rows):
     table = pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows])
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in FEEDBACK.items() if name not in names]
     return table.with_columns(missing).select(pl.col(name).cast(dtype) for name, dtype in FEEDBACK.items())
+
+
+def sampler_of(tasks, feedback=None, sampler="baseline"):
+    return get_sampler(sampler)(Cells.of(tasks), Past(feedback), seed=0)
+
+
+def cell_weights(tasks, feedback=None, *, sampler="baseline"):
+    return sampler_of(tasks, feedback, sampler).weights()
+
+
+def cell_names(tasks):
+    return Cells.of(tasks).names
 
 
 def test_without_feedback_types_share_alike_then_cells():
@@ -55,11 +60,13 @@ def test_weights_of_the_baseline_rule():
 def test_shares_move_to_the_frontier():
     tasks = select_tasks(["object_counting", "room_size_estimation"])
     available = np.full((20, 8), 50)
-    before = plan(available, cell_weights(tasks), cell_types(tasks), 800, np.random.default_rng(0)).sum(axis=0)
+    before = allot(available, cell_weights(tasks), Cells.of(tasks).types, 800, np.random.default_rng(0)).sum(axis=0)
     table = feedback_table(
         [("s", *name, 100, 90 if k == 2 else 5) for k, name in enumerate(cell_names(tasks)) if k != 7]
     )
-    after = plan(available, cell_weights(tasks, table), cell_types(tasks), 800, np.random.default_rng(0)).sum(axis=0)
+    after = allot(available, cell_weights(tasks, table), Cells.of(tasks).types, 800, np.random.default_rng(0)).sum(
+        axis=0
+    )
     assert before.tolist() == [100] * 8
     assert after.sum() == 800
     assert after[2] > 500  # 91/102 against six cells of 6/102 and one at the floor
@@ -73,10 +80,10 @@ def test_shares_move_to_the_frontier():
     st.integers(0, 400),
     st.integers(0, 2**32 - 1),
 )
-def test_plan_takes_what_there_is_and_never_more(available, total, seed):
+def test_quotas_take_what_there_is_and_never_more(available, total, seed):
     rng = np.random.default_rng(seed)
     weights = rng.dirichlet(np.ones(available.shape[1]))
-    quotas = plan(available, weights, rng.permutation(available.shape[1]) % 3, total, rng)
+    quotas = allot(available, weights, rng.permutation(available.shape[1]) % 3, total, rng)
     assert (quotas >= 0).all()
     assert (quotas <= available).all()
     assert quotas.sum() == min(total, available.sum())
@@ -113,7 +120,7 @@ def test_learning_expects_something_of_cells_never_asked_and_trusts_newer_rounds
             (3, "count:4", 100, 60, 100),  # the same, but suspect
         ]
     )
-    choices = explain_cells(tasks, table, sampler="learning")
+    choices = explain_cells(sampler_of(tasks, table, "learning"))
     weight = {choice.cell: choice.weight for choice in choices}
     assert sum(weight.values()) == pytest.approx(1)
     prior = 0.7
@@ -129,7 +136,7 @@ def test_learning_expects_something_of_cells_never_asked_and_trusts_newer_rounds
 def test_learning_keeps_every_type_within_bounds():
     tasks = select_tasks(list(TASKS)[:8])
     rows = [("s", name, cell, 1000, 1000 if name == "object_counting" else 0) for name, cell in cell_names(tasks)]
-    choices = explain_cells(tasks, feedback_table(rows), sampler="learning")
+    choices = explain_cells(sampler_of(tasks, feedback_table(rows), "learning"))
     share = {}
     for choice in choices:
         share[choice.question_type] = share.get(choice.question_type, 0) + choice.weight
@@ -152,7 +159,7 @@ def test_every_sampler_gives_every_cell_a_share(sampler, seed):
     tasks = list(TASKS.values())
     names = [name for name in cell_names(tasks) if rng.random() < 0.7]
     rows = [("s", *name, int(n := rng.integers(0, 200)), int(rng.integers(0, n + 1))) for name in names]
-    choices = explain_cells(tasks, feedback_table(rows) if rows else None, sampler=sampler)
+    choices = explain_cells(sampler_of(tasks, feedback_table(rows) if rows else None, sampler))
     weights = np.array([choice.weight for choice in choices])
     assert weights.sum() == pytest.approx(1)
     assert (weights > 0).all()

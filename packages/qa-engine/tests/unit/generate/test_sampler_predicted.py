@@ -5,7 +5,8 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from qa_engine.generate.samplers import predicted as knobs
+from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
+from qa_contract.tables import CHOICES, CONFIDENCE, QUESTIONS
 from qa_engine.generate.samplers.predicted import (
     EXPLORED,
     MIN_ROWS,
@@ -15,8 +16,6 @@ from qa_engine.generate.samplers.predicted import (
     pool_size,
     read_answered,
 )
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import CHOICES, QUESTIONS
 
 pytest.importorskip("sklearn")
 
@@ -24,7 +23,7 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, call):
     folder = tmp_path_factory.mktemp("knobs") / "store"
-    rooms = ("--scenes", 100, "--frames", 0, "--size", 32, "--seed", 3, "--split", "train=1,val=0,test=0")
+    rooms = ("--scenes", 100, "--frames-per-scene", 0, "--size", 32, "--seed", 3, "--split", "train=1,val=0,test=0")
     assert call("ingest", "rooms", "--out", folder, *rooms) == 0
     return folder
 
@@ -42,7 +41,7 @@ def confidence_of(table):
 def write_confidence(questions, path):
     table = confidence_of(read_table(questions, "questions", QUESTIONS))
     metadata = table_metadata("confidence", "test", {}, 0)
-    return write_table(table.select(list(knobs.CONFIDENCE)), path / "confidence.parquet", knobs.CONFIDENCE, metadata)
+    return write_table(with_every_column(table, CONFIDENCE), path / "confidence.parquet", CONFIDENCE, metadata)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def test_frontier_candidates_are_preferred_and_the_reason_says_so(call, store, f
     assert expected["predicted_frontier"].mean() > random["predicted_frontier"].mean()
     row = expected.row(0, named=True)
     assert f"predicted confidence {round(row['predicted_confidence'], 2)}" in row["why"]
-    about = json.loads((tmp_path / "chosen" / "manifest.json").read_text())["knob_model"]
+    about = json.loads((tmp_path / "chosen" / "sampler.json").read_text())["state"]["knob_model"]
     assert about["n_rows"] == 200
     assert about["skill"] > 0.9
     assert "category piano" in about["weightiest_knobs"]
@@ -106,8 +105,8 @@ def test_every_scene_keeps_its_share_where_it_is_given_one(call, store, first, t
 
 
 def test_too_few_rows_are_said_and_change_nothing(call, store, first, tmp_path, capfd):
-    few = read_table(first / "c", "confidence", knobs.CONFIDENCE).head(MIN_ROWS - 1)
-    write_table(few, tmp_path / "few.parquet", knobs.CONFIDENCE, table_metadata("confidence", "test", {}, 0))
+    few = read_table(first / "c", "confidence", CONFIDENCE).head(MIN_ROWS - 1)
+    write_table(few, tmp_path / "few.parquet", CONFIDENCE, table_metadata("confidence", "test", {}, 0))
     assert (
         generate(call, store, first, tmp_path / "a", "--sampler", "predicted", "--confidence", tmp_path / "few.parquet")
         == 0
@@ -133,10 +132,10 @@ def test_a_model_needs_questions_of_both_kinds(first):
 
 
 def test_the_newer_of_two_answers_counts(first, tmp_path):
-    later = read_table(first / "c", "confidence", knobs.CONFIDENCE).with_columns(
+    later = read_table(first / "c", "confidence", CONFIDENCE).with_columns(
         round=pl.lit(5, pl.Int32), gold_confidence=pl.lit(0.99), label=pl.lit("easy")
     )
-    write_table(later, tmp_path / "later.parquet", knobs.CONFIDENCE, table_metadata("confidence", "test", {}, 0))
+    write_table(later, tmp_path / "later.parquet", CONFIDENCE, table_metadata("confidence", "test", {}, 0))
     answered = read_answered([first / "q"], [tmp_path / "later.parquet", first / "c"])
     assert answered is not None
     assert set(answered["label"]) == {"easy"}

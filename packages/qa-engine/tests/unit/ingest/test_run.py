@@ -4,13 +4,13 @@ import weakref
 import numpy as np
 import polars as pl
 import pytest
+from qa_contract.errors import FileError
 from qa_engine.datasets import DATASETS, get_dataset
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
 from qa_engine.errors import QAEngineError
 from qa_engine.ingest.run import ingest, parse_split, split_of
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import TableError
 
 
 def into_store(dataset, root, out, **options):
@@ -141,7 +141,7 @@ def test_options_that_a_dataset_would_ignore_are_errors(write_vsi, vsi_entry, tm
 def test_an_existing_store_is_replaced_only_by_force(write_vsi, vsi_entry, tmp_path):
     store = tmp_path / "store"
     into_store("vsi-bench", write_vsi({"a": vsi_entry}), store)
-    with pytest.raises(TableError, match="--force"):
+    with pytest.raises(FileError, match="--force"):
         into_store("vsi-bench", write_vsi({"b": vsi_entry}), store)
     assert Store(store).scene_names() == ["a"]
     into_store("vsi-bench", write_vsi({"b": vsi_entry}), store, force=True)

@@ -11,11 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from qa_contract.files import atomic_path
+
 from qa_engine.errors import QAEngineError
-from qa_engine.tableio import atomic_path
+from qa_engine.generate.llm.request import Connection
 
 RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -33,36 +34,6 @@ class ServerError(Exception):
 
 class OversizedError(ServerError):
     """The response is longer than `LARGEST_REPLY`."""
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to ask.
-
-    Attributes
-    ----------
-    base_url, model : str
-    cache : Path
-        Folder of replies, one file per request, named by the request's hash.
-    timeout_s : float
-    retries : int
-        After the first attempt, with growing waits.
-    requests_per_minute : int or None
-    temperature : float
-    max_tokens : int
-    local_model : str or None
-        Folder or hub id of a model to run in this process, in place of a server.
-    """
-
-    base_url: str
-    model: str
-    cache: Path
-    timeout_s: float = 120.0
-    retries: int = 3
-    requests_per_minute: int | None = None
-    temperature: float = 0.7
-    max_tokens: int = 4096
-    local_model: str | None = None
 
 
 @dataclass

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
+from qa_contract.files import output_folder, write_json
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import CONFIDENCE, OBSERVATIONS, QUESTIONS, REJECTS
 
 from qa_engine.facts.scene import Facts
+from qa_engine.generate.inputs import table_digest
 from qa_engine.generate.llm.checks import LLMReason, program_key
-from qa_engine.generate.llm.client import ChatClient, Connection
+from qa_engine.generate.llm.client import ChatClient
 from qa_engine.generate.llm.local import LocalClient
 from qa_engine.generate.llm.prompt import PROPOSE, RECHECK, REPAIR, template_id
-from qa_engine.generate.llm.proposer import LLMProposer, SceneInput, SceneProposals
+from qa_engine.generate.llm.proposer import LLMProposer, SceneInput
+from qa_engine.generate.llm.request import CONCURRENCY, Connection, ProposeRequest
 from qa_engine.programs import ProgramError
 from qa_engine.programs.pool import ProgramPool
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
-from qa_engine.tableio import Schema, output_folder, read_table, table_metadata, write_json, write_table
-from qa_engine.tables import OBSERVATIONS, QUESTIONS, REJECTS
 from qa_engine.views.evidence import Evidence, FrameEvidence, evidence
+from qa_engine.views.frame_sets import uniform
 from qa_engine.views.sightings import SightingIndex
 
-PRODUCER = "qa-engine generate --proposer llm"
-
-CONFIDENCE: Schema = {"question_id": pl.String, "label": pl.String, "gold_confidence": pl.Float64}
-"""Columns of the table `confidence` that tell how the last round's questions went."""
+PRODUCER = "qa-engine propose"
 
 LABELS = ("frontier", "easy", "hard", "suspect")
 """Labels in the order in which a prompt lists them."""
@@ -44,45 +45,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
-class LLMRequest:
-    """What to ask for; everything here decides the content of the output, together with what the model replies.
-
-    Attributes
-    ----------
-    model : str
-    split : str or None
-    count : int or None
-        Questions in all, at most; every scene is asked about where it is None.
-    per_scene : int
-        Questions to ask for per scene.
-    seed, round : int
-    profile : str
-    frame_set_id : str or None
-    max_frames : int
-        Frames shown, evenly chosen from the frame set.
-    exemplars : int
-        Per scene and label.
-    temperature : float
-    allow_benchmark_scenes, recheck : bool
-    """
-
-    model: str
-    split: str | None = None
-    count: int | None = None
-    per_scene: int = 5
-    seed: int = 0
-    round: int = 0
-    profile: str = "exact"
-    frame_set_id: str | None = None
-    max_frames: int = 32
-    exemplars: int = 3
-    temperature: float = 0.7
-    allow_benchmark_scenes: bool = False
-    recheck: bool = False
-
-
-@dataclass(frozen=True)
-class LLMRun:
+class ProposeRun:
     """Figures of a run: scenes asked and lost, questions, refusals by reason in the order of the filters."""
 
     n_scenes: int
@@ -92,19 +55,19 @@ class LLMRun:
     usage: dict[str, int]
 
 
-def write_llm_generation(
+def write_proposals(
     store: Store,
-    request: LLMRequest,
+    request: ProposeRequest,
     connection: Connection,
     out: Path,
     *,
     exclude: Sequence[Path] = (),
     confidence: Sequence[Path] = (),
-    concurrency: int = 4,
+    concurrency: int = CONCURRENCY,
     workers: int = 2,
     force: bool = False,
-    progress: Callable[[int], None] = lambda done: None,
-) -> LLMRun:
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> ProposeRun:
     """Ask a model about the scenes of a store and write `questions`, `rejects` and `manifest.json`.
 
     The folder appears whole or not at all; what a server has replied is in the cache from the moment it replied.
@@ -125,9 +88,10 @@ def write_llm_generation(
                 allow_benchmark_scenes=request.allow_benchmark_scenes,
                 recheck=request.recheck,
             )
-            results = proposer.propose(iter(inputs), concurrency=concurrency, count=request.count, progress=progress)
-        questions = _questions(results, request)
-        rejects = _rejects(results)
+            asked = _ask(proposer, iter(inputs), request.count, concurrency, progress, len(inputs))
+        rng = scene_rng(request.seed, "", "llm/shuffle", request.round)
+        questions = asked.questions[rng.permutation(len(asked.questions))]
+        rejects = asked.rejects
         config = (
             asdict(request) | inputs.digests() | {"templates": [template_id(x) for x in (PROPOSE, REPAIR, RECHECK)]}
         )
@@ -135,9 +99,9 @@ def write_llm_generation(
             metadata = table_metadata(name, PRODUCER, config, request.seed)
             write_table(table, folder / f"{name}.parquet", schema, metadata)
         counted = Counter(rejects["reason"])
-        run = LLMRun(
-            n_scenes=len(results),
-            n_lost=sum(result.lost for result in results),
+        run = ProposeRun(
+            n_scenes=asked.n_scenes,
+            n_lost=asked.n_lost,
             n_questions=len(questions),
             refused={str(reason): counted[reason] for reason in LLMReason if counted[reason]},
             usage=asdict(client.usage),
@@ -159,33 +123,61 @@ def write_llm_generation(
     return run
 
 
-def _questions(results: list[SceneProposals], request: LLMRequest) -> pl.DataFrame:
-    """Collect the questions, at most as many as wanted, shuffled."""
-    rows = [row for result in results for row in result.questions][: request.count]
-    table = pl.DataFrame(rows, schema=dict(QUESTIONS)) if rows else pl.DataFrame(schema=dict(QUESTIONS))
-    return table[scene_rng(request.seed, "", "llm/shuffle", request.round).permutation(len(table))]
+@dataclass(frozen=True)
+class _Asked:
+    """What came of all scenes."""
+
+    questions: pl.DataFrame
+    rejects: pl.DataFrame
+    n_scenes: int
+    n_lost: int
 
 
-def _rejects(results: list[SceneProposals]) -> pl.DataFrame:
-    rows = [
-        ("propose", item, result.scene_name, kind, None, str(reason), detail)
-        for result in results
-        for item, kind, reason, detail in result.rejects
-    ]
-    return pl.DataFrame(rows, schema=dict(REJECTS), orient="row")
+def _ask(
+    proposer: LLMProposer,
+    scenes: Iterator[SceneInput],
+    count: int | None,
+    concurrency: int,
+    progress: Callable[[int, int], None],
+    n_all: int,
+) -> _Asked:
+    """Ask about scenes, `concurrency` at a time, until there are `count` questions or no more scenes.
+
+    What a wave of scenes gives is written as rows before the next one begins, so that memory does not grow with scenes.
+    """
+    questions: list[pl.DataFrame] = [pl.DataFrame(schema=dict(QUESTIONS))]
+    rejects: list[tuple[str, str, str, str, None, str, str]] = []
+    left, n_scenes, n_lost = count, 0, 0
+    while (left is None or left > 0) and (wave := list(islice(scenes, concurrency))):
+        found = proposer.choose(proposer.find(wave), left)
+        questions.append(proposer.write(found))
+        left = None if left is None else left - len(questions[-1])
+        rejects += [
+            ("propose", item, result.scene_name, kind, None, str(reason), detail)
+            for result in found
+            for item, kind, reason, detail in result.rejects
+        ]
+        n_scenes += len(found)
+        n_lost += sum(result.lost for result in found)
+        progress(n_scenes, n_all)
+    table = pl.DataFrame(rejects, schema=dict(REJECTS), orient="row")
+    return _Asked(pl.concat(questions), table, n_scenes, n_lost)
 
 
 class _Inputs:
     """The scenes in the order in which they are asked about, each with what the model is told beside its facts."""
 
-    def __init__(self, store: Store, request: LLMRequest, exclude: Sequence[Path], confidence: Sequence[Path]) -> None:
+    def __init__(
+        self, store: Store, request: ProposeRequest, exclude: Sequence[Path], confidence: Sequence[Path]
+    ) -> None:
         self.store = store
         self.request = request
         self.sightings = SightingIndex(store)
         columns = ["question_id", "scene_name", "question", "ground_truth", "program", "round"]
         tables = [read_table(path, "questions", QUESTIONS, columns=columns) for path in exclude]
         self.asked = pl.concat(tables) if tables else None
-        parts = [read_table(path, "confidence", CONFIDENCE) for path in confidence]
+        columns = ["question_id", "label", "gold_confidence"]
+        parts = [read_table(path, "confidence", CONFIDENCE, columns=columns) for path in confidence]
         labels = pl.concat(parts) if parts else None
         self.labelled = None
         if labels is not None and self.asked is not None:
@@ -199,10 +191,10 @@ class _Inputs:
     def digests(self) -> dict[str, str | None]:
         """Hash the tables that the request rests on."""
         tables = {"asked": self.asked, "labelled": self.labelled}
-        return {
-            name: None if table is None else hashlib.sha256(table.write_ndjson().encode()).hexdigest()[:16]
-            for name, table in tables.items()
-        }
+        return {name: None if table is None else table_digest(table) for name, table in tables.items()}
+
+    def __len__(self) -> int:
+        return len(self.store.scene_names(self.request.split))
 
     def __iter__(self) -> Iterator[SceneInput]:
         names = self.store.scene_names(self.request.split)
@@ -218,7 +210,7 @@ class _Inputs:
         keys = set() if self.asked is None else {*map(_key, self.asked.filter(scene_name=name)["program"])}
         return SceneInput(
             facts,
-            _evenly(frames, self.request.max_frames),
+            tuple(frames[i] for i in uniform(len(frames), self.request.max_frames)),
             self._seen(facts, frames),
             self._exemplars(name),
             frozenset(keys),
@@ -254,10 +246,3 @@ def _key(program: str) -> str:
         return program_key(program)
     except ProgramError:
         return program
-
-
-def _evenly(frames: list[Frame], most: int) -> tuple[Frame, ...]:
-    """Take at most so many frames, from first to last."""
-    if len(frames) <= most:
-        return tuple(frames)
-    return tuple(frames[round(i * (len(frames) - 1) / max(most - 1, 1))] for i in range(most))

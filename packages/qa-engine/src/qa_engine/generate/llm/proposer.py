@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
+from qa_contract.leakage import benchmark_of
+from qa_contract.tables import QUESTIONS
 
-from qa_engine.checks.leakage import benchmark_of
 from qa_engine.facts.scene import Facts
 from qa_engine.generate.llm import checks
 from qa_engine.generate.llm.checks import REPAIRABLE, LLMReason, Operands, Refusal
@@ -55,14 +57,33 @@ class SceneInput:
     asked: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """A proposal that passed every filter: its outcome on the scene and on noisy copies, operands, and its key."""
+
+    proposal: Proposal
+    outcome: Outcome
+    noisy: tuple[Outcome, ...]
+    operands: Operands
+    key: str
+
+
 @dataclass
 class SceneProposals:
-    """What came of one scene: rows of `questions`, and rejects as (item, question type, reason, detail)."""
+    """What came of one scene: proposals to ask, and rejects as (item, question type, reason, detail).
 
-    scene_name: str
-    questions: list[dict[str, Any]] = field(default_factory=list)
+    `lost` is true where the server failed, so that another run may get more.
+    """
+
+    scene: SceneInput
+    accepted: list[Accepted] = field(default_factory=list)
     rejects: list[tuple[str, str, str, str]] = field(default_factory=list)
     lost: bool = False
+
+    @property
+    def scene_name(self) -> str:
+        """Name of the scene."""
+        return self.scene.facts.scene.scene_name
 
 
 @dataclass(frozen=True)
@@ -113,29 +134,29 @@ class LLMProposer:
         self.allow_benchmark_scenes = allow_benchmark_scenes
         self.recheck = recheck
 
-    def propose(
-        self,
-        scenes: Iterator[SceneInput],
-        *,
-        concurrency: int = 4,
-        count: int | None = None,
-        progress: Callable[[int], None] = lambda done: None,
-    ) -> list[SceneProposals]:
-        """Ask about scenes, a few at a time, until there are `count` questions; results stand in their order."""
-        results: list[SceneProposals] = []
-        with ThreadPoolExecutor(concurrency) as threads:
-            while count is None or sum(len(result.questions) for result in results) < count:
-                wave = [scene for _, scene in zip(range(concurrency), scenes, strict=False)]
-                if not wave:
-                    break
-                results.extend(threads.map(self.scene, wave))
-                progress(len(results))
-        return results
+    def find(self, scenes: Sequence[SceneInput]) -> list[SceneProposals]:
+        """Ask about scenes, all at a time, and filter what comes; results stand in their order."""
+        with ThreadPoolExecutor(max(len(scenes), 1)) as threads:
+            return list(threads.map(self.scene, scenes))
+
+    def choose(self, found: list[SceneProposals], quota: int | None) -> list[SceneProposals]:
+        """Keep the first `quota` proposals; all of them for None."""
+        kept = []
+        for result in found:
+            accepted = result.accepted[:quota]
+            quota = None if quota is None else quota - len(accepted)
+            kept.append(replace(result, accepted=accepted))
+        return kept
+
+    def write(self, found: list[SceneProposals]) -> pl.DataFrame:
+        """Write the proposals as rows of `questions`."""
+        rows = [self._row(result.scene, accepted) for result in found for accepted in result.accepted]
+        return pl.DataFrame(rows, schema=dict(QUESTIONS))
 
     def scene(self, scene: SceneInput) -> SceneProposals:
         """Ask about one scene."""
         name = scene.facts.scene.scene_name
-        result = SceneProposals(name)
+        result = SceneProposals(scene)
         benchmark = benchmark_of(name)
         if benchmark is not None and not self.allow_benchmark_scenes:
             detail = f"the scene is in {benchmark}; --allow-benchmark-scenes asks about it anyway."
@@ -210,7 +231,7 @@ class LLMProposer:
                 refusal = self._first_refusal(scene, proposal, outcome, outcomes, operands, key, known)
                 known.add(key)
                 if refusal is None:
-                    result.questions.append(self._row(scene, proposal, outcome, outcomes, operands, key))
+                    result.accepted.append(Accepted(proposal, outcome, tuple(outcomes), operands, key))
                     continue
             assert refusal is not None
             kind = proposal.question_type if proposal and proposal.question_type in TASKS else "open"
@@ -254,17 +275,10 @@ class LLMProposer:
             return Refusal(LLMReason.RECHECK, "the model says that the answer is not plausible.")
         return None
 
-    def _row(
-        self,
-        scene: SceneInput,
-        proposal: Proposal,
-        outcome: Outcome,
-        noisy: Sequence[Outcome],
-        operands: Operands,
-        key: str,
-    ) -> dict[str, Any]:
+    def _row(self, scene: SceneInput, accepted: Accepted) -> dict[str, Any]:
         """Write a question as a row of the table."""
         facts, name = scene.facts, scene.facts.scene.scene_name
+        proposal, outcome, key = accepted.proposal, accepted.outcome, accepted.key
         signature = f"{name}|program|{key}"
         options, truth = None, ""
         if proposal.options:
@@ -275,10 +289,10 @@ class LLMProposer:
         else:
             truth = answer_texts([outcome.value], proposal.answer_type)[0]
         number = None if proposal.options else float(outcome.value)
-        values = [] if number is None else [number, *(float(other.value) for other in noisy)]
+        values = [] if number is None else [number, *(float(other.value) for other in accepted.noisy)]
         step = 1.0 if proposal.answer_type == "integer" else 0.1
         margin = None if number is None else float((0.5 - abs(number / step - np.rint(number / step))) * step)
-        rows = checks.operand_rows(facts, operands)
+        rows = checks.operand_rows(facts, accepted.operands)
         return {
             "question_id": question_id(signature, round=self.round, seed=self.seed),
             "dataset": facts.scene.dataset,
@@ -293,7 +307,7 @@ class LLMProposer:
             "answer_high": max(values, default=None),
             "unit": outcome.unit or "",
             "program": proposal.program,
-            "operands": _operands(facts, operands),
+            "operands": _operands(facts, accepted.operands),
             "margin": margin,
             "margin_unit": "" if number is None else outcome.unit or "",
             "cell": next((cell for edge, cell in CELLS if (outcome.steps or 0) < edge), LAST_CELL),

@@ -1,22 +1,23 @@
-"""A small model of earlier answers: how sure the learner will be of a question, from its knobs alone."""
+"""Sampler `predicted`: a small model of earlier answers says how sure the learner will be, from knobs alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import read_table
+from qa_contract.tables import CONFIDENCE, QUESTIONS
 
-from qa_engine.arrays import Array
+from qa_engine.arrays import Array, Rows
 from qa_engine.extras import require
-from qa_engine.generate.samplers.base import ROUND_DECAY
+from qa_engine.generate.samplers.base import EXPECTED, Cells, Past
+from qa_engine.generate.samplers.learning import ROUND_DECAY, Learning
 from qa_engine.seeding import hashed_fraction
-from qa_engine.tableio import Schema, read_table
-from qa_engine.tables import QUESTIONS
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
@@ -38,12 +39,6 @@ POOL = 8
 
 EXPLORED = 0.2
 """Share of the questions that are drawn whatever the model expects, so that it hears of what it does not expect."""
-
-PREDICTED = {"predicted_confidence": pl.Float64, "predicted_frontier": pl.Float64, "chosen_by": pl.String}
-"""Columns that come with the questions that a model chose."""
-
-CONFIDENCE: Schema = {"question_id": pl.String, "label": pl.String, "gold_confidence": pl.Float64, "round": pl.Int32}
-"""Columns of the table `confidence` that are read."""
 
 _MEASURES = ("margin", "answer_value")
 _KNOBS = ["question_type", "operands", "difficulty", *_MEASURES]
@@ -90,12 +85,42 @@ class KnobModel:
         return {"n_rows": self.n_rows, "skill": round(self.skill, 3), "weightiest_knobs": most}
 
 
+class Predicted(Learning):
+    """Weighs cells as `learning` does; within a cell it keeps what the model expects at the frontier."""
+
+    about: ClassVar[str] = "cells as learning; within a cell, first what a model of earlier answers expects"
+    reads_answers: ClassVar[bool] = True
+
+    def __init__(self, cells: Cells, past: Past | None = None, *, seed: int = 0) -> None:
+        super().__init__(cells, past, seed=seed)
+        found = fit_knobs(past.answered if past else None, seed=seed)
+        self.model = found if isinstance(found, KnobModel) else None
+        self._facts = found.facts() if isinstance(found, KnobModel) else found
+        if self.model is None:
+            self.notes.append(f"Sampler 'predicted': {found}; candidates of a cell are drawn alike.")
+
+    def pool(self, quota: Rows, *, by_scene: bool) -> Rows:
+        """Ask for `POOL` candidates per question."""
+        return quota if self.model is None else pool_size(quota, by_scene=by_scene)
+
+    def choose(self, questions: pl.DataFrame, places: Sequence[Sequence[str]], quota: Rows) -> pl.DataFrame:
+        """Keep the candidates that are most likely at the frontier, and some at random."""
+        if self.model is None:
+            return questions
+        return choose_expected(questions, self.model, places, self.cells.names, quota, seed=self.seed)
+
+    def state(self) -> dict[str, Any]:
+        """Say what the model rests on; it is fitted anew every round, so that nothing of it has to travel."""
+        return {"knob_model": self._facts}
+
+
 def read_answered(questions: Sequence[Path], confidence: Sequence[Path]) -> pl.DataFrame | None:
     """Join earlier questions with what the learner's confidence in them was; None where either is not given."""
     if not questions or not confidence:
         return None
     asked = [read_table(path, "questions", QUESTIONS, columns=["question_id", *_KNOBS]) for path in questions]
-    labels = [read_table(path, "confidence", CONFIDENCE) for path in confidence]
+    columns = ["question_id", "label", "gold_confidence", "round"]
+    labels = [read_table(path, "confidence", CONFIDENCE, columns=columns) for path in confidence]
     known = pl.concat(labels).drop_nulls().sort("round", maintain_order=True).unique("question_id", keep="last")
     return pl.concat(asked).unique("question_id").join(known, on="question_id").sort("question_id")
 
@@ -154,7 +179,7 @@ def fit_knobs(answered: pl.DataFrame | None, *, seed: int) -> KnobModel | str:
     return KnobModel(forest, kinds, categories, len(newest), skill)
 
 
-def pool_size(quota: NDArray[np.int64], *, by_scene: bool) -> NDArray[np.int64]:
+def pool_size(quota: Rows, *, by_scene: bool) -> Rows:
     """Say how many candidates to compare, from how many to keep, both per scene and cell (s, k).
 
     Where only the sum over scenes counts, every scene gives candidates.
@@ -177,7 +202,7 @@ def choose_expected(
     model: KnobModel,
     places: Sequence[Sequence[str]],
     cells: Sequence[tuple[str, str]],
-    quota: NDArray[np.int64],
+    quota: Rows,
     *,
     seed: int,
 ) -> pl.DataFrame:
@@ -199,7 +224,7 @@ def choose_expected(
     Returns
     -------
     DataFrame
-        In the order given, with the columns of `PREDICTED`.
+        In the order given, with the columns of `EXPECTED`.
 
     Notes
     -----
@@ -234,7 +259,7 @@ def choose_expected(
     chosen = ranked.filter(pl.int_range(pl.len()).over(group) < pl.col("quota")).sort("row")
     by = pl.when("drawn").then(pl.lit("drawn to explore from ")).otherwise(pl.lit("most likely at the frontier among "))
     said = pl.concat_str(by, "of", pl.lit(" candidates"))
-    return chosen.with_columns(chosen_by=said).select(*questions.columns, *PREDICTED)
+    return chosen.with_columns(chosen_by=said).select(*questions.columns, *EXPECTED)
 
 
 def _names(kinds: Sequence[str], categories: Sequence[str]) -> list[str]:

@@ -1,0 +1,250 @@
+"""The page of a report, built from parts of the common kit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from qa_contract.pages import (
+    Axis,
+    BarSeries,
+    Card,
+    Cards,
+    Cell,
+    Column,
+    Details,
+    Facts,
+    Heading,
+    Image,
+    Note,
+    Page,
+    Part,
+    Pre,
+    Section,
+    Series,
+    Strip,
+    Table,
+    bar_chart,
+    data_url,
+    line_chart,
+    percent_axis,
+    percent_cell,
+    series_tone,
+)
+
+from qa_eval.report.collect import Example, RunReport
+from qa_eval.runners import RUNNERS
+
+FRAME_PX = 320
+"""Longest side of an embedded frame."""
+ANSWER_CHARACTERS = 300
+"""Of a long answer are shown."""
+
+
+def build_page(runs: Sequence[RunReport], title: str) -> Page:
+    """Build the page of one or more runs, the first one foremost."""
+    first = runs[0]
+    sections = [scores(runs), _types(runs), _confidence(runs), _degraded(runs), _letters(runs), _examples(runs)]
+    how = [Details(run.name, [Facts(_facts(run))]) for run in runs]
+    return Page(
+        title,
+        [section for section in sections if section is not None] + [Section("How it was run", how)],
+        subtitle=", ".join(run.name for run in runs),
+        facts=_head(first),
+        warnings=warnings(runs),
+    )
+
+
+def warnings(runs: Sequence[RunReport]) -> list[str]:
+    """Say what keeps the scores from being whole, or from being compared."""
+    lines = []
+    for run in runs:
+        n, scored = run.summary["n"], run.summary["n_scored"]
+        if scored < n:
+            why = ", ".join(f"{reason} {count}" for reason, count in run.summary["unscored"].items())
+            lines.append(f"{run.name}: {n - scored} of {n} questions have no score ({why}); the scores leave them out.")
+    for what in ("parser", "benchmark"):
+        if len({run.summary[what] for run in runs}) > 1:
+            lines.append(f"The runs differ in the {what}; their scores do not compare.")
+    return lines
+
+
+def scores(runs: Sequence[RunReport]) -> Section:
+    """Lay the scores per question type out as a table, in percent."""
+    names = _type_names(runs)
+    chance = next((run.summary.get("diagnostics", {}).get("chance", {}) for run in runs), {})
+    columns = [Column("question type", "text"), Column("n")]
+    columns += [Column("chance", help="a uniform guess among the options")] if chance else []
+    columns += [Column(run.name, tone=series_tone(i)) for i, run in enumerate(runs)]
+
+    def row(name: str, cells: Sequence[dict[str, Any] | None], guess: float | None = None) -> list[Cell]:
+        n = next((cell["n"] for cell in cells if cell and "n" in cell), None)
+        level = [percent_cell(guess)] if chance else []
+        return [Cell(name), Cell(n, None if n is not None else ""), *level, *map(_score, cells)]
+
+    mean_of = "rows" if all(run.summary.get("overall_of") == "rows" for run in runs) else "tasks"
+    table = Table(
+        columns,
+        [row(name, [run.summary["types"].get(name) for run in runs], chance.get(name)) for name in names],
+        totals=[
+            row(f"overall (mean of {mean_of})", [run.summary["overall"] for run in runs]),
+            row("micro (mean of rows)", [run.summary["micro"] for run in runs]),
+        ],
+        caption="Scores in percent",
+        id="scores-table",
+    )
+    guess = " Chance is a uniform guess among the options." if chance else ""
+    return Section("Scores", [table, Note(f"95% intervals by a bootstrap over scenes.{guess}")], id="scores")
+
+
+def _score(cell: dict[str, Any] | None) -> Cell:
+    if cell is None or cell["mean"] is None:
+        return Cell(None)
+    shown = percent_cell(cell["mean"], cell["ci_low"], cell["ci_high"])
+    if not cell.get("n_unscored"):
+        return shown
+    return Cell(shown.value, shown.text, f"{shown.note} {cell['n_unscored']} unscored".strip(), "bad")
+
+
+def _types(runs: Sequence[RunReport]) -> Section:
+    names = [*_type_names(runs), "overall"]
+    series = []
+    for run in runs:
+        cells = [run.summary["overall"] if name == "overall" else run.summary["types"].get(name) for name in names]
+        columns = {key: [_or_nan(cell, key) for cell in cells] for key in ("mean", "ci_low", "ci_high")}
+        series.append(BarSeries(run.name, columns["mean"], columns["ci_low"], columns["ci_high"]))
+    chart = bar_chart(names, series, title="Score per question type", x=percent_axis("score"))
+    return Section("Per question type", [chart.figure()])
+
+
+def _confidence(runs: Sequence[RunReport]) -> Section | None:
+    series = [
+        Series(run.name, [bin[3] for bin in run.confidence], [bin[4] for bin in run.confidence], tone=series_tone(i))
+        for i, run in enumerate(runs)
+        if run.confidence
+    ]
+    if not series:
+        return None
+    x, y = percent_axis("confidence in the own answer"), percent_axis("mean score")
+    chart = line_chart(series, title="Score over confidence", x=x, y=y, diagonal=True)
+    note = (
+        "Mean score per tenth of confidence, the geometric mean probability of the answer's tokens. On the dashed line "
+        "confidence equals score."
+    )
+    return Section("Confidence and score", [chart.figure(note=note)])
+
+
+def _degraded(runs: Sequence[RunReport]) -> Section | None:
+    parts: list[Part | str] = []
+    for run in runs:
+        if run.curves is None:
+            continue
+        clean = run.curves["clean"]["mean"]
+        series = []
+        for kind, curve in run.curves["curves"].items():
+            found = {int(level): cell for level, cell in curve["levels"].items() if cell["mean"] is not None}
+            levels = sorted(found)
+            area = f" ({100 * curve['area']:.1f})" if curve["area"] is not None else ""
+            means = [clean if clean is not None else np.nan, *(found[level]["mean"] for level in levels)]
+            series.append(Series(f"{kind}{area}", [0, *levels], means))
+        axis = Axis("level of damage", 0, 5, ticks=(0, 1, 2, 3, 4, 5))
+        chart = line_chart(series, title=f"Score over damage, {run.name}", x=axis, y=percent_axis("overall score"))
+        parts.append(chart.figure(note="In brackets the area under the curve: the mean score along the way."))
+    return Section("Degraded frames", parts) if parts else None
+
+
+def _letters(runs: Sequence[RunReport]) -> Section | None:
+    known = [(run, run.summary.get("diagnostics", {})) for run in runs]
+    biased = [
+        (run, found["position_bias"], found.get("yes_bias")) for run, found in known if found.get("position_bias")
+    ]
+    if not biased:
+        return None
+    letters = sorted({letter for _, bias, _ in biased for letter in bias["letters"]})
+    columns = [Column("run", "text"), *(Column(letter) for letter in letters)]
+    columns += [Column("distance", help="total variation distance of answers and ground truths")]
+    columns += [Column("yes bias", help="share of yes among the answers minus that among the ground truths")]
+    rows = [
+        [
+            Cell(run.name),
+            *(_share(bias, letter) for letter in letters),
+            Cell(bias["distance"], f"{bias['distance']:.2f}"),
+            Cell(yes, None if yes is None else f"{100 * yes:+.1f}"),
+        ]
+        for run, bias, yes in biased
+    ]
+    note = "Share of the answers in percent; below it that of the ground truths."
+    return Section("Option letters", [Table(columns, rows, caption="How often each letter is given"), Note(note)])
+
+
+def _share(bias: dict[str, Any], letter: str) -> Cell:
+    given, truth = bias["given"].get(letter), bias["truth"].get(letter)
+    return Cell(None) if given is None else Cell(given, f"{100 * given:.0f}", f"truth {100 * truth:.0f}")
+
+
+def _examples(runs: Sequence[RunReport]) -> Section | None:
+    parts: list[Part | str] = []
+    for run in runs:
+        cards = [_card(example) for example in [*run.losses, *run.wins]]
+        if not cards:
+            continue
+        parts += [Heading(run.name)] if len(runs) > 1 else []
+        kind = RUNNERS.get(run.summary["runner"])
+        parts += [Note("The runner was shown no frames.")] if kind is not None and kind.frames == "none" else []
+        parts.append(Cards(cards, filters=["answer", "question type"], search=True))
+    return Section("Examples", parts) if parts else None
+
+
+def _card(example: Example) -> Card:
+    images = [
+        Image(data_url(path, side_px=FRAME_PX, small_bytes=0), f"frame {i + 1} of {example.scene_name}")
+        for i, path in enumerate(example.frames)
+    ]
+    right = example.score >= 0.5
+    answer = example.completion[:ANSWER_CHARACTERS] + ("…" if len(example.completion) > ANSWER_CHARACTERS else "")
+    facts = [("truth", example.ground_truth), ("answer", answer or "(empty)"), ("score", f"{example.score:.1f}")]
+    facts += [("confidence", f"{100 * example.confidence:.0f}%")] if example.confidence is not None else []
+    parts: list[Part | str] = [Strip(images, "small")] if images else []
+    parts += [example.question]
+    parts += [Pre("\n".join(example.options))] if example.options else []
+    parts += [Facts(facts)]
+    parts += [Details("Program", [Pre(example.program)])] if example.program else []
+    return Card(
+        example.question_type,
+        parts,
+        mark="right" if right else "wrong",
+        tone="good" if right else "bad",
+        note=example.scene_name,
+        tags={"answer": "right" if right else "wrong", "question type": example.question_type},
+    )
+
+
+def _head(run: RunReport) -> list[tuple[str, str]]:
+    """Name what a number depends on: model, benchmark, parser, frames, decoding."""
+    frames, model = run.manifest.get("frames", {}), run.manifest.get("model", {})
+    per_question = ", ".join(frames.get("frames_per_question", {}))
+    shown = frames.get("input", "unknown") + (f", {per_question} per question" if per_question else "")
+    facts = [("model", run.summary["model_id"]), ("runner", run.summary["runner"])]
+    facts += [("benchmark", run.summary["benchmark"]), ("parser", run.summary["parser"]), ("frames", shown)]
+    facts += [("decoding", model["decoding"])] if "decoding" in model else []
+    return [*facts, ("questions", f"{run.summary['n_scored']:,} of {run.summary['n']:,} scored")]
+
+
+def _facts(run: RunReport) -> list[tuple[str, str]]:
+    facts = {
+        **run.manifest["config"],
+        "run_id": run.manifest["run_id"],
+        **{f"frames: {name}": value for name, value in run.manifest.get("frames", {}).items()},
+        **run.manifest.get("model", {}),
+        **run.manifest["packages"],
+    }
+    return [(str(name), str(value)) for name, value in facts.items() if value is not None]
+
+
+def _type_names(runs: Sequence[RunReport]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in run.summary["types"]))
+
+
+def _or_nan(cell: dict[str, Any] | None, key: str) -> float:
+    return np.nan if cell is None or cell[key] is None else cell[key]
