@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import os
 import signal
 import subprocess
@@ -36,22 +35,6 @@ def find_program(name: str) -> Path:
             "or set QA_LOOP_BIN to the folder that holds the four commands."
         )
     return program
-
-
-def with_tiny_base(command: Sequence[str]) -> list[str]:
-    """Replace `tiny` after `--model` by the folder of the model that ships with the trainer, for the evaluator.
-
-    The trainer knows the name itself; the evaluator only knows folders and hub ids.
-    """
-    found = list(command)
-    trainer = importlib.util.find_spec("qa_trainer")
-    if found[0] != "qa-eval" or trainer is None or trainer.origin is None:
-        return found
-    base = Path(trainer.origin).parent / "tiny" / "base"
-    for i in range(1, len(found)):
-        if found[i - 1] == "--model" and found[i] == "tiny" and base.is_dir():
-            found[i] = str(base)
-    return found
 
 
 @contextlib.contextmanager
@@ -116,7 +99,7 @@ def run_command(
     tick : callable
         Called about every `poll_s` seconds.
     """
-    program, arguments = find_program(command[0]), with_tiny_base(command)[1:]
+    program, arguments = find_program(command[0]), command[1:]
     reading, writing = os.pipe()
     try:
         with log.open("ab") as output:

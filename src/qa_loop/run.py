@@ -23,9 +23,10 @@ from qa_loop import facts
 from qa_loop.config import LoopConfig
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
+from qa_loop.offers import check_scenes, engine_datasets, with_folder
 from qa_loop.process import find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
-from qa_loop.stages import Stage, dependents, plan
+from qa_loop.stages import STORE, Stage, dependents, plan
 
 SPEED_KEYS = (("generate", "workers"),)
 """Keys that may change between starts: they do not change what is written."""
@@ -77,6 +78,8 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
         find_program(program)
     _check_folder(out)
+    if not (out / STORE).exists():
+        check_scenes(config.scenes, engine_datasets())
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _sigterm_raises():
         manifest = _open_manifest(config, out, stages, force=force)
@@ -161,7 +164,7 @@ def _run_stage(
     progress.start(stage)
     began = time.monotonic()
     tick = functools.partial(progress.tick, stage)
-    code = run_command(stage.command, cwd=out, log=out / stage.log, lock=lock, tick=tick)
+    code = run_command(with_folder(stage.command), cwd=out, log=out / stage.log, lock=lock, tick=tick)
     record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
     good = code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"

@@ -113,7 +113,7 @@ class Scenes:
         alt = f"frame {frame['frame_id']} of {frame['scene_name']}"
         return Image(data_url(path) if inside else None, alt, width=frame["width"], height=frame["height"])
 
-    def plan(self, question: Mapping[str, Any], tones: Sequence[str]) -> Room:
+    def room(self, question: Mapping[str, Any], tones: Sequence[str]) -> Room:
         """Give the scene with the objects in question coloured."""
         name = question["scene_name"]
         objects = [
@@ -142,9 +142,9 @@ def _card(
     operands = question["operands"] or []
     tones = [series_tone(i) for i in range(len(operands))]
     name = question["scene_name"]
-    plan = scenes.plan(question, tones).above(title=f"plan of {name} from above", width=PLAN_PX, labels="asked")
+    drawing = scenes.room(question, tones).above(title=f"plan of {name} from above", width=PLAN_PX, labels="asked")
     texts = [f"{operand['role'] or ''} {operand['category'] or ''}".strip() for operand in operands]
-    seen: list[Part | str] = [Figure(plan.svg()), *([Key(list(zip(texts, tones, strict=True)))] if texts else [])]
+    seen: list[Part | str] = [Figure(drawing.svg()), *([Key(list(zip(texts, tones, strict=True)))] if texts else [])]
     frames = [scenes.image(frame) for frame in scenes.frames(question)]
     parts: list[Part | str] = [question["question"]]
     parts += [Items(question["options"])] if question["options"] else []
