@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -56,7 +57,10 @@ class Section(BaseModel):
     @field_validator("options", check_fields=False)
     @classmethod
     def _options_are_free(cls, options: Options) -> Options:
-        for name in options:
+        for name, value in options.items():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, float) and not math.isfinite(item):
+                    raise ValueError(f"'{name}' must be a finite number, found {item}")
             if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
                 raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
         return options
@@ -102,7 +106,7 @@ class ScenesSection(Section):
             raise ValueError('write it as "train=0.6,val=0.1,test=0.3"') from None
         if unknown := set(shares) - {"train", "val", "test"}:
             raise ValueError(f"unknown split {sorted(unknown)}; valid: train, val, test")
-        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= 1e-6):  # NaN is neither
             raise ValueError(f"shares must be 0 or more and add up to 1, found {sum(shares.values()):g}")
         return split
 
@@ -148,7 +152,7 @@ class TrainSection(Section):
     model: str = Field(min_length=1)
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
     options: Options = {}
 
     @property

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from qa_contract.errors import FileError
+
 from qa_loop import child
 from qa_loop.errors import QALoopError
 
@@ -46,7 +48,8 @@ def lock_folder(folder: Path) -> Iterator[int]:
     QALoopError
         Another loop, or a stage that it started, is still at work in the folder.
     """
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    path = folder / ".lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         # The stage of a loop that was killed a moment ago may need this time to be gone.
         deadline = time.monotonic() + GRACE_S
@@ -61,8 +64,11 @@ def lock_folder(folder: Path) -> Iterator[int]:
                         f"{folder}: another qa-loop works here (process {owner}). Wait for it, or stop it first."
                     ) from None
                 time.sleep(0.1)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
         yield handle
     finally:
         os.close(handle)
