@@ -108,7 +108,13 @@ def check_metadata(path: Path, table: str, metadata: Mapping[str, str]) -> None:
 
 
 def read_table(
-    source: Path, table: str, schema: Schema, *, columns: Sequence[str] | None = None, optional: Sequence[str] = ()
+    source: Path,
+    table: str,
+    schema: Schema,
+    *,
+    columns: Sequence[str] | None = None,
+    optional: Sequence[str] = (),
+    unique: bool = True,
 ) -> pl.DataFrame:
     """Read the `columns` of a table (default: those of `schema`) with DuckDB, check their types and its key.
 
@@ -126,6 +132,8 @@ def read_table(
         Columns that the caller needs; more columns in the file are ignored.
     optional : sequence of str
         Those of `columns` that older files may lack; they are null there.
+    unique : bool
+        Refuse two rows with one key; false for a caller that refuses the scene alone.
 
     Raises
     ------
@@ -153,7 +161,7 @@ def read_table(
         types = ", ".join(f"{name}: {frame.schema[name]}" for name in names if frame.schema[name] != schema[name])
         raise TableError(f"{files[0]}: table '{table}' has columns of other types ({types}): {error}") from error
     key = DECLARATIONS[table].key if table in DECLARATIONS else ()
-    if key and set(key) <= set(names):
+    if unique and key and set(key) <= set(names):
         check_unique(frame, key, files[0] if len(files) == 1 else source)
     return frame
 

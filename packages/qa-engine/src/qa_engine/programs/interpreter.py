@@ -17,7 +17,7 @@ from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, Pro
 from qa_engine.programs.lists import LIST_OPERATORS
 from qa_engine.programs.operators import SCENE_OPERATORS, Operator
 from qa_engine.programs.recording import FRAME_OPERATORS
-from qa_engine.programs.values import TEXTS, Value, combine_units, describe, number, unit_advice
+from qa_engine.programs.values import TEXTS, Items, Value, combine_units, describe, number, unit_advice
 
 OPERATORS: dict[str, Operator] = SCENE_OPERATORS | FLOOR_OPERATORS | FRAME_OPERATORS | LIST_OPERATORS
 """Operator name to operator: with the variables of comprehensions, the only names in a program."""
@@ -99,7 +99,6 @@ class _Run:
         self.budget = budget
         self.steps = 0
         self.variables: dict[str, Value] = {}
-        self.sizes: dict[int, tuple[Any, int, int]] = {}
         self.deadline = time.monotonic() + budget.seconds
 
     def evaluate(self, node: ast.expr) -> Value:
@@ -122,26 +121,11 @@ class _Run:
         if len(items) > self.budget.items:
             message = f"a list has more than {self.budget.items} items."
             raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
-        value = Value("list", tuple(items))
-        size, characters = self._size(value)
-        if size > self.budget.size or characters > self.budget.value_text:
+        value = Value("list", Items(items))
+        if value.data.size > self.budget.size or value.data.characters > self.budget.value_text:
             message = f"a value has more than {self.budget.size} items or {self.budget.value_text} characters in all."
             raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
         return value
-
-    def _size(self, value: Value) -> tuple[int, int]:
-        """Count the items and characters of a value as it is written out: one list may stand in it many times.
-
-        Each list is counted once and kept, so that its address stays its own.
-        """
-        if value.kind != "list":
-            return 1, len(value.data) if value.kind in TEXTS else 0
-        items = value.data
-        if (known := self.sizes.get(id(items))) is None:
-            parts = [self._size(item) for item in items]
-            known = (items, max(1, sum(n for n, _ in parts)), sum(n for _, n in parts))
-            self.sizes[id(items)] = known
-        return known[1:]
 
     def _constant(self, node: ast.Constant) -> Value:
         return Value("text" if isinstance(node.value, str) else "number", node.value)
@@ -284,7 +268,7 @@ class _Run:
             raise ProgramError(ProgramCode.WRONG_ARGUMENTS, message, column=column)
         values = [self.evaluate(argument) for argument in node.args]
         lists = [value for value in values if value.kind == "list"]
-        self._step(operator.steps - 1 + sum(self._size(value)[0] if value.data else 0 for value in lists), node)
+        self._step(operator.steps - 1 + sum(value.data.size for value in lists if value.data), node)
         try:
             arguments = [
                 convert(self.facts, value, parameter, kind, name)

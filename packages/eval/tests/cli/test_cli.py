@@ -62,10 +62,10 @@ def test_json_is_all_that_is_on_stdout(command, tmp_path):
 
 
 def test_unscored_rows_are_counted_and_exit_1(command, tmp_path):
-    rows = [*ROWS, ROWS[0] | {"id": 3, "prediction": None}, ROWS[0] | {"id": 4, "question_type": "object_sorting"}]
+    rows = [*ROWS, ROWS[0] | {"id": 3, "ground_truth": "many"}, ROWS[0] | {"id": 4, "question_type": "object_sorting"}]
     done = command("score", write(tmp_path / "p.jsonl", rows), "--json")
     assert done.returncode == 1
-    assert json.loads(done.stdout)["unscored"] == {"no_prediction": 1, "unknown_question_type": 1}
+    assert json.loads(done.stdout)["unscored"] == {"no_ground_truth": 1, "unknown_question_type": 1}
     assert "UNSCORED: 2 of 4" in command("score", tmp_path / "p.jsonl").stdout
 
 

@@ -1,3 +1,5 @@
+"""Every example in a docstring of the package runs."""
+
 import doctest
 import importlib
 import pkgutil
@@ -5,7 +7,7 @@ import pkgutil
 import pytest
 import qa_eval
 
-MODULES = sorted(m.name for m in pkgutil.walk_packages(qa_eval.__path__, "qa_eval."))
+MODULES = sorted(["qa_eval", *(module.name for module in pkgutil.walk_packages(qa_eval.__path__, "qa_eval."))])
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -228,3 +228,20 @@ def test_questions_in_the_names_of_vsi_bench(tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"id": 0, "scene_name": "s"}\n')
     with pytest.raises(QAEvalError, match="expected question_type, question, ground_truth"):
         run(tmp_path / "bad.jsonl", None, tmp_path / "bad", RunOptions("frequency"))
+
+
+@pytest.mark.parametrize("extra", [{}, {"degrade": "blur:1"}, {"runner": "openai", "model": "m"}])
+def test_a_model_that_would_see_no_frame_is_refused(questions, store, tmp_path, options, extra):
+    path = questions / "questions.parquet"
+    bare = pl.read_parquet(path).with_columns(frame_set_id=pl.lit(None, pl.String))
+    bare.write_parquet(path, metadata=read_metadata(path))
+    with pytest.raises(QAEvalError, match=r"without a single picture.*--runner blind"):
+        run(questions, store, tmp_path / "out", replace(options, **extra))
+    assert not (tmp_path / "out").exists()
+    shown = run(questions, store, tmp_path / "shown", replace(options, frame_set="uniform-2", max_new_tokens=1))
+    assert shown.summary["n_scored"] == 11
+
+
+def test_without_frames_on_purpose(questions, tmp_path, options):
+    run(questions, None, tmp_path / "out", replace(options, runner="blind", max_new_tokens=1))
+    assert set(read_table(tmp_path / "out", "predictions", PREDICTIONS)["frame_input"]) == {"none"}
