@@ -128,9 +128,9 @@ def frame_budgets(scored: Scored, benchmark: Benchmark) -> dict[str, dict[str, A
 def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
     """Score free-text answers by what the field reports beside the benchmark's own metric, in percent.
 
-    ``EM`` is the benchmark's exact match, ``EM cleaned`` that of texts cleaned first, ``EM-R`` the refined one, whatever
-    parser was chosen; the caption metrics read the completions as they are. Rows without a score are left out. Empty
-    for other benchmarks.
+    ``EM`` is the benchmark's exact match, ``EM cleaned`` that of texts cleaned first, ``EM-R`` the refined one,
+    whatever parser was chosen; the caption metrics read the completions as they are. Rows without a score are left out.
+    Empty for other benchmarks.
     """
     if benchmark.every_type != "text":
         return {}
