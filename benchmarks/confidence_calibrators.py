@@ -24,8 +24,8 @@ from qa_confidence.calibrating import column_labels, group_names, scored_pairs
 from qa_confidence.calibrators import DEFAULT
 from qa_confidence.metrics import METRICS
 from qa_confidence.metrics.bootstrap import ClusterBootstrap, Evaluator
-from qa_confidence.tableio import read_table
-from qa_confidence.tables import CONFIDENCE
+from qa_contract.tableio import read_table
+from qa_contract.tables import CONFIDENCE
 
 PARTS = 5
 SHOWN = ("ece", "debiased_ece", "smooth_ece", "brier", "cross_entropy", "auroc")

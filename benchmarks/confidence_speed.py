@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from qa_confidence import ece, fit_calibrator
-from qa_confidence.tableio import table_metadata, write_table
-from qa_confidence.tables import CONFIDENCE
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import CONFIDENCE
 
 QUESTION_TYPES = 8
 SCENES = 2000

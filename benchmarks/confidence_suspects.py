@@ -22,8 +22,8 @@ import polars as pl
 from qa_confidence.calibrating import apply_table, fit_table
 from qa_confidence.difficulty import SUSPECT_CONFIDENCE, WRONG_BELOW
 from qa_confidence.labelling import READ, label_predictions
-from qa_confidence.tableio import read_table, table_metadata, write_table
-from qa_confidence.tables import PREDICTIONS, QUESTIONS, SCORES
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import PREDICTIONS, QUESTIONS, SCORES
 
 CONFIDENCES = (0.9, 0.8, 0.7)
 

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import QUESTIONS
 from qa_engine.seeding import scene_rng
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import QUESTIONS
 from scipy import stats
 
 CHOICES = ("none", "baseline", "learning", "predicted")
@@ -53,7 +53,7 @@ def make_store(out: Path, scenes: int) -> Path:
     """Make the rooms that are asked about."""
     store = out / "store"
     if not (store / "frame_sets.parquet").is_file():
-        rooms = ("rooms", "--scenes", scenes, "--frames", 2, "--size", 128, "--seed", 7)
+        rooms = ("rooms", "--scenes", scenes, "--frames-per-scene", 2, "--size", 128, "--seed", 7)
         split = ("--split", "train=1.0,val=0.0,test=0.0")
         run("qa-engine", "ingest", *rooms, *split, "--out", store, "--force", log=out / "store.log")
         run("qa-engine", "sample-frames", store, "--method", "uniform", "--frames", 2, log=out / "store.log")

@@ -95,8 +95,8 @@ def make_dual(base: Path, folder: Path, *, smoke: bool) -> None:
 def make_questions(folder: Path, *, count: int, frames: int, frame: tuple[int, int]) -> None:
     """Write a store of one scene with noise for frames, and questions about it."""
     from PIL import Image
-    from qa_trainer.tableio import table_metadata, write_table
-    from qa_trainer.tables import FRAME_SETS, FRAMES, QUESTIONS, with_every_column
+    from qa_contract.tableio import table_metadata, with_every_column, write_table
+    from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS
 
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)

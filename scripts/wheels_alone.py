@@ -47,11 +47,14 @@ def alone(package: str, wheels: Path, constraints: Path, options: list[str]) -> 
         given = [f"{wheel}{extras}", *TESTS, *([contract] if package != "qa-contract" else [])]
         python = place / "env/bin/python"
         uv("pip", "install", "--python", python, "--constraints", constraints, *given)
-        shutil.copytree(ROOT / "packages" / folder / "tests", place / "tests")
-        shutil.copy(ROOT / "packages" / folder / "pyproject.toml", place)  # pytest's options of the package
+        home = place / "packages" / folder
+        shutil.copytree(ROOT / "packages" / folder / "tests", home / "tests")
+        shutil.copy(ROOT / "packages" / folder / "pyproject.toml", home)  # pytest's options of the package
+        browser = Path("packages/contract/tests/pages")
+        shutil.copytree(ROOT / browser, place / browser, dirs_exist_ok=True)  # tests of pages open them
         words = [python, "-m", "pytest", "-q", "-m", "not slow", "-n", "logical", "--dist=worksteal", *options]
         environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
-        status = subprocess.run(words, cwd=place, env=environment).returncode
+        status = subprocess.run(words, cwd=home, env=environment).returncode
     print(f"{package} alone: {'passed' if not status else f'failed ({status})'}, {time.perf_counter() - started:.0f} s")
     return not status
 

@@ -21,7 +21,11 @@ found = {}
 for name, package in json.loads(sys.argv[1]).items():
     group = typer.main.get_command(importlib.import_module(f"{package}.cli").app)
     found[name] = {
-        command: [flag for parameter in entry.params for flag in [*parameter.opts, *parameter.secondary_opts]]
+        command: [
+            flag
+            for parameter in entry.get_params(typer.Context(entry))
+            for flag in [*parameter.opts, *parameter.secondary_opts]
+        ]
         for command, entry in group.commands.items()
     }
 print(json.dumps(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -9,15 +10,23 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from qa_contract.errors import suggest
 
-from qa_loop.errors import QALoopError, suggest
+from qa_loop.errors import QALoopError
 
 Scalar = str | int | float | bool
 Options = dict[str, Scalar | list[str | int | float]]
 """Further options of a stage command: `key = value` becomes `--key value`."""
 
-ROOM_KEYS = ("scenes", "frames", "size")
-"""Keys of [scenes] that only the procedural rooms have."""
+SCENE_FLAGS = {
+    "annotations": "--annotations",
+    "frames_dir": "--frames-dir",
+    "scenes": "--scenes",
+    "frames": "--frames-per-scene",
+    "size": "--size",
+    "first_scene": "--first-scene",
+}
+"""Keys of [scenes] that some data sets have, with their option of `qa-engine ingest`; the engine knows which."""
 OWNED_OPTIONS = (
     *("out", "seed", "round", "force", "store", "model", "state-from"),
     *("feedback", "exclude", "confidence", "runner"),
@@ -48,7 +57,10 @@ class Section(BaseModel):
     @field_validator("options", check_fields=False)
     @classmethod
     def _options_are_free(cls, options: Options) -> Options:
-        for name in options:
+        for name, value in options.items():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, float) and not math.isfinite(item):
+                    raise ValueError(f"'{name}' must be a finite number, found {item}")
             if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
                 raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
         return options
@@ -68,9 +80,9 @@ class RunSection(Section):
 
 
 class ScenesSection(Section):
-    """`[scenes]`: the data set and what `qa-engine ingest` needs to read it."""
+    """`[scenes]`: one of `qa-engine datasets`, and what `qa-engine ingest` needs to read it."""
 
-    dataset: str = Field(min_length=1)  # any of `qa-engine datasets`
+    dataset: str = Field(min_length=1)
     root: str | None = None
     annotations: str | None = None
     frames_dir: str | None = None
@@ -94,26 +106,9 @@ class ScenesSection(Section):
             raise ValueError('write it as "train=0.6,val=0.1,test=0.3"') from None
         if unknown := set(shares) - {"train", "val", "test"}:
             raise ValueError(f"unknown split {sorted(unknown)}; valid: train, val, test")
-        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= 1e-6):  # NaN is neither
             raise ValueError(f"shares must be 0 or more and add up to 1, found {sum(shares.values()):g}")
         return split
-
-    @model_validator(mode="after")
-    def _keys_belong_to_the_dataset(self) -> ScenesSection:
-        if self.dataset == "rooms":
-            missing = [key for key in ROOM_KEYS if getattr(self, key) is None]
-            if missing:
-                raise ValueError(f"dataset 'rooms' needs {', '.join(missing)}")
-            wrong = [key for key in ("root", "annotations", "frames_dir", "only") if getattr(self, key)]
-        else:
-            if self.root is None:
-                raise ValueError(f"dataset '{self.dataset}' needs root, the place of its files")
-            wrong = [key for key in (*ROOM_KEYS, "first_scene") if getattr(self, key) is not None]
-            if self.dataset == "vsi-bench":
-                wrong += [key for key in ("annotations", "frames_dir", "only") if getattr(self, key)]
-        if wrong:
-            raise ValueError(f"dataset '{self.dataset}' has no {', '.join(wrong)}; remove it")
-        return self
 
 
 class FramesSection(Section):
@@ -157,7 +152,7 @@ class TrainSection(Section):
     model: str = Field(min_length=1)
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
     options: Options = {}
 
     @property
@@ -268,26 +263,6 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
         return LoopConfig.model_validate(_with_profile(raw))
     except ValidationError as error:
         raise QALoopError("\n".join(f"{source}: {_describe(item)}" for item in error.errors())) from None
-
-
-def differing_keys(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """Name the keys whose values differ, as `section.key: old -> new`.
-
-    Examples
-    --------
-    >>> differing_keys({"train": {"steps": 20, "model": "tiny"}}, {"train": {"steps": 30, "model": "tiny"}})
-    ['train.steps: 20 -> 30']
-    """
-    found: list[str] = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
-        if before == after:
-            continue
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += differing_keys(before, after, f"{prefix}{key}.")
-        else:
-            found.append(f"{prefix}{key}: {before} -> {after}")
-    return found
 
 
 def _sections() -> dict[str, type[BaseModel]]:

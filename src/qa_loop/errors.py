@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from functools import partial
+
+from qa_contract import errors
+from qa_contract.errors import UserError
 
 
-class QALoopError(Exception):
+class QALoopError(UserError):
     """The loop cannot go on; the message says what was found and what to do."""
 
 
@@ -24,15 +26,5 @@ class StageError(QALoopError):
         self.exit_code = exit_code
 
 
-def suggest(name: str, valid: Iterable[str]) -> str:
-    """Give " Did you mean 'x'?" for the closest of the `valid` names, or nothing.
-
-    Examples
-    --------
-    >>> suggest("step", ["steps", "model"])
-    " Did you mean 'steps'?"
-    >>> suggest("zebra", ["steps", "model"])
-    ''
-    """
-    close = difflib.get_close_matches(name, list(valid), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""
+unknown_name = partial(errors.unknown_name, error=QALoopError)
+"""Build the error for a name that does not exist, with the closest one that does."""

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from qa_contract.files import write_json
+
 from qa_loop.errors import QALoopError
-from qa_loop.tableio import write_json
 
 MANIFEST = "manifest.json"
 CONFIG = "config.resolved.json"
@@ -38,6 +39,8 @@ class Record:
         Rows of the stage's table.
     attempts : int
         Times that the stage was started.
+    digest : str or None
+        Of the list of its files' digests, see `qa_loop.digests`.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Record:
     lost: bool = False
     rows: int | None = None
     attempts: int = 1
+    digest: str | None = None
 
 
 @dataclass

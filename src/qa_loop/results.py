@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest
@@ -87,6 +88,10 @@ class Comparison:
     def clear(self) -> list[str]:
         """Question types that are clearly above blind and majority."""
         return [row.name for row in self.rows if row.clear and not row.is_overall]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the comparison as plain values."""
+        return {**asdict(self), "clear": self.clear}
 
 
 def finished(folder: Path) -> list[Stage]:

@@ -11,25 +11,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import polars as pl
+from qa_contract.errors import ExitCode
+from qa_contract.files import write_json
+from qa_contract.identity import refuse_other_identity
+from qa_contract.tableio import table_files
 
 from qa_loop import facts
-from qa_loop.config import LoopConfig, differing_keys
+from qa_loop.config import LoopConfig
+from qa_loop.digests import damage, record_digests
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
+from qa_loop.offers import check_scenes, engine_datasets, with_folder
 from qa_loop.process import find_program, lock_folder, run_command
-from qa_loop.progress import Progress, last_lines
-from qa_loop.stages import Stage, dependents, plan
-from qa_loop.tableio import table_files, write_json
+from qa_loop.progress import RunProgress, last_lines
+from qa_loop.stages import STORE, Stage, dependents, plan
 
-SPEED_KEYS = ("generate.workers",)
+SPEED_KEYS = (("generate", "workers"),)
 """Keys that may change between starts: they do not change what is written."""
 LOG_LINES = 15
+SHOWN_DAMAGE = 5
 
 
 class Stopped(KeyboardInterrupt):
     """The loop was asked to end by SIGTERM."""
+
+    exit_code = ExitCode.TERMINATED
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,9 @@ class Outcome:
     ----------
     lossy : list of str
         Stages that said that rows are missing.
-    seconds : float
-        Time of this start, not of earlier ones.
     """
 
     lossy: list[str]
-    seconds: float
 
 
 def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
@@ -69,25 +75,22 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     KeyboardInterrupt
         Ctrl-C or SIGTERM; the running stage has been ended.
     """
-    started = time.monotonic()
     out = Path(out)
     stages = plan(config)
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
         find_program(program)
     _check_folder(out)
+    if not (out / STORE).exists():
+        check_scenes(config.scenes, engine_datasets())
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _sigterm_raises():
         manifest = _open_manifest(config, out, stages, force=force)
-        progress = Progress(stages, folder=out)
+        progress = RunProgress(config.run.name, stages, folder=out)
+        trusted: set[str] = set()
         for stage in stages:
-            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress)
-    return Outcome(lossy=manifest.lossy, seconds=time.monotonic() - started)
-
-
-def config_changes(config: LoopConfig, out: Path) -> list[str]:
-    """Name the keys in which `config` differs from the one that `out` was started with."""
-    changes = differing_keys(load_resolved(out), config.model_dump(mode="json"))
-    return [change for change in changes if not change.startswith(tuple(f"{key}:" for key in SPEED_KEYS))]
+            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress, trusted=trusted)
+        progress.complete()
+    return Outcome(lossy=manifest.lossy)
 
 
 def count_rows(out: Path, stage: Stage) -> int | None:
@@ -99,8 +102,8 @@ def count_rows(out: Path, stage: Stage) -> int | None:
 
 
 def _check_folder(out: Path) -> None:
-    if out.is_file():
-        raise QALoopError(f"{out}: a file is there; --out needs a folder.")
+    if out.exists() and not out.is_dir():
+        raise QALoopError(f"{out}: is {'a file' if out.is_file() else 'no folder'}; --out needs a folder.")
     if out.is_dir() and not (out / MANIFEST).exists():
         strange = sorted(path.name for path in out.iterdir() if path.name not in (".lock", "logs", CONFIG))
         if strange:
@@ -109,22 +112,26 @@ def _check_folder(out: Path) -> None:
 
 def _open_manifest(config: LoopConfig, out: Path, stages: Sequence[Stage], *, force: bool) -> Manifest:
     """Read the manifest of an earlier start, or begin one; refuse a changed configuration."""
-    manifest = Manifest()
+    manifest, resolved = Manifest(), config.model_dump(mode="json")
     if (out / MANIFEST).exists():
-        changes = config_changes(config, out)
-        if changes and not force:
-            raise QALoopError(
-                f"{out} was started with another configuration:\n  "
-                + "\n  ".join(changes)
-                + "\nGo on with the old values, choose another --out, or pass --force to do the changed stages again."
-            )
+        if not force:
+            refuse_other_identity(out, _decisive(load_resolved(out)), _decisive(resolved), error=QALoopError)
         manifest = load_manifest(out)
         _drop_changed(manifest, out, stages)
     manifest.versions, manifest.host = facts.versions(), facts.host()
     # The configuration goes first: killed between the two, the next start finds the changed stages by their commands.
-    write_json(out / CONFIG, config.model_dump(mode="json"))
+    write_json(out / CONFIG, resolved)
     manifest.save(out)
     return manifest
+
+
+def _decisive(resolved: dict[str, Any]) -> dict[str, Any]:
+    """Give a configuration without the keys that change nothing but the speed."""
+    return {
+        section: {key: value for key, value in values.items() if (section, key) not in SPEED_KEYS}
+        for section, values in resolved.items()
+        if isinstance(values, dict)
+    }
 
 
 def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> None:
@@ -141,13 +148,21 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
 
 
 def _run_stage(
-    stage: Stage, stages: Sequence[Stage], *, manifest: Manifest, out: Path, lock: int, progress: Progress
+    stage: Stage,
+    stages: Sequence[Stage],
+    *,
+    manifest: Manifest,
+    out: Path,
+    lock: int,
+    progress: RunProgress,
+    trusted: set[str],
 ) -> None:
+    """Run a stage unless it is done; `trusted` names stages whose files are known to be what they wrote."""
     record = manifest.stages.get(stage.name)
     if record is not None and record.state == "done" and stage.complete(out):
-        progress.known(stage, record.seconds or 0.0)
         progress.skip(stage)
         return
+    _check_inputs(stage, stages, manifest, out, trusted)
     if record is None or record.state == "done" or not stage.resumes:
         _remove(out / stage.out)
     _remove_leftovers(out / stage.out)
@@ -161,16 +176,35 @@ def _run_stage(
     progress.start(stage)
     began = time.monotonic()
     tick = functools.partial(progress.tick, stage)
-    code = run_command(stage.command, cwd=out, log=out / stage.log, lock=lock, tick=tick)
+    code = run_command(with_folder(stage.command), cwd=out, log=out / stage.log, lock=lock, tick=tick)
     record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
     good = code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"
     record.lost = good and code == 1 and not stage.gaps
     record.rows = count_rows(out, stage) if good else None
+    record.digest = record_digests(out, record) if good else None
     manifest.save(out)
     if not good:
         raise _failure(stage, code, out)
+    trusted.add(stage.name)
     progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
+
+
+def _check_inputs(stage: Stage, stages: Sequence[Stage], manifest: Manifest, out: Path, trusted: set[str]) -> None:
+    """Refuse to read what an earlier start wrote and something changed since."""
+    for earlier in stages:
+        record = manifest.stages.get(earlier.name)
+        if earlier.out not in stage.inputs or earlier.name in trusted or record is None:
+            continue
+        if found := damage(out, record):
+            more = f"\n  and {len(found) - SHOWN_DAMAGE} more" if len(found) > SHOWN_DAMAGE else ""
+            raise QALoopError(
+                f"Stage {stage.name} would read damaged files of {earlier.name}:\n  "
+                + "\n  ".join(found[:SHOWN_DAMAGE])
+                + f"{more}\nRestore them from a copy, or remove {out / earlier.out} and start the same command again: "
+                "the stage and all that reads it are done anew."
+            )
+        trusted.add(earlier.name)
 
 
 def _failure(stage: Stage, code: int, out: Path) -> StageError:

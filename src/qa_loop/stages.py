@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa_loop.config import LoopConfig, Options
+from qa_loop.config import SCENE_FLAGS, LoopConfig, Options
 
 STORE = "store"
 FRAME_SETS = f"{STORE}/frame_sets.parquet"
 OBSERVATIONS = f"{STORE}/observations.parquet"
 EVAL_QUESTIONS = "eval_questions"
+
+COMMANDS = {"template": "generate", "llm": "propose"}
+"""What `[generate.options] proposer` says to the command of the engine that asks so."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,8 @@ class _Planner:
     def ingest(self) -> None:
         scenes = self.config.scenes
         argv = ["qa-engine", "ingest", scenes.dataset, *([scenes.root] if scenes.root else [])]
-        argv += ["--out", STORE]
-        argv += flags({"annotations": scenes.annotations, "frames": scenes.frames_dir, "only": scenes.only})
-        if scenes.dataset == "rooms":
-            argv += flags({"scenes": scenes.scenes, "frames": scenes.frames, "size": scenes.size})
-            argv += flags({"first-scene": scenes.first_scene})
+        argv += ["--out", STORE, *flags({"only": scenes.only})]
+        argv += flags({flag.removeprefix("--"): getattr(scenes, key) for key, flag in SCENE_FLAGS.items()})
         argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
         files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
         self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes"))
@@ -153,9 +153,14 @@ class _Planner:
         inputs: tuple[str, ...] = (),
     ) -> None:
         wanted = self.config.generate
-        argv = ["qa-engine", "generate", STORE, "--out", out]
-        argv += flags({"tasks": ",".join(wanted.tasks) or None, "split": split, "seed": seed, "round": number})
-        argv += flags({**more, **(wanted.options if kind == "questions" else wanted.evaluation_options)})
+        options = dict(wanted.options if kind == "questions" else wanted.evaluation_options)
+        more = {"tasks": ",".join(wanted.tasks) or None, "split": split, "seed": seed, "round": number, **more}
+        command = COMMANDS.get(str(options.get("proposer")), "generate")
+        if options.get("proposer") in COMMANDS:
+            del options["proposer"]
+        if command == "propose":  # a model chooses the types, and hears of the last round by its labelled questions
+            more = {name: value for name, value in more.items() if name not in ("tasks", "feedback")}
+        argv = ["qa-engine", command, STORE, "--out", out, *flags({**more, **options})]
         speed = tuple(flags({"workers": wanted.workers}))
         number_or_none = number if kind == "questions" else None
         files = (f"{out}/questions.parquet",)

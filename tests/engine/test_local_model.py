@@ -20,9 +20,9 @@ def run(*words):
 @pytest.mark.slow
 def test_nonsense_of_a_real_model_is_counted(tmp_path):
     store, tiny = tmp_path / "store", Path(str(files("qa_trainer") / "tiny" / "base"))
-    assert run("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 1, "--size", 64).returncode == 0
+    assert run("ingest", "rooms", "--out", store, "--scenes", 1, "--frames-per-scene", 1, "--size", 64).returncode == 0
     assert run("sample-frames", store, "--frames", 1).returncode == 0
-    words = ("generate", store, "--proposer", "llm", "--local-model", tiny, "--max-tokens", 4, "--workers", 1)
+    words = ("propose", store, "--local-model", tiny, "--max-tokens", 4, "--workers", 1)
     found = run(*words, "--out", tmp_path / "q")
     assert found.returncode == 0, found.stderr
     assert "bad_reply 1" in found.stderr

@@ -67,7 +67,9 @@ def engine(*words: object) -> None:
 def made(tmp_path_factory) -> Path:
     """A folder with a store of three rooms and questions about them."""
     folder = tmp_path_factory.mktemp("exports")
-    engine("ingest", "rooms", "--out", folder / "store", "--scenes", 3, "--frames", 2, "--size", 64, "--seed", 3)
+    engine(
+        "ingest", "rooms", "--out", folder / "store", "--scenes", 3, "--frames-per-scene", 2, "--size", 64, "--seed", 3
+    )
     engine("sample-frames", folder / "store", "--frames", 2)
     engine("generate", folder / "store", "--out", folder / "questions", "--count", 24)
     return folder

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-
-from qa_loop.tableio import table_metadata, write_table
-from qa_loop.tables import TABLES
+from page_browser import browser, open_page  # noqa: F401
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import TABLES
 
 HERE = Path(__file__).parent
 EVIL = "<script>alert('scene')</script>"
@@ -138,7 +138,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     seen = pl.DataFrame({"scene_name": SCENES, "frame_id": "f0", "instance_id": 0, "visible_px": 20})
     metadata = table_metadata("observations", "test", {}, 0)
     write_table(seen, folder / "observations.parquet", seen.schema, metadata)
-    write(folder, "feedback", "feedback", [{"round": 1, "n": 3}])
+    counted = {"scene_name": SCENES[1], "question_type": TYPES[0], "cell": "margin:0", "n": 3, "n_easy": 1}
+    write(folder, "feedback", "feedback", [{"round": 1, "mean_confidence": 0.5, **counted}])
     asked = questions(0)
     write(folder, "eval_questions", "questions", asked)
     for number in range(4):
@@ -148,12 +149,16 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write(folder, f"{kind}_{number}_scores", "scores", scored)
             (folder / f"{kind}_{number}_summary.json").write_text(json.dumps(summary(scored)))
         sure = [
-            {**row, "phase": "eval", "raw_confidence": 0.8, "label": "frontier"}
-            for row in answers(asked, "eval", number)[0]
+            {**said, "phase": "eval", "raw_confidence": 0.8, "label": "frontier", "score": scored["score"]}
+            for said, scored in zip(*answers(asked, "eval", number), strict=True)
         ]
-        write(folder, f"own_{number}", "confidence", [{k: v for k, v in row.items() if k != "runner"} for row in sure])
+        write(folder, f"own_{number}", "confidence", sure)
         trained = questions(number)
         write(folder, f"questions_{number}", "questions", trained)
+        chosen = [{**row, "sampler": "learning", "weight": 0.1, "why": "many frontier questions"} for row in trained]
+        write(folder, f"choices_{number}", "choices", chosen)
+        refused = {"stage": "generate", "item": EVIL, "reason": "ambiguous", "detail": f"two of {EVIL}"}
+        write(folder, f"rejects_{number}", "rejects", [refused])
         tokens = {"phase": "train", "token_mask": [True, False], "token_is_top1": [True, False], "round": number}
         write(folder, f"train_{number}", "predictions", [{**row, **tokens} for row in trained])
         values = [(0.05, "hard"), (0.5, "frontier"), (0.95, "easy")]

@@ -6,6 +6,7 @@ FAKE_FAULTS a folder of files named after stages that say what goes wrong, once:
 """
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -81,6 +82,7 @@ def resuming(out, files, reads, stage):
     for name in ("model", "state"):
         if stage.endswith("train"):
             (out / name).mkdir(exist_ok=True)
+            (out / name / "weights.bin").write_bytes(bytes(range(256)))
     for source, name in files.items():
         shutil.copy(TABLES / source, out / name)
     (out / "trace.txt").write_text(trace(reads))
@@ -92,6 +94,10 @@ def main():
     out = option("--out", "store/frame_sets")
     stage = out.replace("/", "_")
     number = option("--round", "0")
+    if command in ("datasets", "models"):
+        options = ["--scenes", "--frames-per-scene", "--size"]
+        print(json.dumps([{"name": "rooms", "options": options, "settings": {}}] if command == "datasets" else []))
+        return
     if command == "ingest":
         names = ("scenes.parquet", "objects.parquet", "frames.parquet", "images")
         all_or_nothing(out, {name: name for name in names}, [], stage)
@@ -104,7 +110,10 @@ def main():
     elif command == "generate":
         source = "eval_questions" if out == "eval_questions" else f"questions_{number}"
         reads = ["store"] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in ("--exclude", "--feedback")]
-        all_or_nothing(out, {f"{source}.parquet": "questions.parquet"}, reads, stage)
+        files = {f"{source}.parquet": "questions.parquet"}
+        if source != "eval_questions":
+            files |= {f"{name}_{number}.parquet": f"{name}.parquet" for name in ("choices", "rejects")}
+        all_or_nothing(out, files, reads, stage)
     elif command == "sft":
         reads = [sys.argv[3], *([option("--state-from")] if option("--state-from") else [])]
         resuming(out, {f"train_{number}.parquet": "predictions.parquet"}, reads, stage)
@@ -121,6 +130,10 @@ def main():
         files = {f"{kind}_{number}_{name}": name for name in ("predictions.parquet", "scores.parquet", "summary.json")}
         reads = [sys.argv[3], *([str(Path(option("--model")).parent)] if number != "0" else [])]
         resuming(out, files, reads, stage)
+    elif command == "report":
+        fault(stage)
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / "report.html").write_text(f"<!doctype html><link rel=icon href='data:,'><title>{program}</title>")
     else:
         raise SystemExit(f"{program} {command}?")
     print(f"wrote {out}", flush=True)

@@ -25,7 +25,8 @@ def test_run_prints_the_table_and_says_what_next(fakes, finished_run):
     lines = process.stdout.splitlines()
     assert lines[0].split()[:4] == ["question", "type", "n", "round"]
     assert any(line.startswith("overall") for line in lines)
-    assert f"next: open {out}/report.html" in process.stderr.splitlines()[-1]
+    assert process.stderr.splitlines()[-1].startswith(f"Wrote {out}/report.html: 9 scored answers (2 rounds of 12 ")
+    assert process.stderr.splitlines()[-1].endswith(f"Next: qa-loop status {out}")
     assert (out / "report.html").exists()
 
 
@@ -37,6 +38,11 @@ def test_lost_rows_end_with_exit_1(fakes, finished_run):
     assert process.returncode == 1
     assert "rows are missing in round_02-blind" in process.stderr
     assert "question type" in process.stdout, "the table is printed all the same"
+    process = fakes.run("run", fakes.config, "--out", out, "--json")
+    assert process.returncode == 1
+    value = json.loads(process.stdout)
+    assert value["lossy"] == ["round_02-blind"]
+    assert value["rows"][-1]["model"]["n"] == 9
 
 
 def test_user_error_of_a_stage_becomes_exit_2(fakes):
@@ -119,13 +125,18 @@ def test_doctor_names_what_to_fix_first(monkeypatch, tmp_path):
     assert states["python"] == states["packages"] == "ok"
 
 
-def test_help_is_quick_and_light():
-    code = (
-        "import sys; from typer.testing import CliRunner; from qa_loop.cli import app; "
-        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
-        "print(sorted({'polars', 'duckdb', 'pydantic', 'torch'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+def test_help_of_every_command_is_light_and_fits():
+    code = """
+import sys
+from typer.testing import CliRunner
+from qa_loop.cli import app
+for command in ("run", "demo", "status", "report", "sql", "doctor"):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0 and max(map(len, result.stdout.splitlines())) <= 80, command
+print(sorted({"polars", "duckdb", "pydantic", "torch", "rich"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,15 @@ def test_labels_of_all_earlier_rounds_go_where_single_questions_are_read(options
     assert {*given} <= {*third.inputs}
     assert "--confidence" not in stages(run={"rounds": 3})["round_03-questions"].argv
     drawn = found["eval-questions"].argv
+    assert drawn[1] == "generate"
     assert not {"--sampler", "--proposer", "--base-url", "--model"}.intersection(drawn)
+
+
+def test_a_model_is_asked_by_a_command_of_its_own():
+    third = stages(generate={"options": {"proposer": "llm", "base_url": "u"}})["round_03-questions"]
+    assert third.argv[1] == "propose"
+    assert not {"--proposer", "--tasks", "--feedback"}.intersection(third.argv)
+    assert value(third, "--base-url") == "u"
 
 
 def test_evaluation_asks_the_same_kind_of_question():

@@ -1,9 +1,14 @@
-"""Small tables that the tests of the package share."""
+"""Small tables that the tests of the package share, and its command line."""
+
+import sys
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from qa_confidence.tableio import table_metadata, write_table
-from qa_confidence.tables import PREDICTIONS, QUESTIONS, SCORES, TABLES
+from page_browser import browser, open_page  # noqa: F401
+from qa_confidence import cli
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import PREDICTIONS, QUESTIONS, SCORES, TABLES
 
 
 def prediction(question_id, logprobs, mask=None, **other):
@@ -59,3 +64,18 @@ def make():
             return write_table(frame, folder / f"{table}.parquet", TABLES[table], table_metadata(table, "test", {}, 0))
 
     return Make
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line inside this process."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["qa-confidence", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return SimpleNamespace(returncode=stopped.value.code or 0, stdout=out, stderr=err)
+
+    return run

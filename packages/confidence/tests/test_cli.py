@@ -1,27 +1,18 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from qa_confidence import cli
-from qa_confidence.tableio import TableError
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line inside this process."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["qa-confidence", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return SimpleNamespace(returncode=stopped.value.code or 0, stdout=out, stderr=err)
-
-    return run
+from qa_confidence import CALIBRATORS
+from qa_confidence.calibrating import GROUPINGS, INPUTS
+from qa_confidence.cli.feedback import Phase
+from qa_confidence.cli.fit import Group, Method
+from qa_confidence.cli.label import Score
+from qa_confidence.cli.shared import Input, Profile
+from qa_confidence.difficulty import PROFILES
+from qa_confidence.labelling import OWN_ANSWER, SAMPLED, TRAIN
+from qa_confidence.scores import SCORES
 
 
 @pytest.fixture
@@ -35,8 +26,8 @@ def inputs(make, tmp_path):
 def test_label_then_feedback(inputs, run):
     done = run("label", inputs, "--out", inputs / "label", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["rows"] == 8
-    assert "next: qa-confidence feedback" in done.stderr
+    assert json.loads(done.stdout)["wrote"] == {str(inputs / "label/confidence.parquet"): 8}
+    assert "Next: qa-confidence feedback" in done.stderr
     done = run("feedback", inputs / "label", "--questions", inputs, "--out", inputs / "feedback")
     assert done.returncode == 0, done.stderr
     assert pl.read_parquet(inputs / "feedback/feedback.parquet")["n"].sum() == 8
@@ -92,10 +83,26 @@ def test_user_errors_exit_with_2_and_leave_nothing(inputs, run):
     assert "--force" in done.stderr
 
 
-def test_debug_shows_the_traceback(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["qa-confidence", "--debug", "label", "nowhere", "--out", str(tmp_path / "out")])
-    with pytest.raises(TableError, match="no such file"):
-        cli.main()
+def test_debug_shows_the_traceback(tmp_path, run):
+    done = run("label", "nowhere", "--out", tmp_path / "out", "--debug")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert "TableError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("choices", "names"),
+    [
+        (Score, [*SCORES, SAMPLED]),
+        (Profile, PROFILES),
+        (Input, INPUTS),
+        (Method, CALIBRATORS),
+        (Group, GROUPINGS),
+        (Phase, [TRAIN, *OWN_ANSWER]),
+    ],
+)
+def test_options_offer_what_there_is(choices, names):
+    assert [choice.value for choice in choices] == list(names)
 
 
 def test_the_module_runs_as_a_program():
@@ -104,7 +111,15 @@ def test_the_module_runs_as_a_program():
     assert b"--out" in done.stderr
 
 
-def test_help_does_not_import_the_table_libraries():
-    code = "import sys; from qa_confidence import cli; print([m for m in ('polars', 'duckdb') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def test_help_of_every_command_is_light_and_fits():
+    code = """
+import sys
+from typer.testing import CliRunner
+from qa_confidence.cli import app
+for command in ("label", "feedback", "fit", "apply", "report", "compare"):
+    result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0 and max(map(len, result.stdout.splitlines())) <= 80, command
+print(sorted({"polars", "duckdb", "numpy", "pydantic", "rich"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -49,7 +49,7 @@ def test_datasets_lists_what_can_be_read(run):
     assert {"vsi-bench", "arkitscenes", "rooms"} <= {line.split()[0] for line in out.splitlines()}
     _, out, _ = run("datasets", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
-    assert rows["arkitscenes"]["options"] == ["--annotations", "--frames DIR"]
+    assert rows["arkitscenes"]["options"] == ["--annotations", "--frames-dir"]
     assert all(row["needs"] and row["description"] for row in rows.values())
 
 
@@ -57,12 +57,12 @@ def test_ingest_and_sample_frames_end_with_what_was_written(run, write_arkit, tm
     store = tmp_path / "store"
     code, out, err = run("ingest", "arkitscenes", write_arkit(n_frames=3), "--out", store)
     assert (code, out) == (0, "")
-    assert f"Wrote {store}: 1 scenes, 2 objects, 3 frames of 1 scenes, 0 rejects" in err
+    assert f"Wrote {store}: 1 scenes (2 objects; 3 frames of 1 scenes) in" in err
     assert f"Next: qa-engine sample-frames {store}" in err
     code, out, err = run("sample-frames", store, "--method", "uniform", "--frames", 8)
     assert (code, out) == (0, "")
     assert "1 scenes have fewer than 8 frames and keep all of theirs." in err
-    assert "'uniform-8' for 1 scenes" in err
+    assert "1 scenes with 'uniform-8' in" in err
     assert f"Next: qa-engine generate {store}" in err
     assert pl.read_parquet(store / "frame_sets.parquet")["frame_ids"].list.len().to_list() == [3]
     code, _, err = run("sample-frames", store, "--frames", 8)
@@ -72,7 +72,7 @@ def test_ingest_and_sample_frames_end_with_what_was_written(run, write_arkit, tm
 
 
 def test_rooms_are_made_without_a_root(run, tmp_path):
-    words = ["ingest", "rooms", "--scenes", 2, "--frames", 2, "--size", 32, "--seed", 7]
+    words = ["ingest", "rooms", "--scenes", 2, "--frames-per-scene", 2, "--size", 32, "--seed", 7]
     assert run(*words, "--out", tmp_path / "two")[0] == 0
     assert run(*words, "--out", tmp_path / "next", "--first-scene", 1)[0] == 0
     names = [pl.read_parquet(tmp_path / n / "scenes.parquet")["scene_name"].to_list() for n in ("two", "next")]
@@ -88,7 +88,7 @@ def test_a_bad_scene_gives_exit_code_1_and_a_reject(run, write_vsi, vsi_entry, t
     bad["object_bbox"]["sofa"][0]["centroid"][0] = math.nan
     code, _, err = run("ingest", "vsi-bench", write_vsi({"good": vsi_entry, "bad": bad}), "--out", tmp_path / "s")
     assert code == 1
-    assert "Refused: not_finite 1." in err
+    assert "rejects: not_finite 1; lost: 1" in err
     (row,) = pl.read_parquet(tmp_path / "s" / "rejects.parquet").to_dicts()
     assert (row["stage"], row["scene_name"], row["reason"]) == ("ingest", "bad", "not_finite")
     assert row["item"] == "meta_info.json#bad"
@@ -100,7 +100,8 @@ def test_a_scene_that_its_authors_skipped_is_no_loss(run, write_arkit, tmp_path)
     write_arkit("41000002", skipped=True)
     code, _, err = run("ingest", "arkitscenes", root, "--out", tmp_path / "s")
     assert code == 0
-    assert "Refused: skipped 1." in err
+    assert "rejects: skipped 1" in err
+    assert "lost" not in err
 
 
 def user_error(run, out, *words):
@@ -124,7 +125,7 @@ def test_mistakes_of_the_user_write_nothing(run, write_vsi, vsi_entry, tmp_path)
     assert "Unknown scene 'z'" in user_error(run, out, "ingest", "vsi-bench", path, "--only", "z")
     assert "takes no --scenes" in user_error(run, out, "ingest", "vsi-bench", path, "--scenes", 3)
     assert "needs ROOT" in user_error(run, out, "ingest", "vsi-bench")
-    assert "greater than or equal to 16" in user_error(run, out, "ingest", "rooms", "--size", 3)
+    assert "--size needs a whole number, at least 16" in user_error(run, out, "ingest", "rooms", "--size", 3)
     path.write_text(path.read_text()[:-30])
     assert "not valid JSON" in user_error(run, out, "ingest", "vsi-bench", path)
     bad = write_vsi({"a": {"dataset": "d"}})

@@ -54,7 +54,9 @@ def test_outcomes_stand_in_the_order_of_the_rows(call, store, tmp_path, capfd):
 
 def test_programs_see_what_the_frames_show(call, tmp_path):
     store = tmp_path / "rooms"
-    assert call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 4, "--size", 64, "--seed", 3) == 0
+    assert (
+        call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames-per-scene", 4, "--size", 64, "--seed", 3) == 0
+    )
     assert call("sample-frames", store, "--frames", 4) == 0
     assert call("observe", store) == 0
     name = pl.read_parquet(store / "scenes.parquet")["scene_name"][0]

@@ -4,8 +4,8 @@ import shutil
 
 import polars as pl
 import pytest
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import FEEDBACK, OBJECTS, QUESTIONS
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import FEEDBACK, OBJECTS, QUESTIONS
 from qa_engine.tasks import TASKS
 
 COMMON = set(TASKS) - {"obj_appearance_order", "route_planning"}
@@ -16,7 +16,12 @@ COMMON = set(TASKS) - {"obj_appearance_order", "route_planning"}
 def store(call, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rooms") / "store"
     split = "train=0.6,test=0.4"
-    assert call("ingest", "rooms", "--out", folder, "--scenes", 20, "--frames", 1, "--size", 16, "--split", split) == 0
+    assert (
+        call(
+            "ingest", "rooms", "--out", folder, "--scenes", 20, "--frames-per-scene", 1, "--size", 16, "--split", split
+        )
+        == 0
+    )
     assert call("sample-frames", folder, "--frames", 1) == 0
     return folder
 
@@ -38,7 +43,7 @@ def digests(folder):
 
 @pytest.mark.parametrize("amount", [(), ("--count", 50), ("--per-scene", 4)])
 def test_same_seed_same_bytes_for_one_and_two_workers(call, store, tmp_path, amount, monkeypatch):
-    monkeypatch.setattr("qa_engine.generate.run.SCENES_PER_BATCH", 6)  # several batches of the 20 scenes
+    monkeypatch.setattr("qa_engine.generation.run.SCENES_PER_BATCH", 6)  # several batches of the 20 scenes
     for workers in (1, 2):
         out = tmp_path / str(workers)
         assert call("generate", store, "--out", out, "--seed", 5, "--workers", workers, *amount) == 0
@@ -181,7 +186,10 @@ def test_a_broken_scene_is_lost_and_the_others_go_on(call, store, tmp_path, capf
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--tasks", "obj_count"), "Unknown task 'obj_count'. Did you mean 'object_counting'? See 'qa-engine tasks'."),
+        (
+            ("--tasks", "obj_count"),
+            "Unknown task 'obj_count'. Did you mean 'object_counting'?",
+        ),
         (("--tasks", ","), "names no task"),
         (("--count", 3, "--per-scene", 3), "exclude each other"),
         (("--split", "trian"), "Unknown split 'trian'"),
@@ -226,7 +234,10 @@ def test_tasks_lists_types_cells_and_needs(call, capfd):
 def test_sequences_from_ingest_to_answers(call, tmp_path, capfd):
     """Order of appearance and routes: asked where frames and floor plan are there, replayed, answered from the text."""
     folder, asked_, answers = tmp_path / "store", tmp_path / "q", tmp_path / "a.parquet"
-    assert call("ingest", "rooms", "--out", folder, "--scenes", 12, "--frames", 12, "--size", 40, "--seed", 11) == 0
+    assert (
+        call("ingest", "rooms", "--out", folder, "--scenes", 12, "--frames-per-scene", 12, "--size", 40, "--seed", 11)
+        == 0
+    )
     words = ("--tasks", "obj_appearance_order,route_planning", "--min-visible-px", 8, "--min-time-gap-s", 0.5)
     assert call("generate", folder, "--out", tmp_path / "before", *words) == 0
     rejects = read_table(tmp_path / "before", "rejects", {"reason": pl.String, "detail": pl.String})

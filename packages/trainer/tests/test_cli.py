@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -43,8 +46,8 @@ def test_every_command_has_help(command):
         ({"model": "absent/folder/here"}, "no such folder, and not a hub id"),
         ({"model": "nobody/nothing"}, "the hub has no answer"),
         ({"store": "absent"}, "absent: no such file or folder (expected table 'frame_sets')"),
-        ({"steps": 0}, "steps: Input should be greater than or equal to 1"),
-        ({"dtype": "float16"}, "dtype: Input should be 'float32' or 'bfloat16'"),
+        ({"steps": 0}, "--steps needs a whole number, at least 1; found '0'"),
+        ({"dtype": "float16"}, "--dtype needs one of float32, bfloat16; found 'float16'"),
         ({"config": "absent.toml"}, "absent.toml: cannot read the settings"),
     ],
 )
@@ -80,11 +83,16 @@ def test_a_folder_with_other_content_is_refused(sft, store, tmp_path):
 
 
 def test_debug_shows_the_traceback(command, tmp_path):
-    from qa_trainer.tableio import TableError
-
     arguments = ["sft", tmp_path / "absent", "--store", tmp_path, "--model", "tiny", "--out", tmp_path / "out"]
-    with pytest.raises(TableError):
-        command("--debug", *arguments)
+    assert "Traceback" not in command(*arguments).stderr
+    ended = command(*arguments, "--debug")
+    assert ended.code == 2
+    assert "Traceback" in ended.stderr
+
+
+def test_the_version_is_printed(command):
+    ended = command("--version")
+    assert (ended.code, ended.stdout) == (0, f"qa-trainer {version('qa-trainer')}\n")
 
 
 def test_a_dual_encoder_is_made_from_a_base(command, tiny_model, llava_model, tmp_path):
@@ -105,3 +113,11 @@ def test_a_dual_encoder_is_made_from_a_base(command, tiny_model, llava_model, tm
     assert ended.code == 2
     assert "a model of type 'llava' cannot take a geometry encoder" in ended.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_models_names_the_shipped_one_and_its_folder(command):
+    ended = command("models", "--json")
+    assert ended.code == 0
+    (model,) = json.loads(ended.stdout)
+    assert model["name"] == "tiny"
+    assert (Path(model["folder"]) / "config.json").is_file()

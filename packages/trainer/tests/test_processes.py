@@ -111,17 +111,24 @@ def test_the_shipped_launch_configurations_are_read_by_accelerate(name):
 
 
 def test_a_batch_that_does_not_divide_by_the_processes_is_refused(store, questions, tmp_path):
-    from qa_trainer.config import SFTSettings
     from qa_trainer.data.feed import single
     from qa_trainer.data.questions import load_samples
     from qa_trainer.errors import QATrainerError
     from qa_trainer.runs.folder import RunFolder
     from qa_trainer.runs.processes import Team
+    from qa_trainer.runs.reporter import Silent
+    from qa_trainer.sft.settings import SFTSettings
     from qa_trainer.sft.train import SFTRun, train
 
     feed = single("questions", load_samples(questions, store), first=0, count=6)
     run = SFTRun(feed, tmp_path, 0, 1, None, None, "run", {})
-    team = Team(0, 4)
+    _settings, team = SFTSettings(batch_size=6, steps=1, device="cpu"), Team(0, 4)
     object.__setattr__(team, "share", lambda value=None: value)
     with pytest.raises(QATrainerError, match="batch_size 6 is not a multiple of 4, 4 processes with 1 questions"):
-        train(run, SFTSettings(batch_size=6, steps=1, device="cpu"), RunFolder(tmp_path, "new"), team=team, report=str)
+        train(
+            run,
+            SFTSettings(batch_size=6, steps=1, device="cpu"),
+            RunFolder(tmp_path, "new"),
+            team=team,
+            reporter=Silent(),
+        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from functools import partial
+
+from qa_contract import errors
+from qa_contract.errors import UserError
 
 
-class QAConfidenceError(Exception):
+class QAConfidenceError(UserError):
     """Base of every error that a user of the package can cause and repair."""
 
 
@@ -14,15 +16,5 @@ class InputError(QAConfidenceError, ValueError):
     """An array or a table holds values that the computation is not defined for."""
 
 
-def unknown_name(kind: str, name: str, choices: Iterable[str]) -> QAConfidenceError:
-    """Build the error for a name that is not in a registry, with the nearest one that is.
-
-    Examples
-    --------
-    >>> str(unknown_name("profile", "papper", ["paper", "quantile"]))
-    "Unknown profile 'papper'. Did you mean 'paper'? Choose from: paper, quantile."
-    """
-    known = list(choices)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return QAConfidenceError(f"Unknown {kind} '{name}'.{hint} Choose from: {', '.join(known)}.")
+unknown_name = partial(errors.unknown_name, error=QAConfidenceError)
+"""Build the error for a name that is not in a registry, with the closest one that is."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
+from qa_contract.tables import FEEDBACK
 
 from qa_confidence.arrays import check_unit
 from qa_confidence.difficulty import LABELS
 from qa_confidence.errors import InputError, QAConfidenceError
 from qa_confidence.intervals import wilson_interval
 from qa_confidence.labelling import OWN_ANSWER, check_present, check_scores, reject_rows
-from qa_confidence.tables import FEEDBACK
 
 EXEMPLARS_PER_LABEL = 2
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tables import CONFIDENCE, REJECTS
 
 from qa_confidence.difficulty import threshold_labels
 from qa_confidence.errors import InputError, QAConfidenceError, unknown_name
 from qa_confidence.scores import POSITIVE_TOLERANCE, SCORES, Tokens, self_consistency
-from qa_confidence.tables import CONFIDENCE, REJECTS
 
 TRAIN = "train"
 OWN_ANSWER = ("score", "eval")

@@ -6,12 +6,13 @@ function returns NaN for an answer without a counted token, so that the caller d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from qa_contract.answers import mean_relative_accuracy
+from qa_contract.options import chosen_option
 
 from qa_confidence.errors import InputError
 
@@ -202,7 +203,7 @@ def letter_softmax(tokens: Tokens) -> Floats:
     if tokens.completion is None or tokens.options is None:
         raise InputError("letter_softmax needs the completions and the options; pass Tokens(..., options=...).")
     texts = [(text or "").strip() for text in tokens.completion]
-    letter = np.array([ord(found[1]) - ord("A") if (found := _LETTER.match(text)) else -1 for text in texts], dtype=int)
+    letter = np.array([-1 if (found := chosen_option(text)) is None else found for text in texts], dtype=int)
     row = np.flatnonzero((letter >= 0) & (letter < tokens.options.shape[1]))
     row = row[np.isfinite(tokens.options[row, letter[row]])]
     value = np.full(len(texts), np.nan)
@@ -238,7 +239,9 @@ def self_consistency(question: Sequence[str], answer: Sequence[str]) -> Floats:
         texts = [answer[int(i)].strip().lower() for i in rows]
         equal = np.array([[a == b for b in texts] for a in texts], dtype=np.float64)
         if all(_is_number(text) for text in texts):
-            equal = _pairwise_mra(np.array([float(text) for text in texts]))
+            values = np.array([float(text) for text in texts])
+            accuracy = mean_relative_accuracy(values[:, None], values[None, :], zero_is_absolute=True)
+            equal = (accuracy + accuracy.T) / 2
         agreement[rows] = (equal.sum(axis=1) - np.diag(equal)) / (len(rows) - 1)
     return agreement
 
@@ -252,8 +255,6 @@ SCORES: dict[str, Callable[[Tokens], Floats]] = {
     "choice_softmax": letter_softmax,
 }
 """Name to function, for scores that what is stored of one answer decides."""
-
-_LETTER = re.compile(r"([A-Z])(?![A-Za-z0-9])")
 
 
 def _clipped(tokens: Tokens) -> Floats:
@@ -284,13 +285,3 @@ def _leading(text: str, digits: int) -> int:
             if seen == digits:
                 return i + 1
     return len(text)
-
-
-def _pairwise_mra(values: Floats) -> Floats:
-    """Mean relative accuracy of every value against every other, averaged over both directions, (n, n)."""
-    thresholds = np.linspace(0.5, 0.95, 10)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.abs(values[:, None] - values[None, :]) / np.abs(values[None, :])
-    error = np.nan_to_num(error, nan=0.0, posinf=np.inf)
-    accuracy = (error[..., None] <= 1 - thresholds + 1e-9).mean(axis=-1)
-    return (accuracy + accuracy.T) / 2

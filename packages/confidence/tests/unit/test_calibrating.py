@@ -5,7 +5,7 @@ from qa_confidence.calibrating import apply_table, fit_table, relabel, scored_pa
 from qa_confidence.calibrators import Calibrator
 from qa_confidence.errors import QAConfidenceError
 from qa_confidence.splits import SceneSplit
-from qa_confidence.tables import CONFIDENCE
+from qa_contract.tables import CONFIDENCE
 
 
 def table(n=600, *, phase="eval", rnd=1, seed=0, **columns):

@@ -5,7 +5,7 @@ import pkgutil
 import pytest
 import qa_confidence
 
-MODULES = [m.name for m in pkgutil.walk_packages(qa_confidence.__path__, "qa_confidence.")]
+MODULES = ["qa_confidence", *(m.name for m in pkgutil.walk_packages(qa_confidence.__path__, "qa_confidence."))]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from enum import StrEnum
+from functools import partial
+
+from qa_contract import errors as contract
 
 
-class QAEngineError(Exception):
+class QAEngineError(contract.UserError):
     """Base of the engine's errors; the command line ends with exit code 2 and shows the message."""
 
 
@@ -102,28 +103,5 @@ class SceneError(QAEngineError):
         self.reason = reason
 
 
-def unknown_name(kind: str, name: str, valid: Iterable[str], hint: str) -> QAEngineError:
-    """Build the error for a name that is not in a registry, with the closest valid one.
-
-    Parameters
-    ----------
-    kind : str
-        What the name stands for: `task`, `dataset`.
-    name : str
-        The name that was asked for.
-    valid : iterable of str
-        Names that exist.
-    hint : str
-        Where to look: `See 'qa-engine tasks'.`
-
-    Examples
-    --------
-    >>> print(unknown_name("task", "obj_count", ["object_counting", "room_size"], "See 'qa-engine tasks'."))
-    Unknown task 'obj_count'. Did you mean 'object_counting'? See 'qa-engine tasks'.
-    >>> print(unknown_name("task", "xyz", ["object_counting", "room_size"], "See 'qa-engine tasks'."))
-    Unknown task 'xyz'. Valid: object_counting, room_size. See 'qa-engine tasks'.
-    """
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    advice = f"Did you mean '{close[0]}'?" if close else f"Valid: {', '.join(names)}."
-    return QAEngineError(f"Unknown {kind} {name!r}. {advice} {hint}")
+unknown_name = partial(contract.unknown_name, error=QAEngineError)
+"""The error for a name that is not in a registry, with the closest one that is."""

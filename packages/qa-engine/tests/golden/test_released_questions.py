@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
-from qa_engine.generate.request import Request
-from qa_engine.generate.run import generate
-from qa_engine.ingest.run import ingest
+from qa_engine.generation.request import Request
+from qa_engine.generation.run import generate
+from qa_engine.ingestion.run import ingest
 from qa_engine.replay.answer import answer_questions
 from qa_engine.replay.external import read_external_questions
 from qa_engine.replay.verify import verify
@@ -65,7 +65,7 @@ def test_benchmark_profile_gives_its_distances_to_the_digit(store, released):
 
 def test_generated_questions_replay_without_a_difference(store):
     request = Request(tasks=tuple(TASKS), count=1500, seed=4)
-    run, tables = generate(store, request)
+    run, tables = generate(Store(store), request)
     table = pl.concat(list(tables))
     assert len(table) == run.n_questions == 1500
     assert run.n_available > 8000
@@ -75,7 +75,7 @@ def test_generated_questions_replay_without_a_difference(store):
 
 def test_generated_questions_are_answered_alike(store):
     """Question texts read back by grammar give the generated answers."""
-    _, tables = generate(store, Request(tasks=tuple(TASKS), count=1500, seed=5))
+    _, tables = generate(Store(store), Request(tasks=tuple(TASKS), count=1500, seed=5))
     table = pl.concat(list(tables))
     answers = answer_questions(Store(store), table.rename({"question_id": "id"}))
     assert answers["prediction"].to_list() == table["ground_truth"].to_list()

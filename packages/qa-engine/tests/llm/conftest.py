@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from qa_engine.generate.llm import client as llm_client
-from qa_engine.generate.llm import files as llm_files
+from qa_engine.generation.llm import client as llm_client
+from qa_engine.generation.llm import files as llm_files
 from qa_engine.programs.pool import ProgramPool
 
 
@@ -98,12 +98,12 @@ def fast(monkeypatch, pool):
 
 
 @pytest.fixture
-def generate(call):
-    """Run `qa-engine generate --proposer llm` and return the exit code."""
+def propose(call):
+    """Run `qa-engine propose` and return the exit code."""
 
     def run(store, server, out, *words):
         url = server if isinstance(server, str) else server.url
         words = ("--workers", 1, "--concurrency", 1, *words)
-        return call("generate", store, "--proposer", "llm", "--base-url", url, "--model", "m", "--out", out, *words)
+        return call("propose", store, "--base-url", url, "--model", "m", "--out", out, *words)
 
     return run

@@ -1,4 +1,4 @@
-"""`generate --proposer llm --local-model`: the filters, repairs and cache of a server; the weights are faked here."""
+"""`propose --local-model`: the filters, repairs and cache of a server; the weights are faked here."""
 
 import base64
 import io
@@ -6,11 +6,11 @@ import json
 
 import pytest
 from PIL import Image
+from qa_contract.tableio import read_table
+from qa_contract.tables import QUESTIONS, REJECTS
 from qa_engine.errors import QAEngineError
-from qa_engine.generate.llm import local as llm_local
-from qa_engine.generate.llm.client import ServerError
-from qa_engine.tableio import read_table
-from qa_engine.tables import QUESTIONS, REJECTS
+from qa_engine.generation.llm import local as llm_local
+from qa_engine.generation.llm.client import ServerError
 
 CHAIRS = {
     "question": "How many chairs are there?",
@@ -55,7 +55,7 @@ def speak(monkeypatch):
 
 def generate(call, store, weights, out, *words):
     words = ("--local-model", weights, "--workers", 1, "--concurrency", 2, *words)
-    return call("generate", store, "--proposer", "llm", "--out", out, *words)
+    return call("propose", store, "--out", out, *words)
 
 
 def test_replies_are_repaired_filtered_counted_and_cached(
@@ -134,7 +134,7 @@ def test_images_reach_the_model_as_images():
     ],
 )
 def test_mistakes_are_named(call, make_store, tmp_path, capfd, words, message):
-    assert call("generate", make_store("one"), "--out", tmp_path / "q", "--proposer", "llm", *words) == 2
+    assert call("propose", make_store("one"), "--out", tmp_path / "q", *words) == 2
     assert message in capfd.readouterr().err
     assert not (tmp_path / "q").exists()
 

@@ -1,14 +1,13 @@
-"""`generate --proposer llm` against a scripted server: good, bad, slow, malformed, oversized and hostile replies."""
+"""`propose` against a scripted server: good, bad, slow, malformed, oversized and hostile replies."""
 
 import json
 import time
 
 import polars as pl
 import pytest
-from qa_engine.generate.llm import client as llm_client
-from qa_engine.generate.llm.files import CONFIDENCE
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import QUESTIONS, REJECTS
+from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
+from qa_contract.tables import CONFIDENCE, QUESTIONS, REJECTS
+from qa_engine.generation.llm import client as llm_client
 
 DISTANCE = {
     "question": "Measuring from the closest points, how far is the sofa from the table, in meters?",
@@ -82,10 +81,10 @@ def rejects(out):
     return read_table(out, "rejects", REJECTS)
 
 
-def test_good_replies_become_questions_that_verify(generate, call, make_store, serve, tmp_path, capfd):
+def test_good_replies_become_questions_that_verify(propose, call, make_store, serve, tmp_path, capfd):
     store = make_store("one", "two")
     server = serve(lambda n, body: f"<think>[1]</think>Here:\n```json\n{json.dumps(GOOD)}\n```")
-    assert generate(store, server, tmp_path / "q", "--round", 2) == 0
+    assert propose(store, server, tmp_path / "q", "--round", 2) == 0
     table = read_table(tmp_path / "q", "questions", QUESTIONS)
     assert len(table) == 6
     assert table["question_id"].n_unique() == 6
@@ -111,12 +110,12 @@ def test_good_replies_become_questions_that_verify(generate, call, make_store, s
     assert call("verify", store, tmp_path / "mixed.parquet") == 0
     assert "0 differences" in capfd.readouterr().err
 
-    assert generate(store, server, tmp_path / "next", "--exclude", tmp_path / "q") == 0
+    assert propose(store, server, tmp_path / "next", "--exclude", tmp_path / "q") == 0
     assert set(rejects(tmp_path / "next")["reason"]) == {"asked_before"}
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_bad_objects_are_refused_by_their_code(generate, make_store, serve, tmp_path, code):
+def test_bad_objects_are_refused_by_their_code(propose, make_store, serve, tmp_path, code):
     store = make_store("one")
     objects = [DISTANCE, *REFUSED[code]]
 
@@ -126,7 +125,7 @@ def test_bad_objects_are_refused_by_their_code(generate, make_store, serve, tmp_
         return json.dumps(REFUSED[code])  # the repair is no better
 
     server = serve(reply)
-    assert generate(store, server, tmp_path / "q") == 0
+    assert propose(store, server, tmp_path / "q") == 0
     table = rejects(tmp_path / "q")
     assert table["reason"].to_list() == [code] * len(REFUSED[code]), table["detail"].to_list()
     assert all(table["detail"])
@@ -135,7 +134,7 @@ def test_bad_objects_are_refused_by_their_code(generate, make_store, serve, tmp_
     assert not list(tmp_path.glob("**/canary"))
 
 
-def test_a_repair_is_told_the_error_and_can_save_the_question(generate, make_store, serve, tmp_path):
+def test_a_repair_is_told_the_error_and_can_save_the_question(propose, make_store, serve, tmp_path):
     store = make_store("one")
 
     def reply(n, body):
@@ -145,7 +144,7 @@ def test_a_repair_is_told_the_error_and_can_save_the_question(generate, make_sto
         assert "Did you mean 'count'?" in json.dumps(said)
         return json.dumps([CHAIRS])
 
-    assert generate(store, serve(reply), tmp_path / "q") == 0
+    assert propose(store, serve(reply), tmp_path / "q") == 0
     assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == 2
     assert len(rejects(tmp_path / "q")) == 0
 
@@ -164,13 +163,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_replies_are_counted(generate, make_store, serve, tmp_path, name):
+def test_hostile_replies_are_counted(propose, make_store, serve, tmp_path, name):
     text, code = HOSTILE[name]
     server = serve(lambda n, body: text)
-    assert generate(make_store("one"), server, tmp_path / "q") == 0
+    assert propose(make_store("one"), server, tmp_path / "q") == 0
     assert set(rejects(tmp_path / "q")["reason"]) == {code}
     asked = len(server.bodies)
-    assert generate(tmp_path / "store", server, tmp_path / "q2", "--cache", tmp_path / "q.cache") == 0
+    assert propose(tmp_path / "store", server, tmp_path / "q2", "--cache", tmp_path / "q.cache") == 0
     assert len(server.bodies) == asked
 
 
@@ -185,26 +184,26 @@ def test_hostile_replies_are_counted(generate, make_store, serve, tmp_path, name
         ((200, "[]", 1.0), 1),
     ],
 )
-def test_a_server_that_fails_loses_the_scene_and_says_so(generate, make_store, serve, tmp_path, capfd, said, retries):
+def test_a_server_that_fails_loses_the_scene_and_says_so(propose, make_store, serve, tmp_path, capfd, said, retries):
     store = make_store("one")
     server = serve(lambda n, body: said)
-    assert generate(store, server, tmp_path / "q", "--retries", 1, "--timeout-s", 0.3) == 1
+    assert propose(store, server, tmp_path / "q", "--retries", 1, "--timeout-s", 0.3) == 1
     assert rejects(tmp_path / "q")["reason"].to_list() == ["server_error"]
     assert "1 of 1 scenes were lost to the server" in capfd.readouterr().err
     assert len(server.bodies) == retries + 1
     assert not list((tmp_path / "q.cache").glob("*"))
 
 
-def test_a_server_that_recovers_is_asked_again(generate, make_store, serve, tmp_path):
+def test_a_server_that_recovers_is_asked_again(propose, make_store, serve, tmp_path):
     server = serve(lambda n, body: (503, b"busy", 0) if n == 0 else json.dumps(GOOD))
-    assert generate(make_store("one"), server, tmp_path / "q") == 0
+    assert propose(make_store("one"), server, tmp_path / "q") == 0
     usage = json.loads((tmp_path / "q" / "manifest.json").read_text())["usage"]
     assert usage == {
         "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5,
     }  # fmt: skip
 
 
-def test_a_server_killed_midway_loses_nothing(generate, make_store, serve, tmp_path):
+def test_a_server_killed_midway_loses_nothing(propose, make_store, serve, tmp_path):
     names = [f"scene {i}" for i in range(9)]
     store = make_store(*names)
 
@@ -214,43 +213,43 @@ def test_a_server_killed_midway_loses_nothing(generate, make_store, serve, tmp_p
         )
 
     dying = serve(lambda n, body: (500, b"dead", 0) if n >= 7 else reply(n, body))
-    assert generate(store, dying, tmp_path / "a", "--retries", 0) == 1
+    assert propose(store, dying, tmp_path / "a", "--retries", 0) == 1
     assert len(dying.bodies) == 7 + llm_client.FAILURES_IN_A_ROW  # then it counts as gone
     new = serve(reply)
-    assert generate(store, new, tmp_path / "a", "--force") == 0
+    assert propose(store, new, tmp_path / "a", "--force") == 0
     undisturbed = serve(reply)
-    assert generate(store, undisturbed, tmp_path / "b") == 0
+    assert propose(store, undisturbed, tmp_path / "b") == 0
     assert len(new.bodies) == len(undisturbed.bodies) - 7
     for name in ("questions.parquet", "rejects.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert generate(store, "http://127.0.0.1:9/v1", tmp_path / "c", "--cache", tmp_path / "b.cache") == 0
+    assert propose(store, "http://127.0.0.1:9/v1", tmp_path / "c", "--cache", tmp_path / "b.cache") == 0
 
 
-def test_concurrency_and_rate_change_nothing_but_time(generate, make_store, serve, tmp_path):
+def test_concurrency_and_rate_change_nothing_but_time(propose, make_store, serve, tmp_path):
     store = make_store(*(f"scene {i}" for i in range(6)))
     server = serve(lambda n, body: json.dumps(GOOD))
-    assert generate(store, server, tmp_path / "a") == 0
+    assert propose(store, server, tmp_path / "a") == 0
     began = time.monotonic()
-    assert generate(store, server, tmp_path / "b", "--concurrency", 3, "--requests-per-minute", 600) == 0
+    assert propose(store, server, tmp_path / "b", "--concurrency", 3, "--requests-per-minute", 600) == 0
     assert time.monotonic() - began > 0.5
     assert (tmp_path / "a" / "questions.parquet").read_bytes() == (tmp_path / "b" / "questions.parquet").read_bytes()
-    assert generate(store, server, tmp_path / "c", "--count", 4) == 0
+    assert propose(store, server, tmp_path / "c", "--count", 4) == 0
     assert len(read_table(tmp_path / "c", "questions", QUESTIONS)) == 4
-    assert generate(store, server, tmp_path / "d", "--count", 99) == 1
+    assert propose(store, server, tmp_path / "d", "--count", 99) == 1
 
 
-def test_exemplars_of_the_last_round_stand_in_the_prompt(generate, make_store, serve, tmp_path):
+def test_exemplars_of_the_last_round_stand_in_the_prompt(propose, make_store, serve, tmp_path):
     store = make_store("one")
-    assert generate(store, serve(lambda n, body: json.dumps(GOOD)), tmp_path / "q") == 0
+    assert propose(store, serve(lambda n, body: json.dumps(GOOD)), tmp_path / "q") == 0
     ids = read_table(tmp_path / "q", "questions", QUESTIONS).sort("question")["question_id"]
     labels = pl.DataFrame(
         {"question_id": ids, "label": ["easy", "frontier", "suspect"], "gold_confidence": [0.95, 0.5, None]}
     )
     metadata = table_metadata("confidence", "test", {}, 0)
-    write_table(labels, tmp_path / "confidence.parquet", CONFIDENCE, metadata)
+    write_table(with_every_column(labels, CONFIDENCE), tmp_path / "confidence.parquet", CONFIDENCE, metadata)
     server = serve(lambda n, body: json.dumps(GOOD))
     words = ("--exclude", tmp_path / "q", "--confidence", tmp_path / "confidence.parquet", "--round", 1)
-    assert generate(store, server, tmp_path / "next", *words) == 0
+    assert propose(store, server, tmp_path / "next", *words) == 0
     prompt = server.bodies[0]["messages"][0]["content"][-1]["text"]
     place = prompt.index("were frontier for the model (write more like these)")
     assert f"- {DISTANCE['question']} -> 3.0, confidence 0.50" in prompt[place:]
@@ -262,37 +261,39 @@ def test_exemplars_of_the_last_round_stand_in_the_prompt(generate, make_store, s
     ("verdict", "kept"),
     [('{"needs_frames": true, "plausible": true}', 1), ('{"needs_frames": false, "plausible": true}', 0), ("?", 0)],
 )
-def test_the_model_can_judge_its_own_questions(generate, make_store, serve, tmp_path, verdict, kept):
+def test_the_model_can_judge_its_own_questions(propose, make_store, serve, tmp_path, verdict, kept):
     server = serve(lambda n, body: verdict if "needs_frames" in json.dumps(body) else json.dumps([CHAIRS]))
-    assert generate(make_store("one"), server, tmp_path / "q", "--recheck") == 0
+    assert propose(make_store("one"), server, tmp_path / "q", "--recheck") == 0
     assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == kept
     assert rejects(tmp_path / "q")["reason"].to_list() == ["recheck"] * (1 - kept)
 
 
-def test_scenes_of_benchmarks_are_left_out_unless_told(generate, call, make_store, serve, tmp_path, capfd):
+def test_scenes_of_benchmarks_are_left_out_unless_told(propose, call, make_store, serve, tmp_path, capfd):
     store = make_store("41069025", "mine")
     server = serve(lambda n, body: json.dumps(GOOD))
-    assert generate(store, server, tmp_path / "q") == 0
+    assert propose(store, server, tmp_path / "q") == 0
     assert len(server.bodies) == 1
     table = rejects(tmp_path / "q").filter(reason="benchmark_scene")
     assert table["scene_name"].to_list() == ["41069025"]
     assert "--allow-benchmark-scenes" in table["detail"][0]
-    assert generate(store, server, tmp_path / "all", "--allow-benchmark-scenes") == 0
+    assert propose(store, server, tmp_path / "all", "--allow-benchmark-scenes") == 0
     assert len(read_table(tmp_path / "all", "questions", QUESTIONS)) == 6
     capfd.readouterr()
     assert call("generate", store, "--out", tmp_path / "t") == 0
     assert "1 of 2 scenes are in vsi-bench" in capfd.readouterr().err
 
 
-def test_objects_that_the_frames_do_not_show_are_not_asked_about(generate, call, serve, tmp_path):
+def test_objects_that_the_frames_do_not_show_are_not_asked_about(propose, call, serve, tmp_path):
     store = tmp_path / "store"
-    assert call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames", 2, "--size", 64, "--seed", 3) == 0
+    assert (
+        call("ingest", "rooms", "--out", store, "--scenes", 1, "--frames-per-scene", 2, "--size", 64, "--seed", 3) == 0
+    )
     assert call("sample-frames", store, "--frames", 1) == 0
     assert call("observe", store) == 0
     names = read_table(store, "objects", {"category": pl.String})["category"].unique().sort()
     objects = [CHAIRS | {"question": f"How many {name}s are there?", "program": f"count('{name}')"} for name in names]
     server = serve(lambda n, body: json.dumps(objects))
-    assert generate(store, server, tmp_path / "q") == 0
+    assert propose(store, server, tmp_path / "q") == 0
     content = server.bodies[0]["messages"][0]["content"]
     assert [part["type"] for part in content] == ["image_url", "text"]
     assert content[0]["image_url"]["url"].startswith("data:image/")
@@ -304,13 +305,14 @@ def test_objects_that_the_frames_do_not_show_are_not_asked_about(generate, call,
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--proposer", "lm"), "Unknown proposer 'lm'. Did you mean 'llm'?"),
-        (("--proposer", "llm"), "needs --base-url"),
-        (("--proposer", "llm", "--base-url", "localhost:1"), "expected an address"),
+        (("generate", "--proposer", "llm"), "'qa-engine propose STORE --base-url URL --out DIR'"),
+        (("generate", "--base-url=http://127.0.0.1:1/v1"), "'qa-engine propose STORE --base-url URL --out DIR'"),
+        (("propose",), "needs --base-url"),
+        (("propose", "--base-url", "localhost:1"), "expected an address"),
     ],
 )
 def test_mistakes_are_named(call, make_store, tmp_path, capfd, words, message):
     store = make_store("one")
-    assert call("generate", store, "--out", tmp_path / "q", *words) == 2
+    assert call(words[0], store, "--out", tmp_path / "q", *words[1:]) == 2
     assert message in capfd.readouterr().err
     assert not (tmp_path / "q").exists()

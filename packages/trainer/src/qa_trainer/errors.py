@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from functools import partial
+
+from qa_contract.errors import UserError
+from qa_contract.errors import unknown_name as _unknown_name
 
 
-class QATrainerError(Exception):
+class QATrainerError(UserError):
     """A request that cannot be served; the message says what was asked, what was found and what to do."""
 
+
+unknown_name = partial(_unknown_name, error=QATrainerError)
+"""Builds the error for a name that is not known, with the nearest valid one."""
 
 REASONS: dict[str, str] = {
     "no_question": "the row has no question_id or no question text",
@@ -27,17 +32,3 @@ REASONS: dict[str, str] = {
     "mixed_frame_sizes": "the frames of a folder differ in size",
 }
 """Reason code to its meaning; rejects of this package use no other code."""
-
-
-def unknown_name(kind: str, name: str, valid: Iterable[str]) -> QATrainerError:
-    """Build the error for a name that is not known, with the nearest valid one.
-
-    Examples
-    --------
-    >>> str(unknown_name("setting", "stepz", ["steps", "seed"]))
-    "Unknown setting 'stepz'. Did you mean 'steps'? Valid: seed, steps."
-    """
-    names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return QATrainerError(f"Unknown {kind} '{name}'.{hint} Valid: {', '.join(names)}.")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qa_trainer.config import SFTSettings
 from qa_trainer.models.loading import freeze_parts, part_of, register_own_code
+from qa_trainer.sft.settings import SFTSettings
 
 FLOAT = 4
 PROMPT_TOKENS = 96
@@ -25,7 +25,7 @@ EFFICIENCY = 0.5
 
 
 @dataclass(frozen=True)
-class Plan:
+class Estimate:
     """What a run needs.
 
     Attributes
@@ -63,7 +63,7 @@ class Plan:
         return self.weights_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes
 
 
-def make_plan(model_folder: Path, settings: SFTSettings, *, frames: int, frame_size: tuple[int, int]) -> Plan:
+def estimate_sft(model_folder: Path, settings: SFTSettings, *, frames: int, frame_size: tuple[int, int]) -> Estimate:
     """Estimate a run of `sft`; the model is built without memory for its weights.
 
     Parameters
@@ -115,7 +115,7 @@ def make_plan(model_folder: Path, settings: SFTSettings, *, frames: int, frame_s
     every = sum(parameters.values())
     of_text = every - parameters.get("vision", 0) - parameters.get("geometry", 0)
     flops = settings.batch_size * 6.0 * (of_text * tokens + parameters.get("vision", 0) * frames * patches)
-    return Plan(
+    return Estimate(
         parameters=parameters,
         trained=trained,
         tokens=tokens,
@@ -129,16 +129,16 @@ def make_plan(model_folder: Path, settings: SFTSettings, *, frames: int, frame_s
     )
 
 
-def advice(plan: Plan, settings: SFTSettings, available: int) -> list[str]:
+def advice(estimate: Estimate, settings: SFTSettings, available: int) -> list[str]:
     """Say what makes a run fit that does not, the cheapest change first; nothing where it fits.
 
     Examples
     --------
-    >>> small = Plan({}, 0, 1, 1, 10, 0, 0, 90, 1.0, 1.0)
+    >>> small = Estimate({}, 0, 1, 1, 10, 0, 0, 90, 1.0, 1.0)
     >>> advice(small, SFTSettings(), 200), advice(small, SFTSettings(), 50)[0]
     ([], '--micro-batch-size 32: the same training, half the activations')
     """
-    if plan.total_bytes <= available:
+    if estimate.total_bytes <= available:
         return []
     found: list[str] = []
     if settings.micro_batch > 1:

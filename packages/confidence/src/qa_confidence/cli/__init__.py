@@ -1,48 +1,26 @@
-"""Command line of qa-confidence; the table libraries are imported by the commands that need them."""
+"""Command line of qa-confidence, a file per command; the table libraries are imported by the commands that run."""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from qa_contract.cli import make_app
+from qa_contract.cli import run as run_app
 
-import typer
+from qa_confidence.cli.apply import apply
+from qa_confidence.cli.compare import compare
+from qa_confidence.cli.feedback import feedback
+from qa_confidence.cli.fit import fit
+from qa_confidence.cli.label import label
+from qa_confidence.cli.report import report
 
-from qa_confidence.cli import calibration, labelling
-from qa_confidence.errors import QAConfidenceError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich costs half of the start-up
-    help="Confidence, calibration and difficulty labels for the answers of a vision-language model.",
+app = make_app(
+    "qa-confidence", "Confidence, calibration and difficulty labels for the answers of a vision-language model."
 )
-labelling.register(app)
-calibration.register(app)
-
-
-@app.callback()
-def options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
-    """Confidence, calibration and difficulty labels for the answers of a vision-language model."""
+_TOPICS = {"Labels": (label, feedback), "Calibration": (fit, apply), "Reports": (report, compare)}
+for topic, commands in _TOPICS.items():
+    for command in commands:
+        app.command(topic=topic)(command)
 
 
 def main() -> None:
-    """Run the command line; user errors exit with 2 and without a traceback."""
-    try:
-        app()
-    except QAConfidenceError as error:
-        fail(error)
-    except Exception as error:
-        from qa_confidence.tableio import TableError  # costs a second to import, so only once something went wrong
-
-        if not isinstance(error, TableError):
-            raise
-        fail(error)
-
-
-def fail(error: Exception) -> None:
-    """Report a user error: the message alone, or the traceback with --debug."""
-    if "--debug" in sys.argv:
-        raise error
-    typer.echo(f"error: {error}", err=True)
-    raise SystemExit(2) from None
+    """Run the command line."""
+    run_app(app)

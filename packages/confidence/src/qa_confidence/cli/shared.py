@@ -1,63 +1,66 @@
-"""Options and steps that several commands share: reading tables, applying calibrators, writing, closing lines."""
+"""Options and steps that several commands share: reading tables, applying calibrators, writing, the closing line."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from qa_confidence.errors import QAConfidenceError, unknown_name
 
 if TYPE_CHECKING:
     import polars as pl
 
     from qa_confidence.calibrators import Calibrator
 
-Out = Annotated[Path, typer.Option("--out", help="Folder to write; refused when it holds something.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is in --out.")]
-Profile = Annotated[str, typer.Option(help="Difficulty profile: paper, calibrated-paper, quantile, risk-control.")]
-Calibrators = Annotated[
-    list[Path] | None, typer.Option(help="Folder of 'qa-confidence fit'; repeat for gold and raw confidence.")
-]
-Questions = Annotated[Path | None, typer.Option(help="Table 'questions'.")]
-Previous = Annotated[Path | None, typer.Option(help="Table 'confidence' of the round before.")]
+
+class Profile(StrEnum):
+    """Rules of the labels; `qa_confidence.difficulty.PROFILES` says what each does."""
+
+    paper = "paper"
+    calibrated_paper = "calibrated-paper"
+    quantile = "quantile"
+    risk_control = "risk-control"
+
+
+class Input(StrEnum):
+    """Columns that a calibrator reads."""
+
+    raw_confidence = "raw_confidence"
+    gold_confidence = "gold_confidence"
+
+
+Confidence = Annotated[Path, typer.Argument(help="Table 'confidence': a Parquet file or its folder.")]
 Tables = Annotated[list[Path], typer.Argument(help="Tables 'confidence': Parquet files or their folders.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a summary as JSON on stdout.")]
-
-
-def check_profile(profile: str) -> None:
-    """Refuse an unknown profile before any table is read."""
-    from qa_confidence.difficulty import PROFILES
-
-    if profile not in PROFILES:
-        raise unknown_name("profile", profile, PROFILES)
-
-
-def shares_of(split: str) -> list[float]:
-    """Read the option --split."""
-    try:
-        return [float(part) for part in split.split(",")]
-    except ValueError:
-        raise QAConfidenceError(f"--split needs three numbers such as 0.5,0.2,0.3; found '{split}'.") from None
+Calibrators = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calibrator", metavar="PATH", help="Folder of 'qa-confidence fit', one for gold, one for raw confidence."
+    ),
+]
+Asked = Annotated[Path | None, typer.Option("--questions", help="Table 'questions'.")]
+Previous = Annotated[Path | None, typer.Option(help="Table 'confidence' of the round before.")]
+Resamples = Annotated[int, typer.Option(min=1, help="Bootstrap resamples.", rich_help_panel="Intervals")]
+BootstrapSeed = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed of the bootstrap.", rich_help_panel="Intervals")
+]
 
 
 def read_confidence(sources: list[Path]) -> pl.DataFrame:
     """Read one or more `confidence` tables as one."""
     import polars as pl
-
-    from qa_confidence.tableio import read_table
-    from qa_confidence.tables import CONFIDENCE
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import CONFIDENCE
 
     return pl.concat([read_table(source, "confidence", CONFIDENCE) for source in sources])
 
 
 def read_questions(source: Path | None) -> pl.DataFrame | None:
     """Read the answer types of the questions, where given."""
-    from qa_confidence.tableio import read_table
-    from qa_confidence.tables import QUESTIONS
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import QUESTIONS
 
     return (
         None if source is None else read_table(source, "questions", QUESTIONS, columns=["question_id", "answer_type"])
@@ -85,7 +88,7 @@ def calibrated(
 
 def input_ids(inputs: list[tuple[Path | None, str]]) -> dict[str, list[str]]:
     """Collect the run ids that the input files carry, which name their content without naming a place."""
-    from qa_confidence.tableio import read_metadata, table_files
+    from qa_contract.tableio import read_metadata, table_files
 
     return {
         table: [read_metadata(path).get("run_id", "") for path in table_files(source, table)]
@@ -96,8 +99,8 @@ def input_ids(inputs: list[tuple[Path | None, str]]) -> dict[str, list[str]]:
 
 def write(frame: pl.DataFrame, folder: Path, table: str, producer: str, config: Mapping[str, object]) -> None:
     """Write one declared table with its metadata."""
-    from qa_confidence.tableio import table_metadata, write_table
-    from qa_confidence.tables import TABLES
+    from qa_contract.tableio import table_metadata, write_table
+    from qa_contract.tables import TABLES
 
     metadata = table_metadata(table, producer, config, seed=0)
     write_table(frame, folder / f"{table}.parquet", TABLES[table], metadata)
@@ -105,37 +108,15 @@ def write(frame: pl.DataFrame, folder: Path, table: str, producer: str, config: 
 
 def write_manifest(folder: Path, command: str, config: Mapping[str, object], started: float) -> None:
     """Write what ran and how long it took."""
+    from qa_contract.files import write_json
+
     from qa_confidence import __version__
-    from qa_confidence.tableio import write_json
 
     seconds = round(time.perf_counter() - started, 3)
     manifest = {"command": command, "version": __version__, "config": config, "seconds": seconds}
     write_json(folder / "manifest.json", manifest)
 
 
-def close(
-    path: Path,
-    rows: int,
-    notes: list[str],
-    started: float,
-    rejects: pl.DataFrame,
-    summary: Mapping[str, object],
-    *,
-    as_json: bool,
-) -> None:
-    """Say on stderr what was written, and on stdout the summary where it is asked for."""
-    import json
-
-    if len(rejects):
-        reasons = rejects["reason"].value_counts().sort("reason").iter_rows()
-        notes = [*notes, "rejects " + ", ".join(f"{code} {count}" for code, count in reasons)]
-    detail = f" ({'; '.join(notes)})" if notes else ""
-    typer.echo(f"wrote {path}: {rows} rows{detail}, {time.perf_counter() - started:.1f} s", err=True)
-    if as_json:
-        typer.echo(json.dumps(summary, sort_keys=True))
-
-
-def finish(rejects: pl.DataFrame) -> None:
-    """Exit with 1 when rows were lost."""
-    if len(rejects):
-        raise typer.Exit(1)
+def by_reason(rejects: pl.DataFrame) -> dict[str, int]:
+    """Count rejects by reason."""
+    return dict(rejects["reason"].value_counts().sort("reason").iter_rows())

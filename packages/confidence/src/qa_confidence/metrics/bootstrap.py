@@ -13,31 +13,7 @@ from numpy.typing import ArrayLike
 from qa_confidence.arrays import Floats, Ints, Labels, Rows, check_rows, labels_of
 from qa_confidence.errors import InputError, unknown_name
 from qa_confidence.metrics.cells import MAX_RANK_CELLS, Metric
-from qa_confidence.metrics.ece import BinnedError
-from qa_confidence.metrics.proper import Mean
-from qa_confidence.metrics.ranking import Auroc
-from qa_confidence.metrics.risk_coverage import Augrc, Aurc, CoverageAtRisk
-from qa_confidence.metrics.smooth_ece import SmoothError
-
-METRICS: dict[str, Metric] = {
-    "ece": BinnedError(),
-    "adaptive_ece": BinnedError(binning="equal_mass"),
-    "debiased_ece": BinnedError(summary="debiased"),
-    "smooth_ece": SmoothError(),
-    "mce": BinnedError(summary="max"),
-    "brier": Mean("brier"),
-    "cross_entropy": Mean("cross_entropy"),
-    "auroc": Auroc(),
-    "aurc": Aurc(),
-    "e_aurc": Aurc(excess=True),
-    "augrc": Augrc(),
-    "coverage_at_risk_0.05": CoverageAtRisk(0.05),
-    "coverage_at_risk_0.1": CoverageAtRisk(0.1),
-    "coverage_at_risk_0.2": CoverageAtRisk(0.2),
-    "mean_confidence": Mean("confidence"),
-    "mean_score": Mean("score"),
-}
-"""Name to metric with its default options."""
+from qa_confidence.metrics.registry import METRICS, find_metric
 
 RESAMPLES = 1000
 MAX_CLUSTERS = 2000
@@ -209,7 +185,7 @@ def evaluate(
 
     Examples
     --------
-    >>> sorted(evaluate([0.5, 0.9], [0, 1], metrics={"brier": Mean("brier")}))
+    >>> sorted(evaluate([0.5, 0.9], [0, 1], metrics={"brier": find_metric("brier")}))
     ['brier']
     """
     rows = check_rows(confidence, score)
@@ -217,15 +193,6 @@ def evaluate(
     chosen = METRICS if metrics is None else metrics
     evaluator = Evaluator(rows, boot)
     return {name: evaluator.estimate(metric) for name, metric in chosen.items()}
-
-
-def find_metric(metric: str | Metric) -> Metric:
-    """Look a metric up by name."""
-    if isinstance(metric, Metric):
-        return metric
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
-    return METRICS[metric]
 
 
 def _bounds(

@@ -1,1 +1,1 @@
-"""The calibration report: figures, charts, and the page in HTML and Markdown."""
+"""The calibration report: figures, and the page in HTML and Markdown."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from qa_contract.pages import Reliability, Series
 
 from qa_confidence.arrays import Floats, check_rows
 from qa_confidence.calibrating import column_labels, group_names
@@ -16,7 +17,6 @@ from qa_confidence.drift import GroupDrift, RefitVerdict, drift, refit_verdict
 from qa_confidence.metrics import METRICS, Estimate, reliability_bins, risk_coverage, smooth_curve
 from qa_confidence.metrics.bootstrap import ClusterBootstrap, Evaluator
 from qa_confidence.metrics.smooth_ece import curves
-from qa_confidence.report.charts import Line, Reliability
 
 SHOWN_METRICS = (
     "ece",
@@ -86,7 +86,7 @@ class Analysis:
     methods: dict[str, dict[str, Estimate]]
     reliability: list[tuple[str, Reliability]]
     groups: list[GroupFigures]
-    risk: list[Line]
+    risk: list[Series]
     labels: list[LabelFigures]
     certificate: Certificate | None
     drift: list[GroupDrift]
@@ -127,9 +127,9 @@ def analyse(
     mapped = None if calibrator is None else calibrator.predict(value, group=group)
     best = value if mapped is None else mapped
     constant = check_rows(np.full(len(score), score.mean()), score)
-    raw_line = _risk_line("before", value, score, "before")
-    lines = [raw_line, *([] if mapped is None else [_risk_line("after", mapped, score, "after")])]
-    lines.append(_risk_line("best order", score, score, "oracle"))
+    lines = [_risk_line("before", value, score, "s1")]
+    lines += [] if mapped is None else [_risk_line("after", mapped, score, "s0")]
+    lines.append(_risk_line("best order", score, score, "muted"))
     figures = [("before calibration", reliability(value, score, boot))]
     if mapped is not None:
         figures.append(("after calibration", reliability(mapped, score, boot)))
@@ -244,9 +244,9 @@ def _groups(pairs: pl.DataFrame, value: Floats, best: Floats, *, resamples: int,
     return figures
 
 
-def _risk_line(label: str, confidence: Floats, score: Floats, css: str) -> Line:
+def _risk_line(label: str, confidence: Floats, score: Floats, tone: str) -> Series:
     curve = risk_coverage(confidence, score, points=200)
-    return Line(label, curve.coverage, curve.risk, css)
+    return Series(label, curve.coverage, curve.risk, tone=tone)
 
 
 def _certificate(calibrator: Calibrator | None) -> Certificate | None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 
 import polars as pl
+from qa_contract.pages import Page, to_markdown
 
 from qa_confidence.calibrating import degenerate, part_of_rows, scored_pairs, target_of
 from qa_confidence.calibrators import Calibrator
@@ -15,7 +16,7 @@ from qa_confidence.labelling import OWN_ANSWER
 from qa_confidence.metrics.bootstrap import MAX_CLUSTERS
 from qa_confidence.metrics.cells import MAX_RANK_CELLS
 from qa_confidence.report.analysis import Analysis, analyse
-from qa_confidence.report.page import sections, to_html, to_markdown
+from qa_confidence.report.page import sections
 from qa_confidence.target import target_text
 
 TITLE = "Calibration report"
@@ -31,7 +32,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Page:
+class Report:
     """A finished report."""
 
     html: str
@@ -50,7 +51,7 @@ def build_report(
     allow_in_sample: bool = False,
     resamples: int = 1000,
     seed: int = 0,
-) -> Page:
+) -> Report:
     """Report on the scenes that the calibrator was not fitted on.
 
     Raises
@@ -91,15 +92,15 @@ def build_report(
         seed=seed,
     )
     analysis = replace(analysis, offenders=_worded(analysis.offenders, texts))
-    parts = sections(analysis, notes=notes)
     rounds = ", ".join(map(str, pairs["round"].unique().sort()))
     subtitle = f"round {rounds}"
     if calibrator is not None:
         subtitle += f", {calibrator.method} by {calibrator.context['grouping']}, calibrator {calibrator.id}"
     warning = IN_SAMPLE if calibrator is not None and allow_in_sample else None
-    return Page(
-        html=to_html(TITLE, subtitle, parts, warning=warning),
-        markdown=to_markdown(TITLE, subtitle, parts, warning=warning),
+    page = Page(TITLE, sections(analysis, notes=notes), subtitle, warnings=[] if warning is None else [warning])
+    return Report(
+        html=page.html(),
+        markdown=to_markdown(page),
         metrics=_metrics(analysis, in_sample=warning is not None),
         n=analysis.n,
     )

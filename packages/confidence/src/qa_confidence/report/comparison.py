@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import polars as pl
+from qa_contract.pages import Page, Section, to_markdown
+from qa_contract.pages.text import number_interval
 
 from qa_confidence.calibrating import group_names, scored_pairs, target_of
 from qa_confidence.calibrators import Calibrator
@@ -12,7 +14,7 @@ from qa_confidence.drift import drift, order_bias, refit_verdict
 from qa_confidence.errors import QAConfidenceError
 from qa_confidence.labelling import TRAIN
 from qa_confidence.report.build import json_text
-from qa_confidence.report.page import Section, drift_table, estimate_text, to_markdown, verdict_text
+from qa_confidence.report.page import drift_table, verdict_text
 from qa_confidence.target import target_text
 
 
@@ -50,11 +52,11 @@ def compare_rounds(
             seed=seed,
         )
         texts.append(verdict_text(verdict))
-    part = Section("Drift", texts, [drift_table(groups)], [])
-    value = {"drift": [asdict(group) for group in groups], "refit": None if verdict is None else asdict(verdict)}
-    return Comparison(
-        to_markdown("Two rounds", f"{column}, target: {target_text(target)}", [part], warning=None), json_text(value)
+    page = Page(
+        "Two rounds", [Section("Drift", [*texts, drift_table(groups)])], f"{column}, target: {target_text(target)}"
     )
+    value = {"drift": [asdict(group) for group in groups], "refit": None if verdict is None else asdict(verdict)}
+    return Comparison(to_markdown(page), json_text(value))
 
 
 def compare_order(
@@ -78,9 +80,11 @@ def compare_order(
         resamples=resamples,
         seed=seed,
     )
+    found = result.slope_per_100_steps
+    slope = number_interval(found.value, found.low, found.high)
     text = (
         f"{result.n} questions: training-time less frozen confidence is {result.mean_difference:.4f} on average and "
-        f"changes by {estimate_text(result.slope_per_100_steps)} per 100 steps."
+        f"changes by {slope} per 100 steps."
     )
-    page = to_markdown("Order bias", "gold_confidence", [Section("Slope", [text], [], [])], warning=None)
-    return Comparison(page, json_text(asdict(result)))
+    page = Page("Order bias", [Section("Slope", [text])], "gold_confidence")
+    return Comparison(to_markdown(page), json_text(asdict(result)))

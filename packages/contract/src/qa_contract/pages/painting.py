@@ -17,13 +17,13 @@ Array = NDArray[np.float64]
 
 def paint(drawing: Drawing, path: Path, *, scale: int) -> None:
     """Paint a drawing as a PNG of `scale` times its size, in the tones for light."""
-    fine = 2 * scale  # painted at twice the size and reduced, which smooths the lines
+    fine = 2 * scale  # painted at twice the size and averaged, which smooths the lines
     image = Image.new("RGB", (round(drawing.width * fine), round(drawing.height * fine)), TONES["page"][0])
     pen = ImageDraw.Draw(image, "RGBA")
     for shape in drawing.shapes:
         _paint(pen, shape, fine)
     size = (round(drawing.width * scale), round(drawing.height * scale))
-    image.resize(size, Image.Resampling.LANCZOS).save(path, format="PNG", optimize=True)
+    image.resize(size, Image.Resampling.BOX).save(path, format="PNG", optimize=True)
 
 
 def _colour(tone: str, opacity: float = 1.0) -> tuple[int, int, int, int]:

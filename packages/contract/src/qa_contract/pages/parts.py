@@ -235,7 +235,8 @@ class Card:
     tags : mapping of str to str
         Facet to value; the cards can be filtered by them.
     ids : sequence of int
-        Objects that light up while the pointer or the focus is on the card.
+        Objects that light up while the pointer or the focus is on the card: in its own drawings, or on the whole page
+        where it has none.
     """
 
     title: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from qa_contract.answers import mean_relative_accuracy
 
 from qa_engine.arrays import Array
 from qa_engine.audit.features import apply_means, means_by_word, option_features, subjects, vocabulary, word_features
@@ -25,9 +26,6 @@ LARGEST_SAMPLE = 5_000
 
 CHUNK = 256
 """Questions that are compared with the forest's leaves at once."""
-
-THRESHOLDS = 1 - np.linspace(0.5, 0.95, 10)
-"""Relative errors of MRA, with the floating point of VSI-Bench's scorer."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,6 @@ class BlindScores:
     chance: Array
 
 
-def mean_relative_accuracy(predicted: Array, truth: Array) -> Array:
-    """MRA of numbers as VSI-Bench computes it, (n,).
-
-    Examples
-    --------
-    >>> mean_relative_accuracy(np.array([9.0, 20, 1]), np.array([10.0, 10, 2])).round(1).tolist()
-    [0.9, 0.0, 0.1]
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.abs(predicted - truth) / truth
-    return (error[:, None] <= THRESHOLDS).mean(axis=1)
-
-
 def blind_scores(
     items: Sequence[AuditItem],
     *,
@@ -79,7 +64,7 @@ def blind_scores(
         Fewer where there are fewer scenes; with one scene, folds of questions.
     seed : int
     progress : callable
-        Called with question types done and to do.
+        Called with questions done and to do.
 
     Raises
     ------
@@ -93,14 +78,16 @@ def blind_scores(
     kinds: dict[tuple[str, bool], list[int]] = {}
     for i, item in enumerate(items):
         kinds.setdefault((item.question_type, bool(item.options)), []).append(i)
-    for done, ((_, choice), rows) in enumerate(sorted(kinds.items()), start=1):
+    done = 0
+    for (_, choice), rows in sorted(kinds.items()):
         part = [items[i] for i in rows]
         score = _choices if choice else _numbers
         for train, test in _folds(part, folds, seed):
             found = score([part[i] for i in train], [part[i] for i in test], seed)
             for name, values in found.items():
                 columns[name][np.array(rows)[test]] = values
-        progress(done, len(kinds))
+        done += len(rows)
+        progress(done, len(items))
     return BlindScores(**columns)
 
 
@@ -144,22 +131,27 @@ def _numbers(train: list[AuditItem], test: list[AuditItem], seed: int) -> dict[s
     )
     forest = _forests()[1](n_estimators=TREES, min_samples_leaf=3, random_state=seed).fit(x_train, scale)
     tried = np.unique(np.quantile(values, np.linspace(0, 1, 101), method="nearest"))
-    gain = np.stack([mean_relative_accuracy(np.full(len(values), x), values) for x in tried])
+    gain = np.stack([_accuracy(np.full(len(values), x), values) for x in tried])
     answers = tried[_best_by_leaves(forest.apply(x_train), forest.apply(x_test), gain)]
     constant = float(tried[np.argmax(gain.mean(axis=1))])
     groups: dict[frozenset[str], list[float]] = {}
     for key, value in zip(known, values.tolist(), strict=True):
         groups.setdefault(key, []).append(value)
     category = np.array([float(np.mean(groups[key])) if key in groups else constant for key in new])
-    score = mean_relative_accuracy(answers, truth)
-    majority = mean_relative_accuracy(np.full(len(test), constant), truth)
+    score = _accuracy(answers, truth)
+    majority = _accuracy(np.full(len(test), constant), truth)
     return {
         "forest": score,
         "bias": score,
         "majority": majority,
-        "category": mean_relative_accuracy(category, truth),
+        "category": _accuracy(category, truth),
         "chance": majority,
     }
+
+
+def _accuracy(answers: Array, truth: Array) -> Array:
+    """MRA of numbers, (n,); 0 where the truth is 0, as no answer is near it by ratio."""
+    return np.nan_to_num(mean_relative_accuracy(answers, truth))
 
 
 def _best_by_leaves(leaves: NDArray[np.int64], asked: NDArray[np.int64], gain: Array) -> NDArray[np.int64]:

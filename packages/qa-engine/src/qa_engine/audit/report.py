@@ -9,25 +9,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.files import output_folder, write_json
+from qa_contract.tableio import read_metadata, table_files, table_metadata, write_table
+from qa_contract.tables import BIAS, QUESTIONS
 
 from qa_engine.audit.artefacts import NOTABLE, Artefact, find_artefacts
 from qa_engine.audit.blind import BlindScores, blind_scores
 from qa_engine.audit.prune import Pruning, prune
 from qa_engine.audit.questions import AuditItem, read_items, read_table_of
-from qa_engine.tableio import Schema, output_folder, read_metadata, table_files, table_metadata, write_json, write_table
-from qa_engine.tables import QUESTIONS
 
 PRODUCER = "qa-engine audit"
-
-BIAS: Schema = {
-    "question_id": pl.String,
-    "scene_name": pl.String,
-    "question_type": pl.String,
-    "blind_score": pl.Float64,  # of the forest's answer
-    "bias": pl.Float64,  # 0 to 1: how well the question is answered without looking
-    "chance": pl.Float64,
-    "dropped_in": pl.Int64,  # iteration of pruning, 0 for those that stay
-}
 
 
 def write_audit(
@@ -48,13 +39,19 @@ def write_audit(
     with output_folder(out, force=force) as folder:
         table = read_table_of(source)
         items = read_items(table)
-        scores = blind_scores(items, folds=folds, seed=seed, progress=lambda done, of: progress("types", done, of))
+        scores = blind_scores(
+            items, folds=folds, seed=seed, progress=lambda done, of: progress("answer blind", done, of)
+        )
         pruning = None
         if target is not None:
             pruning = prune(
-                items, scores, target=target, folds=folds, seed=seed,
-                progress=lambda iteration, kept: progress(f"iteration {iteration}, left", kept, len(items)),
-            )  # fmt: skip
+                items,
+                scores,
+                target=target,
+                folds=folds,
+                seed=seed,
+                progress=lambda iteration, kept: progress("prune", len(items) - kept, len(items)),
+            )
         report = _summary(items, scores, pruning, {"folds": folds, "target": target, "seed": seed})
         config = {"folds": folds, "target": target}
         bias = _bias_table(items, scores, pruning)

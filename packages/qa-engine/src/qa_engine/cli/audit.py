@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.cli import App, AsJson, Force, Out, Progress, Seed, Wrote, close, shell
+
+from qa_engine.cli.options import AnyQuestions
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the command of this module to the command line."""
-    app.command()(audit)
+    app.command(topic="Questions")(audit)
 
 
 def audit(
-    questions: Annotated[Path, typer.Argument(help="Table 'questions', or JSONL or Parquet in VSI-Bench's schema.")],
+    questions: AnyQuestions,
     *,
-    out: Annotated[Path, typer.Option(help="Folder for bias per question and report.")],
+    out: Out,
     folds: Annotated[int, typer.Option(min=2, help="Folds of scenes.")] = 5,
     prune: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="Drop questions until blind scores are at most chance plus this."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    force: Force = False,
 ) -> None:
     """Find out what can be answered from the text alone, and drop it if asked to. Needs the extra 'audit'."""
     from qa_engine.audit.report import markdown, write_audit
 
     began = time.perf_counter()
-
-    def show(stage: str, done: int, of: int) -> None:
-        if sys.stderr.isatty():
-            typer.echo(f"{stage} {done}/{of}", err=True)
-
-    report = write_audit(questions, out, folds=folds, target=prune, seed=seed, force=force, progress=show)
-    typer.echo(json.dumps(report, indent=1) if as_json else markdown(report))
-    left = "" if prune is None else f", {report['pruning']['kept']} left"
-    typer.echo(
-        f"Wrote {out}: {report['questions']} questions{left} in {time.perf_counter() - began:.1f} s. "
-        f"Next: read {out / 'report.md'}",
-        err=True,
+    with Progress("questions") as progress:
+        report = write_audit(questions, out, folds=folds, target=prune, seed=seed, force=force, progress=progress)
+    if not as_json:
+        typer.echo(markdown(report))
+    close(
+        Wrote(out, report["questions"], "questions"),
+        since=began,
+        notes=[] if prune is None else [f"{report['pruning']['kept']} left"],
+        next=shell("less", out / "report.md"),
+        summary=report,
+        as_json=as_json,
     )

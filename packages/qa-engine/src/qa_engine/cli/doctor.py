@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from qa_contract.cli import COMMON, App, shell
+
+from qa_engine.cli.moved import without
+from qa_engine.cli.options import Annotations, FramesDir, Settings
 
 if TYPE_CHECKING:
-    from qa_engine.ingest.doctor import Diagnosis
+    from qa_engine.ingestion.doctor import Diagnosis
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(doctor)
+    moved = {"--frames": "Write --frames-dir for the folder of the images."}
+    app.command(topic="Scenes", cls=without(moved))(doctor)
 
 
 def doctor(
@@ -24,13 +29,13 @@ def doctor(
     ] = None,
     *,
     dataset: Annotated[str | None, typer.Option(help="Its name; found out where not given.")] = None,
-    annotations: Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")] = None,
-    frames: Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE, a switch of the dataset; repeat for more.")
-    ] = None,
+    annotations: Annotations = None,
+    frames_dir: FramesDir = None,
+    settings: Settings = None,
     scenes: Annotated[int, typer.Option(min=0, help="Scenes to read and check.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table.", rich_help_panel=COMMON)
+    ] = False,
 ) -> None:
     """Say which dataset a folder is, what is missing and where to get it, and whether its first scenes make sense.
 
@@ -42,10 +47,10 @@ def doctor(
         _show_layers(as_json=as_json)
         return
     from qa_engine.datasets.base import IngestOptions
-    from qa_engine.ingest.doctor import diagnose
-    from qa_engine.ingest.run import parse_settings
+    from qa_engine.ingestion.doctor import diagnose
+    from qa_engine.ingestion.run import parse_settings
 
-    options = IngestOptions(annotations=annotations, frames_dir=frames, settings=parse_settings(settings or ()))
+    options = IngestOptions(annotations=annotations, frames_dir=frames_dir, settings=parse_settings(settings or ()))
     found = diagnose(root, dataset=dataset, options=options, n_scenes=scenes)
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=1))
@@ -53,9 +58,10 @@ def doctor(
         _show(found)
     required = [part for part in found.missing if part.required]
     severe = [problem for problem in found.problems if problem.severe]
-    given = {"--annotations": annotations, "--frames": frames}
-    flags = [f"{name} {folder}" for name, folder in given.items() if folder] + [f"--set {s}" for s in settings or ()]
-    _close(found, " ".join(["qa-engine ingest", found.dataset, str(root), *flags, "--out STORE"]))
+    given = {"--annotations": annotations, "--frames-dir": frames_dir}
+    words = [word for name, folder in given.items() if folder for word in (name, folder)]
+    words += [word for setting in settings or () for word in ("--set", setting)]
+    _close(found, shell("qa-engine", "ingest", found.dataset, root, *words, "--out", "STORE"))
     if required or severe:
         raise typer.Exit(1)
 

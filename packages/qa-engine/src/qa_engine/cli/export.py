@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.cli import AllowBenchmarkScenes, App, AsJson, Force, FrameStore, Out, Questions, Wrote, close
 
 NEXT = {
     "trl": "datasets.load_dataset('json', data_files='{out}/train.jsonl')",
@@ -19,31 +19,35 @@ NEXT = {
 """Format to how its consumer reads it."""
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(export)
+    app.command(topic="Questions")(export)
 
 
 def export(
-    questions: Annotated[Path, typer.Argument(help="Table 'questions': a Parquet file or its folder.")],
+    questions: Questions,
     *,
-    store: Annotated[Path, typer.Option(help="Store with the frames that the questions are about.")],
+    store: FrameStore,
     name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai, hf or lmms-eval.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
-    allow_benchmark_scenes: Annotated[
-        bool, typer.Option("--allow-benchmark-scenes", help="Also questions about scenes that benchmarks test on.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace what --out holds.")] = False,
+    out: Out,
+    allow_benchmark_scenes: AllowBenchmarkScenes = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write questions and their frames in the format of another tool."""
-    from qa_engine.checks.leakage import benchmark_scenes
+    """Write questions and their frames in the format of another tool.
+
+    Exit code 1: a question was refused, for it has no frames.
+    """
+    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.leakage import benchmark_scenes
+    from qa_contract.tableio import table_metadata, write_table
+    from qa_contract.tables import REJECTS
+
     from qa_engine.errors import QAEngineError, unknown_name
     from qa_engine.exports import FORMATS, select
     from qa_engine.exports import export as write
-    from qa_engine.tableio import check_output_folder, output_folder, table_metadata, write_table
-    from qa_engine.tables import REJECTS
 
-    started = time.perf_counter()
+    began = time.perf_counter()
     if name not in FORMATS:
         raise unknown_name("format", name, FORMATS, "See 'qa-engine export --help'.")
     check_output_folder(out, force=force)
@@ -61,11 +65,12 @@ def export(
         if len(selection.rejects):
             metadata = table_metadata("rejects", "qa-engine export", {"format": name}, 0)
             write_table(selection.rejects, folder / "rejects.parquet", REJECTS, metadata)
-    refused = f", {len(selection.rejects)} refused (see {out / 'rejects.parquet'})" if len(selection.rejects) else ""
-    typer.echo(
-        f"Wrote {out}: {len(selection)} questions as {name}{refused} in {time.perf_counter() - started:.1f} s. "
-        f"Next: {NEXT[name].format(out=out)}",
-        err=True,
+    refused = dict(selection.rejects["reason"].value_counts().iter_rows())
+    close(
+        Wrote(out, len(selection), f"questions as {name}"),
+        since=began,
+        rejects=refused,
+        lost=len(selection.rejects),
+        next=NEXT[name].format(out=out),
+        as_json=as_json,
     )
-    if len(selection.rejects):
-        raise typer.Exit(1)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.cli import COMMON, App, AsJson, Progress, Store, Wrote, close, shell
+
+Again = Annotated[bool, typer.Option("--force", help="Make again what exists.", rich_help_panel=COMMON)]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(observe)
-    app.command("sample-frames")(sample_frames)
+    app.command(topic="Scenes")(observe)
+    app.command("sample-frames", topic="Scenes")(sample_frames)
 
 
 def observe(
-    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    store: Store,
     *,
     mesh: Annotated[
         bool, typer.Option("--mesh/--no-mesh", help="Cast rays at the meshes of scenes that have one; extra 'open3d'.")
     ] = True,
-    force: Annotated[bool, typer.Option("--force", help="Write the table again where it exists.")] = False,
+    force: Again = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find which objects each frame shows, and write them to the store's `observations`.
 
@@ -30,25 +33,29 @@ def observe(
     else by casting rays at the boxes.
     A run that was stopped goes on where it was.
     """
-    from qa_engine.scenes.store import Store
+    from qa_engine.scenes.store import Store as SceneStore
     from qa_engine.views.observations import observe as run
 
-    report = run(Store(store), mesh=mesh, force=force, progress=_with_bar)
+    began = time.perf_counter()
+    with Progress("scenes") as progress:
+        report = run(SceneStore(store), mesh=mesh, force=force, progress=progress.stage("observe"))
     if report.n_unknown:
         typer.echo(f"{report.n_unknown} frames have neither a pose nor an instance image and show nothing.", err=True)
     if report.n_resumed:
         typer.echo(f"{report.n_resumed} scenes were done by a run that was stopped.", err=True)
     if report.n_meshes:
         typer.echo(f"{report.n_meshes} scenes were seen by casting rays at their meshes.", err=True)
-    typer.echo(
-        f"Wrote {store / 'observations.parquet'}: {report.n_observations} rows, {report.n_frames} frames of "
-        f"{report.n_scenes} scenes in {report.seconds:.1f} s. Next: qa-engine sample-frames {store} --frames 32",
-        err=True,
+    close(
+        Wrote(store / "observations.parquet", report.n_observations),
+        since=began,
+        notes=[f"{report.n_frames} frames of {report.n_scenes} scenes"],
+        next=shell("qa-engine", "sample-frames", store, "--frames", 32),
+        as_json=as_json,
     )
 
 
 def sample_frames(
-    store: Annotated[Path, typer.Argument(help="Folder of the store.")],
+    store: Store,
     *,
     frames: Annotated[int, typer.Option(min=1, help="Frames per scene; a scene with fewer keeps all of its own.")],
     method: Annotated[
@@ -58,29 +65,24 @@ def sample_frames(
         ),
     ] = "uniform",
     questions: Annotated[Path | None, typer.Option(help="For query: file or folder of questions.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Make a frame set again that exists.")] = False,
+    force: Again = False,
+    as_json: AsJson = False,
 ) -> None:
     """Choose the frames of each scene that a model sees, and write them to the store's `frame_sets`."""
-    from qa_engine.scenes.store import Store
+    from qa_engine.scenes.store import Store as SceneStore
     from qa_engine.views.frame_sets import sample_frames as run
 
-    report = run(Store(store), method=method, n=frames, questions=questions, force=force)
+    began = time.perf_counter()
+    report = run(SceneStore(store), method=method, n=frames, questions=questions, force=force)
     if report.n_short:
         typer.echo(f"{report.n_short} scenes have fewer than {frames} frames and keep all of theirs.", err=True)
     if report.n_blind:
         typer.echo(f"{report.n_blind} scenes give '{method}' nothing to go by and get frames at even steps.", err=True)
     if report.n_without_frames:
         typer.echo(f"{report.n_without_frames} scenes have no frames and get no row.", err=True)
-    typer.echo(
-        f"Wrote {store / 'frame_sets.parquet'}: '{report.frame_set_id}' for {report.n_scenes} scenes in "
-        f"{report.seconds:.1f} s. Next: qa-engine generate {store} --out QUESTIONS",
-        err=True,
+    close(
+        Wrote(store / "frame_sets.parquet", report.n_scenes, f"scenes with '{report.frame_set_id}'"),
+        since=began,
+        next=shell("qa-engine", "generate", store, "--out", "QUESTIONS"),
+        as_json=as_json,
     )
-
-
-def _with_bar(parts: Sequence[list[str]]) -> Iterable[list[str]]:
-    """Show progress on stderr."""
-    with typer.progressbar(length=sum(map(len, parts)), label="Scenes", file=sys.stderr) as bar:
-        for part in parts:
-            yield part
-            bar.update(len(part))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.cli import App
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(view)
+    app.command(topic="Pictures")(view)
 
 
 def view(
@@ -32,6 +34,8 @@ def view(
 
     With --rrd, write a recording for the rerun viewer: clouds, boxes, cameras and frames in 3D, and questions.
     """
+    from qa_contract.cli import Wrote, close
+
     from qa_engine.errors import QAEngineError
     from qa_engine.scenes.store import Store
     from qa_engine.show.gallery import write_gallery
@@ -47,9 +51,7 @@ def view(
     ):
         if target is None:
             continue
+        started = time.perf_counter()
         report = write(shown, target, force=force)
-        typer.echo(
-            f"Wrote {target}: {report.n_scenes} scenes, {report.n_frames} frames, {report.n_questions} questions in "
-            f"{report.seconds:.1f} s. Next: {after}",
-            err=True,
-        )
+        figures = [f"{report.n_frames:,} frames", f"{report.n_questions:,} questions"]
+        close(Wrote(target, report.n_scenes, "scenes"), since=started, notes=figures, next=after)

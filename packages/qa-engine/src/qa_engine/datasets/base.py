@@ -47,7 +47,7 @@ class IngestOptions:
     seed : int
         Seed of generated scenes.
     annotations, frames_dir : Path, optional
-        Folders that hold the annotations and the images where these lie apart from ROOT; `--frames DIR` gives the
+        Folders that hold the annotations and the images where these lie apart from ROOT; `--frames-dir` gives the
         second one.
     scenes, frames, size, first_scene : int, optional
         For generated scenes: how many, frames per scene, pixels per side, number of the first scene.
@@ -80,10 +80,10 @@ def flag(name: str) -> str:
 
     Examples
     --------
-    >>> flag("first_scene"), flag("frames_dir")
-    ('--first-scene', '--frames DIR')
+    >>> flag("first_scene"), flag("frames"), flag("frames_dir")
+    ('--first-scene', '--frames-per-scene', '--frames-dir')
     """
-    return "--frames DIR" if name == "frames_dir" else f"--{name.replace('_', '-')}"
+    return "--frames-per-scene" if name == "frames" else f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """EmbodiedScan: boxes with nine degrees of freedom for scans of four datasets. World: metres, +Z up, aligned.
 
-One file describes many scenes; their images stay in the original datasets, named by `--frames`.
+One file describes many scenes; their images stay in the original datasets, named by `--frames-dir`.
 
 References
 ----------
@@ -211,7 +211,7 @@ def _sha(index: str, rows: Sequence[NDArray[np.float64]], categories: Sequence[s
 EMBODIEDSCAN = Dataset(
     name="embodiedscan",
     description="EmbodiedScan: boxes for ScanNet, 3RScan, Matterport3D and ARKitScenes; its pickles run no code.",
-    needs="embodiedscan_infos_*.pkl, or the folder of such files; --frames names the folder of the images",
+    needs="embodiedscan_infos_*.pkl, or the folder of such files; --frames-dir names the folder of the images",
     discover=discover,
     load=load,
     options=frozenset({"frames_dir"}),

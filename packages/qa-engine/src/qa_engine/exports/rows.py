@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.prompts import PROMPTS, format_prompt
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
-from qa_engine.prompts import PROMPTS, format_prompt
-from qa_engine.tableio import read_table
-from qa_engine.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 Row = dict[str, Any]
 _CHUNK = 256
@@ -120,9 +120,14 @@ def select(questions: Path, store: Path) -> Selection:
         counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
         raise QAEngineError(f"{questions}: no question to export ({counts or 'the table has no row'}).")
     rejects = refused.select(
-        "scene_name", "question_type", "signature", "reason",
-        stage=pl.lit("export"), item="question_id", detail=pl.col("frame_set_id").fill_null(""),
-    )  # fmt: skip
+        "scene_name",
+        "question_type",
+        "signature",
+        "reason",
+        stage=pl.lit("export"),
+        item="question_id",
+        detail=pl.col("frame_set_id").fill_null(""),
+    )
     return Selection(kept.drop("reason", "problem"), rejects.select(*REJECTS), store)
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from qa_engine.views.evidence import Evidence
 
 
+SCENES_PER_BATCH = 128
+"""Scenes that are worked on together: enough to spread the cost of starting vectorised work, few enough for memory."""
+
+
 def ranges(starts: Rows, counts: Rows) -> tuple[Rows, Rows]:
     """Put several ranges of numbers one after the other.
 
@@ -42,6 +46,11 @@ def ranges(starts: Rows, counts: Rows) -> tuple[Rows, Rows]:
 
 class Batch:
     """Columns over the objects and categories of several scenes; each is computed when first asked for and kept.
+
+    A scene has some twenty objects: the work of NumPy on arrays that short is all start-up. With the objects of
+    `SCENES_PER_BATCH` scenes in one column, that cost is paid once for all of them, and a question type is a few
+    vectorised selections. Columns are lazy because question types ask for different ones, and kept because several ask
+    for the same.
 
     Objects are addressed by row (n over all scenes), categories by code (c over all scenes): two scenes with a chair
     have two codes for it. Rows and codes of a scene stand together, in the scene's own order.

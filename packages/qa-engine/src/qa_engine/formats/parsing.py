@@ -35,7 +35,7 @@ def check_inside(path: Path, roots: Sequence[Path]) -> None:
     """
     real = path.resolve()
     if not any(real.is_relative_to(root) for root in roots):
-        problem = "a link out of the dataset; give the real folder as ROOT, --annotations or --frames"
+        problem = "a link out of the dataset; give the real folder as ROOT, --annotations or --frames-dir"
         raise SceneError(path.name, problem, reason=IngestReason.UNREADABLE_FILE)
 
 

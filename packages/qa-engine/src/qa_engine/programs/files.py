@@ -9,23 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.files import atomic_path
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import PROGRAM_OUTCOMES
 
 from qa_engine.errors import QAEngineError
 from qa_engine.programs.language import ProgramCode
 from qa_engine.programs.pool import Outcome, ProgramPool
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import Schema, atomic_path, table_metadata, write_table
-
-OUTCOMES: Schema = {
-    "id": pl.String,
-    "status": pl.String,  # ok, or why there is no value
-    "value": pl.String,  # as JSON
-    "type": pl.String,
-    "unit": pl.String,
-    "steps": pl.Int64,
-    "detail": pl.String,
-}
-"""Columns of the outcome as Parquet; as JSONL `value` is the value itself and `id` as it was given."""
 
 SCENES_AT_ONCE = 64
 """Scenes whose boxes are in memory together."""
@@ -116,7 +107,7 @@ def write_outcomes(rows: list[ProgramRow], outcomes: list[Outcome], path: Path, 
     if path.suffix == ".parquet":
         texts = [{**row, "id": str(row["id"]), "value": _json(row["value"])} for row in table]
         metadata = table_metadata("program_outcomes", "qa-engine run-programs", {"profile": profile}, 0)
-        write_table(pl.DataFrame(texts, schema=dict(OUTCOMES)), path, OUTCOMES, metadata)
+        write_table(pl.DataFrame(texts, schema=dict(PROGRAM_OUTCOMES)), path, PROGRAM_OUTCOMES, metadata)
         return
     with atomic_path(path) as temporary:
         temporary.write_text("".join(f"{json.dumps(row)}\n" for row in table), encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from qa_engine.errors import QAEngineError
-from qa_engine.facts.batch import Batch
+from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.scenes.store import Store
@@ -33,9 +33,6 @@ COLUMNS = (
     "profile",
 )
 """Columns of `questions` that a replay reads."""
-
-SCENES_PER_BATCH = 128
-"""Scenes whose distances are computed together."""
 
 TOLERANCE = 1e-9
 """Relative difference of a stored value that a replay allows: sums may be ordered differently on another processor."""

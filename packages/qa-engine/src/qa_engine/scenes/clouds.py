@@ -10,10 +10,11 @@ import duckdb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.errors import TableError
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import CLOUD
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.tableio import TableError, table_metadata, write_table
-from qa_engine.tables import CLOUD
 
 FLOOR_SHARE = 0.3
 """Share of the plan that must show something else than objects: a mesh of furniture alone says nothing of its room."""

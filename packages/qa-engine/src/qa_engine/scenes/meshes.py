@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import MESH
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.scenes.clouds import Cloud
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import MESH
 
 CORNERS = tuple(name for name in MESH if name != "instance_id")
 

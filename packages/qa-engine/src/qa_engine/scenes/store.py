@@ -11,21 +11,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.errors import TableError
+from qa_contract.tableio import read_table, table_files
+from qa_contract.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
 from qa_engine.errors import SceneError, unknown_name
 from qa_engine.scenes.clouds import Cloud, read_cloud
 from qa_engine.scenes.fields import check_name, frozen
 from qa_engine.scenes.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scenes.scene import SPLITS, Frame, Scene
-from qa_engine.tableio import TableError, read_table, table_files
-from qa_engine.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
 
 class Store:
     """Scenes of a store, in the order of their names.
 
     Each table is read once, when first needed, and a scene is a slice of it: memory grows with the tables (about 0.3 kB
-    per object), never with the scenes that are held as `Scene`.
+    per object), never with the scenes that are held as `Scene`. So a store is opened once and passed on; a second one
+    would read and check every table again.
+
+    Another process gets the folder's name and opens its own: reading costs less than sending what was read, and a
+    worker needs only the tables that it asks for.
 
     Parameters
     ----------
@@ -42,6 +47,10 @@ class Store:
         self.path = Path(path)
         self._root = self.path.resolve()
         table_files(self.path, "scenes")
+
+    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
+        """Travel to another process as the name of the folder."""
+        return Store, (self.path,)
 
     @cached_property
     def scenes(self) -> pl.DataFrame:

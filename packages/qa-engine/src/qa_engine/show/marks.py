@@ -1,14 +1,15 @@
-"""What a program measures, as things to draw: coloured objects, lines, arrows, a sector, notes."""
+"""What a program measures, as marks on a plan: coloured objects, distances, arrows, a sector, a walk, notes."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from qa_contract.pages import Arrow, Distance, Route, Sector, series_tone
+from qa_contract.pages.plan_marks import Mark
 from scipy.optimize import lsq_linear
 
 from qa_engine.arrays import Array
@@ -17,8 +18,6 @@ from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, turn_deg
 from qa_engine.geometry.routes import route_turns_deg
 from qa_engine.programs import parse_program
 
-COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf")
-
 _SECTORS: dict[str, Sectors] = {
     "direction_side": HALVES,
     "direction_side_or_back": THIRDS,
@@ -26,21 +25,53 @@ _SECTORS: dict[str, Sectors] = {
 }
 
 
+@dataclass(frozen=True)
+class Operand:
+    """An object that the question is about.
+
+    Attributes
+    ----------
+    tone : str
+        Of the palette of the pages.
+    label : str
+        Its role and category, as written beside it.
+    """
+
+    tone: str
+    label: str
+
+
 @dataclass
 class Marks:
-    """What to draw besides the boxes, in metres: coloured objects, segments, arrows, sectors, notes."""
+    """What is drawn besides the boxes.
 
-    objects: dict[int, tuple[str, str]] = field(default_factory=dict)
-    segments: list[tuple[Array, Array, str, str]] = field(default_factory=list)
-    arrows: list[tuple[Array, Array, str]] = field(default_factory=list)
-    sector: tuple[Array, float, float] | None = None
+    Attributes
+    ----------
+    operands : dict of int to Operand
+        By object row.
+    drawn : list of Mark
+        Metres, world frame.
+    notes : list of str
+        What was measured, in words.
+    way : (3,) float64, optional
+        Direction that is measured, metres: from the side it is seen in full length.
+    """
+
+    operands: dict[int, Operand] = field(default_factory=dict)
+    drawn: list[Mark] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    way: Array | None = None
 
-    def add(self, facts: Facts, row: int, role: str) -> str:
-        """Colour an object and return its colour."""
-        colour = COLOURS[len(self.objects) % len(COLOURS)]
-        self.objects.setdefault(row, (colour, f"{role}{facts.scene.category[row]}"))
-        return self.objects[row][0]
+    def add(self, facts: Facts, row: int, role: str = "", measured: str = "") -> str:
+        """Colour an object, write its role before its category and a figure behind it, and return its tone."""
+        tone = series_tone(len(self.operands))
+        self.operands.setdefault(row, Operand(tone, f"{role}{facts.scene.category[row]}{measured}"))
+        return self.operands[row].tone
+
+    def measure(self, start: Array, end: Array, label: str = "", tone: str = "ink") -> None:
+        """Draw a measured line; the first one is the way that the side view shows."""
+        self.drawn.append(Distance(start, end, label, tone))
+        self.way = end - start if self.way is None else self.way
 
 
 def marks_of(program: str, facts: Facts) -> Marks:
@@ -60,12 +91,6 @@ def marks_of(program: str, facts: Facts) -> Marks:
     return marks
 
 
-def _plain(node: ast.expr) -> Any:
-    if isinstance(node, ast.List):
-        return [_plain(item) for item in node.elts]
-    return node.value if isinstance(node, ast.Constant) else None
-
-
 def closest_points(facts: Facts, a: int, b: int) -> tuple[Array, Array]:
     """Points of the boxes of rows `a` and `b` that are the closest to each other, (3,) and (3,) metres."""
     scene = facts.scene
@@ -75,12 +100,18 @@ def closest_points(facts: Facts, a: int, b: int) -> tuple[Array, Array]:
     return scene.center[a] + fit.x[:3] @ scene.rotation[a], scene.center[b] + fit.x[3:] @ scene.rotation[b]
 
 
+def _plain(node: ast.expr) -> Any:
+    if isinstance(node, ast.List):
+        return [_plain(item) for item in node.elts]
+    return node.value if isinstance(node, ast.Constant) else None
+
+
 def _distance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
     a, b = (facts.row_of_instance[i] for i in arguments)
     for row in (a, b):
-        marks.add(facts, row, "")
+        marks.add(facts, row)
     distance = float(facts.distance(np.array([a]), np.array([b]))[0])
-    marks.segments.append((*closest_points(facts, a, b), f"{distance:.3f} m", "#000000"))
+    marks.measure(*closest_points(facts, a, b), f"{distance:.3f} m")
 
 
 def _nearest(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
@@ -90,28 +121,38 @@ def _nearest(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
         members = facts.members[facts.code_of_category[name]]
         distance = facts.distance(np.full(len(members), primary), members)
         row = int(members[np.argmin(distance)])
-        colour = marks.add(facts, row, "")
-        marks.segments.append((*closest_points(facts, primary, row), f"{distance.min():.2f} m", colour))
+        # Beside the object: on lines that leave one point together a figure could belong to any.
+        tone = marks.add(facts, row, measured=f": {distance.min():.2f} m")
+        marks.measure(*closest_points(facts, primary, row), tone=tone)
 
 
 def _direction(facts: Facts, marks: Marks, arguments: list[Any], sectors: Sectors) -> None:
     rows = [facts.row_of_instance[i] for i in arguments]
-    for row, role in zip(rows, ("standing: ", "facing: ", "target: "), strict=True):
-        marks.add(facts, row, role)
+    _, ahead_tone, target_tone = (
+        marks.add(facts, row, role) for row, role in zip(rows, ("standing: ", "facing: ", "target: "), strict=True)
+    )
     standing, facing, target = facts.scene.center[rows]
     ahead = float(facts.bearing[rows[0], rows[1]])
     turn = float(turn_deg(ahead, facts.bearing[rows[0], rows[2]]))
     place = int(sectors.index(turn))
-    borders = [*sectors.borders, 360.0]
-    marks.sector = (standing, ahead + borders[place], ahead + borders[place + 1])
-    marks.arrows += [(standing, facing, COLOURS[1]), (standing, target, COLOURS[2])]
+    low, high = [*sectors.borders, 360.0][place : place + 2]
+    marks.drawn += [
+        Sector(standing, ahead + low, ahead + high, label=sectors.names[place], tone=target_tone),
+        Arrow(standing, facing, tone=ahead_tone),
+        Arrow(standing, target, _turn(turn), target_tone),
+    ]
+    marks.way = facing - standing
     marks.notes.append(f"turn {turn:.1f} deg counter-clockwise: {sectors.names[place]} (the shaded sector)")
+
+
+def _turn(turn: float) -> str:
+    """Write a turn in [0, 360) as a person makes it."""
+    return f"{turn:.1f}° left" if turn <= 180 else f"{360 - turn:.1f}° right"
 
 
 def _count(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
     code = facts.code_of_category[arguments[0]]
-    for number, row in enumerate(facts.members[code].tolist(), start=1):
-        marks.objects[row] = (COLOURS[0], str(number))
+    _number(marks, facts.members[code].tolist())
     marks.notes.append(f"published count {facts.counts[code]}, boxes {facts.boxes[code]}")
 
 
@@ -119,22 +160,27 @@ def _count_seen(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
     members = facts.members[facts.code_of_category[arguments[0]]]
     found = facts.evidence(arguments[1])
     seen = members if found is None else members[found.seen[members]]
-    for number, row in enumerate(seen.tolist(), start=1):
-        marks.objects[row] = (COLOURS[0], str(number))
+    _number(marks, seen.tolist())
     marks.notes.append(f"{len(seen)} of {len(members)} are recognised in the frames of {arguments[1]!r}")
+
+
+def _number(marks: Marks, rows: list[int]) -> None:
+    """Colour objects alike and number them."""
+    marks.operands |= {row: Operand(series_tone(0), str(number)) for number, row in enumerate(rows, start=1)}
 
 
 def _size(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
     row = facts.row_of_instance[arguments[0]]
-    marks.add(facts, row, "")
+    marks.add(facts, row)
     axis = int(np.argmax(facts.scene.size[row]))
     half = facts.scene.rotation[row, axis] * facts.scene.size[row, axis] / 2
     center = facts.scene.center[row]
-    marks.segments.append((center - half, center + half, f"{facts.longest_side_m[row] * 100:.1f} cm", "#000000"))
+    marks.measure(center - half, center + half, f"{facts.longest_side_m[row] * 100:.1f} cm")
 
 
 def _room(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
-    marks.notes.append(f"scenes.room_size_m2 = {facts.scene.room_size_m2}")
+    size = facts.scene.room_size_m2
+    marks.notes.append(f"scenes.room_size_m2 = {'none' if size is None else f'{size:.4f}'}")
 
 
 def _appearance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
@@ -158,9 +204,8 @@ def _route(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
     for row, role in zip(rows, roles, strict=True):
         marks.add(facts, row, role)
     center = facts.scene.center[rows]
-    marks.arrows.append((center[0], center[1], "#888888"))
-    walked = [center[0], *center[2:]]
-    marks.arrows += [(a, b, "#000000") for a, b in pairwise(walked)]
+    marks.drawn += [Arrow(center[0], center[1], tone="muted"), Route([center[0], *center[2:]])]
+    marks.way = center[1] - center[0]
     turns = ", ".join(f"{angle:.1f}" for angle in route_turns_deg(center)[int(forward) :])
     marks.notes.append(f"turns of {turns} deg counter-clockwise before the legs{', none before the first' * forward}")
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import colorsys
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qa_contract.errors import TableError
+from qa_contract.files import atomic_path
 
 from qa_engine.extras import require
 from qa_engine.geometry import box_corners
 from qa_engine.scenes.cameras import camera_of, project
 from qa_engine.scenes.scene import Frame, Scene
-from qa_engine.show.overlays import colour_of
 from qa_engine.show.selection import Shown, ViewReport, answer_text
-from qa_engine.tableio import TableError, atomic_path
 
 CAMERA_PLANE_M = 0.3
 """Distance at which the image of a camera stands in the room."""
@@ -188,9 +190,10 @@ def _markdown(rows: Sequence[Mapping[str, Any]], n_rows: int) -> str:
 
 
 def _rgb(category: str) -> tuple[int, int, int]:
-    """Colour of a category, the one of the gallery."""
-    text = colour_of(category)
-    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+    """Give a category its colour, the same in every scene; a room in 3D has more categories than a palette."""
+    hue = (zlib.crc32(category.encode()) % 997) / 997
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, 0.42, 0.75))
+    return red, green, blue
 
 
 def _quaternions(rotation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table
+from qa_contract.tables import QUESTIONS
 
 from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scenes.clouds import Cloud
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import read_table
-from qa_engine.tables import QUESTIONS
 from qa_engine.views.frame_sets import uniform
 from qa_engine.views.observations import read_observations
 
@@ -80,12 +80,22 @@ class Shown:
         return self._asked.get(name, [])
 
     def frames(self, name: str) -> list[Frame]:
-        """List the frames to show of a scene."""
+        """List the frames to show of a scene.
+
+        Raises
+        ------
+        QAEngineError
+            An image lies outside the store: what is shown is copied, and might be passed on.
+        """
         frames = self.store.frames(name)
         if self._chosen is None:
-            return [frames[i] for i in uniform(len(frames), MAX_FRAMES)] if frames else []
-        by_id = {frame.frame_id: frame for frame in frames}
-        return [by_id[frame_id] for frame_id in self._chosen.get(name, []) if frame_id in by_id]
+            chosen = [frames[i] for i in uniform(len(frames), MAX_FRAMES)] if frames else []
+        else:
+            by_id = {frame.frame_id: frame for frame in frames}
+            chosen = [by_id[frame_id] for frame_id in self._chosen.get(name, []) if frame_id in by_id]
+        for frame in chosen:
+            self._check_inside(frame)
+        return chosen
 
     def cloud(self, name: str) -> Cloud | None:
         """Read the cloud of a scene, at most about `CLOUD_POINTS` of its points."""
@@ -105,6 +115,17 @@ class Shown:
         for name, frame_id, number, box in rows.select("scene_name", "frame_id", "instance_id", "box_2d").iter_rows():
             seen.setdefault((name, frame_id), {})[number] = box
         return seen
+
+    def _check_inside(self, frame: Frame) -> None:
+        """Refuse an image that a link leads out of the store."""
+        if frame.image_path is None:
+            return
+        real = frame.image_path.resolve()
+        if not real.is_relative_to(self.store.path.resolve()):
+            raise QAEngineError(
+                f"{frame.image_path}: a link to {real}, outside the store {self.store.path}. "
+                "Put the image itself in its place, or ingest the scene again."
+            )
 
 
 def answer_text(row: Mapping[str, Any]) -> str:

@@ -13,13 +13,13 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAMES, OBSERVATIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scenes.scene import Scene
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import read_table
-from qa_engine.tables import FRAMES, OBSERVATIONS
 
 MIN_IMAGE_SHARE = 0.0005
 """Share of an image that a recognised object covers at least: 154 pixels of 640 x 480, a square of 12."""

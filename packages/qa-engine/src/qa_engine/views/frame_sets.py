@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import FRAME_SETS, QUESTIONS
 
 from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scenes.cameras import camera_of
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import read_table, table_metadata, write_table
-from qa_engine.tables import FRAME_SETS, QUESTIONS
 from qa_engine.views.coverage import best_views, filled, most_covering, voxel_bits
 from qa_engine.views.observations import read_observations, surface_points
 

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
+from qa_contract.files import atomic_path
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import OBSERVATIONS
 
 from qa_engine.errors import QAEngineError
 from qa_engine.scenes.cameras import RAYS_PER_SIDE, back_project, camera_of
@@ -21,8 +24,6 @@ from qa_engine.scenes.fields import MAX_PIXELS
 from qa_engine.scenes.meshes import Mesh
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import atomic_path, read_table, table_metadata, write_table
-from qa_engine.tables import OBSERVATIONS
 from qa_engine.views.boxes import SURFACE_TOLERANCE_M, Views, first_surface, see_boxes
 from qa_engine.views.meshes import MeshCaster
 
@@ -35,7 +36,8 @@ POINTS_PER_SIDE = 80
 CONFIG = {"rays_per_side": RAYS_PER_SIDE, "surface_tolerance_m": SURFACE_TOLERANCE_M, "format": 1}
 """What decides the content besides the store."""
 
-Progress = Callable[[Sequence[list[str]]], Iterable[list[str]]]
+Progress = Callable[[int, int], None]
+"""Called with scenes done and to do."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ def observe_scene(scene: Scene, frames: Sequence[Frame], mesh: Mesh | None = Non
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict(OBSERVATIONS))
 
 
-def observe(store: Store, *, mesh: bool = True, force: bool = False, progress: Progress = iter) -> ObserveReport:
+def observe(
+    store: Store, *, mesh: bool = True, force: bool = False, progress: Progress = lambda done, of: None
+) -> ObserveReport:
     """Write the table `observations` of a store; a run that was stopped goes on where it was.
 
     Parameters
@@ -157,7 +161,7 @@ def observe(store: Store, *, mesh: bool = True, force: bool = False, progress: P
     force : bool
         Write the table again.
     progress : callable
-        Wraps the list of parts (lists of scene names) to show how far the work is.
+        Called with scenes done and to do.
 
     Raises
     ------
@@ -172,9 +176,9 @@ def observe(store: Store, *, mesh: bool = True, force: bool = False, progress: P
     parts_folder.mkdir(exist_ok=True)
     names = store.scene_names()
     batches = [names[i : i + SCENES_PER_PART] for i in range(0, len(names), SCENES_PER_PART)]
-    n_scenes = n_frames = n_unknown = n_resumed = n_meshes = 0
+    n_done = n_scenes = n_frames = n_unknown = n_resumed = n_meshes = 0
     paths: list[Path] = []
-    for batch in progress(batches):
+    for batch in batches:
         frames = {name: store.frames(name) for name in batch}
         known = [sum(map(can_observe, frames[name])) for name in batch]
         n_scenes += sum(n > 0 for n in known)
@@ -187,15 +191,17 @@ def observe(store: Store, *, mesh: bool = True, force: bool = False, progress: P
         paths.append(path)
         if path.is_file():
             n_resumed += len(batch)
-            continue
-        table = pl.concat(
-            [
-                observe_scene(scene, frames[scene.scene_name], store.mesh(scene.scene_name) if has_mesh else None)
-                for scene, has_mesh in zip(scenes, cast, strict=True)
-            ]
-        )
-        with atomic_path(path) as temporary:
-            table.write_parquet(temporary)
+        else:
+            table = pl.concat(
+                [
+                    observe_scene(scene, frames[scene.scene_name], store.mesh(scene.scene_name) if has_mesh else None)
+                    for scene, has_mesh in zip(scenes, cast, strict=True)
+                ]
+            )
+            with atomic_path(path) as temporary:
+                table.write_parquet(temporary)
+        n_done += len(batch)
+        progress(n_done, len(names))
     if not n_frames:
         shutil.rmtree(parts_folder)
         raise QAEngineError(f"{store.path}: no frame has a camera with pose or an instance image, so none can be seen.")

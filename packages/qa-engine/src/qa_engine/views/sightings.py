@@ -8,17 +8,10 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAMES, OBSERVATIONS
 
 from qa_engine.scenes.store import Store
-from qa_engine.tableio import read_table
-from qa_engine.tables import FRAMES, OBSERVATIONS
-
-FIRST_SEEN_PX = 100
-"""Pixels whose crossing is the first appearance of a category. VSI-Bench's threshold is not published. Whether a model
-can tell what it sees is another question, with thresholds of its own: `qa_engine.views.evidence`."""
-
-MIN_TIME_GAP_S = 1.0
-"""Time between two first appearances that are told apart. [code: VSI-Bench's rules in VLM-3R]"""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from qa_contract.prompts import format_prompt
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS
 from qa_engine.exports import EMBEDDED, FORMATS
-from qa_engine.prompts import format_prompt
-from qa_engine.tableio import table_metadata, write_table
-from qa_engine.tables import FRAME_SETS, FRAMES, QUESTIONS
 
 CHOICE = ["A. sofa", "B. bed"]
 

@@ -1,123 +1,152 @@
+"""Explained questions, as pages and as pictures."""
+
 import json
-import sys
+from html import unescape
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from qa_engine.cli import main
-from qa_engine.datasets import get_dataset
-from qa_engine.datasets.base import IngestOptions
 from qa_engine.facts.scene import Facts
-from qa_engine.geometry import box_distance
-from qa_engine.ingest.run import ingest
 from qa_engine.scenes.store import Store
-from qa_engine.show.drawing import line, polygon, text, to_svg, write_png
-from qa_engine.show.marks import closest_points, marks_of
-from qa_engine.views.evidence import Evidence
+from qa_engine.show.explain_picture import MARGIN, WIDTH, explain_picture, wrap
+from qa_engine.show.explanation import explanation_of
+
+SHOWN = "!document.getElementById('tip').hidden && document.getElementById('tip').textContent"
+BED_TO_TV = (
+    "Measuring from the closest point of each object, what is the distance between the bed and the tv (in meters)?"
+)
 
 
 @pytest.fixture
-def store(write_vsi, make_box, tmp_path):
-    boxes = {
-        "chair": [make_box((0, 0, 0.45), (0.5, 0.5, 0.9)), make_box((3, 0, 0.45), (0.5, 0.5, 0.9))],
-        "sofa <&>": [make_box((0.4, 3.5, 0.5), (1.8, 0.8, 0.8))],
-        "bed": [make_box((-2.5, 1, 0.25), (1.9, 1.4, 0.5))],
-        "tv": [make_box((-1.5, -2.5, 0.3), (1, 0.1, 0.6))],
-        "lamp": [make_box((2.2, -1.5, 1), (0.3, 0.3, 1.6))],
-    }
-    scene = {
-        "dataset": "scannet",
-        "room_size": 30.0,
-        "object_counts": {name: len(rows) for name, rows in boxes.items()},
-        "object_bbox": boxes,
-    }
-    ingest(get_dataset("vsi-bench"), write_vsi({"s": scene}), out=tmp_path / "store", options=IngestOptions(seed=0))
-    return tmp_path / "store"
+def questions(store, tmp_path, call):
+    """One question of each type that a room without frames has."""
+    assert call("generate", store, "--out", tmp_path / "q") == 0
+    found = {}
+    for row in pl.read_parquet(tmp_path / "q/questions.parquet").iter_rows(named=True):
+        found.setdefault(row["question_type"], row)
+    assert len(found) == 8
+    return found
 
 
-def call(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["qa-engine", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code or 0
+def explain(call, store, source, question_id, out):
+    assert call("explain", store, source, "--id", question_id, "--out", out) == 0
+    return out
 
 
-def test_every_type_is_drawn(store, tmp_path, monkeypatch, capfd):
-    questions = tmp_path / "q"
-    assert call(monkeypatch, "generate", store, "--out", questions) == 0
-    table = pl.read_parquet(questions / "questions.parquet")
-    seen = {}
-    for row in table.iter_rows(named=True):
-        seen.setdefault(row["question_type"], row)
-    assert len(seen) == 8
-    for kind, row in seen.items():
-        for suffix in (".png", ".html"):
-            out = tmp_path / f"{kind}{suffix}"
-            assert call(monkeypatch, "explain", store, questions, "--id", row["question_id"], "--out", out) == 0
-        assert np.asarray(Image.open(tmp_path / f"{kind}.png")).std() > 5  # not blank
-        page = (tmp_path / f"{kind}.html").read_text()
-        assert kind in page
-        assert "sofa <&>" not in page
-        assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
-    assert call(monkeypatch, "explain", store, questions, "--id", "nothing", "--out", tmp_path / "x.png") == 2
-    assert "has no question 'nothing'" in capfd.readouterr().err
-    assert call(monkeypatch, "explain", store, questions, "--id", "nothing", "--out", tmp_path / "x.gif") == 2
+def test_every_type_is_explained(store, questions, tmp_path, call):
+    for kind, row in questions.items():
+        picture, page = (
+            explain(call, store, tmp_path / "q", row["question_id"], tmp_path / f"{kind}{end}")
+            for end in (".png", ".html")
+        )
+        image = Image.open(picture)
+        assert image.width == 2 * WIDTH
+        assert np.asarray(image).std() > 5  # not blank
+        text = page.read_text()
+        assert "chair <&>" not in text
+        for part in (kind, row["question"].splitlines()[0], row["program"], *(row["options"] or ())):
+            assert part in unescape(text).replace("\xad", "")
+        assert "https:" not in text
+        assert "http:" not in text
 
 
-def test_questions_of_others_are_answered_first(store, tmp_path, monkeypatch, capfd):
-    question = (
-        "Measuring from the closest point of each object, what is the distance between the bed and the tv (in meters)?"
-    )
-    row = {"id": 5, "scene_name": "s", "question_type": "object_abs_distance", "question": question, "options": None}
+def test_what_cannot_be_explained_is_refused(store, questions, tmp_path, call, capsys):
+    source = tmp_path / "q"
+    assert call("explain", store, source, "--id", "nothing", "--out", tmp_path / "x.png") == 2
+    assert "has no question 'nothing'" in capsys.readouterr().err
+    assert call("explain", store, source, "--id", "nothing", "--out", tmp_path / "x.gif") == 2
+    assert ".html or .png" in capsys.readouterr().err
+    assert not list(tmp_path.glob("x.*"))
+
+
+def test_questions_of_others_are_answered_first(store, tmp_path, call, capsys):
+    row = {"id": 5, "scene_name": "s", "question_type": "object_abs_distance", "question": BED_TO_TV, "options": None}
     source, out = tmp_path / "q.jsonl", tmp_path / "x.html"
     source.write_text(json.dumps(row | {"ground_truth": "9.9"}))
-    assert call(monkeypatch, "explain", store, source, "--id", "5", "--out", out) == 0
+    explain(call, store, source, "5", out)
     page = out.read_text()
-    # The bed begins at y = 0.3, the tv ends at y = -2.45; both span x = -2.
     assert "2.750 m" in page
-    assert "the file says 9.9" in page
-    assert call(monkeypatch, "explain", store, source, "--id", "5", "--out", out) == 2  # exists
+    assert "<dt>the file says</dt><dd>9.9</dd>" in page
+    assert call("explain", store, source, "--id", "5", "--out", out) == 2  # exists
     source.write_text(json.dumps(row | {"question": "How far?"}))
-    assert call(monkeypatch, "explain", store, source, "--id", "5", "--out", tmp_path / "y.html") == 2
-    assert "not_parsed" in capfd.readouterr().err
+    assert call("explain", store, source, "--id", "5", "--out", tmp_path / "y.html") == 2
+    assert "not_parsed" in capsys.readouterr().err
 
 
-def test_closest_points_have_the_distance_of_the_boxes(store):
+def test_the_answer_its_interval_and_its_margin_are_told(store):
+    row = {
+        "question_id": "q1",
+        "question_type": "object_rel_direction_easy",
+        "scene_name": "s",
+        "question": "Which side?\nA hint.",
+        "options": ["A. left", "B. right"],
+        "ground_truth": "B",
+        "answer_value": 2.0,
+        "answer_low": 1.5,
+        "answer_high": 2.25,
+        "unit": "objects",
+        "margin": 12.3456,
+        "margin_unit": "deg",
+        "program": "direction_side(4, 2, 5)",
+        "evidence": "points",
+    }
+    told = explanation_of(row, Facts(Store(store).load_scene("s")))
+    assert told.answer == "B. right"
+    assert told.is_answer == (False, True)
+    facts = dict(told.facts)
+    assert facts["value"] == "2 objects, within noise 1.5 to 2.25"
+    assert facts["margin"] == "12.346 deg to the next answer"
+    assert "the lines join boxes" in facts["evidence"]
+    assert [one.label for one in told.operands] == ["standing: tv", "facing: sofa", "target: lamp"]
+
+
+def test_labels_of_a_picture_cover_neither_each_other_nor_its_edge(store, questions):
     facts = Facts(Store(store).load_scene("s"))
-    scene = facts.scene
-    for a in range(len(scene)):
-        for b in range(a + 1, len(scene)):
-            p, q = closest_points(facts, a, b)
-            pair = [x[[row]] for row in (a, b) for x in (scene.center, scene.size, scene.rotation)]
-            assert np.linalg.norm(p - q) == pytest.approx(float(box_distance(*pair)[0]), abs=1e-9)
+    for row in questions.values():
+        picture = explain_picture(explanation_of(row, facts))
+        boxes = []
+        for shape in picture.shapes:
+            if shape.kind != "text":
+                continue
+            x, y = shape.points[0]
+            # A letter is at least 0.4 of its size wide, and stands 0.7 of it above the base line.
+            wide = 0.4 * shape.size * len(shape.text)
+            left = x - {"start": 0, "middle": wide / 2, "end": wide}[shape.align]
+            boxes.append((left, y - 0.7 * shape.size, left + wide, y, shape.text))
+        for i, (left, top, right, bottom, text) in enumerate(boxes):
+            assert left >= MARGIN / 2
+            assert right <= WIDTH
+            assert bottom <= picture.height
+            for other in boxes[:i]:
+                apart = left >= other[2] or right <= other[0] or top >= other[3] or bottom <= other[1]
+                assert apart, (text, other[4])
 
 
-def test_programs_of_others_have_their_instances_marked(store):
-    facts = Facts(Store(store).load_scene("s"))
-    marks = marks_of("volume_m3(3) / volume_m3(4)", facts)
-    assert [label for _, label in marks.objects.values()] == ["3: bed", "4: tv"]
+def test_long_words_are_cut_and_texts_wrap():
+    assert wrap("", 12, 50) == [""]
+    assert wrap("a" * 100, 12, 60)[0].endswith("…")
+    lines = wrap("one two three four five", 12, 70)
+    assert " ".join(lines) == "one two three four five"
+    assert len(lines) > 1
 
 
-def test_counts_in_frames_and_routes_are_marked(store):
-    scene = Store(store).load_scene("s")
-    chairs = np.flatnonzero(scene.category == "chair")
-    best = np.full(len(scene), -1)
-    best[chairs[0]] = 0
-    facts = Facts(scene, evidence=lambda *_: Evidence(("f",), best, best))
-    marks = marks_of('count_seen("chair", "uniform-1")', facts)
-    assert list(marks.objects) == [chairs[0]]
-    assert marks.notes == [f"1 of {len(chairs)} are recognised in the frames of 'uniform-1'"]
-    marks = marks_of("route_turns(3, 4, [4, 2])", facts)
-    assert [label.split(":")[0] for _, label in marks.objects.values()] == ["begin", "facing, stop", "goal"]
-    assert "none before the first" in marks.notes[0]
-    assert "none before" not in marks_of("route_turns(3, 4, [2, 4])", facts).notes[0]
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_pages_fit_the_window(open_page, store, questions, tmp_path, call, width, dark):
+    for kind in ("object_rel_direction_hard", "object_rel_distance"):
+        out = explain(call, store, tmp_path / "q", questions[kind]["question_id"], tmp_path / f"{kind}.html")
+        open_page(out, width=width, dark=dark).check()
 
 
-def test_shapes_in_both_formats(tmp_path):
-    shapes = [polygon([(1, 1), (9, 1), (9, 9)], fill="#ff000080", stroke="#000000"), line([(0, 0), (5, 5)], "#00ff00")]
-    svg = to_svg([*shapes, text((2, 2), "a & b")], 10, 10)
-    assert 'fill="#ff0000" fill-opacity="0.50"' in svg
-    assert "a &amp; b" in svg
-    write_png([polygon([(0, 0), (20, 0), (20, 20), (0, 20)], fill="#ff0000")], 20, 20, tmp_path / "a.png")
-    assert Image.open(tmp_path / "a.png").getpixel((10, 10)) == (255, 0, 0)
+def test_operands_light_up_by_pointer_and_keys(open_page, store, questions, tmp_path, call):
+    row = questions["object_abs_distance"]
+    page = open_page(explain(call, store, tmp_path / "q", row["question_id"], tmp_path / "x.html"))
+    page.hover("tbody tr")
+    number = page.js("document.querySelector('tbody tr').dataset.ids")
+    lit = "[...document.querySelectorAll('svg.plan.dim .object.on')].map(o => o.dataset.id)"
+    assert page.js(lit) == [number, number]  # from above and from the side
+    page.js("document.querySelector('svg.plan .mark').focus({focusVisible: true})")
+    page.press("ArrowRight")
+    assert " m" in page.js(SHOWN)
+    page.check()

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table, write_table
+from qa_contract.tables import METRICS, PREDICTIONS
 from transformers import TrainerCallback
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
@@ -15,8 +17,6 @@ from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder
 from qa_trainer.runs.processes import Team
-from qa_trainer.tableio import read_table, write_table
-from qa_trainer.tables import METRICS, PREDICTIONS
 
 
 class SealCheckpoint(TrainerCallback):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-
-from qa_trainer.answer_tokens import counts
+from qa_contract.tokens import counts
 
 if TYPE_CHECKING:
     import torch

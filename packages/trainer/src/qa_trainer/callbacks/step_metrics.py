@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import polars as pl
+from qa_contract.tables import METRICS
 from transformers import TrainerCallback
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
 from qa_trainer.runs.processes import Team
-from qa_trainer.tables import METRICS
 
 
 class StepMetrics(TrainerCallback):

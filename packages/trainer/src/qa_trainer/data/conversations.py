@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tables import REJECTS
 
 from qa_trainer.data.images import ImageCheck, check_images, decode
 from qa_trainer.data.questions import CONTROL_TOKEN
 from qa_trainer.errors import QATrainerError
-from qa_trainer.tables import REJECTS
 
 _ROLES = ("system", "user", "assistant")
 _ROWS: dict[str, Any] = {

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import TableError
+from qa_contract.prompts import PROMPTS, format_prompt
+from qa_contract.tableio import read_table, table_files
+from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 from qa_trainer.data.images import check_images
 from qa_trainer.errors import QATrainerError
-from qa_trainer.prompts import PROMPTS, format_prompt
-from qa_trainer.tableio import TableError, read_table, table_files
-from qa_trainer.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
 
 _COLUMNS = [
     *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),

@@ -6,18 +6,21 @@ The output is a store: `frames` and `frame_sets` with the chosen frames as image
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import table_metadata, with_every_column, write_table
+from qa_contract.tables import FRAME_SETS, FRAMES, REJECTS
 
-from qa_trainer.errors import QATrainerError, unknown_name
+from qa_trainer.errors import QATrainerError
+from qa_trainer.frames.settings import BLOCK, SamplingSettings
 from qa_trainer.frames.video import Video, VideoError, find_videos, open_video
 from qa_trainer.models.loading import model_hash, resolve_model
-from qa_trainer.tableio import table_metadata, write_json, write_table
-from qa_trainer.tables import FRAME_SETS, FRAMES, REJECTS, with_every_column
+from qa_trainer.runs.reporter import Reporter, Silent
 
 if TYPE_CHECKING:
     import torch
@@ -25,61 +28,8 @@ if TYPE_CHECKING:
     from qa_trainer.models.spatial_mllm.vggt import VGGT
 
 PRODUCER = "qa-trainer sample-frames"
-METHODS = {
-    "space-aware": "frames that together see most of the space, by the depth that VGGT predicts",
-    "uniform": "frames at even steps of time",
-}
 POINTS = {"depth": ("camera", "depth"), "point": ("point",)}
 """Where points come from, and the heads of VGGT for it."""
-_BLOCK = 28
-"""Pixels; sides of what VGGT sees are multiples, so that 2 x 2 patches of 14 can be merged."""
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """What decides which frames are chosen.
-
-    Attributes
-    ----------
-    method : str
-        A name in `METHODS`.
-    frames : int
-        Chosen per video, exactly.
-    candidates : int
-        Frames at even steps of time that are chosen from.
-    points : {"depth", "point"}
-        Unprojected depth, or the point head.
-    longest_side : int
-        Of the candidates as VGGT sees them, pixels.
-    dtype : {"float32", "bfloat16"}
-        Of VGGT's transformer; its heads stay float32.
-    """
-
-    method: str = "space-aware"
-    frames: int = 16
-    candidates: int = 128
-    points: str = "depth"
-    longest_side: int = 518
-    dtype: str = "float32"
-
-    def check(self) -> None:
-        """Refuse unknown names and impossible numbers.
-
-        Raises
-        ------
-        QATrainerError
-        """
-        for kind, name, known in (
-            ("method", self.method, METHODS),
-            ("source of points", self.points, POINTS),
-            ("dtype", self.dtype, ("float32", "bfloat16")),
-        ):
-            if name not in known:
-                raise unknown_name(kind, name, known)
-        if self.candidates < self.frames:
-            raise QATrainerError(f"--candidates {self.candidates}: fewer than --frames {self.frames}.")
-        if self.longest_side < _BLOCK:
-            raise QATrainerError(f"--longest-side {self.longest_side}: at least {_BLOCK} pixels.")
 
 
 @dataclass(frozen=True)
@@ -113,13 +63,12 @@ class Choice:
 
 def sample_frames(
     inputs: Sequence[Path],
-    options: SamplingOptions,
+    settings: SamplingSettings,
     out: Path,
     *,
     geometry: str | None,
-    device: str = "auto",
     features: bool = False,
-    report: Callable[[str], None],
+    reporter: Reporter | None = None,
 ) -> SamplingSummary:
     """Choose frames of every video and write them, with their tables, to `out`.
 
@@ -127,17 +76,16 @@ def sample_frames(
     ----------
     inputs : sequence of Path
         Videos, folders of videos, folders of images.
-    options : SamplingOptions
+    settings : SamplingSettings
     out : Path
         Gets `frames`, `frame_sets`, `rejects`, `manifest.json`, `images/SCENE/FRAME.png` and, where asked for,
         `features/SCENE.safetensors`.
     geometry : str or None
         Folder or hub id of a VGGT with its heads; needed by `space-aware`.
-    device : {"auto", "cpu"}
     features : bool
         Also keep VGGT's tokens of the chosen frames.
-    report : callable
-        Takes a line of progress.
+    reporter : Reporter, optional
+        Takes progress.
 
     Raises
     ------
@@ -145,59 +93,64 @@ def sample_frames(
         A wrong option, no VGGT, or no video that can be used.
     """
     started = time.perf_counter()
-    options.check()
-    space_aware = options.method == "space-aware"
+    space_aware = settings.method == "space-aware"
     if space_aware != (geometry is not None):
         problem = "needs --geometry DIR, a folder with VGGT's weights" if space_aware else "takes no --geometry"
-        raise QATrainerError(f"--method {options.method} {problem}.")
+        raise QATrainerError(f"--method {settings.method} {problem}.")
     if features and not space_aware:
         raise QATrainerError("--features: only --method space-aware computes features.")
     videos = find_videos(inputs)
     folder = None if geometry is None else resolve_model(geometry, option="--geometry")
-    model = None if folder is None else _load(folder, options, device)
-    config: dict[str, Any] = asdict(options) | {"geometry": None if folder is None else model_hash(folder)}
-    name = f"{options.method}-{options.frames}"
+    model = None if folder is None else _load(folder, settings)
+    config: dict[str, Any] = settings.content() | {"geometry": None if folder is None else model_hash(folder)}
     frames: list[dict[str, Any]] = []
     sets: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []
-    for scene, path in videos.items():
-        began = time.perf_counter()
+    reporter = reporter or Silent()
+    for done, (scene, path) in enumerate(videos.items()):
+        reporter("sample", done, len(videos), scene)
         try:
-            video = _opened(path, options)
-            choice = _uniform(video, options) if model is None else choose(video, model, options)
+            video = _opened(path, settings)
+            choice = _uniform(video, settings) if model is None else choose(video, model, settings)
             rows = list(_write_images(video, choice.indices, scene, out))
         except VideoError as error:
             refused.append({"item": str(path), "scene_name": scene, "reason": error.reason, "detail": str(error)})
-            report(f"{path}: refused, {error}")
+            reporter.say(f"{path}: refused, {error}")
             continue
         if features:
             _write_features(choice, rows, scene, out)
         frames += rows
         ids = [row["frame_id"] for row in rows]
-        row = {"scene_name": scene, "frame_set_id": name, "method": options.method, "n": len(ids), "frame_ids": ids}
+        row = {
+            "scene_name": scene,
+            "frame_set_id": settings.frame_set_id,
+            "method": settings.method,
+            "n": len(ids),
+            "frame_ids": ids,
+        }
         sets.append(row)
-        report(f"{scene}: {len(ids)} of {len(video)} frames, {time.perf_counter() - began:.1f} s")
+    reporter("sample", len(videos), len(videos))
     if not sets:
         raise QATrainerError(f"No video can be used; the first: {refused[0]['item']}: {refused[0]['detail']}.")
     for table, schema, rows in (("frames", FRAMES, frames), ("frame_sets", FRAME_SETS, sets)):
         _write(table, schema, rows, config, out)
     _write("rejects", REJECTS, [{"stage": "sample-frames", **row} for row in refused], config, out)
-    summary = SamplingSummary(name, len(sets), len(refused), round(time.perf_counter() - started, 3))
+    summary = SamplingSummary(settings.frame_set_id, len(sets), len(refused), round(time.perf_counter() - started, 3))
     places = {"inputs": [str(path) for path in inputs], "geometry_folder": None if folder is None else str(folder)}
     write_json(out / "manifest.json", {"producer": PRODUCER, "config": config, **places, **asdict(summary)})
     return summary
 
 
-def choose(video: Video, model: VGGT, options: SamplingOptions) -> Choice:
+def choose(video: Video, model: VGGT, settings: SamplingSettings) -> Choice:
     """Choose the frames of a video that together see most of the space.
 
     Parameters
     ----------
     video : Video
-        At least `options.frames` frames.
+        At least `settings.frames` frames.
     model : VGGT
-        With the heads that `options.points` needs.
-    options : SamplingOptions
+        With the heads that `settings.points` needs.
+    settings : SamplingSettings
 
     Raises
     ------
@@ -206,10 +159,10 @@ def choose(video: Video, model: VGGT, options: SamplingOptions) -> Choice:
     """
     from qa_trainer.frames.space_aware import select_frames
 
-    indices = video.evenly(options.candidates)
-    images = _candidates(video, indices, options.longest_side)
+    indices = video.evenly(settings.candidates)
+    images = _candidates(video, indices, settings.longest_side)
     points, confidence, tokens = scene_points(model, images)
-    chosen = select_frames(points, confidence, options.frames)
+    chosen = select_frames(points, confidence, settings.frames)
     patch = model.config.patch_size
     grid = (images.shape[-2] // patch, images.shape[-1] // patch)
     return Choice([indices[row] for row in chosen], tokens[chosen].cpu(), grid)
@@ -290,37 +243,35 @@ def _candidates(video: Video, indices: Sequence[int], longest_side: int) -> torc
             sizes = f"{first[0]}x{first[1]} and {image.size[0]}x{image.size[1]}"
             raise VideoError("mixed_frame_sizes", f"frame {video.frame_ids[index]}: sizes {sizes} in one folder")
         scale = longest_side / max(first)
-        size = [max(1, int(side * scale / _BLOCK)) * _BLOCK for side in first]
+        size = [max(1, int(side * scale / BLOCK)) * BLOCK for side in first]
         pixels = np.asarray(image.resize((size[0], size[1]), Image.Resampling.BICUBIC))
         found.append(torch.from_numpy(pixels.copy()).movedim(-1, 0))
     return torch.stack(found).float() / 255
 
 
-def _opened(path: Path, options: SamplingOptions) -> Video:
+def _opened(path: Path, settings: SamplingSettings) -> Video:
     """Open a video with enough frames."""
     video = open_video(path)
-    if len(video) < options.frames:
-        detail = f"{len(video)} frames, {options.frames} are to be chosen"
+    if len(video) < settings.frames:
+        detail = f"{len(video)} frames, {settings.frames} are to be chosen"
         raise VideoError("too_few_frames", f"{path.name}: {detail}")
     return video
 
 
-def _uniform(video: Video, options: SamplingOptions) -> Choice:
-    return Choice(video.evenly(options.frames))
+def _uniform(video: Video, settings: SamplingSettings) -> Choice:
+    return Choice(video.evenly(settings.frames))
 
 
-def _load(folder: Path, options: SamplingOptions, device: str) -> VGGT:
+def _load(folder: Path, settings: SamplingSettings) -> VGGT:
     """Load VGGT onto the device of the run."""
     import torch
 
     from qa_trainer.models.spatial_mllm.release import load_vggt
 
-    if device not in ("auto", "cpu"):
-        raise unknown_name("device", device, ("auto", "cpu"))
-    model = load_vggt(folder, heads=POINTS[options.points])
-    if options.dtype == "bfloat16":
+    model = load_vggt(folder, heads=POINTS[settings.points])
+    if settings.dtype == "bfloat16":
         model.aggregator.to(torch.bfloat16)
-    return model.to("cuda" if device == "auto" and torch.cuda.is_available() else "cpu")
+    return model.to("cuda" if settings.device == "auto" and torch.cuda.is_available() else "cpu")
 
 
 def _write_images(video: Video, indices: Sequence[int], scene: str, out: Path) -> Iterator[dict[str, Any]]:

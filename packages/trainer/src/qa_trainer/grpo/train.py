@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +10,21 @@ from typing import Any
 import polars as pl
 import torch
 from datasets import Dataset
-from PIL import Image
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from qa_trainer.config import GRPOSettings
+from qa_trainer.data.images import read_image
 from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError, unknown_name
+from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.models.loading import freeze_parts, load_model, use_matmul_patches
 from qa_trainer.models.lora import adapter_config, save_merged
 from qa_trainer.rewards import REWARDS
 from qa_trainer.rewards.cognitive_map import REQUEST
 from qa_trainer.runs.folder import RunFolder, step_of
+from qa_trainer.runs.reporter import Reporter
 
 _COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells")
 """Columns that reward functions get."""
@@ -54,18 +54,14 @@ class GRPOResult:
 class StepLog(TrainerCallback):
     """Reports the figures of the steps, stops at a loss that is not finite, and seals checkpoints."""
 
-    def __init__(
-        self, folder: RunFolder, question_ids: Callable[[int], list[str]], report: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: RunFolder, question_ids: Callable[[int], list[str]], reporter: Reporter) -> None:
         self._folder = folder
         self._question_ids = question_ids
-        self._report = report
-        self._first = 0
-        self._started = time.monotonic()
+        self._reporter = reporter
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Remember where and when the run starts."""
-        self._first, self._started = state.global_step, time.monotonic()
+        """Say where the run starts."""
+        self._reporter("train", state.global_step, state.max_steps)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Look at the figures of the step that has ended."""
@@ -78,13 +74,8 @@ class StepLog(TrainerCallback):
                 f"Step {state.global_step}: the loss or its gradient is not finite. Questions: {shown}. "
                 "Lower the learning rate, or look at these questions; the last whole checkpoint is kept."
             )
-        if state.global_step % max(1, state.max_steps // 20) == 0:
-            done = state.global_step - self._first
-            left = (time.monotonic() - self._started) / done * (state.max_steps - state.global_step)
-            self._report(
-                f"step {state.global_step}/{state.max_steps}  reward {figures['reward']:.3f}  "
-                f"{figures['completions/mean_length']:.1f} tokens  {left:.0f} s left"
-            )
+        note = f"reward {figures['reward']:.3f}, {figures['completions/mean_length']:.1f} tokens"
+        self._reporter("train", state.global_step, state.max_steps, note)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Declare the checkpoint whole that the trainer has just written."""
@@ -120,9 +111,14 @@ def check_rewards(names: tuple[str, ...]) -> None:
 
 
 def train(
-    samples: Samples, extra: pl.DataFrame, model_folder: Path, settings: GRPOSettings, folder: RunFolder,
-    *, report: Callable[[str], None],
-) -> GRPOResult:  # fmt: skip
+    samples: Samples,
+    extra: pl.DataFrame,
+    model_folder: Path,
+    settings: GRPOSettings,
+    folder: RunFolder,
+    *,
+    reporter: Reporter,
+) -> GRPOResult:
     """Train from the last checkpoint of `folder`, or from the beginning, up to the last step.
 
     Parameters
@@ -135,8 +131,8 @@ def train(
     settings : GRPOSettings
     folder : RunFolder
         Gets the checkpoints.
-    report : callable
-        Takes a line of progress.
+    reporter : Reporter
+        Takes progress.
 
     Raises
     ------
@@ -168,12 +164,12 @@ def train(
         train_dataset=_dataset(samples, extra, settings),
         processing_class=processor,
         peft_config=adapter_config(model, settings) if adapts else None,
-        callbacks=[StepLog(folder, question_ids, report)],
+        callbacks=[StepLog(folder, question_ids, reporter)],
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = folder.last_checkpoint()
     if checkpoint is not None:
-        report(f"going on from step {step_of(checkpoint)} of {settings.steps}")
+        reporter.say(f"going on from step {step_of(checkpoint)} of {settings.steps}")
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     final = folder.last_checkpoint()
     if final is None or step_of(final) != settings.steps:
@@ -235,12 +231,7 @@ def _dataset(samples: Samples, extra: pl.DataFrame, settings: GRPOSettings) -> D
         if request is not None:
             for prompt in examples["prompt"]:
                 prompt[0]["content"][-1]["text"] += "\n" + request
-        images = [[_opened(path) for path in paths] for paths in examples["images"]]
+        images = [[read_image(path) for path in paths] for paths in examples["images"]]
         return {"prompt": examples["prompt"], "images": images, **columns[rows].to_dict(as_series=False)}
 
     return Dataset.from_dict({"item": range(settings.steps * settings.batch_size)}).with_transform(load)
-
-
-def _opened(path: str) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB")

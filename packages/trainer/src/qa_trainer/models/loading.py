@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
 _PARTS = {
-    "vision": ("visual", "vision_tower", "vision_model"),
-    "connector": ("merger", "deepstack_merger_list", "multi_modal_projector", "connector"),
+    "vision": ("visual", "vision_tower", "vision_model", "vision_encoder"),
+    "connector": (
+        *("merger", "deepstack_merger_list", "connector", "aligner", "resampler_model"),
+        *("multi_modal_projector", "mm_projector", "projector", "vision_projection", "image_newline"),
+    ),
     "geometry": ("spatial_encoder",),
-    "language": ("language_model", "lm_head"),
+    "language": ("language_model", "text_model", "lm_head"),
 }
 """Part to the module names that mark its parameters; a connector inside the vision tower is not `vision`."""
 _SPATIAL = "spatial_mllm_"
@@ -148,9 +151,16 @@ def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> None:
     Raises
     ------
     QATrainerError
-        The model has no parameter that is recognised as belonging to the part, or none is left to train.
+        The model has no parameter that is recognised as belonging to the part, or parameters that are recognised as
+        belonging to no part, so that some of a frozen one might be trained; or none is left to train.
     """
     owners = {name: part_of(name) for name, _ in model.named_parameters()}
+    if parts and (unknown := [name for name, part in owners.items() if part is None]):
+        raise QATrainerError(
+            f"--freeze {' '.join(parts)}: {len(unknown)} of {len(owners)} parameters of {type(model).__name__} belong "
+            f"to no known part, the first is '{unknown[0]}'; they might be of a part that is to stay. "
+            "Train the whole model."
+        )
     for part in parts:
         if part not in owners.values():
             raise QATrainerError(f"--freeze {part}: no parameter of {type(model).__name__} belongs to that part.")

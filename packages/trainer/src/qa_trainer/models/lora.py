@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qa_trainer.config import GRPOSettings, SFTSettings
 from qa_trainer.errors import QATrainerError
 from qa_trainer.models.loading import part_of
+from qa_trainer.settings import RunSettings
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -32,14 +32,14 @@ def check_peft() -> None:
         raise QATrainerError("--lora-rank needs 'peft'. Install it with: pip install 'qa-trainer[lora]'") from error
 
 
-def add_adapter(model: PreTrainedModel, settings: SFTSettings, adapter: Path | None) -> PeftModel:
+def add_adapter(model: PreTrainedModel, settings: RunSettings, adapter: Path | None) -> PeftModel:
     """Put an adapter on every linear layer of the parts that are trained.
 
     Parameters
     ----------
     model : PreTrainedModel
         Its weights stay as they are.
-    settings : SFTSettings
+    settings : RunSettings
     adapter : Path, optional
         Folder of a saved adapter to go on with; without it the adapter starts as zero, with seeded random numbers.
 
@@ -59,7 +59,7 @@ def add_adapter(model: PreTrainedModel, settings: SFTSettings, adapter: Path | N
     return wrapped
 
 
-def adapter_config(model: PreTrainedModel, settings: SFTSettings | GRPOSettings) -> LoraConfig:
+def adapter_config(model: PreTrainedModel, settings: RunSettings) -> LoraConfig:
     """Describe an adapter on every linear layer of the parts that are trained, the head left out.
 
     Raises

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from qa_contract.answers import first_number, first_token, score_choice, score_number
+from qa_contract.options import option_letter
 
-# The floats of the thresholds decide the scores on the edges, so they are never written as literals.
-_MAX_ERRORS = (1 - np.linspace(0.5, 0.95, 10))[::-1]
 Completion = str | Sequence[dict[str, Any]]
 
 
@@ -25,44 +24,6 @@ def text_of(completion: Completion) -> str:
         return completion
     content = completion[-1]["content"]
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-
-
-def first_token(text: str) -> str:
-    r"""Text before the first space, without final dots, then without white space.
-
-    Examples
-    --------
-    >>> first_token("B. sofa"), first_token(" B"), first_token("B.\n")
-    ('B', '', 'B.')
-    """
-    return text.split(" ", 1)[0].rstrip(".").strip()
-
-
-def first_number(text: str) -> float | None:
-    """Read the first token as a Python float.
-
-    Examples
-    --------
-    >>> first_number("190 cm"), first_number("190cm")
-    (190.0, None)
-    """
-    try:
-        return float(first_token(text))
-    except ValueError:
-        return None
-
-
-def relative_accuracy(predicted: float, truth: float) -> float:
-    """Give the share of the ten thresholds t for which ``|predicted - truth| / truth <= 1 - t``; 0 if not finite.
-
-    Examples
-    --------
-    >>> relative_accuracy(9.0, 10.0), relative_accuracy(8.0, 10.0), relative_accuracy(float("nan"), 1.0)
-    (0.9, 0.6, 0.0)
-    """
-    error = abs(predicted - truth) / truth
-    passed = len(_MAX_ERRORS) - int(np.searchsorted(_MAX_ERRORS, error, side="left"))
-    return passed / float(len(_MAX_ERRORS))
 
 
 def mra(
@@ -81,11 +42,7 @@ def mra(
     found: list[float | None] = []
     for completion, truth, listed in zip(completions, ground_truth, options, strict=True):
         value = None if listed else _number(truth)
-        if not value:
-            found.append(None)
-            continue
-        predicted = first_number(text_of(completion))
-        found.append(0.0 if predicted is None else relative_accuracy(predicted, value))
+        found.append(score_number(text_of(completion), value) if value else None)
     return found
 
 
@@ -103,7 +60,7 @@ def choice(
     [1.0, 0.0, None]
     """
     return [
-        float(first_token(text_of(completion)).lower() == truth.lower()) if listed else None
+        score_choice(text_of(completion), truth) if listed else None
         for completion, truth, listed in zip(completions, ground_truth, options, strict=True)
     ]
 
@@ -115,14 +72,14 @@ def form(
 
     Examples
     --------
-    >>> form(["A", "E", "3.5", "many"], [["A. sofa"], ["A. sofa"], None, None])
-    [1.0, 0.0, 1.0, 0.0]
+    >>> form(["A", "E", "b", "3.5", "many"], [["A. sofa"], ["A. sofa"], ["(A) sofa", "(B) bed"], None, None])
+    [1.0, 0.0, 1.0, 1.0, 0.0]
     """
     found: list[float | None] = []
     for completion, listed in zip(completions, options, strict=True):
         text = text_of(completion)
         if listed:
-            fits = first_token(text).lower() in {first_token(option).lower() for option in listed}
+            fits = first_token(text).lower() in {option_letter(option).lower() for option in listed}
         else:
             number = first_number(text)
             fits = number is not None and math.isfinite(number)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qa_trainer.rewards.answers import Completion, choice, first_token, mra, text_of
+from qa_contract.answers import first_token
+
+from qa_trainer.rewards.answers import Completion, choice, mra, text_of
 
 
 def confidence(

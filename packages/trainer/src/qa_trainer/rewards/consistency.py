@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qa_trainer.rewards.answers import Completion, first_number, first_token, relative_accuracy, text_of
+from qa_contract.answers import first_number, first_token, relative_accuracy
+from qa_contract.options import option_letter, option_text
+
+from qa_trainer.rewards.answers import Completion, text_of
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,10 @@ def option_texts(listed: Sequence[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> option_texts(["A. sofa", "B. tv stand"])
+    >>> option_texts(["A. sofa", "B) tv stand"])
     {'a': 'sofa', 'b': 'tv stand'}
     """
-    return {first_token(option).lower(): option.split(" ", 1)[-1] for option in listed}
+    return {option_letter(option).lower(): option_text(option) for option in listed}
 
 
 def _answer(text: str, truth: str, listed: Sequence[str] | None) -> _Answer:

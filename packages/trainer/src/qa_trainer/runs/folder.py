@@ -20,14 +20,15 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from qa_contract.files import atomic_path, check_output_folder, fsync, output_folder, write_json
+from qa_contract.identity import refuse_other_identity
+
 from qa_trainer.errors import QATrainerError
-from qa_trainer.tableio import write_json
 
 COMPLETE = "complete.json"
 """Written into a checkpoint last; a checkpoint without it is half-written."""
@@ -74,14 +75,15 @@ class RunFolder:
             for path in (*self.checkpoints.glob("*"), *self.path.glob(".*.partial")):
                 if path != last:
                     _remove(path)
-        (self.path / "config.toml").write_text(config_toml, encoding="utf-8")
+        with atomic_path(self.path / "config.toml") as temporary:
+            temporary.write_text(config_toml, encoding="utf-8")
         write_json(self.path / "run.json", identity)
 
     def seal(self, checkpoint: Path, step: int) -> None:
         """Declare a checkpoint whole, once it is on disk, and delete the older ones."""
         for path in checkpoint.rglob("*"):
             if path.is_file():
-                _fsync(path)
+                fsync(path)
         write_json(checkpoint / COMPLETE, {"global_step": step})
         for path in self.checkpoints.glob("*"):
             if path != checkpoint:
@@ -108,7 +110,7 @@ class RunFolder:
         if state is None:
             del parts["state"]
         for part, sources in parts.items():
-            with _new_folder(self.path / part) as folder:
+            with output_folder(self.path / part, force=True) as folder:
                 for source in sources:
                     _copy(source, folder / source.name)
                 if part == "state":
@@ -144,8 +146,7 @@ def open_run(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator
         training into it.
     """
     out = Path(out)
-    if out.is_file():
-        raise QATrainerError(f"{out}: a file is there; --out needs a folder.")
+    check_output_folder(out, force=True)
     status: Status = "new" if force else _status(out, identity)
     out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("a") as lock:
@@ -167,41 +168,13 @@ def _status(out: Path, identity: Mapping[str, Any]) -> Status:
         raise QATrainerError(
             f"{out}: the output folder exists and holds no training run. Choose another --out, or pass --force."
         ) from None
-    # The same round trip as the stored identity has made.
-    wanted = json.loads(json.dumps(identity))
-    if differences := list(_differences(found, wanted)):
-        raise QATrainerError(
-            f"{out}: holds a run with another configuration ({'; '.join(differences)}). "
-            "Choose another --out, or pass --force to start again."
-        )
+    refuse_other_identity(out, found, identity, error=QATrainerError)
     return "complete" if (out / "manifest.json").is_file() else "resumed"
-
-
-def _differences(found: Any, wanted: Any, name: str = "") -> Iterator[str]:
-    """Name the values in which two configurations differ."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in sorted({*found, *wanted}):
-            yield from _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
-    elif found != wanted:
-        yield f"{name} was {found}, is {wanted}"
 
 
 def step_of(checkpoint: Path) -> int:
     """Read the step from the name of a checkpoint."""
     return int(checkpoint.name.rsplit("-", 1)[1])
-
-
-@contextlib.contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of `target` when the block ends well."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        _remove(target)
-        temporary.replace(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _copy(source: Path | str, target: Path | str) -> None:
@@ -215,7 +188,7 @@ def _copy(source: Path | str, target: Path | str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-        _fsync(target)
+        fsync(target)
 
 
 def _empty(folder: Path) -> None:
@@ -231,12 +204,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _fsync(path: Path) -> None:
-    """Flush a file to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import with_every_column
+from qa_contract.tables import PREDICTIONS
 
 from qa_trainer.data.feed import Feed
 from qa_trainer.data.images import seen_pixels
 from qa_trainer.data.questions import Samples
-from qa_trainer.tables import PREDICTIONS, with_every_column
 
 
 def trained_rows(

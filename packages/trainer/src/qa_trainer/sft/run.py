@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import METRICS, PREDICTIONS, REJECTS
 
-from qa_trainer.config import SFTSettings
 from qa_trainer.data.feed import Feed, mixed, single
+from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.mixture import Mixture, read_mixture
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
-from qa_trainer.leakage import refuse_benchmark_scenes
 from qa_trainer.models.loading import model_hash, resolve_model
 from qa_trainer.models.lora import ADAPTER, check_peft
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder, open_run
 from qa_trainer.runs.processes import Team, join
-from qa_trainer.tableio import read_table, table_metadata, write_table
-from qa_trainer.tables import METRICS, PREDICTIONS, REJECTS
+from qa_trainer.runs.reporter import Reporter, Silent
+from qa_trainer.sft.settings import SFTSettings
 
 PRODUCER = "qa-trainer sft"
 _FIXED_BY_STATE = (
@@ -104,8 +104,13 @@ class _Job:
     started: float
 
 
-def run_sft(
-    inputs: SFTInputs, settings: SFTSettings, out: Path, *, force: bool, report: Callable[[str], None]
+def train_sft(
+    inputs: SFTInputs,
+    settings: SFTSettings,
+    out: Path,
+    *,
+    force: bool = False,
+    reporter: Reporter | None = None,
 ) -> SFTSummary | None:
     """Train on the questions of a table and write model, state, predictions, metrics and manifest.
 
@@ -117,8 +122,8 @@ def run_sft(
         Folder of the run. A killed run goes on from its last checkpoint, a complete one is left alone.
     force : bool
         Start again whatever `out` holds.
-    report : callable
-        Takes a line of progress.
+    reporter : Reporter, optional
+        Takes progress.
 
     Returns
     -------
@@ -133,12 +138,13 @@ def run_sft(
     from qa_trainer.models.quiet import quiet_libraries
 
     started = time.perf_counter()
+    reporter = reporter or Silent()
     team = join(device=settings.device)
     if not team.is_main:
         job: _Job | None = team.share()
         if job is not None:
             quiet_libraries()
-            _train(inputs, settings, job, team, lambda line: None)
+            _train(inputs, settings, job, team, Silent())
         team.leave()
         return None
     model = resolve_model(inputs.model)
@@ -172,21 +178,19 @@ def run_sft(
             check_reporters(settings.report_to)
         feed = _feed(inputs, mixture, settings, start_step)
         for line in _check_leaks(feed, settings):
-            report(line)
-        _report_shares(feed, settings, report)
+            reporter.say(line)
+        _report_shares(feed, settings, reporter)
         folder.begin(identity, settings.to_toml())
         rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
         rejects = pl.concat([source.rejects for source in feed.sources])
         write_table(rejects, folder.path / "rejects.parquet", REJECTS, rejects_metadata)
         job = team.share(_Job(folder, feed, model, start_step, identity, started))
-        summary = _train(inputs, settings, job, team, report)
+        summary = _train(inputs, settings, job, team, reporter)
         team.leave()
         return summary
 
 
-def _train(
-    inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, report: Callable[[str], None]
-) -> SFTSummary | None:
+def _train(inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, reporter: Reporter) -> SFTSummary | None:
     """Train, and in the main process turn the last checkpoint into the outputs."""
     from qa_trainer.sft.train import SFTRun, train
 
@@ -203,7 +207,7 @@ def _train(
         run_id=metadata["predictions"]["run_id"],
         metadata=metadata,
     )
-    result = train(run, settings, job.folder, team=team, report=report)
+    result = train(run, settings, job.folder, team=team, reporter=reporter)
     if not team.is_main:
         return None
     predictions = read_table(result.checkpoint / PREDICTIONS_FILE, "predictions", PREDICTIONS)
@@ -352,20 +356,20 @@ def _check_schedule(settings: SFTSettings, last_step: int) -> None:
         )
 
 
-def _report_shares(feed: Feed, settings: SFTSettings, report: Callable[[str], None]) -> None:
+def _report_shares(feed: Feed, settings: SFTSettings, reporter: Reporter) -> None:
     """Say when rows are refused, repeated or left over."""
     rejects = pl.concat([source.rejects for source in feed.sources])
     for reason, count in rejects["reason"].value_counts(sort=True).iter_rows():
-        report(f"{count} questions refused: {reason}")
+        reporter.say(f"{count} questions refused: {reason}")
     steps, used = f"{settings.steps} steps of {settings.batch_size}", feed.used()
     for label, source in zip(feed.labels, feed.sources, strict=True):
         have, wanted = len(source), used[label]
         if wanted > have:
-            report(f"{steps} need {wanted} {label}: the {have} repeat")
+            reporter.say(f"{steps} need {wanted} {label}: the {have} repeat")
         elif wanted < have and isinstance(source, Samples):
-            report(f"{steps} use the first {wanted} of {have} {label}")
+            reporter.say(f"{steps} use the first {wanted} of {have} {label}")
         elif len(feed.sources) > 1:
-            report(f"{steps} use {wanted} of {have} {label}")
+            reporter.say(f"{steps} use {wanted} of {have} {label}")
 
 
 def _summary_of(folder: RunFolder) -> SFTSummary:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from trl.trainer.sft_config import SFTConfig
 
 from qa_trainer.callbacks.checkpoint import SealCheckpoint
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
-from qa_trainer.callbacks.progress import Progress
+from qa_trainer.callbacks.progress import ReportProgress
 from qa_trainer.callbacks.step_metrics import StepMetrics
-from qa_trainer.config import SFTSettings
 from qa_trainer.data.collator import ROW, sft_collator
 from qa_trainer.data.feed import Feed
 from qa_trainer.errors import QATrainerError
@@ -28,6 +26,8 @@ from qa_trainer.models.lora import add_adapter, save_merged
 from qa_trainer.runs.folder import RunFolder, step_of
 from qa_trainer.runs.predictions import trained_rows
 from qa_trainer.runs.processes import Team
+from qa_trainer.runs.reporter import Reporter
+from qa_trainer.sft.settings import SFTSettings
 from qa_trainer.sft.trainer import RecordingSFTTrainer, stopped
 
 
@@ -81,9 +81,7 @@ class SFTResult:
     device: str
 
 
-def train(
-    run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, report: Callable[[str], None]
-) -> SFTResult:
+def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, reporter: Reporter) -> SFTResult:
     """Train from the last checkpoint of `folder`, or from the beginning, up to the last step.
 
     Parameters
@@ -94,8 +92,8 @@ def train(
         Gets the checkpoints.
     team : Team
         The processes that train together; each calls this function.
-    report : callable
-        Takes a line of progress.
+    reporter : Reporter
+        Takes progress.
 
     Raises
     ------
@@ -141,19 +139,19 @@ def train(
                 metadata=run.metadata,
             ),
             metrics,
-            Progress(metrics, batch_size=settings.batch_size, report=report),
+            ReportProgress(metrics, reporter),
         ],
     )
     trainer.remove_callback(PrinterCallback)
     _check_sharding(trainer, settings, run.feed)
     if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not trainer.is_fsdp_enabled:
-        report("accelerate cuts models over GPUs only: every process holds the whole model")
+        reporter.say("accelerate cuts models over GPUs only: every process holds the whole model")
     recorder.attach(trained)
     trainer.window.attach(backbone)
     resume_from = checkpoint or run.state
     resumed_at = None if checkpoint is None else step_of(checkpoint)
     if resumed_at is not None:
-        report(f"going on from step {resumed_at} of {run.last_step}")
+        reporter.say(f"going on from step {resumed_at} of {run.last_step}")
     try:
         trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qa_trainer.prompts import PROMPTS
+from qa_contract.prompts import PROMPTS
 
 _CATEGORIES = [
     "backpack",

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from qa_trainer.prompts import PROMPTS
+from qa_contract.prompts import PROMPTS
 
 ABSENT_CATEGORIES = 2
 """Categories in a report that the room lacks, so that the model must look before it answers."""

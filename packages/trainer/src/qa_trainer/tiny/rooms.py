@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from qa_contract.tableio import read_table
+from qa_contract.tables import FRAMES, OBJECTS, SCENES
 
 from qa_trainer.errors import QATrainerError
-from qa_trainer.tableio import read_table
-from qa_trainer.tables import FRAMES, OBJECTS, SCENES
 from qa_trainer.tiny.reports import RoomFacts
 
 

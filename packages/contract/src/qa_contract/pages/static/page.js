@@ -46,7 +46,7 @@
     const above = at.top - size.height - 8;
     tip.style.left = `${x}px`;
     tip.style.top = `${above > 4 ? above : Math.min(at.bottom + 8, innerHeight - size.height - 4)}px`;
-    if (mark.dataset.id) light([mark.dataset.id], mark.closest(".card") || document);
+    if (mark.dataset.id) light([mark.dataset.id], around(mark));
   };
   const nearest = (svg, event) => {
     const own = event.target.closest(".mark");
@@ -87,7 +87,12 @@
   }
   addEventListener("scroll", () => { if (shown && document.activeElement !== shown) hide(); }, { passive: true });
 
-  // Objects of a row, a card or a mark light up wherever they are drawn: in the same card, or on the page.
+  // Objects of a row, a card or a mark light up wherever they are drawn: in the same card, or on the page where the card
+  // has no drawing of its own.
+  const around = (element) => {
+    const card = element.closest(".card");
+    return card && card.querySelector("svg.plan, svg.overlay") ? card : document;
+  };
   let lit = [];
   function light(ids, where = document) {
     for (const drawing of lit) {
@@ -106,7 +111,7 @@
     }
   }
   for (const row of all("[data-ids]")) {
-    const on = () => light(row.dataset.ids.split(" "), row.closest(".card") || document);
+    const on = () => light(row.dataset.ids.split(" "), around(row));
     row.addEventListener("mouseenter", on);
     row.addEventListener("focus", on);
     row.addEventListener("mouseleave", () => light(null));

@@ -1,0 +1,149 @@
+"""The command that makes questions from templates: generate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from qa_contract.cli import App, AsJson, Force, Out, Progress, Seed, Store, Workers, Wrote, close, shell
+
+from qa_engine.cli.moved import without
+from qa_engine.cli.options import (
+    NEXT_ROUND,
+    Confidence,
+    Exclude,
+    FrameSet,
+    MinVisiblePx,
+    Profile,
+    Round,
+    Split,
+    warn_of_benchmarks,
+)
+from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
+
+BY_MODEL = "Questions that a model writes have a command: 'qa-engine propose STORE --base-url URL --out DIR'."
+MOVED = (
+    "--proposer",
+    "--base-url",
+    "--model",
+    "--local-model",
+    "--cache",
+    "--concurrency",
+    "--timeout-s",
+    "--retries",
+    "--requests-per-minute",
+    "--temperature",
+    "--max-tokens",
+    "--max-frames",
+    "--exemplars",
+    "--recheck",
+    "--allow-benchmark-scenes",
+)
+
+
+def register(app: App) -> None:
+    """Add the command of this module to the command line."""
+    app.command(topic="Questions", cls=without(dict.fromkeys(MOVED, BY_MODEL)))(generate)
+
+
+def generate(
+    store: Store,
+    *,
+    out: Out,
+    tasks: Annotated[str | None, typer.Option(help="Question types, with commas; see 'qa-engine tasks'.")] = None,
+    split: Split = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Questions in all.")] = None,
+    per_scene: Annotated[int | None, typer.Option(min=1, help="At most so many questions per scene.")] = None,
+    frame_set: FrameSet = None,
+    profile: Profile = "exact",
+    screen: Annotated[
+        bool,
+        typer.Option("--screen/--no-screen", help="Ask only what the frame set shows, where the store is observed."),
+    ] = True,
+    min_visible_px: MinVisiblePx = FIRST_SEEN_PX,
+    min_time_gap_s: Annotated[
+        float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
+    ] = MIN_TIME_GAP_S,
+    round: Round = 0,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(help="Table 'feedback' that decides what to ask more of.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    sampler: Annotated[
+        str, typer.Option(help="How feedback decides; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND)
+    ] = "baseline",
+    sampler_state: Annotated[
+        Path | None,
+        typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    exclude: Exclude = None,
+    confidence: Confidence = None,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Generate questions with computed answers; all that there are, or as many as asked for.
+
+    Exit code 1: the output is there, but a scene was lost, or there are fewer questions than `--count`.
+    """
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.api import make_request
+    from qa_engine.errors import QAEngineError
+    from qa_engine.generation.files import write_generation
+    from qa_engine.scenes.store import Store as SceneStore
+
+    check_output_folder(out, force=force)
+    began = time.perf_counter()
+    names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
+    if names == []:
+        raise QAEngineError("--tasks names no task. See 'qa-engine tasks'.")
+    opened = SceneStore(store)
+    request = make_request(
+        opened,
+        names,
+        frame_set=frame_set,
+        screen=screen,
+        split=split,
+        count=count,
+        per_scene=per_scene,
+        seed=seed,
+        round=round,
+        profile=profile,
+        sampler=sampler,
+        min_visible_px=min_visible_px,
+        min_time_gap_s=min_time_gap_s,
+    )
+    with Progress("scenes") as progress:
+        run = write_generation(
+            opened,
+            request,
+            out,
+            feedback=feedback,
+            exclude=exclude or (),
+            confidence=confidence or (),
+            state=sampler_state,
+            workers=workers,
+            force=force,
+            progress=progress,
+            say=progress.say,
+        )
+    warn_of_benchmarks(opened.scene_names(split))
+    if run.n_bad_scenes:
+        typer.echo(f"{run.n_bad_scenes} of {run.n_scenes} scenes were lost; see {out / 'rejects.parquet'}.", err=True)
+    missing = 0 if count is None else count - run.n_questions
+    if missing:
+        typer.echo(f"{missing} of {count} questions are missing: the scenes give no more.", err=True)
+    checked = f"visible in the frames of '{request.frame_set_id}'" if request.screen else "visibility not checked"
+    close(
+        Wrote(out, run.n_questions, "questions"),
+        since=began,
+        notes=[f"{run.n_scenes} scenes", checked],
+        lost=missing + run.n_bad_scenes,
+        next=shell("qa-engine", "verify", store, out),
+        summary={"scenes": run.n_scenes, "candidates": run.n_available},
+        as_json=as_json,
+    )

@@ -1,0 +1,95 @@
+"""Commands that list what there is: datasets, tasks, samplers, operators."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from qa_contract.cli import COMMON, App
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.", rich_help_panel=COMMON)]
+
+
+def register(app: App) -> None:
+    """Add the commands of this module to the command line."""
+    for command in (datasets, tasks, samplers, operators):
+        app.command(topic="What there is")(command)
+
+
+def datasets(*, as_json: AsJson = False) -> None:
+    """List the datasets that `ingest` can read and what each needs."""
+    from qa_engine.datasets import DATASETS
+    from qa_engine.datasets.base import flag
+
+    if as_json:
+        _print(
+            {
+                "name": dataset.name,
+                "needs": dataset.needs,
+                "options": [flag(name) for name in sorted(dataset.options)],
+                "settings": {setting.name: list(setting.values) for setting in dataset.settings},
+                "description": dataset.description,
+            }
+            for dataset in DATASETS.values()
+        )
+        return
+    width = max(len(dataset.name) for dataset in DATASETS.values())
+    for dataset in DATASETS.values():
+        typer.echo(f"{dataset.name:{width}}  {dataset.description}\n{'':{width}}  ROOT: {dataset.needs}")
+        for setting in dataset.settings:
+            typer.echo(f"{'':{width}}  --set {setting.name}={'|'.join(setting.values)}: {setting.help}")
+
+
+def tasks(*, as_json: AsJson = False) -> None:
+    """List the question types: answer, cells of their difficulty, and what a scene needs."""
+    from qa_engine.tasks import FAMILIES, TASKS
+
+    if as_json:
+        _print(
+            {
+                "question_type": task.question_type,
+                "answer_type": task.answer_type,
+                "unit": task.unit,
+                "margin_unit": task.margin_unit,
+                "cells": list(task.knob.cells),
+                "cell_unit": task.knob.unit,
+                "needs": task.needs,
+            }
+            for task in TASKS.values()
+        )
+        return
+    width = max(len(name) for name in TASKS)
+    for task in TASKS.values():
+        answer = f"{task.answer_type}{', ' + task.unit if task.unit else ''}"
+        typer.echo(f"{task.question_type:{width}}  {answer:15}  {' '.join(task.knob.cells)} ({task.knob.unit})")
+        typer.echo(f"{'':{width}}  needs {task.needs}")
+    for family, names in FAMILIES.items():
+        typer.echo(f"{family:{width}}  = {', '.join(names)}")
+
+
+def samplers(*, as_json: AsJson = False) -> None:
+    """List the samplers of `generate`: how feedback decides what is asked next."""
+    from qa_engine.generation.samplers import SAMPLERS
+
+    if as_json:
+        _print({"name": name, "about": sampler.about} for name, sampler in SAMPLERS.items())
+        return
+    width = max(map(len, SAMPLERS))
+    for name, sampler in SAMPLERS.items():
+        typer.echo(f"{name:{width}}  {sampler.about}")
+
+
+def operators(*, as_json: AsJson = False) -> None:
+    """List the operators of the program language: call, result, unit, meaning."""
+    from qa_engine.programs import OPERATORS
+
+    if as_json:
+        _print({"name": n, "signature": o.signature(n), "doc": o.doc} for n, o in OPERATORS.items())
+        return
+    for name, operator in OPERATORS.items():
+        typer.echo(f"{operator.signature(name)}\n    {operator.doc}")
+
+
+def _print(rows: Any) -> None:
+    typer.echo(json.dumps(list(rows), indent=1))

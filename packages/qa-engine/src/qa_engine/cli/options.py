@@ -1,0 +1,46 @@
+"""Options that several commands of the engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Profile = Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")]
+Points = Annotated[
+    bool, typer.Option("--points/--no-points", help="exact: distances between scanned points, where there are any.")
+]
+MinVisiblePx = Annotated[
+    int, typer.Option(min=1, help="Order of appearance: pixels whose crossing is the first appearance.")
+]
+AnyQuestions = Annotated[Path, typer.Argument(help="Table 'questions', or JSONL or Parquet in VSI-Bench's schema.")]
+NEXT_ROUND = "Next round"
+"""Topic of the options that say what earlier rounds left."""
+
+Round = Annotated[int, typer.Option(min=0, help="Number of the loop's round.", rich_help_panel=NEXT_ROUND)]
+Split = Annotated[str | None, typer.Option(help="Scenes of this split: train, val or test.")]
+FrameSet = Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")]
+Exclude = Annotated[list[Path] | None, typer.Option(help="Questions asked before.", rich_help_panel=NEXT_ROUND)]
+Confidence = Annotated[
+    list[Path] | None,
+    typer.Option(help="Table 'confidence': labels of those in --exclude.", rich_help_panel=NEXT_ROUND),
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, a switch of the dataset.")]
+Annotations = Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")]
+FramesDir = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")]
+
+
+def warn_of_benchmarks(scene_names: Sequence[str]) -> None:
+    """Say how many scenes a benchmark tests on."""
+    from qa_contract.leakage import benchmark_scenes
+
+    found = benchmark_scenes(scene_names)
+    if found:
+        names = ", ".join(sorted(set(found.values())))
+        typer.echo(
+            f"{len(found)} of {len(scene_names)} scenes are in {names}: a model that is trained on questions about "
+            "them cannot be scored there.",
+            err=True,
+        )

@@ -1,1 +1,0 @@
-"""Samplers: how the feedback of earlier rounds decides what is asked next."""

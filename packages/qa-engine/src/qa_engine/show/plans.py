@@ -1,0 +1,68 @@
+"""Objects and cameras of a scene, as a plan of the pages shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from qa_contract.pages import PlanCamera, PlanObject, series_tone
+
+from qa_engine.scenes.scene import Frame, Scene
+
+MAX_NAMED = 60
+"""Objects of a scene that are named on a plan, the largest ones; further names would hide what they name."""
+
+
+def category_tones(scene: Scene) -> dict[str, str]:
+    """Give each category its tone, the same in all drawings of a scene; the most frequent ones differ for certain.
+
+    Examples
+    --------
+    >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["table", "chair", "chair"]),
+    ...               center=np.zeros((3, 3)), size=np.ones((3, 3)), rotation=np.array([np.eye(3)] * 3))
+    >>> category_tones(scene)
+    {'chair': 's0', 'table': 's1'}
+    """
+    names, counts = np.unique(scene.category, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {str(names[i]): series_tone(rank) for rank, i in enumerate(order)}
+
+
+def plan_objects(scene: Scene, tones: Mapping[str, str] | None = None) -> list[PlanObject]:
+    """Make the objects of a plan; those beyond the `MAX_NAMED` largest are named by the pointer alone.
+
+    Parameters
+    ----------
+    scene : Scene
+    tones : mapping of str to str, optional
+        Of each category; all objects are muted where not given.
+    """
+    named = set(np.argsort(-scene.size.prod(axis=1), kind="stable")[:MAX_NAMED].tolist())
+    return [
+        PlanObject(
+            int(scene.instance_id[row]),
+            str(scene.category[row]),
+            scene.center[row],
+            scene.size[row],
+            scene.rotation[row],
+            tone="muted" if tones is None else tones[str(scene.category[row])],
+            label=None if row in named else "",
+        )
+        for row in range(len(scene))
+    ]
+
+
+def plan_cameras(frames: Sequence[Frame]) -> list[PlanCamera]:
+    """Make the cameras of a plan, numbered from 1 as the frames are; those without a pose are left out."""
+    return [
+        PlanCamera(frame.world_from_camera, str(number), _fov_deg(frame), f"{number}. {frame.frame_id}")
+        for number, frame in enumerate(frames, 1)
+        if frame.world_from_camera is not None
+    ]
+
+
+def _fov_deg(frame: Frame) -> float:
+    """Horizontal angle of view."""
+    if frame.intrinsics is None or not frame.width:
+        return PlanCamera.fov_deg
+    return float(np.degrees(2 * np.arctan2(frame.width / 2, frame.intrinsics[0, 0])))

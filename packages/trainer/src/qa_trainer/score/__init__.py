@@ -1,0 +1,1 @@
+"""A clean pass: one frozen model answers questions."""

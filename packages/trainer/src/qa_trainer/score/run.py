@@ -1,0 +1,204 @@
+"""A clean pass: one frozen model answers questions, and every answer keeps its log-probabilities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from qa_contract.files import write_json
+from qa_contract.tableio import table_metadata, with_every_column, write_table
+from qa_contract.tables import PREDICTIONS as SCHEMA
+from qa_contract.tables import REJECTS
+from qa_contract.tokens import counts, letter_tokens
+
+from qa_trainer.data.images import read_image
+from qa_trainer.data.questions import Samples, load_samples
+from qa_trainer.models.loading import load_model, model_hash, resolve_model
+from qa_trainer.runs.predictions import shown_frames, versions
+from qa_trainer.runs.reporter import Reporter, Silent
+from qa_trainer.score.settings import ScoreSettings
+
+PRODUCER = "qa-trainer score"
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """The outcome of a clean pass: identities, rows of `predictions` and `rejects`, truncated answers, seconds."""
+
+    run_id: str
+    model_id: str
+    predictions: int
+    rejects: int
+    unfinished: int
+    seconds: float
+
+
+def score_questions(
+    questions: Path,
+    store: Path,
+    model_name: str,
+    settings: ScoreSettings,
+    out: Path,
+    *,
+    reporter: Reporter | None = None,
+) -> ScoreSummary:
+    """Answer the questions greedily and write `predictions` (phase score), `rejects` and `manifest.json` to `out`.
+
+    Raises
+    ------
+    QATrainerError, TableError
+        The inputs cannot be used.
+    """
+    from qa_trainer.models.quiet import quiet_libraries
+
+    started = time.perf_counter()
+    quiet_libraries()
+    folder = resolve_model(model_name)
+    samples = load_samples(questions, store)
+    chosen = _chosen(samples.rows["question_id"].to_list(), settings)
+    model, processor = load_model(folder)
+    import torch
+
+    use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
+    model.to(torch.device("cpu" if use_cpu else "cuda")).eval()  # pyright: ignore[reportArgumentType]
+    order = sorted(chosen, key=lambda row: (len(samples.rows["images"][row]), len(samples.rows["question"][row]), row))
+    found: dict[int, dict[str, Any]] = {}
+    batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
+    reporter = reporter or Silent()
+    reporter("answer", 0, len(order))
+    for rows in batches:
+        found |= zip(rows, answer(model, processor, samples, rows, max_new_tokens=settings.max_new_tokens), strict=True)
+        reporter("answer", len(found), len(order))
+    model_id, step = _identity(folder)
+    config = {"model": model_hash(folder), "sample": settings.sample, "max_new_tokens": settings.max_new_tokens}
+    config |= {"round": settings.round, "questions": _digest(samples.rows["question_id"].to_list())}
+    metadata = table_metadata("predictions", PRODUCER, config, settings.seed)
+    round_number = pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round)
+    answers = pl.DataFrame(
+        [found[row] for row in chosen], schema={name: SCHEMA[name] for name in _ANSWER}, infer_schema_length=None
+    )
+    asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor.image_processor))
+    table = pl.concat([asked[chosen], answers], how="horizontal").with_columns(
+        run_id=pl.lit(metadata["run_id"]),
+        model_id=pl.lit(model_id),
+        runner=pl.lit("trainer"),
+        round=round_number,
+        step=pl.lit(step),
+        phase=pl.lit("score"),
+        decoding=pl.lit(f"greedy, {settings.max_new_tokens} new tokens"),
+        versions=pl.lit(versions("torch", "transformers")),
+    )
+    table = with_every_column(table, SCHEMA)
+    write_table(table, out / "predictions.parquet", SCHEMA, metadata)
+    rejects_metadata = table_metadata("rejects", PRODUCER, config, settings.seed)
+    rejects = samples.rejects.with_columns(stage=pl.lit("score"))
+    write_table(rejects, out / "rejects.parquet", REJECTS, rejects_metadata)
+    unfinished = sum(len(found[row]["token_ids"]) >= settings.max_new_tokens for row in chosen)
+    seconds = round(time.perf_counter() - started, 3)
+    summary = ScoreSummary(metadata["run_id"], model_id, len(table), len(rejects), unfinished, seconds)
+    write_json(out / "manifest.json", {"producer": PRODUCER, "model": str(folder), **vars(summary)})
+    return summary
+
+
+_ANSWER = (
+    *("completion", "token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy"),
+    "option_logprobs",
+)
+
+
+def answer(
+    model: Any, processor: Any, samples: Samples, rows: Sequence[int], *, max_new_tokens: int
+) -> Iterator[dict[str, Any]]:
+    """Answer one batch of questions.
+
+    Parameters
+    ----------
+    model, processor : PreTrainedModel, ProcessorMixin
+    samples : Samples
+    rows : sequence of int
+        Rows of `samples`.
+    max_new_tokens : int
+
+    Yields
+    ------
+    dict
+        Completion, token columns and `option_logprobs` of the table `predictions`, per row. The latter are the
+        log-probabilities, over the whole vocabulary, of each option's letter as the first token.
+    """
+    import torch
+
+    examples = samples.examples(list(rows))
+    texts = [
+        processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        for prompt in examples["prompt"]
+    ]
+    tokenizer = processor.tokenizer
+    tokenizer.padding_side = "left"
+    images = [[read_image(path) for path in paths] for paths in examples["images"]]
+    shown = [of_one for of_one in images if of_one] or None
+    inputs = processor(text=texts, images=shown, padding=True, return_tensors="pt").to(model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            pad_token_id=tokenizer.pad_token_id,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        tokens = output.sequences[:, inputs["input_ids"].shape[1] :]
+        logprobs = torch.stack(output.logits, dim=1).float().log_softmax(-1)
+        chosen = logprobs.gather(-1, tokens[..., None])[..., 0]
+        is_top1 = logprobs.argmax(-1) == tokens
+        entropy = -(logprobs.exp() * logprobs.clamp_min(-1e9)).sum(-1)
+    ends = _end_tokens(model, tokenizer)
+    letters = [letter_tokens(options, tokenizer) for options in samples.rows["options"][list(rows)].to_list()]
+    columns = (column.cpu().numpy() for column in (tokens, chosen, is_top1, entropy))
+    for number, (ids, own, top1, spread) in enumerate(zip(*columns, strict=True)):
+        at_end = np.flatnonzero(np.isin(ids, list(ends)))
+        stop = int(at_end[0]) + 1 if len(at_end) else len(ids)
+        yield {
+            "completion": tokenizer.decode(ids[:stop], skip_special_tokens=True, clean_up_tokenization_spaces=False),
+            "token_ids": ids[:stop].tolist(),
+            "token_logprobs": own[:stop].tolist(),
+            "token_mask": counts(ids[:stop], tokenizer, ends).tolist(),
+            "token_is_top1": top1[:stop].tolist(),
+            "token_entropy": spread[:stop].tolist(),
+            "option_logprobs": None if letters[number] is None else logprobs[number, 0, letters[number]].tolist(),
+        }
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Collect the tokens that end a turn."""
+    ends = model.generation_config.eos_token_id
+    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+
+
+def _chosen(question_ids: list[str], settings: ScoreSettings) -> list[int]:
+    """Draw the rows to answer, in the order of the file; the draw depends on seed and id only."""
+    rows = range(len(question_ids))
+    if settings.sample is None or settings.sample >= len(question_ids):
+        return list(rows)
+    drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{settings.seed}|{question_ids[row]}".encode()).digest())
+    return sorted(drawn[: settings.sample])
+
+
+def _identity(folder: Path) -> tuple[str, int]:
+    """Name the model as its training run does, with its last step; else by its content."""
+    try:
+        state = json.loads((folder.parent / "state" / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return model_hash(folder), 0
+    return state["run_id"], state["global_step"]
+
+
+def _digest(question_ids: list[str]) -> str:
+    return hashlib.sha256("\n".join(question_ids).encode()).hexdigest()[:16]

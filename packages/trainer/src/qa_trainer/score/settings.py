@@ -1,0 +1,32 @@
+"""Settings of `qa-trainer score`."""
+
+from __future__ import annotations
+
+from qa_contract.cli.settings import Settings, setting
+
+from qa_trainer.settings import RUN, Device
+
+ANSWERS = "Answers"
+
+
+class ScoreSettings(Settings):
+    """What a clean pass does.
+
+    Examples
+    --------
+    >>> ScoreSettings().max_new_tokens
+    16
+    """
+
+    sample: int | None = setting(None, topic=ANSWERS, none="all", ge=1)
+    """Answer so many questions only, drawn by the seed; the same ones whatever the model."""
+    max_new_tokens: int = setting(16, topic=ANSWERS, ge=1)
+    """Longest answer."""
+    batch_size: int = setting(16, topic=RUN, ge=1)
+    """Questions per forward pass."""
+    round: int | None = setting(None, topic=RUN, none="the questions'", ge=0)
+    """Round written into the predictions."""
+    seed: int = setting(0, topic=RUN, ge=0, lt=2**32)
+    """Of the drawn questions."""
+    device: Device = setting("auto", topic=RUN)
+    """'auto' takes a GPU where there is one."""
