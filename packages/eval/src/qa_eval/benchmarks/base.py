@@ -51,9 +51,9 @@ class Benchmark:
         How the benchmark's own code reads answers: what ``--parser official`` means here.
     official_by_type : mapping of question type to Parser
         Question types that the benchmark's code reads differently.
-    harnesses : mapping of parser name to Parser
+    harnesses : mapping of parser name to Parser, or to a mapping of question type to Parser
         How the code of other harnesses reads answers to this benchmark; a harness that is not listed does not have the
-        benchmark, and its parser is refused. `official` among the values stands for `official_by_type` as well.
+        benchmark, and its parser is refused.
     special : mapping of question type to callable
         (completion, ground truth) to a score from 0 to 1, or None where the completion holds no answer.
     special_by_harness : mapping of parser name to a mapping as `special`
@@ -74,7 +74,7 @@ class Benchmark:
     read: Callable[[Path], Columns] | None = None
     official: Parser = OFFICIAL
     official_by_type: Mapping[str, Parser] = field(default_factory=dict)
-    harnesses: Mapping[str, Parser] = field(default_factory=dict)
+    harnesses: Mapping[str, Parser | Mapping[str, Parser]] = field(default_factory=dict)
     special: Special = field(default_factory=dict)
     special_by_harness: Mapping[str, Special] = field(default_factory=dict)
     captions: bool = False
@@ -91,18 +91,17 @@ class Benchmark:
             The harness does not have this benchmark.
         """
         if parser.name == OFFICIAL.name:
-            chosen = self.official
-        elif not parser.is_harness:
+            return self.official_by_type.get(question_type, self.official)
+        if not parser.is_harness:
             return parser
-        elif parser.name in self.harnesses:
-            chosen = self.harnesses[parser.name]
-        else:
+        if parser.name not in self.harnesses:
             valid = ", ".join(["official", "lenient", *self.harnesses])
             raise QAEvalError(
                 f"{parser.name} has no code that scores {self.name}; its rules for other benchmarks would give another "
                 f"number. Parsers for {self.name}: {valid}."
             )
-        return self.official_by_type.get(question_type, chosen) if chosen is self.official else chosen
+        found = self.harnesses[parser.name]
+        return found if isinstance(found, Parser) else found.get(question_type, self.official)
 
     def own_score(self, parser: Parser, question_type: str) -> Callable[[str, str], float | None]:
         """Choose the function of a question type of the metric `special`."""

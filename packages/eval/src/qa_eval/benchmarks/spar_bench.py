@@ -132,6 +132,7 @@ def read_spar(path: Path) -> Columns:
 SOURCE = "fudan-zvg/spar; lmms-eval, lmms_eval/tasks/sparbench/utils.py"
 SINGLE = Parser("official", first_character, first_digits, SOURCE, zero_is_absolute=True)
 MULTI = Parser("official", first_character, last_digits, SOURCE, zero_is_absolute=True)
+READERS = {name: MULTI if name in NUMBER_TASKS and name.endswith("_mv") else SINGLE for name in TASKS}
 METRICS: dict[str, Metric] = {
     **dict.fromkeys(NUMBER_TASKS, "mra"),
     **dict.fromkeys(CHOICE_TASKS, "choice"),
@@ -147,8 +148,12 @@ SPAR_BENCH = Benchmark(
     file="data/test-*.parquet (the folder): id, task, question, answer",
     read=read_spar,
     official=SINGLE,
-    harnesses={"lmms-eval": SINGLE, "vlmevalkit": VLMEVALKIT},
-    official_by_type={name: MULTI for name in NUMBER_TASKS if name.endswith("_mv")},
+    harnesses={
+        "lmms-eval": READERS,
+        "lmms-eval-cli": {name: reader.stripped("lmms-eval-cli") for name, reader in READERS.items()},
+        "vlmevalkit": VLMEVALKIT,
+    },
+    official_by_type=READERS,
     special={VIEW_CHANGE: view_change},
     special_by_harness={"vlmevalkit": {VIEW_CHANGE: loose_view_change}},
 )

@@ -12,7 +12,6 @@ from qa_contract.options import option_letter, option_text
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
-from qa_eval.metrics.captions import caption_scores
 from qa_eval.metrics.diagnostics import chance_level, position_bias, yes_bias
 from qa_eval.parsers.free_text import LEO
 from qa_eval.parsers.lenient import LENIENT
@@ -141,6 +140,8 @@ def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
     for name, parser in (("EM", benchmark.official), ("EM cleaned", CLEANED), ("EM-R", LENIENT)):
         found[name] = 100 * float(score_answers(Answers.of(rows), benchmark, parser).score.mean())
     if benchmark.captions:
+        from qa_eval.metrics.captions import caption_scores  # its patterns cost more than scoring a benchmark
+
         alone = pl.concat_list(pl.col("ground_truth").fill_null(""))
         given = pl.when(pl.col("references").list.len() > 0).then("references").otherwise(alone)
         texts, references = rows.select(pl.col("prediction").fill_null(""), given.alias("references"))
