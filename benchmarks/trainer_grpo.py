@@ -23,26 +23,8 @@ def run(*words: object) -> None:
 def main(out: Path) -> None:
     """Make rooms and questions, warm up by fine-tuning, reinforce, and print the mean reward per tenth of the run."""
     store, questions = out / "store", out / "questions"
-<<<<<<< HEAD
-    run(
-        "qa-engine",
-        "ingest",
-        "rooms",
-        "--out",
-        store,
-        "--scenes",
-        60,
-        "--frames-per-scene",
-        4,
-        "--size",
-        128,
-        "--seed",
-        71,
-    )
-=======
     rooms = ("--scenes", 60, "--frames-per-scene", 4, "--size", 128, "--seed", 71)
     run("qa-engine", "ingest", "rooms", "--out", store, *rooms)
->>>>>>> engine
     run("qa-engine", "sample-frames", store, "--method", "uniform", "--frames", 4)
     run("qa-engine", "generate", store, "--out", questions, "--tasks", TASKS, "--per-scene", 5, "--seed", 1)
     common = ["--store", store, "--device", "cpu"]
