@@ -42,6 +42,15 @@ def test_the_floor_seen_from_the_side_is_under_the_lowest_box(origin):
     assert floor.points[:, 1] == pytest.approx([shape_of(side, 1).points[:, 1].max()] * 2)
 
 
+def test_what_covers_the_room_is_an_outline_unless_it_is_asked_about():
+    small, floor = box(1, [0, 0, 0]), box(2, [0, 0, 0], (9, 3, 0.1))  # wide: the sheet is mostly empty
+    plan = kit.Room([small, floor]).above(title="t")
+    assert not shape_of(plan, 2).fill
+    assert shape_of(plan, 1).fill
+    asked = kit.Room(kit.with_operands([small, floor], ["s1"], [[2]])).above(title="t")
+    assert shape_of(asked, 2).fill == "s1"
+
+
 def test_a_turned_box_has_a_turned_outline():
     turned = kit.PlanObject(0, "table", [0, 0, 0], [2, 2, 1], [[0.6, 0.8, 0], [-0.8, 0.6, 0], [0, 0, 1]])
     (outline,) = outlines([turned])

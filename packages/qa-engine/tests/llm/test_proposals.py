@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
 from qa_contract.tables import CONFIDENCE, QUESTIONS, REJECTS
-from qa_engine.generate.llm import client as llm_client
+from qa_engine.generation.llm import client as llm_client
 
 DISTANCE = {
     "question": "Measuring from the closest points, how far is the sofa from the table, in meters?",

@@ -20,8 +20,9 @@ Array = NDArray[np.float64]
 PLAN_WIDTH = 460.0
 MAX_HEIGHT = 460.0
 MARGIN_PX, FOOT_PX = 16.0, 30.0
-SHELL_SHARE = 0.5
-"""A box that covers more of the room than this is drawn as an outline: a floor would hide the rest."""
+SHELL_SHARE = 0.4
+"""A box that covers more than this of the rectangle around the room is drawn as an outline, unless the question is
+about it: a floor would hide the rest."""
 CLOUD_PX, MAX_CLOUD_CELLS = 3.0, 20_000
 MIN_SPAN_M = 1.0
 WEDGE_SHARE = 0.1
@@ -239,7 +240,7 @@ class _Picture:
         middle, span = (low + high) / 2, np.maximum(high - low, MIN_SPAN_M)
         tallest = MAX_HEIGHT * width / PLAN_WIDTH * (1.0 if above else 0.5)
         self._scale = float(min((width - 2 * MARGIN_PX) / span[0], (tallest - 2 * MARGIN_PX) / span[1]))
-        self._span = float(span.max())
+        self._span, self._covered = float(span.max()), float(span.prod())
         self._width, self._height = width, float(span[1] * self._scale + 2 * MARGIN_PX)
         self._low = middle
         self._origin = np.array([width / 2, self._height / 2])
@@ -271,13 +272,12 @@ class _Picture:
     def _boxes(self, objects: Sequence[PlanObject], shapes: NDArray[np.object_], labels: str) -> list[Wanted]:
         """Draw boxes, large ones first and those asked about last; give the labels they want."""
         wanted, area = [], shapely.area(shapes)
-        whole = self._width * self._height / self._scale**2
         for i in sorted(range(len(objects)), key=lambda i: (objects[i].asked, -area[i], objects[i].instance_id)):
             one, corners = objects[i], self._place(shapely.get_coordinates(shapes[i]))
             style = {"tip": one.tip, "instance": one.instance_id}
             if shapes[i].geom_type != "Polygon":
                 self.drawing.line(corners, one.tone, width=3.0, **style)
-            elif area[i] > SHELL_SHARE * whole:
+            elif area[i] > SHELL_SHARE * self._covered and not one.asked:
                 self.drawing.polygon(corners, "", one.tone, width=1.2, dash="dotted", css="shell", **style)
             else:
                 opacity, line = (0.34, 2.2) if one.asked else (0.12 if one.tone == "muted" else 0.24, 1.3)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns
@@ -14,8 +14,9 @@ from qa_eval.metrics.aggregate import Overall
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.official import OFFICIAL
 
-Metric = Literal["mra", "choice", "text", "special"]
-"""Relative accuracy of a number, an option, free text against references, or a function of the benchmark's own."""
+Metric = str
+"""A key of `qa_eval.scoring.scorers.SCORERS`: relative accuracy of a number (`mra`), an option (`choice`), free text
+against references (`text`), or a function of the benchmark's own (`special`)."""
 
 LETTERS = "ABCDEFGHIJ"
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.cli import App
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the command of this module to the command line."""
-    app.command()(explain)
+    app.command(topic="Pictures")(explain)
 
 
 def explain(

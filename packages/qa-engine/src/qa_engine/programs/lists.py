@@ -134,9 +134,7 @@ LIST_OPERATORS: dict[str, Operator] = {
     "abs": Operator(
         (("value", "number"),), "value", "", "Absolute value.", lambda facts, x: number(abs(x.data), x.unit)
     ),
-    "floor": Operator(
-        (("value", "number"),), "value", "", "Largest whole number below.", _floor
-    ),
+    "floor": Operator((("value", "number"),), "value", "", "Largest whole number below.", _floor),
     "round": Operator(
         (("value", "number"), ("digits", "plain")), "value", "", "Rounded to some decimals, halves to even.", _rounded
     ),
@@ -145,5 +143,5 @@ LIST_OPERATORS: dict[str, Operator] = {
         unit: Operator((("value", "number"),), "value", "", f"A plain number as {unit}.", _to_unit(unit))
         for unit in UNITS
     },
-}  # fmt: skip
+}
 """Operators on lists, numbers and texts. `m` and `cm` also convert into each other."""

@@ -44,7 +44,17 @@ def read_external_questions(source: Path, *, with_truth: bool = False) -> pl.Dat
     QAEngineError
         The file is missing, unreadable or lacks a column.
     """
-    table = read_question_rows(source)
+    return external_columns(read_question_rows(source), source, with_truth=with_truth)
+
+
+def external_columns(table: pl.DataFrame, source: Path | str, *, with_truth: bool = False) -> pl.DataFrame:
+    """Take the columns of VSI-Bench's schema from rows of others or of our own; `source` stands in the message.
+
+    Raises
+    ------
+    QAEngineError
+        A column is missing or has another type.
+    """
     if "id" not in table.columns and "question_id" in table.columns:
         table = table.rename({"question_id": "id"})
     if "options" not in table.columns:

@@ -33,8 +33,8 @@ class Explanation:
     facts : tuple of (str, str)
         Value with its interval, margin, what was measured; each with its name.
     program : str
-    objects : tuple of PlanObject
-        All of the scene, those that the question is about with tone and label.
+    operands : tuple of PlanObject
+        What the question is about, in its order, with tones and labels.
     room : Room
         With marks of what is measured.
     way : (3,) float64
@@ -50,13 +50,9 @@ class Explanation:
     is_answer: tuple[bool, ...]
     facts: tuple[tuple[str, str], ...]
     program: str
+    operands: tuple[PlanObject, ...]
     room: Room
     way: Array
-
-    @property
-    def operands(self) -> list[PlanObject]:
-        """Objects that the question is about."""
-        return [one for one in self.room.objects if one.asked]
 
     def above(self, width: float) -> Drawing:
         """Draw the room from above."""
@@ -78,6 +74,9 @@ def explanation_of(question: Mapping[str, Any], facts: Facts) -> Explanation:
         Of its scene.
     """
     marks = marks_of(question["program"], facts)
+    objects = plan_objects(facts.scene)
+    for row, operand in marks.operands.items():
+        objects[row] = replace(objects[row], tone=operand.tone, label=operand.label, asked=True)
     truth = question.get("ground_truth")
     computed = question.get("prediction") or truth
     options = tuple(question["options"] or ())
@@ -92,7 +91,8 @@ def explanation_of(question: Mapping[str, Any], facts: Facts) -> Explanation:
         is_answer=tuple(option == answer for option in options),
         facts=tuple(_facts(question, marks)),
         program=question["program"],
-        room=_room(facts, marks),
+        operands=tuple(objects[row] for row in marks.operands),
+        room=Room(objects, facts.scene.floor_polygon, marks=marks.drawn),
         way=np.array([1.0, 0.0, 0.0]) if marks.way is None else marks.way,
     )
 
@@ -104,9 +104,11 @@ def _facts(question: Mapping[str, Any], marks: Marks) -> list[tuple[str, str]]:
     if None not in (truth, computed) and truth != computed:
         found.append(("the file says", truth))
     if question.get("answer_value") is not None:
-        limits = f"{_number(question['answer_low'], 3)} to {_number(question['answer_high'], 3)}"
-        value = _number(question["answer_value"], 4)
-        found.append(("value", f"{value} {question.get('unit') or ''}, within noise {limits}"))
+        value = f"{_number(question['answer_value'], 4)} {question.get('unit') or ''}".strip()
+        low, high = question.get("answer_low"), question.get("answer_high")
+        if low is not None and high is not None:
+            value += f", within noise {_number(low, 3)} to {_number(high, 3)}"
+        found.append(("value", value))
     if question.get("margin") is not None:
         margin = _number(question["margin"], 3)
         found.append(("margin", f"{margin} {question.get('margin_unit') or ''} to the next answer"))
@@ -120,11 +122,3 @@ def _number(value: float, digits: int) -> str:
     """Write a number with at most so many decimals."""
     text = f"{value:.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _room(facts: Facts, marks: Marks) -> Room:
-    """Draw all boxes, those of the operands in their tones."""
-    objects = plan_objects(facts.scene)
-    for row, operand in marks.operands.items():
-        objects[row] = replace(objects[row], tone=operand.tone, label=operand.label, asked=True)
-    return Room(objects, facts.scene.floor_polygon, marks=marks.drawn)

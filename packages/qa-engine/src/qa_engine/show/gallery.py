@@ -35,7 +35,7 @@ from qa_contract.pages.text import plural
 
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.show.overlays import frame_overlay
-from qa_engine.show.plans import category_tones, plan_cameras, plan_objects
+from qa_engine.show.plans import MAX_NAMED, category_tones, plan_cameras, plan_objects
 from qa_engine.show.selection import Shown, ViewReport, answer_text
 
 INDEX = "index.html"
@@ -140,7 +140,9 @@ class _ScenePage:
         points = None if cloud is None or not len(cloud) else cloud.xyz
         room = Room(self._objects, self._scene.floor_polygon, self._cameras, cloud=points)
         plan = room.above(title=f"Plan of {self._scene.scene_name}")
-        parts: list[Part | str] = [Figure(plan.svg(), note=plan.desc)]
+        unnamed = sum(one.label == "" for one in self._objects)
+        note = f" The {MAX_NAMED} largest ones are named, the pointer names all." if unnamed else ""
+        parts: list[Part | str] = [Figure(plan.svg(), note=plan.desc + note)]
         if self._scene.category_counts:
             parts.append(self._categories())
         return [Columns(parts, "wide")]

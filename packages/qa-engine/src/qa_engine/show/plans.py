@@ -9,6 +9,9 @@ from qa_contract.pages import PlanCamera, PlanObject, series_tone
 
 from qa_engine.scenes.scene import Frame, Scene
 
+MAX_NAMED = 60
+"""Objects of a scene that are named on a plan, the largest ones; further names would hide what they name."""
+
 
 def category_tones(scene: Scene) -> dict[str, str]:
     """Give each category its tone, the same in all drawings of a scene; the most frequent ones differ for certain.
@@ -26,7 +29,7 @@ def category_tones(scene: Scene) -> dict[str, str]:
 
 
 def plan_objects(scene: Scene, tones: Mapping[str, str] | None = None) -> list[PlanObject]:
-    """Make the objects of a plan.
+    """Make the objects of a plan; those beyond the `MAX_NAMED` largest are named by the pointer alone.
 
     Parameters
     ----------
@@ -34,6 +37,7 @@ def plan_objects(scene: Scene, tones: Mapping[str, str] | None = None) -> list[P
     tones : mapping of str to str, optional
         Of each category; all objects are muted where not given.
     """
+    named = set(np.argsort(-scene.size.prod(axis=1), kind="stable")[:MAX_NAMED].tolist())
     return [
         PlanObject(
             int(scene.instance_id[row]),
@@ -42,6 +46,7 @@ def plan_objects(scene: Scene, tones: Mapping[str, str] | None = None) -> list[P
             scene.size[row],
             scene.rotation[row],
             tone="muted" if tones is None else tones[str(scene.category[row])],
+            label=None if row in named else "",
         )
         for row in range(len(scene))
     ]
