@@ -105,10 +105,3 @@ def test_a_sampler_weighs_and_its_state_travels(added, store, tmp_path):
     result = CliRunner().invoke(app, [str(word) for word in wrong])
     assert result.exit_code == 2
     assert "is the state of sampler 'movement', not of 'baseline'" in result.output
-
-
-def test_the_engine_from_python(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (block,) = blocks("parts/python_engine.md")
-    exec(compile(block, "python_engine.md", "exec"), {})
-    assert capsys.readouterr().out.splitlines()[-1] == "50"

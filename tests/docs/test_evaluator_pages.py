@@ -11,7 +11,7 @@ from qa_eval.benchmarks import BENCHMARKS
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["add_a_benchmark.md", "parts/python_eval.md"])
+@pytest.mark.parametrize("page", ["add_a_benchmark.md"])
 def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = dict(BENCHMARKS)
