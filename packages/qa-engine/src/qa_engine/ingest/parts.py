@@ -134,7 +134,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         return
     scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
     for error in scene.refused:
-        rows.reject(source.item, scene.scene_name, error)
+        stage = "check" if error.reason is IngestReason.UNREAD_FILE else "ingest"
+        rows.reject(source.item, scene.scene_name, error, stage=stage)
     for finding in suspicions:
         rows.reject(source.item, scene.scene_name, finding.error, stage="check")
     for name in FOLDERS:  # of a run that was stopped
