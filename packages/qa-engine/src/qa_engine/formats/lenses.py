@@ -30,8 +30,8 @@ MODELS: dict[str, tuple[str, ...]] = {
 }
 """COLMAP's models in the order of their ids, with the numbers of each."""
 
-LARGEST_ZOOM = 8.0
-"""A picture without empty corners is made from at least an eighth of the lens's view per side."""
+LARGEST_ZOOM = 3.0
+"""A picture without empty corners is made from at least a third of the view per side."""
 
 CHECKED_PER_SIDE = 33
 """Places per side of the picture where a lens is checked to be one to one."""

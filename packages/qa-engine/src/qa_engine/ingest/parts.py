@@ -19,6 +19,7 @@ from qa_engine.ingest.sanity import check_scene
 from qa_engine.scenes.clouds import floor_of, shows_floor, write_cloud
 from qa_engine.scenes.meshes import mesh_path, write_mesh
 from qa_engine.scenes.scene import SPLITS, Scene
+from qa_engine.scenes.structure import STRUCTURE
 from qa_engine.seeding import hashed_fraction
 
 TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRAMES, "rejects": REJECTS}
@@ -27,7 +28,7 @@ TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRA
 FOLDERS = ("frames", "depth", "instances")
 """Folders of a store that hold one folder per scene."""
 
-FLOORS = ("floor", "room", "rug", "carpet", "ceiling", "wall")
+FLOORS = (*STRUCTURE, "rug", "carpet")
 """Objects that are part of the room, or lie flat on its floor."""
 
 SCENES_PER_PART = 8

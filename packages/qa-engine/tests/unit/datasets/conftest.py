@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 from qa_engine.formats.lenses import Lens, distort
 
@@ -101,3 +103,9 @@ def transforms(poses=POSES, **camera):
         for i, pose in enumerate(poses, start=1)
     ]
     return {"fl_x": 80, "fl_y": 80, "cx": 47.5, "cy": 35.5, "w": 96, "h": 72, **camera, "frames": frames}
+
+
+@pytest.fixture(scope="session")
+def room():
+    """This module: the room, its pictures and their outlines."""
+    return sys.modules[__name__]
