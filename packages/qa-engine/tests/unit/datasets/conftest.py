@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from qa_engine.formats.lenses import Lens, distort
+from scipy import ndimage
 
 OBJECTS = {
     "sofa": ([0.6, 2.2, 0.4], [2.0, 0.9, 0.8], 0.0),
@@ -76,10 +77,17 @@ def picture(pose, lens=PINHOLE):
 
 
 def outlines(pixels, least=6, near=24):
-    """First column, first row, one past the last of each object's colour in a picture."""
+    """First column, first row, one past the last of each object's colour in a picture.
+
+    Where colours are mixed (`near` above 24) a pixel counts with four neighbours like it: the mixed colour of an edge may
+    be that of a third object.
+    """
     found = {}
     for i, colour in enumerate(COLOURS.astype(int)):
-        rows, columns = np.nonzero(np.abs(pixels.astype(int) - colour).sum(-1) <= near)
+        like = np.abs(pixels.astype(int) - colour).sum(-1) <= near
+        if near > 24:
+            like &= ndimage.convolve(like.astype(int), np.ones((3, 3), int), mode="constant") > 4
+        rows, columns = np.nonzero(like)
         if len(rows) >= least:
             found[i] = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     return found
