@@ -1,14 +1,17 @@
 """Programs per second of `qa-engine run-programs`, workers and locks included.
 
-uv run python benchmarks/programs.py
+uv run python benchmarks/programs.py --out benchmarks/results/programs.json
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import platform
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from qa_engine.programs.pool import ProgramPool
@@ -64,12 +67,13 @@ def programs(count: int, n: int, rng: np.random.Generator) -> list[str]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--objects", type=int, default=30)
     parser.add_argument("--programs", type=int, default=1000, help="per scene")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     work = [
@@ -81,14 +85,25 @@ def main() -> None:
         began, times = time.perf_counter(), os.times()
         outcomes = [outcome for part in pool.run(work) for outcome in part]
         seconds = time.perf_counter() - began
-        layers = ", ".join(["interpreter", *pool.layers])
+        layers = ["interpreter", *pool.layers]
     after = os.times()
     cpu = after.children_user + after.children_system - times.children_user - times.children_system
     bad = [outcome for outcome in outcomes if outcome.status != "ok"]
-    sys.stdout.write(f"{len(outcomes)} programs, {len(bad)} not ok, {options.workers} workers, {layers}\n")
-    sys.stdout.write(
-        f"{len(outcomes) / seconds:.0f} programs per second; {len(outcomes) / cpu:.0f} per second of CPU\n"
-    )
+    result = {
+        "programs": len(outcomes),
+        "not_ok": len(bad),
+        "workers": options.workers,
+        "layers": layers,
+        "per_s": round(len(outcomes) / seconds, 1),
+        "per_cpu_s": round(len(outcomes) / cpu, 1),
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "load": round(os.getloadavg()[0], 2),
+    }
+    text = json.dumps(result, indent=1) + "\n"
+    sys.stdout.write(text)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

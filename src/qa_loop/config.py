@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -17,8 +18,15 @@ Scalar = str | int | float | bool
 Options = dict[str, Scalar | list[str | int | float]]
 """Further options of a stage command: `key = value` becomes `--key value`."""
 
-ROOM_KEYS = ("scenes", "frames", "size")
-"""Keys of [scenes] that only the procedural rooms have."""
+SCENE_FLAGS = {
+    "annotations": "--annotations",
+    "frames_dir": "--frames-dir",
+    "scenes": "--scenes",
+    "frames": "--frames-per-scene",
+    "size": "--size",
+    "first_scene": "--first-scene",
+}
+"""Keys of [scenes] that some data sets have, with their option of `qa-engine ingest`; the engine knows which."""
 OWNED_OPTIONS = (
     *("out", "seed", "round", "force", "store", "model", "state-from"),
     *("feedback", "exclude", "confidence", "runner"),
@@ -49,7 +57,10 @@ class Section(BaseModel):
     @field_validator("options", check_fields=False)
     @classmethod
     def _options_are_free(cls, options: Options) -> Options:
-        for name in options:
+        for name, value in options.items():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, float) and not math.isfinite(item):
+                    raise ValueError(f"'{name}' must be a finite number, found {item}")
             if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
                 raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
         return options
@@ -69,9 +80,9 @@ class RunSection(Section):
 
 
 class ScenesSection(Section):
-    """`[scenes]`: the data set and what `qa-engine ingest` needs to read it."""
+    """`[scenes]`: one of `qa-engine datasets`, and what `qa-engine ingest` needs to read it."""
 
-    dataset: str = Field(min_length=1)  # any of `qa-engine datasets`
+    dataset: str = Field(min_length=1)
     root: str | None = None
     annotations: str | None = None
     frames_dir: str | None = None
@@ -95,26 +106,9 @@ class ScenesSection(Section):
             raise ValueError('write it as "train=0.6,val=0.1,test=0.3"') from None
         if unknown := set(shares) - {"train", "val", "test"}:
             raise ValueError(f"unknown split {sorted(unknown)}; valid: train, val, test")
-        if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= 1e-6):  # NaN is neither
             raise ValueError(f"shares must be 0 or more and add up to 1, found {sum(shares.values()):g}")
         return split
-
-    @model_validator(mode="after")
-    def _keys_belong_to_the_dataset(self) -> ScenesSection:
-        if self.dataset == "rooms":
-            missing = [key for key in ROOM_KEYS if getattr(self, key) is None]
-            if missing:
-                raise ValueError(f"dataset 'rooms' needs {', '.join(missing)}")
-            wrong = [key for key in ("root", "annotations", "frames_dir", "only") if getattr(self, key)]
-        else:
-            if self.root is None:
-                raise ValueError(f"dataset '{self.dataset}' needs root, the place of its files")
-            wrong = [key for key in (*ROOM_KEYS, "first_scene") if getattr(self, key) is not None]
-            if self.dataset == "vsi-bench":
-                wrong += [key for key in ("annotations", "frames_dir", "only") if getattr(self, key)]
-        if wrong:
-            raise ValueError(f"dataset '{self.dataset}' has no {', '.join(wrong)}; remove it")
-        return self
 
 
 class FramesSection(Section):
@@ -158,7 +152,7 @@ class TrainSection(Section):
     model: str = Field(min_length=1)
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
     options: Options = {}
 
     @property

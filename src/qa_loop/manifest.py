@@ -39,6 +39,8 @@ class Record:
         Rows of the stage's table.
     attempts : int
         Times that the stage was started.
+    digest : str or None
+        Of the list of its files' digests, see `qa_loop.digests`.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Record:
     lost: bool = False
     rows: int | None = None
     attempts: int = 1
+    digest: str | None = None
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import os
 import signal
 import subprocess
@@ -12,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from qa_contract.errors import FileError
 
 from qa_loop import child
 from qa_loop.errors import QALoopError
@@ -38,22 +39,6 @@ def find_program(name: str) -> Path:
     return program
 
 
-def with_tiny_base(command: Sequence[str]) -> list[str]:
-    """Replace `tiny` after `--model` by the folder of the model that ships with the trainer, for the evaluator.
-
-    The trainer knows the name itself; the evaluator only knows folders and hub ids.
-    """
-    found = list(command)
-    trainer = importlib.util.find_spec("qa_trainer")
-    if found[0] != "qa-eval" or trainer is None or trainer.origin is None:
-        return found
-    base = Path(trainer.origin).parent / "tiny" / "base"
-    for i in range(1, len(found)):
-        if found[i - 1] == "--model" and found[i] == "tiny" and base.is_dir():
-            found[i] = str(base)
-    return found
-
-
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[int]:
     """Hold the folder for this loop; gives the lock's file descriptor, which running stages share.
@@ -63,7 +48,8 @@ def lock_folder(folder: Path) -> Iterator[int]:
     QALoopError
         Another loop, or a stage that it started, is still at work in the folder.
     """
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    path = folder / ".lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         # The stage of a loop that was killed a moment ago may need this time to be gone.
         deadline = time.monotonic() + GRACE_S
@@ -78,8 +64,11 @@ def lock_folder(folder: Path) -> Iterator[int]:
                         f"{folder}: another qa-loop works here (process {owner}). Wait for it, or stop it first."
                     ) from None
                 time.sleep(0.1)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror}).") from error
         yield handle
     finally:
         os.close(handle)
@@ -116,7 +105,7 @@ def run_command(
     tick : callable
         Called about every `poll_s` seconds.
     """
-    program, arguments = find_program(command[0]), with_tiny_base(command)[1:]
+    program, arguments = find_program(command[0]), command[1:]
     reading, writing = os.pipe()
     try:
         with log.open("ab") as output:

@@ -13,23 +13,24 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import polars as pl
 from qa_contract.errors import ExitCode
 from qa_contract.files import write_json
 from qa_contract.identity import refuse_other_identity
-from qa_contract.tableio import table_files
 
 from qa_loop import facts
 from qa_loop.config import LoopConfig
+from qa_loop.digests import damage, record_digests
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
+from qa_loop.offers import check_scenes, engine_datasets, with_folder
 from qa_loop.process import find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
-from qa_loop.stages import Stage, dependents, plan
+from qa_loop.stages import STORE, Stage, dependents, plan
 
 SPEED_KEYS = (("generate", "workers"),)
 """Keys that may change between starts: they do not change what is written."""
 LOG_LINES = 15
+SHOWN_DAMAGE = 5
 
 
 class Stopped(KeyboardInterrupt):
@@ -77,18 +78,25 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
         find_program(program)
     _check_folder(out)
+    if not (out / STORE).exists():
+        check_scenes(config.scenes, engine_datasets())
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _sigterm_raises():
         manifest = _open_manifest(config, out, stages, force=force)
         progress = RunProgress(config.run.name, stages, folder=out)
+        trusted: set[str] = set()
         for stage in stages:
-            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress)
+            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress, trusted=trusted)
         progress.complete()
     return Outcome(lossy=manifest.lossy)
 
 
 def count_rows(out: Path, stage: Stage) -> int | None:
     """Count the rows of the stage's table; None when it is not there."""
+    # A start that finds everything done, or is stopped at once, needs no table library.
+    import polars as pl
+    from qa_contract.tableio import table_files
+
     source = out / stage.out
     if not source.exists():
         return None
@@ -96,8 +104,8 @@ def count_rows(out: Path, stage: Stage) -> int | None:
 
 
 def _check_folder(out: Path) -> None:
-    if out.is_file():
-        raise QALoopError(f"{out}: a file is there; --out needs a folder.")
+    if out.exists() and not out.is_dir():
+        raise QALoopError(f"{out}: is {'a file' if out.is_file() else 'no folder'}; --out needs a folder.")
     if out.is_dir() and not (out / MANIFEST).exists():
         strange = sorted(path.name for path in out.iterdir() if path.name not in (".lock", "logs", CONFIG))
         if strange:
@@ -142,12 +150,21 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
 
 
 def _run_stage(
-    stage: Stage, stages: Sequence[Stage], *, manifest: Manifest, out: Path, lock: int, progress: RunProgress
+    stage: Stage,
+    stages: Sequence[Stage],
+    *,
+    manifest: Manifest,
+    out: Path,
+    lock: int,
+    progress: RunProgress,
+    trusted: set[str],
 ) -> None:
+    """Run a stage unless it is done; `trusted` names stages whose files are known to be what they wrote."""
     record = manifest.stages.get(stage.name)
     if record is not None and record.state == "done" and stage.complete(out):
         progress.skip(stage)
         return
+    _check_inputs(stage, stages, manifest, out, trusted)
     if record is None or record.state == "done" or not stage.resumes:
         _remove(out / stage.out)
     _remove_leftovers(out / stage.out)
@@ -161,16 +178,35 @@ def _run_stage(
     progress.start(stage)
     began = time.monotonic()
     tick = functools.partial(progress.tick, stage)
-    code = run_command(stage.command, cwd=out, log=out / stage.log, lock=lock, tick=tick)
+    code = run_command(with_folder(stage.command), cwd=out, log=out / stage.log, lock=lock, tick=tick)
     record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
     good = code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"
     record.lost = good and code == 1 and not stage.gaps
     record.rows = count_rows(out, stage) if good else None
+    record.digest = record_digests(out, record) if good else None
     manifest.save(out)
     if not good:
         raise _failure(stage, code, out)
+    trusted.add(stage.name)
     progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
+
+
+def _check_inputs(stage: Stage, stages: Sequence[Stage], manifest: Manifest, out: Path, trusted: set[str]) -> None:
+    """Refuse to read what an earlier start wrote and something changed since."""
+    for earlier in stages:
+        record = manifest.stages.get(earlier.name)
+        if earlier.out not in stage.inputs or earlier.name in trusted or record is None:
+            continue
+        if found := damage(out, record):
+            more = f"\n  and {len(found) - SHOWN_DAMAGE} more" if len(found) > SHOWN_DAMAGE else ""
+            raise QALoopError(
+                f"Stage {stage.name} would read damaged files of {earlier.name}:\n  "
+                + "\n  ".join(found[:SHOWN_DAMAGE])
+                + f"{more}\nRestore them from a copy, or remove {out / earlier.out} and start the same command again: "
+                "the stage and all that reads it are done anew."
+            )
+        trusted.add(earlier.name)
 
 
 def _failure(stage: Stage, code: int, out: Path) -> StageError:

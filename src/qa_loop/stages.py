@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa_loop.config import LoopConfig, Options
+from qa_loop.config import SCENE_FLAGS, LoopConfig, Options
 
 STORE = "store"
 FRAME_SETS = f"{STORE}/frame_sets.parquet"
@@ -89,11 +89,8 @@ class _Planner:
     def ingest(self) -> None:
         scenes = self.config.scenes
         argv = ["qa-engine", "ingest", scenes.dataset, *([scenes.root] if scenes.root else [])]
-        argv += ["--out", STORE]
-        argv += flags({"annotations": scenes.annotations, "frames-dir": scenes.frames_dir, "only": scenes.only})
-        if scenes.dataset == "rooms":
-            argv += flags({"scenes": scenes.scenes, "frames-per-scene": scenes.frames, "size": scenes.size})
-            argv += flags({"first-scene": scenes.first_scene})
+        argv += ["--out", STORE, *flags({"only": scenes.only})]
+        argv += flags({flag.removeprefix("--"): getattr(scenes, key) for key, flag in SCENE_FLAGS.items()})
         argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
         files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
         self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes"))

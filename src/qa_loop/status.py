@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from qa_loop.config import LoopConfig
+from qa_loop.digests import damage
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest, load_resolved
 from qa_loop.process import folder_is_locked
 from qa_loop.stages import Stage, plan
 
-Standing = Literal["done", "rows missing", "running", "interrupted", "failed", "waiting"]
+Standing = Literal["done", "rows missing", "damaged", "running", "interrupted", "failed", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,21 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run's stages, and what to do next."""
+    """A run's stages, and what to do next.
+
+    Attributes
+    ----------
+    name : str
+    stages : list of StageStatus
+    next : str
+    damage : list of str
+        Files that are missing or differ from what their stage wrote, where that was looked for.
+    """
 
     name: str
     stages: list[StageStatus]
     next: str
+    damage: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
@@ -60,12 +71,25 @@ def resolved_config(folder: Path) -> LoopConfig:
         raise QALoopError(f"{folder}: its configuration does not fit this version of qa-loop: {error}") from error
 
 
-def run_status(folder: Path) -> RunStatus:
-    """Compare the plan of a run with its manifest."""
+def run_status(folder: Path, *, check: bool = False) -> RunStatus:
+    """Compare the plan of a run with its manifest.
+
+    Parameters
+    ----------
+    folder : Path
+    check : bool
+        Compare every file with what its stage wrote, too; reads all of them.
+
+    Raises
+    ------
+    QALoopError
+        The folder holds no run.
+    """
     folder = Path(folder)
     config = resolved_config(folder)
     records = load_manifest(folder).stages
     at_work = folder_is_locked(folder)
+    damaged = {r.name: damage(folder, r) for r in records.values() if r.state == "done"} if check else {}
 
     def standing(stage: Stage) -> Standing:
         record = records.get(stage.name)
@@ -75,6 +99,8 @@ def run_status(folder: Path) -> RunStatus:
             return "running" if at_work else "interrupted"
         if record.state == "failed":
             return "failed"
+        if damaged.get(stage.name):
+            return "damaged"
         return "rows missing" if record.lost else "done"
 
     stages: list[StageStatus] = []
@@ -82,7 +108,8 @@ def run_status(folder: Path) -> RunStatus:
         record = records.get(stage.name)
         rows, seconds = (record.rows, record.seconds) if record else (None, None)
         stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, seconds, stage.log))
-    return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work))
+    found = [text for texts in damaged.values() for text in texts]
+    return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work), found)
 
 
 def _next(folder: Path, stages: list[StageStatus], *, at_work: bool) -> str:
@@ -91,6 +118,8 @@ def _next(folder: Path, stages: list[StageStatus], *, at_work: bool) -> str:
     failed = [stage for stage in stages if stage.state == "failed"]
     if failed:
         return f"read {folder / failed[0].log}, then start the same command again with --out {folder}"
+    if any(stage.state == "damaged" for stage in stages):
+        return "restore the damaged files, or remove the stage's folder and start the same command again"
     if all(stage.state in ("done", "rows missing") for stage in stages):
         return f"qa-loop report {folder}"
     return f"start the same command again with --out {folder}; finished stages are kept"

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from page_browser import browser, open_page  # noqa: F401
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import TABLES
 

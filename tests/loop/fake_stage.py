@@ -6,6 +6,7 @@ FAKE_FAULTS a folder of files named after stages that say what goes wrong, once:
 """
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -81,6 +82,7 @@ def resuming(out, files, reads, stage):
     for name in ("model", "state"):
         if stage.endswith("train"):
             (out / name).mkdir(exist_ok=True)
+            (out / name / "weights.bin").write_bytes(bytes(range(256)))
     for source, name in files.items():
         shutil.copy(TABLES / source, out / name)
     (out / "trace.txt").write_text(trace(reads))
@@ -92,6 +94,10 @@ def main():
     out = option("--out", "store/frame_sets")
     stage = out.replace("/", "_")
     number = option("--round", "0")
+    if command in ("datasets", "models"):
+        options = ["--scenes", "--frames-per-scene", "--size"]
+        print(json.dumps([{"name": "rooms", "options": options, "settings": {}}] if command == "datasets" else []))
+        return
     if command == "ingest":
         names = ("scenes.parquet", "objects.parquet", "frames.parquet", "images")
         all_or_nothing(out, {name: name for name in names}, [], stage)
@@ -124,6 +130,10 @@ def main():
         files = {f"{kind}_{number}_{name}": name for name in ("predictions.parquet", "scores.parquet", "summary.json")}
         reads = [sys.argv[3], *([str(Path(option("--model")).parent)] if number != "0" else [])]
         resuming(out, files, reads, stage)
+    elif command == "report":
+        fault(stage)
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / "report.html").write_text(f"<!doctype html><link rel=icon href='data:,'><title>{program}</title>")
     else:
         raise SystemExit(f"{program} {command}?")
     print(f"wrote {out}", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,18 @@ import pytest
 from hypothesis import settings
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS
+
+# The browser that the page kit is tested with; a package that is tested alone does without it.
+sys.path.append(str(Path(__file__).parents[2] / "contract/tests/pages"))
+try:
+    from page_browser import browser, open_page  # noqa: F401
+except ImportError:
+
+    @pytest.fixture
+    def open_page():
+        """Skip where the workspace is not around."""
+        pytest.skip("the browser of the page kit's tests is not here")
+
 
 # Tests run side by side: more threads than cores make tiny models ten times as slow.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

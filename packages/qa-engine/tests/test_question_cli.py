@@ -43,7 +43,7 @@ def digests(folder):
 
 @pytest.mark.parametrize("amount", [(), ("--count", 50), ("--per-scene", 4)])
 def test_same_seed_same_bytes_for_one_and_two_workers(call, store, tmp_path, amount, monkeypatch):
-    monkeypatch.setattr("qa_engine.generate.run.SCENES_PER_BATCH", 6)  # several batches of the 20 scenes
+    monkeypatch.setattr("qa_engine.generation.run.SCENES_PER_BATCH", 6)  # several batches of the 20 scenes
     for workers in (1, 2):
         out = tmp_path / str(workers)
         assert call("generate", store, "--out", out, "--seed", 5, "--workers", workers, *amount) == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -111,3 +113,11 @@ def test_a_dual_encoder_is_made_from_a_base(command, tiny_model, llava_model, tm
     assert ended.code == 2
     assert "a model of type 'llava' cannot take a geometry encoder" in ended.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_models_names_the_shipped_one_and_its_folder(command):
+    ended = command("models", "--json")
+    assert ended.code == 0
+    (model,) = json.loads(ended.stdout)
+    assert model["name"] == "tiny"
+    assert (Path(model["folder"]) / "config.json").is_file()

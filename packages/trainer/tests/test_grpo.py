@@ -31,7 +31,7 @@ def warm_model(tiny_model, tmp_path_factory):
 
 
 @pytest.fixture
-def grpo(command, make, store, questions, warm_model):
+def grpo(libraries, command, make, store, questions, warm_model):
     def run(out, *words, questions=questions, **options):
         chosen = GRPO | {"store": store, "model": warm_model, "learning_rate": 1e-3} | options
         return command("grpo", questions, "--out", out, *words, *make.flags(chosen))

@@ -76,7 +76,7 @@ def test_a_mixture_is_trained_on_recorded_and_resumed(sft, mixture, tmp_path, mo
     mixture.write_text(mixture.read_text().replace("0.75", "0.5").replace("0.25", "0.5"))
     other = sft(out, **options)
     assert other.code == 2
-    assert "holds a run with another configuration (inputs.mixture" in other.stderr
+    assert "holds a run of another configuration:\n  inputs.mixture: " in other.stderr
 
 
 def test_what_a_mixture_needs_is_said(command, sft, mixture, tiny_model, questions, store, tmp_path):

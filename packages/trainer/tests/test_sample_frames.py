@@ -215,8 +215,12 @@ def test_wrong_options_are_user_errors(sample, vggt, tmp_path, monkeypatch):
     for inputs, options, message in (
         ([video], {"geometry": None}, "--method space-aware needs --geometry"),
         ([video], {"method": "uniform"}, "--method uniform takes no --geometry"),
-        ([video], {"method": "space"}, "Unknown method 'space'. Did you mean 'space-aware'?"),
-        ([video], {"frames": 9}, "--candidates 8: fewer than --frames 9"),
+        (
+            [video],
+            {"method": "space"},
+            "--method needs one of space-aware, uniform; found 'space'.",
+        ),
+        ([video], {"frames": 9}, "8 candidates are fewer than 9 frames"),
         ([video], {"geometry": tmp_path / "absent/there/"}, "no such folder"),
         ([video], {"geometry": tmp_path / "other"}, "not the weights of a VGGT with camera and depth head"),
         ([video, video], {}, "a scene of that name is there already"),

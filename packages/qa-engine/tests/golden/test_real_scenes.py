@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 from qa_engine.views.frame_sets import sample_frames
 

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
-from qa_engine.generate.request import Request
-from qa_engine.generate.run import generate
-from qa_engine.ingest.run import ingest
+from qa_engine.generation.request import Request
+from qa_engine.generation.run import generate
+from qa_engine.ingestion.run import ingest
 from qa_engine.replay.answer import answer_questions
 from qa_engine.replay.external import read_external_questions
 from qa_engine.replay.verify import verify

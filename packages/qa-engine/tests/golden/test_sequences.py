@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import shapely
 from qa_engine.facts.scene import Facts
-from qa_engine.generate.template import TemplateProposer
+from qa_engine.generation.template import TemplateProposer
 from qa_engine.geometry.routes import free_legs, reaches_goal, route_turns_deg
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.replay.verify import compare

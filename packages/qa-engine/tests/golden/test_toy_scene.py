@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 from qa_engine.facts.scene import Facts
-from qa_engine.generate.template import TemplateProposer
+from qa_engine.generation.template import TemplateProposer
 from qa_engine.replay.verify import compare
 from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import TASKS

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from qa_engine.generate.llm import client as llm_client
-from qa_engine.generate.llm import files as llm_files
+from qa_engine.generation.llm import client as llm_client
+from qa_engine.generation.llm import files as llm_files
 from qa_engine.programs.pool import ProgramPool
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from qa_contract.tableio import read_table
 from qa_contract.tables import QUESTIONS, REJECTS
 from qa_engine.errors import QAEngineError
-from qa_engine.generate.llm import local as llm_local
-from qa_engine.generate.llm.client import ServerError
+from qa_engine.generation.llm import local as llm_local
+from qa_engine.generation.llm.client import ServerError
 
 CHAIRS = {
     "question": "How many chairs are there?",

@@ -14,8 +14,8 @@ from PIL import Image
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError, SceneError
-from qa_engine.ingest.frame_files import store_frames
-from qa_engine.ingest.sanity import check_scene
+from qa_engine.ingestion.frame_files import store_frames
+from qa_engine.ingestion.sanity import check_scene
 
 ROUNDS = 25
 SLOW_S = 5.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qa_engine.datasets import arkitscenes, vsi_bench
 from qa_engine.datasets.base import IngestOptions, SceneSource
 from qa_engine.errors import QAEngineError, SceneError
-from qa_engine.ingest.run import split_of
+from qa_engine.ingestion.run import split_of
 from qa_engine.scenes.scene import SPLITS, Scene
 from qa_engine.seeding import hashed_fraction, scene_rng
 

@@ -5,7 +5,7 @@ import pkgutil
 import pytest
 import qa_engine
 
-MODULES = [module.name for module in pkgutil.walk_packages(qa_engine.__path__, "qa_engine.")]
+MODULES = ["qa_engine", *(module.name for module in pkgutil.walk_packages(qa_engine.__path__, "qa_engine."))]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -68,6 +68,8 @@ def score(
     else:
         typer.echo(f"benchmark {chosen.name}, parser {reader.name}")
         typer.echo(summary_table(run_summary(scored, chosen, seed=seed)))
+    if stored.empty_truths:
+        typer.echo(f"warning: {stored.empty_truths} rows have an empty ground truth; they count as wrong.", err=True)
     if stored.repeated:
         typer.echo(f"warning: {stored.repeated} rows repeat an id; all rows are scored.", err=True)
     if stored.unknown:

@@ -65,6 +65,7 @@ RUNNERS: dict[str, RunnerKind] = {
         _transformers, "the same model with the middle frame alone", "middle", is_model=True, is_local=True
     ),
     "openai": RunnerKind(OpenAIRunner, "a model behind an OpenAI-compatible server (--base-url)", "all", is_model=True),
+    "openai-blind": RunnerKind(OpenAIRunner, "the same and text without frames", is_model=True),
     "replay": RunnerKind(ReplayRunner, "stored completions (--answers), scored again", reads_answers=True),
     "oracle": RunnerKind(_oracle, "the ground truth, or an answers file (--answers)", reads_answers=True),
     "majority": RunnerKind(MajorityRunner, "the best constant answer per question type", is_fitted=True),

@@ -203,8 +203,14 @@ def _model_id(options: RunOptions, kind: RunnerKind) -> str:
 def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: RunnerKind, scratch: Path) -> _Frames:
     """Find the frames of all questions, in the store or in videos."""
     as_video = options.frame_input == "video"
-    if kind.frames == "none" or table["frame_set_id"].null_count() == table.height:
+    if kind.frames == "none":
         return _Frames()
+    if table["frame_set_id"].null_count() == table.height:
+        raise QAEvalError(
+            f"{sources.questions}: no question names a frame set, so runner '{options.runner}' would answer without a "
+            "single picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
+            "--videos DIR --frames N; to ask without frames on purpose, pass --runner blind (openai-blind at a server)."
+        )
     if sources.videos is not None:
         shots, videos = video_shots(table, sources.videos, options.n_frames or 1, scratch, as_video=as_video)
         shown = describe_videos(build_items(table, shots, shown=kind.frames), videos)

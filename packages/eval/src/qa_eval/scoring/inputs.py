@@ -14,6 +14,7 @@ from qa_eval.benchmarks.base import Benchmark
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, need_columns, read_columns
 from qa_eval.scoring.answers import SCHEMA, Answers, answer_frame
+from qa_eval.scoring.normalise import answer_text, option_list
 
 CARRIED = {
     **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id"), pl.String),
@@ -43,6 +44,11 @@ class StoredAnswers:
     unknown: list[str | int]
 
     @property
+    def empty_truths(self) -> int:
+        """Rows whose ground truth is empty: they count as wrong."""
+        return int((self.answers.frame["ground_truth"] == "").sum())
+
+    @property
     def repeated(self) -> int:
         """Rows whose id occurred before."""
         ids = self.answers.frame["id"]
@@ -62,7 +68,8 @@ def read_answers(
     ----------
     predictions : Path
         Rows with `id` and `prediction` (and `question_type`, `ground_truth` where `questions` is None), or the
-        predictions table with `question_id` and `completion`.
+        predictions table with `question_id` and `completion`. An empty prediction is an answer that cannot be read; of
+        a list the first one counts.
     questions : Path, optional
         Rows with `id`, `question_type`, `ground_truth`, the questions table, or the file that the benchmark publishes.
         Questions without a prediction become rows without a score.
@@ -103,7 +110,7 @@ def read_answers(
     asked = _frame(source, question_key)
     answered = [_texts(KEY, rows[key], str), _texts("prediction", rows[text])]
     if is_table:
-        answered += [_texts(name, rows[name], dtype=dtype) for name, dtype in CARRIED.items() if name in rows]
+        answered += [_texts(name, rows[name], _or_none, dtype=dtype) for name, dtype in CARRIED.items() if name in rows]
     if (own := _frames(rows)) is not None:
         asked = asked.drop("frames")
         answered.append(own)
@@ -153,12 +160,13 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
 def _frame(columns: Columns, key: str) -> pl.DataFrame:
     """Build the frame of questions, or of rows that carry their question, without predictions."""
     scenes, options = columns.get("scene_name"), columns.get("options")
+    truths = [answer_text(value) for value in columns["ground_truth"]]
     found = {
         "id": columns[key],
         "question_type": [str(value) for value in columns["question_type"]],
-        "ground_truth": [_text(value) for value in columns["ground_truth"]],
+        "ground_truth": truths if any(truths) else [None] * len(truths),
         "references": columns.get("references"),
-        "options": None if options is None else [list(o) if o else None for o in options],
+        "options": None if options is None else [option_list(value) for value in options],
         "scene_name": None if scenes is None else [None if value is None else str(value) for value in scenes],
     }
     frame = answer_frame({name: values for name, values in found.items() if values is not None})
@@ -198,17 +206,10 @@ def _with_key(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("id").cast(pl.String).fill_null("None").alias(KEY))
 
 
-def _text(value: object) -> str | None:
-    """Text of a prediction or ground truth; numbers are written out, other types are no answer."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 def _or_none(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _texts(name: str, values: Sequence[Any], read: Any = _text, *, dtype: Any = pl.String) -> pl.Series:
+def _texts(name: str, values: Sequence[Any], read: Any = answer_text, *, dtype: Any = pl.String) -> pl.Series:
     """Make a column of text, or of `dtype` as it is."""
     return pl.Series(name, [read(value) for value in values] if dtype == pl.String else values, dtype=dtype)

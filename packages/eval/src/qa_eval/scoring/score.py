@@ -12,7 +12,9 @@ from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.codes import factorize
 from qa_eval.parsers.base import Parser
 from qa_eval.scoring.answers import Answers, Scored
-from qa_eval.scoring.rows import SCORERS, Table, is_letter
+from qa_eval.scoring.normalise import choice_truth
+from qa_eval.scoring.scorers import SCORERS, Table
+from qa_eval.scoring.scorers.choice import is_letter
 
 METRICS = tuple(SCORERS)
 
@@ -35,16 +37,18 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
     """
     frame = answers.frame
     types, type_code = factorize(frame["question_type"].to_list())
+    metric = _metrics(frame, benchmark, types, type_code)
+    frame = _with_letters(frame, metric == METRICS.index("choice"))
     truths, truth_code = factorize(frame["ground_truth"].to_list())
     texts, text_code = factorize(frame["prediction"].to_list())
     truth_value = np.array([_to_float(truth) for truth in truths])
     references = None if frame["references"].null_count() == frame.height else frame["references"].to_list()
     table = Table(types, type_code, truths, truth_code, truth_value, texts, text_code, references)
 
-    metric = _metrics(frame, benchmark, types, type_code)
     has_prediction = np.array([text is not None for text in texts], dtype=bool)[text_code]
     has_truth = np.array([truth is not None for truth in truths], dtype=bool)[truth_code]
-    has_truth &= (metric != METRICS.index("mra")) | ~np.isnan(truth_value)[truth_code]
+    is_empty = np.array([truth == "" for truth in truths], dtype=bool)[truth_code]
+    has_truth &= (metric != METRICS.index("mra")) | ~np.isnan(truth_value)[truth_code] | is_empty
     usable = (metric >= 0) & has_prediction & has_truth
 
     score, failed = np.full(frame.height, np.nan), np.zeros(frame.height, dtype=bool)
@@ -58,6 +62,7 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
                 part = SCORERS[name](table, rows, reader, benchmark)
                 score[rows], failed[rows], parsed[rows] = part.score, part.failed, part.parsed
     parsed[failed] = None
+    score[is_empty & usable] = 0.0  # an empty answer is not right because the truth is empty, too
 
     why = (
         pl.when(pl.Series(~np.isnan(score)))
@@ -78,6 +83,18 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
             why.alias("reason"),
         )
     )
+
+
+def _with_letters(frame: pl.DataFrame, is_choice: NDArray[np.bool_]) -> pl.DataFrame:
+    """Put letters in place of ground truths that are written as an option or as its text."""
+    longer = frame["ground_truth"].str.len_chars().fill_null(0).to_numpy() > 1
+    rows = np.flatnonzero(is_choice & longer)
+    if not len(rows):
+        return frame
+    truths = frame["ground_truth"].to_list()
+    for i, options in zip(rows.tolist(), frame["options"][rows].to_list(), strict=True):
+        truths[i] = choice_truth(truths[i], options)
+    return frame.with_columns(pl.Series("ground_truth", truths, dtype=pl.String))
 
 
 def _metrics(

@@ -64,7 +64,7 @@ def blind_scores(
         Fewer where there are fewer scenes; with one scene, folds of questions.
     seed : int
     progress : callable
-        Called with question types done and to do.
+        Called with questions done and to do.
 
     Raises
     ------
@@ -78,14 +78,16 @@ def blind_scores(
     kinds: dict[tuple[str, bool], list[int]] = {}
     for i, item in enumerate(items):
         kinds.setdefault((item.question_type, bool(item.options)), []).append(i)
-    for done, ((_, choice), rows) in enumerate(sorted(kinds.items()), start=1):
+    done = 0
+    for (_, choice), rows in sorted(kinds.items()):
         part = [items[i] for i in rows]
         score = _choices if choice else _numbers
         for train, test in _folds(part, folds, seed):
             found = score([part[i] for i in train], [part[i] for i in test], seed)
             for name, values in found.items():
                 columns[name][np.array(rows)[test]] = values
-        progress(done, len(kinds))
+        done += len(rows)
+        progress(done, len(items))
     return BlindScores(**columns)
 
 

@@ -97,6 +97,4 @@ def _item(row: dict[str, object], key: str) -> AuditItem:
     except ValueError:
         what = f"the letter of an option ({', '.join(letters)})" if options else "a number"
         raise QAEngineError(f"Question {key}: the right answer {truth!r} is not {what}.") from None
-    return AuditItem(
-        key, str(row["scene_name"]), str(row["question_type"]), str(row["question"]), texts, right, value
-    )  # fmt: skip
+    return AuditItem(key, str(row["scene_name"]), str(row["question_type"]), str(row["question"]), texts, right, value)

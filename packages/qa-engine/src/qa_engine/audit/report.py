@@ -39,13 +39,19 @@ def write_audit(
     with output_folder(out, force=force) as folder:
         table = read_table_of(source)
         items = read_items(table)
-        scores = blind_scores(items, folds=folds, seed=seed, progress=lambda done, of: progress("types", done, of))
+        scores = blind_scores(
+            items, folds=folds, seed=seed, progress=lambda done, of: progress("answer blind", done, of)
+        )
         pruning = None
         if target is not None:
             pruning = prune(
-                items, scores, target=target, folds=folds, seed=seed,
-                progress=lambda iteration, kept: progress(f"iteration {iteration}, left", kept, len(items)),
-            )  # fmt: skip
+                items,
+                scores,
+                target=target,
+                folds=folds,
+                seed=seed,
+                progress=lambda iteration, kept: progress("prune", len(items) - kept, len(items)),
+            )
         report = _summary(items, scores, pruning, {"folds": folds, "target": target, "seed": seed})
         config = {"folds": folds, "target": target}
         bias = _bias_table(items, scores, pruning)

@@ -14,7 +14,7 @@ from qa_engine.cli.moved import without
 from qa_engine.cli.options import Annotations, FramesDir, Settings
 
 if TYPE_CHECKING:
-    from qa_engine.ingest.doctor import Diagnosis
+    from qa_engine.ingestion.doctor import Diagnosis
 
 
 def register(app: App) -> None:
@@ -47,8 +47,8 @@ def doctor(
         _show_layers(as_json=as_json)
         return
     from qa_engine.datasets.base import IngestOptions
-    from qa_engine.ingest.doctor import diagnose
-    from qa_engine.ingest.run import parse_settings
+    from qa_engine.ingestion.doctor import diagnose
+    from qa_engine.ingestion.run import parse_settings
 
     options = IngestOptions(annotations=annotations, frames_dir=frames_dir, settings=parse_settings(settings or ()))
     found = diagnose(root, dataset=dataset, options=options, n_scenes=scenes)

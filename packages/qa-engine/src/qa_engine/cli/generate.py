@@ -91,47 +91,42 @@ def generate(
     """
     from qa_contract.files import check_output_folder
 
+    from qa_engine.api import make_request
     from qa_engine.errors import QAEngineError
-    from qa_engine.facts.profiles import get_profile
-    from qa_engine.generate.files import write_generation
-    from qa_engine.generate.request import Request
+    from qa_engine.generation.files import write_generation
+    from qa_engine.generation.inputs import read_past
     from qa_engine.scenes.store import Store as SceneStore
-    from qa_engine.tasks import select_tasks
-    from qa_engine.views.frame_sets import can_screen, choose_frame_set
 
     check_output_folder(out, force=force)
-    get_profile(profile)
-    if count is not None and per_scene is not None:
-        raise QAEngineError("--count and --per-scene exclude each other; give one of them.")
     began = time.perf_counter()
     names = None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
     if names == []:
         raise QAEngineError("--tasks names no task. See 'qa-engine tasks'.")
     opened = SceneStore(store)
-    chosen_set = choose_frame_set(opened, frame_set)
-    request = Request(
-        tasks=tuple(task.question_type for task in select_tasks(names)),
+    request = make_request(
+        opened,
+        names,
+        frame_set=frame_set,
+        screen=screen,
         split=split,
         count=count,
         per_scene=per_scene,
         seed=seed,
         round=round,
         profile=profile,
-        frame_set_id=chosen_set,
         sampler=sampler,
         min_visible_px=min_visible_px,
         min_time_gap_s=min_time_gap_s,
-        screen=screen and can_screen(opened, chosen_set),
+    )
+    past = read_past(
+        sampler, feedback=feedback, exclude=exclude or (), confidence=confidence or (), state=sampler_state
     )
     with Progress("scenes") as progress:
         run = write_generation(
             opened,
             request,
             out,
-            feedback=feedback,
-            exclude=exclude or (),
-            confidence=confidence or (),
-            state=sampler_state,
+            past,
             workers=workers,
             force=force,
             progress=progress,
@@ -143,7 +138,7 @@ def generate(
     missing = 0 if count is None else count - run.n_questions
     if missing:
         typer.echo(f"{missing} of {count} questions are missing: the scenes give no more.", err=True)
-    checked = f"visible in the frames of '{chosen_set}'" if request.screen else "visibility not checked"
+    checked = f"visible in the frames of '{request.frame_set_id}'" if request.screen else "visibility not checked"
     close(
         Wrote(out, run.n_questions, "questions"),
         since=began,

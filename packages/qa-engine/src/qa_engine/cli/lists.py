@@ -70,7 +70,7 @@ def tasks(*, as_json: AsJson = False) -> None:
 
 def samplers(*, as_json: AsJson = False) -> None:
     """List the samplers of `generate`: how feedback decides what is asked next."""
-    from qa_engine.generate.samplers import SAMPLERS
+    from qa_engine.generation.samplers import SAMPLERS
 
     if as_json:
         _print({"name": name, "about": sampler.about} for name, sampler in SAMPLERS.items())

@@ -24,7 +24,7 @@ from qa_contract.cli import (
 )
 
 from qa_engine.cli.options import Confidence, Exclude, FrameSet, Profile, Round, Split
-from qa_engine.generate.llm.request import CONCURRENCY, Connection, ProposeRequest
+from qa_engine.generation.llm.request import CONCURRENCY, Connection, ProposeRequest
 
 MODEL, PROMPT = "Model", "Prompt"
 
@@ -95,8 +95,8 @@ def propose(
 
     from qa_engine.errors import QAEngineError
     from qa_engine.facts.profiles import get_profile
-    from qa_engine.generate.llm.files import write_proposals
-    from qa_engine.generate.llm.local import local_name
+    from qa_engine.generation.llm.files import write_proposals
+    from qa_engine.generation.llm.local import local_name
     from qa_engine.scenes.store import Store as SceneStore
     from qa_engine.views.frame_sets import choose_frame_set
 

@@ -13,7 +13,7 @@ from qa_engine.cli.moved import without
 from qa_engine.cli.options import Annotations, FramesDir, Settings
 
 if TYPE_CHECKING:
-    from qa_engine.ingest.run import IngestReport
+    from qa_engine.ingestion.run import IngestReport
 
 GENERATED = "Generated scenes"
 
@@ -63,8 +63,8 @@ def ingest(
     """
     from qa_engine.datasets import get_dataset
     from qa_engine.datasets.base import IngestOptions
-    from qa_engine.ingest.run import ingest as run
-    from qa_engine.ingest.run import parse_settings, parse_split
+    from qa_engine.ingestion.run import ingest as run
+    from qa_engine.ingestion.run import parse_settings, parse_split
 
     began = time.perf_counter()
     with resumable("the same command goes on where it was"), Progress("scenes") as progress:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from qa_contract.cli import App
 
 
-def register(app: typer.Typer) -> None:
+def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    app.command()(view)
+    app.command(topic="Pictures")(view)
 
 
 def view(

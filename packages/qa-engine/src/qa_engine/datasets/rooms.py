@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
+from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.datasets.procedural import furnish, render, walk
 from qa_engine.datasets.procedural.camera import intrinsics
 from qa_engine.errors import QAEngineError
@@ -34,7 +34,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
         ("size", size, 16, 4096),
     ):
         if not low <= value <= high:
-            raise QAEngineError(f"rooms: --{name} is {value}; give a number from {low} to {high}.")
+            raise QAEngineError(f"rooms: {flag(name)} is {value}; give a number from {low} to {high}.")
     names = [f"room_{options.seed}_{number:05d}" for number in range(first, first + scenes)]
     return [SceneSource(scene_name=n, item=f"rooms:{n}", data=(options.seed, n, frames, size)) for n in names]
 

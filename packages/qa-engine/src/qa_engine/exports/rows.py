@@ -120,9 +120,14 @@ def select(questions: Path, store: Path) -> Selection:
         counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
         raise QAEngineError(f"{questions}: no question to export ({counts or 'the table has no row'}).")
     rejects = refused.select(
-        "scene_name", "question_type", "signature", "reason",
-        stage=pl.lit("export"), item="question_id", detail=pl.col("frame_set_id").fill_null(""),
-    )  # fmt: skip
+        "scene_name",
+        "question_type",
+        "signature",
+        "reason",
+        stage=pl.lit("export"),
+        item="question_id",
+        detail=pl.col("frame_set_id").fill_null(""),
+    )
     return Selection(kept.drop("reason", "problem"), rejects.select(*REJECTS), store)
 
 

@@ -148,15 +148,22 @@ _TWO = (("a", "instance"), ("b", "instance"))
 
 FLOOR_OPERATORS: dict[str, Operator] = {
     "free_area_m2": Operator(
-        (), "number", "m2", "Floor area that no object stands on; rugs and what hangs above 1.5 m do not count.",
+        (),
+        "number",
+        "m2",
+        "Floor area that no object stands on; rugs and what hangs above 1.5 m do not count.",
         _free_area_m2,
     ),
     "path_clear": Operator(
         _TWO, "bool", "", "True if a robot 0.4 m wide can drive straight from one object to another.", _path_clear
     ),
     "path_length_m": Operator(
-        _TWO, "number", "m", "Shortest way between two objects on the floor plan, 0.2 m clear of all others.",
-        _path_length_m, PATH_STEPS,
+        _TWO,
+        "number",
+        "m",
+        "Shortest way between two objects on the floor plan, 0.2 m clear of all others.",
+        _path_length_m,
+        PATH_STEPS,
     ),
-}  # fmt: skip
+}
 """Operators on free space; they need the outline of the floor."""

@@ -272,7 +272,10 @@ SCENE_OPERATORS: dict[str, Operator] = {
         (("a", "instance"), ("among", "instances")), "instance", "", "The closest of some instances.", _nearest
     ),
     "bearing_deg": Operator(
-        _TWO, "number", "deg", "Direction from a to b on the floor plan, counter-clockwise from x; 0 to 360.",
+        _TWO,
+        "number",
+        "deg",
+        "Direction from a to b on the floor plan, counter-clockwise from x; 0 to 360.",
         _bearing_deg,
     ),
     "turn_deg": Operator(
@@ -304,5 +307,5 @@ SCENE_OPERATORS: dict[str, Operator] = {
     "direction_quadrant": Operator(
         _THREE, "text", "", "front-left, front-right, back-left or back-right.", _sector(QUADRANTS)
     ),
-}  # fmt: skip
+}
 """Operators that read the scene."""

@@ -99,7 +99,10 @@ FRAME_OPERATORS: dict[str, Operator] = {
     ),
     "seen_in": Operator(_AT, "instances", "", "Instances that are visible in a frame.", _seen_in),
     "count_visible": Operator(
-        (("category", "category"), *_AT), "number", "", "Objects of a category that are visible in a frame.",
+        (("category", "category"), *_AT),
+        "number",
+        "",
+        "Objects of a category that are visible in a frame.",
         _count_visible,
     ),
     "frames_with": Operator(
@@ -107,8 +110,11 @@ FRAME_OPERATORS: dict[str, Operator] = {
     ),
     "first_frame": Operator(_ONE, "frame", "", "The first frame in which an instance is visible.", _first_frame),
     "by_first_frame": Operator(
-        (("among", "instances"),), "instances", "", "Instances in the order in which they are first visible.",
+        (("among", "instances"),),
+        "instances",
+        "",
+        "Instances in the order in which they are first visible.",
         _by_first_frame,
     ),
-}  # fmt: skip
+}
 """Operators on the recording; frames are addressed by their place in it."""

@@ -108,10 +108,15 @@ def _say(sink: BinaryIO, value: dict[str, Any]) -> None:
 def _warm_up() -> None:
     center = np.array([[0.0, 0, 0.5], [3, 0, 0.5], [0, 3, 0.5]])
     scene = Scene(
-        scene_name="warm-up", dataset="none", category=np.array(["a", "b", "c"]), size=np.ones((3, 3)), center=center,
-        rotation=np.repeat(np.eye(3)[None], 3, axis=0), room_size_m2=9.0,
+        scene_name="warm-up",
+        dataset="none",
+        category=np.array(["a", "b", "c"]),
+        size=np.ones((3, 3)),
+        center=center,
+        rotation=np.repeat(np.eye(3)[None], 3, axis=0),
+        room_size_m2=9.0,
         floor_polygon=np.array([[-2.0, -2], [5, -2], [5, 5], [-2, 5]]),
-    )  # fmt: skip
+    )
     for profile in ("exact", "vsi-bench"):
         facts = Facts(scene, profile)
         for program in _WARM_UP:

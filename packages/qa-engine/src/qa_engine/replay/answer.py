@@ -17,9 +17,8 @@ from qa_engine.facts.points import use_points
 from qa_engine.facts.scene import Facts
 from qa_engine.scenes.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
-from qa_engine.tasks.base import PLACEHOLDER, all_orders, fill
+from qa_engine.tasks.base import PLACEHOLDER, Conditions, all_orders, fill
 from qa_engine.tasks.grammar import parse_questions
-from qa_engine.tasks.obj_appearance_order import appearance_task
 from qa_engine.views.sightings import SightingIndex
 from qa_engine.views.thresholds import FIRST_SEEN_PX
 
@@ -102,9 +101,11 @@ def answer_questions(
         `points and boxes`, `counts`, `room_size` or `observations`.
     """
     table = questions.with_row_index("row")
-    appearance = appearance_task(min_px=min_visible_px)
-    tasks = TASKS | {appearance.question_type: appearance}
-    parts = []
+    conditions = Conditions(min_visible_px=min_visible_px)
+    tasks = {name: task.under(conditions) for name, task in TASKS.items()}
+    nowhere = table["scene_name"].is_null()
+    parts = [_refused(table["row"].filter(nowhere), AnswerReason.UNKNOWN_SCENE)]
+    table = table.filter(~nowhere)
     parsed: list[tuple[Task, pl.DataFrame]] = []
     for (kind,), rows in table.group_by("question_type", maintain_order=True):
         task = tasks.get(str(kind))
@@ -125,11 +126,11 @@ def answer_questions(
         for task, rows in parsed:
             own = rows.filter(pl.col("scene_name").is_between(pl.lit(first), pl.lit(last)))
             if len(own):
-                clouds = store if points and profile == "exact" and task.pairs is not None else None
+                clouds = store if points and profile == "exact" and task.basis.pairs is not None else None
                 parts.append(_answer_type(task, own, scenes, clouds))
                 done += len(own)
-        progress(done, len(table))
-    answers = pl.concat(parts) if parts else _refused(pl.Series("row", [], dtype=pl.UInt32), AnswerReason.NOT_PARSED)
+        progress(done, len(questions))
+    answers = pl.concat(parts)
     return pl.concat([questions.select("id"), answers.sort("row").drop("row")], how="horizontal")
 
 
@@ -163,9 +164,9 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | 
     known = np.flatnonzero(scene >= 0)
     reason[known] = _operand_reasons(task, scenes, scene[known], roles[known])
     good = np.flatnonzero(reason == None)  # noqa: E711 - compares items
-    evidence = np.full(n, task.source, dtype=object)
-    if clouds is not None and task.pairs is not None:
-        evidence[good] = _by_points(clouds, scenes, *task.pairs(scenes, roles[good]), len(good))
+    evidence = np.full(n, task.basis.source, dtype=object)
+    if clouds is not None and task.basis.pairs is not None:
+        evidence[good] = _by_points(clouds, scenes, *task.basis.pairs(scenes, roles[good]), len(good))
     measured = task.measure(scenes, scene[good], roles[good])
     columns = {name: np.full(n, np.nan) for name in ("value", "margin", "low", "high")}
     for name, column in columns.items():
@@ -173,7 +174,8 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | 
     answer = np.full(n, -1)
     answer[good] = measured.answer
     if task.answer_type == "choice":
-        reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if task.orders else AnswerReason.NOT_AN_OPTION
+        unseen = task.basis.source == "observations"
+        reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if unseen else AnswerReason.NOT_AN_OPTION
     ids = np.append(scenes.first_instance, -1)[roles]
     return _written(task, rows, names, ids, answer, columns, evidence, reason)
 
@@ -205,11 +207,11 @@ def _operands(task: Task, rows: pl.DataFrame, scene: Rows, scenes: Batch) -> tup
 def _operand_reasons(task: Task, scenes: Batch, scene: Rows, roles: Rows) -> np.ndarray:
     """Reason why operands cannot be answered about, or None; the first that applies."""
     reason = np.full(len(roles), None, dtype=object)
-    if task.question_type == "room_size_estimation":
+    if task.basis.source == "room_size":
         reason[np.isnan(scenes.room_size_m2[scene])] = AnswerReason.NO_ROOM_SIZE
     if roles.shape[1] == 0:
         return reason
-    if task.orders:
+    if task.basis.source == "observations":
         watched = np.array([part.sightings is not None for part in scenes.facts], dtype=bool)
         reason[~watched[scene]] = AnswerReason.NO_OBSERVATIONS
     boxed = [k for k in range(roles.shape[1]) if k in task.single or k in task.listed]
@@ -263,9 +265,9 @@ def _written(
 
 def _answer_text(task: Task, names: list[str], answer: int) -> str:
     """Text of the right option."""
-    if task.orders:
+    if task.options.orders:
         return ", ".join(names[task.listed[place]] for place in all_orders(len(task.listed))[answer])
-    return task.choices[answer] if task.choices else names[task.listed[answer]]
+    return task.options.fixed[answer] if task.options.fixed else names[task.listed[answer]]
 
 
 def _letter(options: list[str] | None, text: str) -> tuple[str | None, AnswerReason | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -44,7 +43,17 @@ def read_external_questions(source: Path, *, with_truth: bool = False) -> pl.Dat
     QAEngineError
         The file is missing, unreadable or lacks a column.
     """
-    table = read_question_rows(source)
+    return external_columns(read_question_rows(source), source, with_truth=with_truth)
+
+
+def external_columns(table: pl.DataFrame, source: Path | str, *, with_truth: bool = False) -> pl.DataFrame:
+    """Take the columns of VSI-Bench's schema from rows of others or of our own; `source` stands in the message.
+
+    Raises
+    ------
+    QAEngineError
+        A column is missing or has another type.
+    """
     if "id" not in table.columns and "question_id" in table.columns:
         table = table.rename({"question_id": "id"})
     if "options" not in table.columns:
@@ -61,16 +70,3 @@ def read_external_questions(source: Path, *, with_truth: bool = False) -> pl.Dat
         return table.select("id", texts, pl.col("options").cast(QUESTIONS["options"]), *truth)
     except pl.exceptions.PolarsError as error:
         raise QAEngineError(f"{source}: a column has another type than text or list of texts ({error}).") from error
-
-
-def check_new_files(paths: Sequence[Path], *, force: bool) -> None:
-    """Refuse output files that exist, before any work is done.
-
-    Raises
-    ------
-    QAEngineError
-        A file is there and `force` is false, or a folder is in its place.
-    """
-    for path in paths:
-        if path.is_dir() or (path.exists() and not force):
-            raise QAEngineError(f"{path} exists. Choose another file, or pass --force.")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reject
 from qa_engine.facts.batch import Batch
+from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
 
 Draw = Callable[[int], np.random.Generator]
 """Makes the random generator of one task in the scene of that number; most tasks need none."""
@@ -173,6 +174,64 @@ def no_candidates(n_roles: int, difficulty: Sequence[str], rejects: Sequence[Rej
 
 
 @dataclass(frozen=True)
+class Options:
+    """How a choice is offered. Without any of this, the options are what the question lists.
+
+    Attributes
+    ----------
+    fixed : tuple of str
+        The same for all questions, shown in an order drawn by the seed.
+    orders : bool
+        The options are orders of what is listed; an answer is a row of `all_orders(len(listed))`.
+    offered : int
+        How many are shown, the right one and a draw of the others; all of them for 0.
+    """
+
+    fixed: tuple[str, ...] = ()
+    orders: bool = False
+    offered: int = 0
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an answer rests on.
+
+    Attributes
+    ----------
+    source : str
+        What it is taken from: `boxes`, `counts`, `room_size` or `observations`.
+    shown : str
+        What a frame set must show: `all` objects of the operands, the `first` appearance of each operand in the order
+        of the answer, or nothing as only what is `seen` is asked about.
+    pairs : callable, optional
+        From a `Batch` and roles (n, r) to the pairs of objects whose distances decide: question, two rows, (k,) each.
+    """
+
+    source: Literal["boxes", "counts", "room_size", "observations"] = "boxes"
+    shown: Literal["all", "first", "seen"] = "all"
+    pairs: Callable[[Batch, Rows], tuple[Rows, Rows, Rows]] | None = None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a user may say that changes what a question type means; a task that heeds it has `adapt`.
+
+    Attributes
+    ----------
+    min_visible_px : int
+        Pixels from which on an object counts as seen in a frame.
+    min_time_gap_s : float
+        Seconds by which first appearances differ at least.
+    screened_by : str or None
+        Frame set that has to show what is asked about.
+    """
+
+    min_visible_px: int = FIRST_SEEN_PX
+    min_time_gap_s: float = MIN_TIME_GAP_S
+    screened_by: str | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """One question type.
 
@@ -188,7 +247,8 @@ class Task:
     single : tuple of int
         Roles that are one object ("the chair"); the others are categories.
     question : str
-        Wording, with `{role}` for a category, and `{listed_0}`, ... for what stands in a list.
+        Wording, with `{role}` for a category, and `{listed_0}`, ... for what stands in a list. Questions of others are
+        read by the same wording.
     program : str
         Wording of the program, with `{role_id}` for an instance id and `{role_literal}` for a category in quotes.
     find : callable
@@ -200,25 +260,15 @@ class Task:
     needs : str
         What a scene must have.
     listed : tuple of int
-        Roles that the question lists in an order drawn by the seed; they are the options of a choice without
-        `choices`.
-    choices : tuple of str
-        Options that are the same for all questions, shown in an order drawn by the seed.
-    orders : bool
-        The options are orders of what is listed; an answer is a row of `all_orders(len(listed))`.
-    offered : int
-        Options shown, the right one and a draw of the others; all of them for 0.
+        Roles that the question lists in an order drawn by the seed; they are the options of a choice that fixes none.
     parameters : str
         What besides the operands makes two questions different; part of the signature.
-    evidence : str
-        What a frame set must show: `all` objects of the operands, the `first` appearance of each operand in the order
-        of the answer, or nothing as only what is `seen` is asked about.
-    source : str
-        What the answer is taken from: `boxes`, `counts`, `room_size` or `observations`.
-    pairs : callable, optional
-        From a `Batch` and roles (n, r) to the pairs of objects whose distances decide: question, two rows, (k,) each.
+    options : Options
+    basis : Basis
     variants : tuple of Task
         Wordings and programs that candidates choose from, with the first of these roles; itself where there are none.
+    adapt : callable, optional
+        From `Conditions` to the task under them.
     """
 
     question_type: str
@@ -234,21 +284,22 @@ class Task:
     knob: Knob
     needs: str
     listed: tuple[int, ...] = ()
-    choices: tuple[str, ...] = ()
-    orders: bool = False
-    offered: int = 0
     parameters: str = ""
-    evidence: Literal["all", "first", "seen"] = "all"
-    source: str = "boxes"
-    pairs: Callable[[Batch, Rows], tuple[Rows, Rows, Rows]] | None = None
+    options: Options = Options()
+    basis: Basis = Basis()
     variants: tuple[Task, ...] = ()
+    adapt: Callable[[Conditions], Task] | None = None
 
     @property
     def n_options(self) -> int:
         """Number of options shown; 0 for a number."""
         if self.answer_type != "choice":
             return 0
-        return self.offered or len(self.choices) or len(self.listed)
+        return self.options.offered or len(self.options.fixed) or len(self.listed)
+
+    def under(self, conditions: Conditions) -> Task:
+        """Give the task under some conditions; itself where it heeds none."""
+        return self if self.adapt is None else self.adapt(conditions)
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,19 @@ import numpy as np
 from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.facts.batch import Batch
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, by_scene, choices, no_candidates, order_number
+from qa_engine.tasks.base import (
+    Answers,
+    Basis,
+    Candidates,
+    Draw,
+    Knob,
+    Options,
+    Task,
+    by_scene,
+    choices,
+    no_candidates,
+    order_number,
+)
 from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
 
 LISTED = 4
@@ -109,11 +121,10 @@ def appearance_task(*, min_px: int = FIRST_SEEN_PX, min_gap_s: float = MIN_TIME_
         knob=Knob("gap", ("<2", "2-4", ">=4"), (2, 4), "s"),
         needs="observations of timed frames (qa-engine observe), four categories seen",
         listed=tuple(range(LISTED)),
-        orders=True,
-        offered=4,
         parameters=f"{min_px}px",
-        evidence="first",
-        source="observations",
+        options=Options(orders=True, offered=4),
+        basis=Basis(source="observations", shown="first"),
+        adapt=lambda given: appearance_task(min_px=given.min_visible_px, min_gap_s=given.min_time_gap_s),
     )
 
 

@@ -9,7 +9,7 @@ from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_DISTANCE_M
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts.batch import Batch, ranges
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
@@ -64,5 +64,5 @@ TASK = Task(
     knob=Knob("distance", ("<1", "1-2", "2-4", ">=4"), (1, 2, 4), "m"),
     needs="two categories with one object each",
     listed=(0, 1),
-    pairs=pairs,
+    basis=Basis(pairs=pairs),
 )

@@ -11,7 +11,7 @@ from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_COUNT
 from qa_engine.facts.batch import Batch
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
@@ -62,8 +62,12 @@ TASK = Task(
     measure=measure,
     knob=Knob("count", ("2", "3", "4", "5+"), (3, 4, 5), "objects"),
     needs="a category with at least two objects",
-    source="counts",
+    basis=Basis(source="counts"),
+    adapt=lambda given: TASK if given.screened_by is None else counting_task(given.screened_by),
 )
+
+
+_SEEN = Basis(source="counts", shown="seen")
 
 
 def counting_task(frame_set_id: str) -> Task:
@@ -78,6 +82,6 @@ def counting_task(frame_set_id: str) -> Task:
         TASK,
         program=f"count_seen({{counted_literal}}, {json.dumps(frame_set_id, ensure_ascii=False)})",
         parameters=frame_set_id,
-        evidence="seen",
+        basis=_SEEN,
     )
-    return replace(TASK, evidence="seen", variants=(TASK, seen))
+    return replace(TASK, basis=_SEEN, variants=(TASK, seen))

@@ -17,7 +17,18 @@ from qa_engine.facts.batch import Batch
 from qa_engine.geometry.route_search import shortest_ways
 from qa_engine.geometry.routes import TURNS, reaches_goal, route_turns_deg
 from qa_engine.scenes.structure import is_structure
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, by_scene, choices, joined, no_candidates
+from qa_engine.tasks.base import (
+    Answers,
+    Candidates,
+    Draw,
+    Knob,
+    Options,
+    Task,
+    by_scene,
+    choices,
+    joined,
+    no_candidates,
+)
 
 MOST_LEGS = 3
 
@@ -183,6 +194,10 @@ def _unstable(batch: Batch, roles: Rows, shape: Shape) -> NDArray[np.bool_]:
     return unstable
 
 
+def _texts(blanks: int) -> tuple[str, ...]:
+    return tuple(", ".join(f"Turn {name.capitalize()}" for name in names) for names in sequences(blanks))
+
+
 def _variant(shape: Shape) -> Task:
     blank, stops = "[please fill in]", shape.roles[1 if shape.forward else 2 :]
     steps = [step for stop in stops for step in (blank, f"Go forward until the {{{stop}}}")][int(shape.forward) :]
@@ -204,8 +219,7 @@ def _variant(shape: Shape) -> Task:
         measure=partial(measure, shape=shape),
         knob=Knob("blanks", ("1", "2", "3"), (2, 3), "turns"),
         needs="scenes.floor_polygon, three categories with one object each",
-        choices=tuple(", ".join(f"Turn {name.capitalize()}" for name in names) for names in sequences(shape.blanks)),
-        offered=0 if shape.blanks == 1 else 4,
+        options=Options(fixed=_texts(shape.blanks), offered=0 if shape.blanks == 1 else 4),
         parameters="forward" if shape.forward else "",
     )
 

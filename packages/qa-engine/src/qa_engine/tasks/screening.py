@@ -31,9 +31,9 @@ def not_visible(task: Task, batch: Batch, found: Candidates) -> NDArray[np.bool_
     category is enough, but the frames have to show them one after the other, in the order of the answer. What only asks
     about what is seen is always visible.
     """
-    if task.evidence == "seen":
+    if task.basis.shown == "seen":
         return np.zeros(len(found), dtype=bool)
-    if task.evidence == "first":
+    if task.basis.shown == "first":
         place = first_of_category(batch)[found.roles]
         ascending = np.sort(place, axis=1)
         apart = (np.diff(ascending, axis=1) > 0).all(axis=1) & (ascending[:, 0] >= 0)
@@ -64,7 +64,7 @@ def evidence_frames(task: Task, batch: Batch, scene: Rows, roles: Rows) -> pl.Se
     """
     n_frames = np.array([0 if found is None else len(found.frame_ids) for found in batch.evidence], dtype=np.int64)
     shows = np.zeros((len(batch.categories) + 1, int(n_frames.max(initial=0))), dtype=bool)
-    if task.evidence == "first":
+    if task.basis.shown == "first":
         first = first_of_category(batch)
         code = np.flatnonzero(first >= 0)
         shows[code, first[code]] = True

@@ -62,7 +62,7 @@ class References:
         """List the operands with role, category and instances; `roles` (n, r) are rows of this table."""
         if not task.roles:
             return pl.Series([[]], dtype=QUESTIONS["operands"]).new_from_index(0, len(roles))
-        instances = self.seen_ids if task.evidence == "seen" else self.instance_ids
+        instances = self.seen_ids if task.basis.shown == "seen" else self.instance_ids
         by_role = pl.DataFrame(
             {
                 "role": pl.Series(task.roles).gather(np.repeat(np.arange(len(task.roles)), len(self.category))),
@@ -249,12 +249,12 @@ def _operand_columns(task: Task, roles: Rows, order: Rows, references: Reference
 
 def _shown(task: Task, digests: NDArray[np.uint64], order: Rows, answer: Rows) -> Rows:
     """Choose which answers the options are, in the order shown, (n, n_options)."""
-    if not task.offered:
-        return shown_order(digests[:, 1], len(task.choices)) if task.choices else order
-    pool = len(all_orders(len(task.listed))) if task.orders else len(task.choices)
-    others = (answer[:, None] + 1 + _draw(digests[:, 2], task.offered - 1, pool - 1)) % pool
+    if not task.options.offered:
+        return shown_order(digests[:, 1], len(task.options.fixed)) if task.options.fixed else order
+    pool = len(all_orders(len(task.listed))) if task.options.orders else len(task.options.fixed)
+    others = (answer[:, None] + 1 + _draw(digests[:, 2], task.options.offered - 1, pool - 1)) % pool
     shown = np.concatenate([answer[:, None], others], axis=1)
-    return np.take_along_axis(shown, shown_order(digests[:, 3], task.offered), axis=1)
+    return np.take_along_axis(shown, shown_order(digests[:, 3], task.options.offered), axis=1)
 
 
 def _draw(digests: NDArray[np.uint64], k: int, n: int) -> Rows:
@@ -271,15 +271,15 @@ def _draw(digests: NDArray[np.uint64], k: int, n: int) -> Rows:
 
 def _options(task: Task, roles: Rows, shown: Rows, references: References) -> pl.Series:
     """List the options of each question, in the order shown."""
-    if task.orders:
+    if task.options.orders:
         listed = roles[:, None, task.listed]
         words = np.take_along_axis(
             np.repeat(listed, task.n_options, axis=1), all_orders(len(task.listed))[shown], axis=2
         )
         texts = references.category.gather(words.ravel()).reshape((words.size // words.shape[2], words.shape[2]))
         texts, places = texts.arr.join(", "), np.arange(shown.size).reshape(shown.shape)
-    elif task.choices:
-        texts, places = pl.Series(task.choices), shown
+    elif task.options.fixed:
+        texts, places = pl.Series(task.options.fixed), shown
     else:
         texts, places = references.category, np.take_along_axis(roles[:, task.listed], shown, axis=1)
     lettered = pl.concat([LETTERS[j] + ". " + texts for j in range(task.n_options)])

@@ -76,21 +76,19 @@ def picture(pose, lens=PINHOLE):
     return colours, np.where(np.isfinite(depth), depth, 0)
 
 
-def outlines(pixels, least=6, near=24):
-    """First column, first row, one past the last of each object's colour in a picture.
-
-    Where colours are mixed (`near` above 24) a pixel counts with four neighbours like it: the mixed colour of an edge may
-    be that of a third object.
-    """
+def outlines(pixels, least=6):
+    """First column, first row, one past the last of each object's colour in a picture."""
     found = {}
     for i, colour in enumerate(COLOURS.astype(int)):
-        like = np.abs(pixels.astype(int) - colour).sum(-1) <= near
-        if near > 24:
-            like &= ndimage.convolve(like.astype(int), np.ones((3, 3), int), mode="constant") > 4
-        rows, columns = np.nonzero(like)
+        rows, columns = np.nonzero(np.abs(pixels.astype(int) - colour).sum(-1) <= 24)
         if len(rows) >= least:
             found[i] = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     return found
+
+
+def within_surfaces(pixels):
+    """Pixels two or more away from any edge of a sharp picture."""
+    return (ndimage.maximum_filter(pixels, (5, 5, 1)) == ndimage.minimum_filter(pixels, (5, 5, 1))).all(-1)
 
 
 def write_pictures(folder, poses=POSES, lens=PINHOLE, name="{:04d}.png"):

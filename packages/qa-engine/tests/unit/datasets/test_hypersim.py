@@ -9,7 +9,7 @@ from qa_engine.errors import IngestReason, QAEngineError, SceneError
 h5py = pytest.importorskip("h5py", reason="needs the extra 'hdf5'")
 
 from qa_engine.datasets.hypersim import discover, load  # noqa: E402
-from qa_engine.ingest.frame_files import store_frames  # noqa: E402
+from qa_engine.ingestion.frame_files import store_frames  # noqa: E402
 
 BOX = "metadata_semantic_instance_bounding_box_object_aligned_2d_{}.hdf5"
 

@@ -6,7 +6,7 @@ from PIL import Image
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.datasets.rscan import discover, load
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.ingest.frame_files import store_frames
+from qa_engine.ingestion.frame_files import store_frames
 
 INFO = """m_versionNumber = 4
 m_colorWidth = 8

@@ -10,9 +10,9 @@ from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.datasets.generic import discover, load
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.ingest.doctor import diagnose
-from qa_engine.ingest.run import ingest
-from qa_engine.ingest.sanity import check_scene
+from qa_engine.ingestion.doctor import diagnose
+from qa_engine.ingestion.run import ingest
+from qa_engine.ingestion.sanity import check_scene
 from typer.testing import CliRunner
 
 WALLS = [

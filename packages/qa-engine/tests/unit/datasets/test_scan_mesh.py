@@ -9,7 +9,7 @@ import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import IngestReason
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 
 FLOOR = [(0, 0, 0), (4, 0, 0), (4, 3, 0), (0, 3, 0)]

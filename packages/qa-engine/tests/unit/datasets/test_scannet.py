@@ -9,7 +9,7 @@ from PIL import Image
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.datasets.scannet import discover, load
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.ingest.frame_files import store_frames
+from qa_engine.ingestion.frame_files import store_frames
 
 NAME = "scene0001_02"
 TURN = np.array([[0.0, -1, 0, 5], [1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]])

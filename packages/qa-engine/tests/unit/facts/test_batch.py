@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from qa_engine.facts.batch import Batch
 from qa_engine.facts.scene import Facts
-from qa_engine.generate.template import TemplateProposer
+from qa_engine.generation.template import TemplateProposer
 from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import TASKS
 from qa_engine.views.sightings import Sightings

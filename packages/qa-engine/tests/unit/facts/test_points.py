@@ -10,7 +10,7 @@ from qa_engine.datasets.base import IngestOptions
 from qa_engine.facts.batch import Batch
 from qa_engine.facts.points import MIN_POINTS, use_points
 from qa_engine.facts.scene import Facts
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.replay.answer import answer_questions
 from qa_engine.scenes.store import Store
 from scipy.spatial.distance import cdist

@@ -16,7 +16,7 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats import gltf as gltf_reader
 from qa_engine.formats.gltf import read_gltf
 from qa_engine.formats.obj import read_obj
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 
 CUBE = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=np.float32)

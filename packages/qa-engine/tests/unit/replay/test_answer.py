@@ -8,8 +8,8 @@ from qa_engine.cli import main
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.facts.scene import Facts
-from qa_engine.generate.template import TemplateProposer
-from qa_engine.ingest.run import ingest
+from qa_engine.generation.template import TemplateProposer
+from qa_engine.ingestion.run import ingest
 from qa_engine.replay.answer import ANSWERS, AnswerReason, answer_questions
 from qa_engine.scenes.store import Store
 from qa_engine.tasks import TASKS
@@ -122,7 +122,7 @@ def test_command_writes_parquet_and_jsonl(store, tmp_path, monkeypatch, capfd):
         return stop.value.code or 0
 
     assert run(store, questions, "--out", out, "--jsonl", lines) == 0
-    assert "1 of 2 questions answered, not_parsed 1" in capfd.readouterr().err
+    assert "2 questions (1 answered; not_parsed 1) in" in capfd.readouterr().err
     assert pl.read_parquet(out).columns == ["id", *ANSWERS]
     assert [json.loads(line)["prediction"] for line in lines.read_text().splitlines()] == ["2", None]
     assert run(store, questions, "--out", out) == 2

@@ -6,7 +6,7 @@ from qa_contract.errors import TableError
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import SceneError
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.clouds import Cloud, floor_of, read_cloud, write_cloud
 from qa_engine.scenes.store import Store
 

@@ -6,7 +6,7 @@ from qa_contract.tables import FRAMES
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError, SceneError
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 from qa_engine.views.frame_sets import sample_frames, uniform
 

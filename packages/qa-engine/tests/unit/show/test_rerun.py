@@ -10,7 +10,7 @@ from qa_contract.errors import TableError
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 from qa_engine.show.rerun import write_recording
 from qa_engine.show.selection import Shown

@@ -6,8 +6,8 @@ import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.facts.scene import Facts
-from qa_engine.generate.template import TemplateProposer
-from qa_engine.ingest.run import ingest
+from qa_engine.generation.template import TemplateProposer
+from qa_engine.ingestion.run import ingest
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.scenes.scene import Scene
 from qa_engine.scenes.store import Store

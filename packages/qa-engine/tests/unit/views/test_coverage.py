@@ -8,7 +8,7 @@ from qa_contract.tables import QUESTIONS
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 from qa_engine.views import coverage as cover
 from qa_engine.views.frame_sets import coverage, sample_frames

@@ -4,7 +4,7 @@ import pytest
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.store import Store
 from qa_engine.views import evidence as check
 from qa_engine.views.evidence import EvidenceIndex, FrameEvidence, evidence

@@ -10,7 +10,7 @@ from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.datasets.procedural import furnish, render, walk
 from qa_engine.datasets.procedural.camera import intrinsics
-from qa_engine.ingest.run import ingest
+from qa_engine.ingestion.run import ingest
 from qa_engine.scenes.cameras import Camera, back_project
 from qa_engine.scenes.meshes import Mesh, read_mesh, write_mesh
 from qa_engine.scenes.scene import Scene

@@ -8,6 +8,7 @@ from qa_contract.cli import make_app, run
 
 from qa_trainer.cli.grpo import grpo
 from qa_trainer.cli.init_spatial import init_spatial
+from qa_trainer.cli.models import models
 from qa_trainer.cli.plan import FIELDS, plan
 from qa_trainer.cli.sample_frames import sample_frames
 from qa_trainer.cli.score import score
@@ -26,6 +27,7 @@ app.command(settings="qa_trainer.score.settings:ScoreSettings", topic=TRAIN)(sco
 app.command(settings=SFT, fields=FIELDS, topic=PREPARE)(plan)
 app.command(settings="qa_trainer.frames.settings:SamplingSettings", topic=PREPARE)(sample_frames)
 app.command(topic=PREPARE)(init_spatial)
+app.command(topic=TINY)(models)
 app.command(topic=TINY)(init_tiny)
 app.command(topic=TINY)(pretrain_tiny)
 

@@ -47,7 +47,7 @@ def sft(
         from qa_trainer.data.preview import preview
         from qa_trainer.models.loading import resolve_model
 
-        typer.echo(json.dumps(preview(read_feed(inputs, settings), resolve_model(model)), indent=2))
+        typer.echo(json.dumps(preview(read_feed(inputs, settings), resolve_model(model), with_answer=True), indent=2))
         return
     with resumable(goes_on(out)), Progress("steps") as progress:
         summary = train_sft(inputs, settings, out, force=force, reporter=progress)

@@ -10,7 +10,8 @@ import torch
 from transformers import ProcessorMixin
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from qa_trainer.data.images import CachedImageProcessor, open_image
+from qa_trainer.data.images import CachedImageProcessor, open_image, read_image
+from qa_trainer.data.template import check_answers_follow
 
 ROW = "row"
 """Key of the row numbers in an example and in a batch."""
@@ -32,16 +33,27 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         dict of str to Tensor
             The model's inputs, `labels` (-100 outside the completion), and `row` (b,) int64.
         """
+        decodes_itself = isinstance(self.processor.image_processor, CachedImageProcessor)
         with contextlib.ExitStack() as opened:
             for example in examples:
-                example["images"] = [opened.enter_context(open_image(source)) for source in example["images"]]
+                example["images"] = [
+                    opened.enter_context(open_image(source)) if decodes_itself else read_image(source)
+                    for source in example["images"]
+                ]
             batch = super().torch_call(examples)
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch
 
 
 def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCollator:
-    """Make the collator: loss on the completion only, no truncation, frames processed once per run."""
+    """Make the collator: loss on the completion only, no truncation, frames processed once per run.
+
+    Raises
+    ------
+    QATrainerError
+        The chat template puts something between the place where a model begins to answer and the answer.
+    """
+    check_answers_follow(processor)
     processor = copy.copy(processor)
     if CachedImageProcessor.fits(processor.image_processor):
         processor.image_processor = CachedImageProcessor(processor.image_processor, limit_bytes=image_cache_bytes)

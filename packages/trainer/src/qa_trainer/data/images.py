@@ -89,6 +89,18 @@ def open_image(source: str | bytes) -> Image.Image:
     return image
 
 
+def read_image(source: str | bytes) -> Image.Image:
+    """Read an image as RGB; the colour of a transparent pixel is the one in the file, as the evaluator sees it.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    with open_image(source) as image:
+        return image.convert("RGB")
+
+
 def seen_pixels(processor: Any, width: int, height: int) -> int:
     """Width times height of an image after an image processor has resized it.
 
@@ -114,7 +126,8 @@ def seen_pixels(processor: Any, width: int, height: int) -> int:
 class CachedImageProcessor:
     """An image processor that keeps its result per file, for processors that turn images into flat patches.
 
-    Stands in for a Qwen-VL image processor inside a collator: the same values, computed once per frame.
+    Stands in for a Qwen-VL image processor inside a collator: the same values, computed once per frame. An image is
+    decoded when it is not kept, and taken as `read_image` gives it.
 
     Parameters
     ----------
@@ -154,7 +167,9 @@ class CachedImageProcessor:
             else:
                 fresh.setdefault(image.filename, image)
         if fresh:
-            output = self._processor(list(fresh.values()), **{**options, "return_tensors": "pt"})
+            output = self._processor(
+                [image.convert("RGB") for image in fresh.values()], **{**options, "return_tensors": "pt"}
+            )
             grids = output["image_grid_thw"]
             patches = torch.split(output["pixel_values"], grids.prod(dim=1).tolist())
             for name, values, grid in zip(fresh, patches, grids, strict=True):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from qa_trainer.data.feed import Feed
-from qa_trainer.data.images import open_image
+from qa_trainer.data.images import read_image
+from qa_trainer.data.template import check_answers_follow
 from qa_trainer.models.loading import load_processor
 
 
-def preview(feed: Feed, model_folder: Path, *, request: str | None = None) -> dict[str, Any]:
+def preview(feed: Feed, model_folder: Path, *, request: str | None = None, with_answer: bool = False) -> dict[str, Any]:
     """Format the first sample; a `request` is added to its prompt.
 
     Returns
@@ -19,13 +20,21 @@ def preview(feed: Feed, model_folder: Path, *, request: str | None = None) -> di
     dict
         `text` (runs of one image token shortened), `completion`, `images`, `image_grid` (patches in time, height and
         width per image, where the processor has one), `tokens`.
+
+    Raises
+    ------
+    QATrainerError
+        There is no such processor; or the answer is trained on, too (`with_answer`), and its chat template does not
+        put it where a model answers.
     """
     processor: Any = load_processor(model_folder)
+    if with_answer:
+        check_answers_follow(processor)
     example = feed.examples([feed.first])
     if request is not None:
         example["prompt"][0][0]["content"][-1]["text"] += "\n" + request
     text = processor.apply_chat_template(example["prompt"][0], tokenize=False, add_generation_prompt=True)
-    images = [open_image(source).convert("RGB") for source in example["images"][0]]
+    images = [read_image(source) for source in example["images"][0]]
     inputs = processor(text=[text], images=[images] if images else None, return_tensors="pt")
     decoded = processor.tokenizer.decode(inputs["input_ids"][0])
     grid = inputs.get("image_grid_thw")

@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 import torch
 from datasets import Dataset
-from PIL import Image
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from qa_trainer.data.images import read_image
 from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError, unknown_name
 from qa_trainer.grpo.settings import GRPOSettings
@@ -231,12 +231,7 @@ def _dataset(samples: Samples, extra: pl.DataFrame, settings: GRPOSettings) -> D
         if request is not None:
             for prompt in examples["prompt"]:
                 prompt[0]["content"][-1]["text"] += "\n" + request
-        images = [[_opened(path) for path in paths] for paths in examples["images"]]
+        images = [[read_image(path) for path in paths] for paths in examples["images"]]
         return {"prompt": examples["prompt"], "images": images, **columns[rows].to_dict(as_series=False)}
 
     return Dataset.from_dict({"item": range(settings.steps * settings.batch_size)}).with_transform(load)
-
-
-def _opened(path: str) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("RGB")

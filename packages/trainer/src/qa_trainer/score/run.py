@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import time
@@ -19,7 +18,7 @@ from qa_contract.tables import PREDICTIONS as SCHEMA
 from qa_contract.tables import REJECTS
 from qa_contract.tokens import counts, letter_tokens
 
-from qa_trainer.data.images import open_image
+from qa_trainer.data.images import read_image
 from qa_trainer.data.questions import Samples, load_samples
 from qa_trainer.models.loading import load_model, model_hash, resolve_model
 from qa_trainer.runs.predictions import shown_frames, versions
@@ -142,12 +141,9 @@ def answer(
     ]
     tokenizer = processor.tokenizer
     tokenizer.padding_side = "left"
-    with contextlib.ExitStack() as opened:
-        images = [
-            [opened.enter_context(open_image(path)).convert("RGB") for path in paths] for paths in examples["images"]
-        ]
-        shown = [of_one for of_one in images if of_one] or None
-        inputs = processor(text=texts, images=shown, padding=True, return_tensors="pt").to(model.device)
+    images = [[read_image(path) for path in paths] for paths in examples["images"]]
+    shown = [of_one for of_one in images if of_one] or None
+    inputs = processor(text=texts, images=shown, padding=True, return_tensors="pt").to(model.device)
     with torch.inference_mode():
         output = model.generate(
             **inputs,

@@ -1,0 +1,32 @@
+"""Accuracy of options."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from qa_contract.answers import fold_codes
+
+from qa_eval.benchmarks.base import Benchmark
+from qa_eval.parsers.base import Parser
+from qa_eval.scoring.scorers.base import Part, Table, objects, read_used
+
+
+def score_choices(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
+    """1 where the option equals the ground truth regardless of case, else 0."""
+    text = table.text_code[rows]
+    letters = read_used(parser.choice, table.texts, text)
+    codes: dict[str, int] = {}
+    hit = fold_codes(letters, codes)[text] == fold_codes(table.truths, codes)[table.truth_code[rows]]
+    failed = ~(np.array([is_letter(letter) for letter in letters], dtype=bool)[text] | hit)
+    return Part(hit.astype(np.float64), failed, objects(letters)[text])
+
+
+def is_letter(text: str | None) -> bool:
+    """Whether a text is one option letter.
+
+    Examples
+    --------
+    >>> is_letter("b"), is_letter("é"), is_letter(None)
+    (True, False, False)
+    """
+    return text is not None and len(text) == 1 and text.isascii() and text.isalpha()

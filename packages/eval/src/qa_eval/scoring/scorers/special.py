@@ -1,0 +1,23 @@
+"""Scores by functions of the benchmark's own."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa_eval.benchmarks.base import Benchmark
+from qa_eval.parsers.base import Parser
+from qa_eval.scoring.scorers.base import Part, Table, objects
+
+
+def score_special(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
+    """Score by the benchmark's own functions, or by those of a harness."""
+    found = [
+        benchmark.own_score(parser, table.types[table.type_code[row]])(
+            table.texts[table.text_code[row]] or "", table.truths[table.truth_code[row]] or ""
+        )
+        for row in rows.tolist()
+    ]
+    failed = np.array([value is None for value in found], dtype=bool)
+    texts = [table.texts[code] for code in table.text_code[rows].tolist()]
+    return Part(np.array([value or 0.0 for value in found]), failed, objects(texts))

@@ -1,0 +1,80 @@
+"""Digests of what stages wrote: a damaged or exchanged file is noticed before another stage reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from qa_contract.files import write_json
+
+from qa_loop.manifest import Record
+
+DIGESTS = "digests"
+"""Folder of the run with a list of files and their SHA-256 per stage; the manifest holds the digest of the list."""
+THREADS = 4
+
+
+def record_digests(folder: Path, record: Record) -> str:
+    """Write the digest of every file of a finished stage.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    record : Record
+        Of the stage.
+
+    Returns
+    -------
+    str
+        Digest of the list, for the manifest.
+    """
+    files = _files(folder / record.out)
+    found = dict(zip((str(path.relative_to(folder)) for path in files), _digests(files), strict=True))
+    path = _list(folder, record)
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, found)
+    return _digest(path)
+
+
+def damage(folder: Path, record: Record) -> list[str]:
+    """Say which files of a finished stage are missing or differ from what it wrote; files beside them do not count.
+
+    A stage that an older version finished has no digests; nothing is said of it.
+    """
+    if record.digest is None:
+        return []
+    listed = _list(folder, record)
+    if not listed.is_file() or _digest(listed) != record.digest:
+        return [f"{listed}: the list of the stage's files is missing or damaged"]
+    wanted: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    there = {name: folder / name for name in wanted if (folder / name).is_file()}
+    found = dict(zip(there, _digests(list(there.values())), strict=True))
+    return [
+        f"{folder / name}: {'differs from what the stage wrote' if name in found else 'is missing'}"
+        for name, digest in wanted.items()
+        if found.get(name) != digest
+    ]
+
+
+def _files(path: Path) -> list[Path]:
+    """List the files of an output; hidden ones are of writers at work."""
+    if path.is_file():
+        return [path]
+    return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+
+
+def _list(folder: Path, record: Record) -> Path:
+    return folder / DIGESTS / f"{record.name}.json"
+
+
+def _digests(files: list[Path]) -> list[str]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(_digest, files))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
