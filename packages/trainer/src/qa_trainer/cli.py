@@ -30,6 +30,7 @@ from qa_trainer.options import (
     Steps,
     report,
 )
+from qa_trainer.probe_command import register as register_probe
 from qa_trainer.tiny.commands import register
 from qa_trainer.video_commands import register as register_video
 
@@ -151,6 +152,7 @@ register(app)
 register_more(app)
 register_grpo(app)
 register_video(app)
+register_probe(app)
 
 
 def main() -> None:

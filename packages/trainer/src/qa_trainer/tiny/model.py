@@ -102,7 +102,7 @@ def build_model(processor: Qwen3VLProcessor, *, seed: int) -> Qwen3VLForConditio
             "temporal_patch_size": 2,
             "out_hidden_size": width,
             "num_position_embeddings": (FRAME_PX // PATCH_PX) ** 2,
-            "deepstack_visual_indexes": [2],
+            "deepstack_visual_indexes": [1],
             "initializer_range": INITIALIZER_RANGE,
         },
         text_config={

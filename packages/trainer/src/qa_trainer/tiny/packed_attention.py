@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from qa_trainer.tiny.fast_vision import attention
+
 if TYPE_CHECKING:
     import torch
     from transformers import Qwen3VLForConditionalGeneration
@@ -31,7 +33,6 @@ def packed_attention(model: Qwen3VLForConditionalGeneration, question: torch.Ten
         Tokens of a slot; no question lies across two of them.
     """
     import torch
-    from torch.nn import functional
     from transformers import AttentionInterface
 
     rows, length = question.shape
@@ -39,16 +40,16 @@ def packed_attention(model: Qwen3VLForConditionalGeneration, question: torch.Ten
     asked = question[:, start:].reshape(-1, slot)
     own = (asked[:, :, None] == asked[:, None, :]) & torch.ones(slot, slot, dtype=torch.bool).tril()
     seen = torch.cat([torch.ones(len(asked), slot, start, dtype=torch.bool), own], -1)[:, None]
+    before = torch.ones(start, start, dtype=torch.bool).tril()
     slots = (length - start) // slot
 
     def attend(
         module: Any, query: Any, key: Any, value: Any, _mask: Any, scaling: float, **_: Any
     ) -> tuple[torch.Tensor, None]:
         groups = query.shape[1] // key.shape[1]
+        query, key = query.to(value.dtype), key.to(value.dtype)
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-        frames = functional.scaled_dot_product_attention(
-            query[:, :, :start], key[:, :, :start], value[:, :, :start], is_causal=True, scale=scaling
-        )
+        frames = attention(query[:, :, :start], key[:, :, :start], value[:, :, :start], scaling, before)
 
         def cut(tensor: torch.Tensor, *, shared: bool) -> torch.Tensor:
             heads, width = tensor.shape[1], tensor.shape[3]
@@ -58,17 +59,15 @@ def packed_attention(model: Qwen3VLForConditionalGeneration, question: torch.Ten
                 own = torch.cat([first, own], 3)
             return own.flatten(0, 1)
 
-        with torch.autocast("cpu", enabled=False):  # would take the softmax to float32
-            scores = cut(query, shared=False) @ cut(key, shared=True).transpose(2, 3) * scaling
-            asked = torch.softmax(scores.masked_fill(~seen, float("-inf")), -1) @ cut(value, shared=True)
+        asked = attention(cut(query, shared=False), cut(key, shared=True), cut(value, shared=True), scaling, seen)
         asked = asked.reshape(rows, slots, -1, slot, query.shape[3]).transpose(1, 2).flatten(2, 3)
         return torch.cat([frames, asked], 2).transpose(1, 2).contiguous(), None
 
     AttentionInterface.register(NAME, attend)
     config: Any = model.config.text_config
-    before = config._attn_implementation
+    usual = config._attn_implementation
     config._attn_implementation = NAME
     try:
         yield
     finally:
-        config._attn_implementation = before
+        config._attn_implementation = usual
