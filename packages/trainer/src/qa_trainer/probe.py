@@ -54,13 +54,23 @@ class Figure:
     language: float
 
     def skill(self, features: str) -> float:
-        """Share of the way from the constant answer to a perfect one."""
+        """Share of the way from the constant answer to a perfect one; NaN where that is perfect already."""
         value, constant = getattr(self, features), self.constant
+        if constant == (1 if self.better == "higher" else 0):
+            return float("nan")
         return (value - constant) / (1 - constant) if self.better == "higher" else 1 - value / constant
 
 
 def probe(
-    model: Any, processor: Any, store: Path, *, frames: int, limit: int | None, heldout: float, seed: int, batch_size: int
+    model: Any,
+    processor: Any,
+    store: Path,
+    *,
+    frames: int,
+    limit: int | None,
+    heldout: float,
+    seed: int,
+    batch_size: int,
 ) -> dict[str, Any]:
     """Probe a model on the scenes of a store.
 
@@ -106,7 +116,7 @@ def probe(
 def token_figures(
     scenes: Sequence[ProbedScene], found: Mapping[str, np.ndarray], split: int, categories: int
 ) -> list[Figure]:
-    """Figures about the object whose visible part has its middle under a token; the smallest where there are several."""
+    """Figures about the object whose visible part has its middle under a token, the smallest of several."""
     side = found["eye"].shape[2]
     rows: list[tuple[int, int, int, int]] = []
     facts: list[tuple[int, float, float, float, float, float]] = []
@@ -190,7 +200,9 @@ def scene_figures(
     seen = np.stack([there, counts], -1).reshape(len(scenes), -1).astype(float)
     read = {name: ridge(x[train], seen[train], x[test]).reshape(-1, categories, 2) for name, x in flat.items()}
     several = counts[test] > 1
-    usual = np.array([np.bincount(counts[train, k][counts[train, k] > 1], minlength=3).argmax() for k in range(categories)])
+    usual = np.array(
+        [np.bincount(counts[train, k][counts[train, k] > 1], minlength=3).argmax() for k in range(categories)]
+    )
     figures = [
         Figure(
             "scene",
@@ -239,7 +251,9 @@ def verdict(figures: Sequence[Figure]) -> list[str]:
     for figure in figures:
         eye, language, pixels = (figure.skill(name) for name in ("eye", "language", "pixels"))
         what = f"{figure.level} {figure.target}: skill {eye:.2f} in the eye, {language:.2f} at the language model's end"
-        if max(eye, language) < LOW_SKILL:
+        if np.isnan(eye):
+            said = "nothing to read, one answer is always right"
+        elif max(eye, language) < LOW_SKILL:
             said = "not to be read off either" + (", raw pixels give as much" if pixels >= eye else "")
         elif language < eye - 0.1:
             said = "the eye holds it, the language model loses it"

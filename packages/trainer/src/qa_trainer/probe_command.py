@@ -28,7 +28,11 @@ def probe(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read categories, counts, places and yaws off a model's frozen features: does the eye fail, or the language model?"""
+    """Read categories, counts, places and yaws off a model's frozen features.
+
+    The table says what the vision tower's tokens hold, what is left of it at the language model's end, and which of
+    the two fails.
+    """
     from qa_trainer.loading import load_model, resolve_model
     from qa_trainer.probe import probe as run
     from qa_trainer.quiet import quiet_libraries

@@ -14,9 +14,7 @@ RAW_PX = 4
 """Raw pixels of a token's square are taken at so many samples a side."""
 
 
-def features(
-    model: Any, processor: Any, scenes: Sequence[ProbedScene], *, batch_size: int
-) -> dict[str, np.ndarray]:
+def features(model: Any, processor: Any, scenes: Sequence[ProbedScene], *, batch_size: int) -> dict[str, np.ndarray]:
     """Features of the frames, each on a square grid of tokens.
 
     Returns
@@ -42,7 +40,9 @@ def features(
         content = [{"type": "image"}] * len(images[0])
         text = processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
         inputs = processor(text=[text] * len(batch), images=images, padding=True, return_tensors="pt")
-        seen: dict[str, Any] = {k: v for k, v in inputs.items() if k in ("pixel_values", "image_grid_thw", "image_sizes")}
+        seen: dict[str, Any] = {
+            k: v for k, v in inputs.items() if k in ("pixel_values", "image_grid_thw", "image_sizes")
+        }
         with torch.inference_mode():
             found: Any = model.get_image_features(**seen)
             hidden = model(**inputs, output_hidden_states=True, use_cache=False).hidden_states[-1]
@@ -54,7 +54,8 @@ def features(
         side = round((len(language) / frames) ** 0.5)
         if side * side * frames != len(language) or len(eye) != len(language):
             raise QATrainerError(
-                f"the model gives {len(eye)} visual tokens for {frames} frames; a probe needs square frames of one size."
+                f"the model gives {len(eye)} visual tokens for {frames} frames; "
+                "a probe needs square frames of one size."
             )
         for name, values in (("eye", eye), ("language", language)):
             parts[name].append(values.reshape(len(batch), len(images[0]), side, side, -1))

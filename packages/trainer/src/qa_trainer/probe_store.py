@@ -24,7 +24,18 @@ OBSERVATIONS: Schema = {
 MIN_VISIBLE_PX = 8
 MIN_IMAGE_SHARE = 0.0005
 MIN_VISIBLE_FRACTION = 0.2
-"""An object below one of the three is not recognised; the engine counts visible objects by the same rule."""
+
+
+def recognised(visible_px: int, visible_fraction: float | None, frame_px: int) -> bool:
+    """Tell whether a frame shows enough of an object to know it there, by the rule that the engine counts with.
+
+    Examples
+    --------
+    >>> recognised(90, 0.5, 10_000), recognised(3, 1.0, 10_000), recognised(90, 0.1, 10_000)
+    (True, False, False)
+    """
+    enough = visible_px >= max(MIN_VISIBLE_PX, MIN_IMAGE_SHARE * frame_px)
+    return enough and (visible_fraction is None or visible_fraction >= MIN_VISIBLE_FRACTION)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +126,7 @@ def _scene(
         if frame_id in frames and instance_id in rows:
             at = frames[frame_id], rows[instance_id]
             width, height = size[at[0]]
-            enough = pixels >= max(MIN_VISIBLE_PX, MIN_IMAGE_SHARE * width * height)
-            seen[at] = enough and (fraction is None or fraction >= MIN_VISIBLE_FRACTION)
+            seen[at] = recognised(pixels, fraction, width * height)
             box[at] = np.array(corners) / [width, height, width, height]
     pose = np.array(shown["world_from_camera"].to_list()).reshape(-1, 4, 4)
     center = np.array(boxes["center"].to_list())

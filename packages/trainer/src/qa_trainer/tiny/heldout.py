@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 MAX_NEW_TOKENS = 14
 
 
+def every_heldout_figure(
+    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, rooms: Rooms
+) -> dict[str, dict[str, float]]:
+    """Figures with the first and last frame of each room and with all of them, asked in both forms."""
+    total = rooms.frames.shape[1]
+    return {
+        f"{len(frames)} frames, {'sentences' if sentence else 'short'}": heldout_figures(
+            model, processor, rooms, frames, sentence=sentence
+        )
+        for frames in (np.array([0, total - 1]), np.arange(total))
+        for sentence in (False, True)
+    }
+
+
 def heldout_figures(
     model: Qwen3VLForConditionalGeneration,
     processor: Qwen3VLProcessor,
@@ -44,7 +58,8 @@ def heldout_figures(
     dict of str to float
         Per kind of question the share of right answers (`count`, `count_several` of two and more, `nearest`, `side`,
         `turn`, `quadrant`), the median error in metres (`place_m`), the mean error in metres (`distance_m`), or the
-        median relative error (`room`, `size`), and beside each the same figure of the best constant answer (`..._constant`).
+        median relative error (`room`, `size`), and beside each the same figure of the best constant answer
+        (`..._constant`).
     """
     asked: list[tuple[int, Asked]] = []
     for index, facts in enumerate(rooms.facts):

@@ -15,14 +15,12 @@ from qa_trainer.tableio import atomic_path
 from qa_trainer.tiny.dense import build_heads, dense_losses
 from qa_trainer.tiny.fast_vision import fast_vision
 from qa_trainer.tiny.model import build_model, build_processor
-from qa_trainer.tiny.packing import IGNORED, SLOT, Packed, Packer
 from qa_trainer.tiny.packed_attention import packed_attention
+from qa_trainer.tiny.packing import IGNORED, SLOT, Packed, Packer
 from qa_trainer.tiny.rooms import Rooms
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
-    from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 TOKEN_LAYER = 3
 """So many layers of the language model lie below the heads on its visual tokens."""
@@ -79,7 +77,6 @@ class Student:
 
     def losses(self, batch: Packed) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Losses by name, and (answer tokens,) bool: which of them the model ranks first."""
-        import torch
         from torch.nn import functional
 
         inner: Any = self.model.model
@@ -183,9 +180,7 @@ def pretrain(
             count += 1
             if (step + 1) % every == 0 or step + 1 == settings.steps:
                 _save(student, out, step + 1)
-                progress(
-                    step + 1, {k: v / count for k, v in sums.items()}, (time.monotonic() - since) / count
-                )
+                progress(step + 1, {k: v / count for k, v in sums.items()}, (time.monotonic() - since) / count)
                 sums.clear()
                 if check and ((step + 1) % check_every == 0 or step + 1 == settings.steps):
                     student.model.eval()

@@ -9,26 +9,12 @@ import numpy as np
 import polars as pl
 
 from qa_trainer.errors import QATrainerError
-from qa_trainer.tableio import Schema, read_table
+from qa_trainer.probe_store import OBSERVATIONS, recognised
+from qa_trainer.tableio import read_table
 from qa_trainer.tables import FRAMES, OBJECTS, SCENES
 
-OBSERVATIONS: Schema = {
-    "scene_name": pl.String,
-    "frame_id": pl.String,
-    "instance_id": pl.Int64,
-    "visible_px": pl.Int64,
-    "visible_fraction": pl.Float64,
-    "box_2d": pl.List(pl.Float64),
-}
-"""What the trainer reads of the engine's table of the same name."""
 SAMPLES = 32
 """Instance maps are kept at so many samples a side: finer than a patch, and a sixteenth of the pixels."""
-MIN_VISIBLE_PX = 8
-"""Fewer pixels do not show an object."""
-MIN_IMAGE_SHARE = 0.0005
-"""Nor does a smaller share of the image,"""
-MIN_VISIBLE_FRACTION = 0.2
-"""nor an object of which more than the rest is hidden. The engine calls an object recognised by the same three."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +112,8 @@ def load_rooms(store: Path, *, cache: Path | None = None, limit: int | None = No
         if pictures is None or instance is None:
             size = np.asarray(Image.open(store / shown["image_path"][0]).convert("RGB")).shape
             count = shown.height
+            if cache is not None:
+                cache.parent.mkdir(parents=True, exist_ok=True)
             shape = (scenes.height, count, *size)
             pictures = (
                 np.zeros(shape, np.uint8)
@@ -178,8 +166,7 @@ def _facts(
         "frame_id", "instance_id", "visible_px", "visible_fraction", "box_2d"
     ).iter_rows():
         at = frames[frame_id], ids[instance_id]
-        enough = pixels >= max(MIN_VISIBLE_PX, MIN_IMAGE_SHARE * size[0] * size[1])
-        seen[at] = enough and (fraction is None or fraction >= MIN_VISIBLE_FRACTION)
+        seen[at] = recognised(pixels, fraction, size[0] * size[1])
         middle[at] = (box[0] + box[2]) / 2 / size[1], (box[1] + box[3]) / 2 / size[0]
     return RoomFacts(
         area_m2=area,

@@ -40,7 +40,7 @@ class Sight:
     @property
     def visible(self) -> np.ndarray:
         """(n,) bool: a frame shows the object."""
-        return self.seen.any(0)
+        return np.asarray(self.seen.any(0))
 
 
 def sight(facts: RoomFacts, frames: np.ndarray, *, mirrored: bool) -> Sight:
