@@ -118,17 +118,16 @@ def token_figures(
 ) -> list[Figure]:
     """Figures about the object whose visible part has its middle under a token, the smallest of several."""
     side = found["eye"].shape[2]
-    rows: list[tuple[int, int, int, int]] = []
-    facts: list[tuple[int, float, float, float, float, float]] = []
+    rows, facts = [], []
     for number, scene in enumerate(scenes):
-        for frame, item in np.argwhere(scene.seen):
-            box = scene.box[frame, item]
-            cell = np.clip((box[:2] + box[2:]) / 2 * side, 0, side - 1).astype(int)
-            rows.append((number, int(frame), int(cell[1]), int(cell[0])))
-            place, twice = scene.place[frame, item], 2 * scene.yaw[frame, item]
-            area = float((box[2] - box[0]) * (box[3] - box[1]))
-            facts.append((int(scene.category[item]), *map(float, place), np.cos(twice), np.sin(twice), area))
-    at, values = np.array(rows), np.array(facts)
+        frame, item = np.nonzero(scene.seen)
+        box, twice = scene.box[frame, item], 2 * scene.yaw[frame, item]
+        cell = np.clip((box[:, :2] + box[:, 2:]) / 2 * side, 0, side - 1).astype(int)
+        rows.append(np.stack([np.full_like(frame, number), frame, cell[:, 1], cell[:, 0]], 1))
+        area = (box[:, 2:] - box[:, :2]).prod(1)
+        place = scene.place[frame, item]
+        facts.append(np.column_stack([scene.category[item], place, np.cos(twice), np.sin(twice), area]))
+    at, values = np.concatenate(rows), np.concatenate(facts)
     by_size = np.lexsort((values[:, 5], *at.T[::-1]))
     keep = by_size[np.unique(at[by_size], axis=0, return_index=True)[1]]
     at, values = at[keep], values[keep]

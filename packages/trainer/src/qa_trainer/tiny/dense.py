@@ -89,7 +89,7 @@ def dense_targets(
             x = 1 - middle[:, 0] if flip else middle[:, 0]
             cell = np.clip(np.stack([middle[:, 1], x], -1) * tokens, 0, tokens - 1).astype(int)
             at = cell[:, 0] * tokens + cell[:, 1]
-            np.add.at(new, (row, place, at, facts.category[fresh]), 1)
+            np.add.at(new[row, place], (at, facts.category[fresh]), 1)
     seen = rooms.instance[indices[:, None], orders].astype(np.int64)
     seen[mirrored] = seen[mirrored, :, :, ::-1]
     seen[seen < 0] = most
