@@ -91,7 +91,7 @@ def distances_m(footprint: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> unit = np.array([[0.0, 0.0], [1, 0], [1, 1], [0, 1]])
-    >>> distances_m(np.stack([unit, unit + [3.0, 4.0]])).round(3)[0, 1]
+    >>> float(distances_m(np.stack([unit, unit + [3.0, 4.0]])).round(3)[0, 1])
     3.606
     """
     start = footprint
