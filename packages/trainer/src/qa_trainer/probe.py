@@ -25,6 +25,8 @@ FEW = 20
 """A category with fewer training scenes is left out of places and yaws."""
 LOW_SKILL = 0.5
 """Below this the features are said not to hold a thing."""
+CLEAR = 0.1
+"""Skills less than this apart count as alike."""
 
 
 @dataclass(frozen=True)
@@ -254,9 +256,9 @@ def verdict(figures: Sequence[Figure]) -> list[str]:
             said = "nothing to read, one answer is always right"
         elif max(eye, language) < LOW_SKILL:
             said = "not to be read off either" + (", raw pixels give as much" if pixels >= eye else "")
-        elif language < eye - 0.1:
+        elif language < eye - CLEAR:
             said = "the eye holds it, the language model loses it"
-        elif eye < LOW_SKILL:
+        elif language > eye + CLEAR:
             said = "the language model makes it from what the eye gives"
         else:
             said = "both hold it; wrong answers are the language model's"
