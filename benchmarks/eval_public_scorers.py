@@ -3,6 +3,8 @@
     pip install --no-deps --target DIR lmms-eval==0.7.3 ms-vlmeval==0.0.20 num2words
     uv run python benchmarks/eval_public_scorers.py DIR --out benchmarks/results/eval_public_scorers.json
 
+DIR also holds `mmsi_bench.py` of InternRobotics/MMSI-Bench (vlmeval/dataset).
+
 The functions of the installed packages are executed as they are; only their modules' imports of models and data sets
 are left out. Answers are put together at random from fragments that scorers trip over: brackets, tags, reasoning,
 units, signs, words for numbers, other scripts, empty text.
@@ -173,15 +175,41 @@ def comparisons(folder: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., 
         revsi["revsi_process_results"](doc, [text])
         return 0.0 if math.isnan(doc["acc"]) else float(doc["acc"])
 
+    change = public_functions(folder / "vlmeval/dataset/sparbench.py", "SparBench")
+    change["mean_relative_accuracy"] = kit["mean_relative_accuracy"]
+    change_self = types.SimpleNamespace(_parse_instruction=change["_parse_instruction"])
+    ranked = public_functions(tasks / "_task_utils/mcq_extract.py")["extract_mcq_answer"]
+
+    authors = public_functions(folder / "mmsi_bench.py", "MMSIBenchDataset")
+
+    def option(kind: str, truth: str, text: str) -> float:
+        return float(kit["exact_match"](kit["can_match_option"](text), kit["can_match_option"](truth)))
+
+    def spar_kit(kind: str, truth: str, text: str) -> float:
+        if kind == VIEW_CHANGE:
+            return float(change["_compute_vci_metric"](change_self, text, truth))
+        if kind in CHOICE_TASKS:
+            return option(kind, truth, text)
+        number = kit["can_match_na"](text)
+        if number is None:
+            return 0.0
+        return float(kit["mean_relative_accuracy"](number, float(truth), 0.5, 0.95, 0.05))
+
     return {
         "vsi-bench official": ("vsi-bench", "official", vsi_kinds, official),
         "vsi-bench lmms-eval": ("vsi-bench", "lmms-eval", vsi_kinds, lmms),
         "vsi-bench vlmevalkit": ("vsi-bench", "vlmevalkit", vsi_kinds, vlmevalkit),
         "revsi": ("revsi", "official", revsi_kinds, revsi_score),
         "mindcube": ("mindcube", "official", one, lambda _, t, x: cube["extract_answer"](x.strip()) == t),
-        "mmsi-bench": (
+        "mmsi-bench official": (
             "mmsi-bench",
             "official",
+            one,
+            lambda _, t, x: authors["extract_single_choice_with_word_boundary"](x) == t,
+        ),
+        "mmsi-bench lmms-eval": (
+            "mmsi-bench",
+            "lmms-eval",
             one,
             lambda _, t, x: mmsi["extract_single_choice_with_word_boundary"](x, t) or 0.0,
         ),
@@ -193,17 +221,33 @@ def comparisons(folder: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., 
         ),
         "embspatial": ("embspatial", "official", one, lambda _, t, x: emb["_extract_answer_letter"](x) == t),
         "spar-bench": ("spar-bench", "official", spar_kinds, sparbench),
+        "spar-bench vlmevalkit": ("spar-bench", "vlmevalkit", spar_kinds, spar_kit),
+        "erqa lmms-eval": ("erqa", "lmms-eval", one, lambda _, t, x: ranked(x, choices=list("ABCD")) == t),
+        **{
+            f"{name} vlmevalkit": (name, "vlmevalkit", one, option)
+            for name in ("mindcube", "mmsi-bench", "viewspatial", "embspatial", "erqa", "sti-bench")
+        },
     }
 
 
 NA_KEY = "MRA:.5:.95:.05"
 
 
-def public_functions(path: Path) -> dict[str, Any]:
-    """Execute a module's functions and constants without the imports that its scoring does not use."""
+def public_functions(path: Path, owner: str | None = None) -> dict[str, Any]:
+    """Execute a module's functions and constants without the imports that its scoring does not use.
+
+    With `owner`, the methods of that class are taken as functions, too.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     kept: list[ast.stmt] = []
+    body = list(tree.body)
     for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == owner:
+            methods = [inner for inner in node.body if isinstance(inner, ast.FunctionDef)]
+            for method in methods:
+                method.decorator_list = []
+            body += methods
+    for node in body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if names and not all(name.split(".")[0] in KEPT_IMPORTS for name in names):

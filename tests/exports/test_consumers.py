@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-SCORES = Path(__file__).parents[1] / "tables" / "answer_scores.jsonl"
+SCORES = Path(__file__).parents[2] / "packages/contract/tests/golden/answer_scores.jsonl"
 # Fields of lmms_eval.api.task.TaskConfig (lmms-eval, July 2025 and later); another key is an error there.
 TASK_FIELDS = [
     "task",

@@ -38,9 +38,9 @@ def test_lost_rows_end_with_exit_1(fakes, finished_run):
     assert process.returncode == 1
     assert "rows are missing in round_02-blind" in process.stderr
     assert "question type" in process.stdout, "the table is printed all the same"
-    process = fakes.run("run", fakes.config, "--out", out, "--json")
-    assert process.returncode == 1
-    value = json.loads(process.stdout)
+    result = runner.invoke(app, ["run", str(fakes.config), "--out", str(out), "--json"])
+    assert result.exit_code == 1
+    value = json.loads(result.stdout)
     assert value["lossy"] == ["round_02-blind"]
     assert value["rows"][-1]["model"]["n"] == 9
 
@@ -61,7 +61,7 @@ def test_bad_configuration_writes_nothing(fakes):
     assert process.stderr.startswith("error: ")
     assert "Did you mean 'steps'?" in process.stderr
     assert not (fakes.folder / "out").exists()
-    assert "Traceback" in fakes.run("--debug", "run", fakes.config, "--out", fakes.folder / "out").stderr
+    assert "Traceback" in runner.invoke(app, ["--debug", "run", str(fakes.config), "--out", "out"]).stderr
 
 
 def test_status_shows_every_stage(finished_run):
@@ -89,13 +89,9 @@ def test_status_tells_interrupted_from_failed_and_waiting(fakes, finished_run):
 
 def test_folder_without_a_run_is_a_user_error(tmp_path):
     for command in ("status", "report"):
-        process = subprocess.run(
-            [sys.executable, "-c", "from qa_loop.cli import main; main()", command, str(tmp_path)],
-            capture_output=True,
-            text=True,
-        )
-        assert process.returncode == 2
-        assert "no run of qa-loop is here" in process.stderr
+        result = runner.invoke(app, [command, str(tmp_path)])
+        assert result.exit_code == 2
+        assert "no run of qa-loop is here" in result.stderr
 
 
 def test_demo_prints_its_configuration_and_stops():

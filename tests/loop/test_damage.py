@@ -8,16 +8,23 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qa_contract.errors import FileError
+from typer.testing import CliRunner
 
+from qa_loop.cli import app
 from qa_loop.config import load_config
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest
 from qa_loop.process import lock_folder
 from qa_loop.run import run_loop
 from qa_loop.status import run_status
+
+
+def command(*words: object) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def flip(path: Path) -> None:
@@ -32,8 +39,8 @@ def test_flipped_byte_in_an_output_stops_the_resume_and_names_the_file(fakes, fi
     shutil.rmtree(out / "round_01/eval")
     path = (out / "round_01/train/model" / name).resolve()
     flip(path)
-    process = fakes.run("run", fakes.config, "--out", out)
-    assert process.returncode == 2
+    process = command("run", fakes.config, "--out", out)
+    assert process.exit_code == 2
     assert "round_01-eval would read damaged files of round_01-train" in process.stderr
     assert f"{path}: differs from what the stage wrote" in process.stderr
     assert f"remove {out}/round_01/train and start the same command again" in process.stderr
@@ -76,15 +83,15 @@ def test_status_check_finds_what_no_stage_reads_any_more(fakes, finished_run):
     assert run_status(out, check=True).done
     flip(out / "round_02/blind/scores.parquet")
     (out / "round_00/eval/summary.json").write_text("{}")
-    assert fakes.run("status", out).returncode == 0, "without --check nothing is read"
-    process = fakes.run("status", out, "--check", "--json")
-    assert process.returncode == 1
+    assert command("status", out).exit_code == 0, "without --check nothing is read"
+    process = command("status", out, "--check", "--json")
+    assert process.exit_code == 1
     value = json.loads(process.stdout)
     assert {stage["name"] for stage in value["stages"] if stage["state"] == "damaged"} == {
         "round_02-blind", "round_00-eval"
     }  # fmt: skip
     assert len(value["damage"]) == 2
-    assert "restore the damaged files" in fakes.run("status", out, "--check").stderr
+    assert "restore the damaged files" in command("status", out, "--check").stderr
 
 
 def test_run_of_an_older_version_has_no_digests_and_goes_on(fakes, finished_run):
@@ -103,8 +110,8 @@ def test_pipe_in_the_place_of_the_folder_is_refused_and_stays(fakes):
     out = fakes.folder / "out"
     os.mkfifo(out)
     for flags in ([], ["--force"]):
-        process = fakes.run("run", fakes.config, "--out", out, *flags)
-        assert process.returncode == 2
+        process = command("run", fakes.config, "--out", out, *flags)
+        assert process.exit_code == 2
         assert f"{out}: is no folder" in process.stderr
         assert stat.S_ISFIFO(out.stat().st_mode)
 
@@ -129,11 +136,7 @@ def test_full_disk_in_a_stage_is_told_without_a_traceback(fakes, finished_run, m
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out / "logs/round_02-blind.log"))
 
     monkeypatch.setattr("qa_loop.run.run_command", full)
-    from typer.testing import CliRunner
-
-    from qa_loop.cli import app
-
-    result = CliRunner().invoke(app, ["run", str(fakes.config), "--out", str(out)])
+    result = command("run", fakes.config, "--out", out)
     assert result.exit_code == 2
     assert "logs/round_02-blind.log: no space left on the disk" in result.stderr
     assert "Traceback" not in result.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from qa_contract.errors import TableError
 
 from qa_loop.config import load_config
 from qa_loop.errors import StageError
@@ -170,6 +171,15 @@ def test_what_an_unfinished_stage_wrote_is_left_out(fakes, finished_run):
     tables = RunTables(out)
     assert list(tables.confidence_bins()) == [1]
     tables.close()
+
+
+def test_damaged_table_is_named_and_the_page_stays(reported, tmp_path):
+    run = Path(shutil.copytree(reported, tmp_path / "run"))
+    (run / "round_02/eval/scores.parquet").write_bytes(b"PAR1 and no more")
+    before = (run / "report.html").read_bytes()
+    with pytest.raises(TableError, match=r"round_02/eval/scores\.parquet"):
+        write_report(run, others=False)
+    assert (run / "report.html").read_bytes() == before
 
 
 def test_in_sample_is_said_at_the_top(fakes, reported):

@@ -17,9 +17,14 @@ def test_the_plan_counts_parameters_and_says_what_to_change(command, make, tiny_
     # 64x32 pixels are 4 by 8 patches of 8, eight tokens each frame.
     assert made["patches"] == 64
     assert made["tokens"] == 96 + 2 * 8
+    # 3 channels, 2 frames in time, 8 x 8 pixels: float32, of all questions of a step.
+    assert made["pixel_bytes"] == 8 * 64 * (3 * 2 * 8 * 8) * 4
     smaller = json.loads(command("plan", *flags, "--micro-batch-size", 4, "--freeze", "vision", "--json").stdout)
     assert 2 * smaller["activation_bytes"] < made["activation_bytes"]
     assert smaller["trained"] < made["trained"]
+    assert smaller["pixel_bytes"] == made["pixel_bytes"]
+    parts = ("weights", "gradient", "optimizer", "activation", "pixel")
+    assert made["total_bytes"] == sum(made[f"{part}_bytes"] for part in parts)
     ended = command("plan", *flags, "--memory-gb", 0.001)
     assert ended.code == 1
     assert "does not fit; --micro-batch-size 4" in ended.stderr

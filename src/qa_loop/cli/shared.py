@@ -42,8 +42,6 @@ def run_and_report(config: LoopConfig, out: Path, *, force: bool, again: str, as
     as_json : bool
         Print the table as JSON.
     """
-    from qa_loop.report import write_report
-    from qa_loop.results import comparison, format_comparison
     from qa_loop.run import run_loop
 
     started = time.perf_counter()
@@ -53,6 +51,9 @@ def run_and_report(config: LoopConfig, out: Path, *, force: bool, again: str, as
         except StageError as error:
             kept = f"Finished stages are kept. When it is fixed: {again}"
             raise StageError(f"{error}\n{kept}", exit_code=error.exit_code) from None
+        from qa_loop.report import write_report
+        from qa_loop.results import comparison, format_comparison
+
         path = write_report(out)
     table = comparison(out)
     if not as_json:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import polars as pl
-from qa_contract.database import connect
+from qa_contract.database import connect, find_tables
 from qa_contract.errors import TableError
 from qa_contract.tableio import quote
 from qa_contract.tables import TABLES
@@ -70,13 +70,15 @@ class RunTables:
     ----------
     folder : Path
         Of the run.
+
+    Raises
+    ------
+    TableError
+        A file is damaged or of another version.
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            self._connection = connect(folder)
-        except TableError:  # no stage has written anything yet
-            self._connection = duckdb.connect()
+        self._connection = connect(folder) if _has_tables(folder) else duckdb.connect()
         there = {name for (name,) in self._connection.execute("SHOW TABLES").fetchall()}
         stages = [(stage.kind, Path(stage.out).name, stage.round) for stage in finished(folder)]
         self._connection.register(
@@ -159,3 +161,11 @@ class RunTables:
         for row in rows.iter_rows(named=True):
             found.setdefault(row["scene_name"], []).append(row)
         return found
+
+
+def _has_tables(folder: Path) -> bool:
+    """Tell whether a stage has written a table yet."""
+    try:
+        return next(find_tables(folder), None) is not None
+    except TableError:
+        return False

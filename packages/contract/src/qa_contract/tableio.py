@@ -15,7 +15,7 @@ import polars as pl
 from qa_contract.errors import TableError
 from qa_contract.files import atomic_path
 from qa_contract.identity import config_hash
-from qa_contract.tables import VERSIONS, Schema
+from qa_contract.tables import DECLARATIONS, VERSIONS, Schema
 
 SHARD = "?????-of-?????"
 """Part of a shard's name, as a glob: its number and how many there are."""
@@ -108,9 +108,17 @@ def check_metadata(path: Path, table: str, metadata: Mapping[str, str]) -> None:
 
 
 def read_table(
-    source: Path, table: str, schema: Schema, *, columns: Sequence[str] | None = None, optional: Sequence[str] = ()
+    source: Path,
+    table: str,
+    schema: Schema,
+    *,
+    columns: Sequence[str] | None = None,
+    optional: Sequence[str] = (),
+    unique: bool = True,
 ) -> pl.DataFrame:
-    """Read the `columns` of a table (default: those of `schema`) with DuckDB and check their types.
+    """Read the `columns` of a table (default: those of `schema`) with DuckDB, check their types and its key.
+
+    Where the table has a declared key and the key is among the columns, no two rows may have the same one.
 
     Parameters
     ----------
@@ -124,6 +132,8 @@ def read_table(
         Columns that the caller needs; more columns in the file are ignored.
     optional : sequence of str
         Those of `columns` that older files may lack; they are null there.
+    unique : bool
+        Refuse two rows with one key; false for a caller that refuses the scene alone.
 
     Raises
     ------
@@ -146,10 +156,14 @@ def read_table(
     with duckdb.connect() as connection:
         frame = connection.sql(f"SELECT {quoted} FROM read_parquet(?)", params=[[literal_path(p) for p in files]]).pl()
     try:
-        return frame.cast({name: schema[name] for name in names})
+        frame = frame.cast({name: schema[name] for name in names})
     except pl.exceptions.PolarsError as error:
         types = ", ".join(f"{name}: {frame.schema[name]}" for name in names if frame.schema[name] != schema[name])
         raise TableError(f"{files[0]}: table '{table}' has columns of other types ({types}): {error}") from error
+    key = DECLARATIONS[table].key if table in DECLARATIONS else ()
+    if unique and key and set(key) <= set(names):
+        check_unique(frame, key, files[0] if len(files) == 1 else source)
+    return frame
 
 
 def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mapping[str, str]) -> Path:

@@ -1,10 +1,12 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from qa_contract.errors import FileError
-from qa_contract.files import atomic_path, output_folder, write_json
+from qa_contract.files import KINDS, atomic_path, check_output_file, check_output_folder, output_folder, write_json
 
 
 def names(folder):
@@ -66,8 +68,10 @@ def test_an_output_folder_appears_whole(tmp_path):
         raise RuntimeError
     assert names(out) == ["a"]
     with output_folder(out, force=True) as folder:
+        (folder / "a").write_text("2")
         (folder / "b").write_text("2")
-    assert names(out) == ["b"]
+    assert (out / "a").read_text() == "2"
+    assert names(out) == ["a", "b"]
     assert names(tmp_path) == ["out"]
 
 
@@ -75,3 +79,99 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(FileError, match="a file is there"), output_folder(tmp_path / "out", force=True):
         pytest.fail("the block must not run")
+
+
+def test_a_folder_that_no_command_made_is_not_replaced_and_the_new_output_is_kept(tmp_path):
+    out = tmp_path / "papers"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    with (
+        pytest.raises(FileError, match=r"holds 'thesis\.tex' and no manifest") as caught,
+        output_folder(out, force=True) as folder,
+    ):
+        (folder / "questions.parquet").write_text("hours of work")
+    assert (out / "thesis.tex").read_text() == "years of work"
+    (kept,) = tmp_path.glob("papers.new-*")
+    assert str(kept) in str(caught.value)
+    assert names(kept) == ["questions.parquet"]
+
+
+@pytest.mark.parametrize(("text", "replaced"), [('{"command": "x"}', True), ("{}", False), ("[" * 9999, False)])
+def test_a_folder_with_its_manifest_is_replaced_whatever_was_added(tmp_path, text, replaced):
+    out = tmp_path / "store"
+    out.mkdir()
+    (out / "observations.parquet").write_text("")
+    (out / "manifest.json").write_text(text)
+    try:
+        with output_folder(out, force=True) as folder:
+            (folder / "scenes.parquet").write_text("")
+    except FileError:
+        assert not replaced
+    assert names(out) == (["scenes.parquet"] if replaced else ["manifest.json", "observations.parquet"])
+
+
+@pytest.mark.parametrize("below", ["", "a/b"])
+def test_a_folder_that_holds_the_working_folder_is_not_replaced(tmp_path, monkeypatch, below):
+    (tmp_path / "out" / below).mkdir(parents=True)
+    (tmp_path / "out" / "manifest.json").write_text('{"command": "x"}')
+    monkeypatch.chdir(tmp_path / "out" / below)
+    with pytest.raises(FileError, match="holds your working folder"):
+        check_output_folder(tmp_path / "out", force=True)
+
+
+def stop_in(folder):
+    (folder / "file").write_text("")
+    raise KeyboardInterrupt
+
+
+def test_a_failed_block_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), output_folder(tmp_path / "a/b/out") as folder:
+        stop_in(folder)
+    assert names(tmp_path) == []
+
+
+def test_what_a_killed_command_left_is_deleted_and_what_another_writes_is_not(tmp_path):
+    code = (
+        "import sys, time, qa_contract.files as f, pathlib\n"
+        "with f.output_folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    print(folder.name, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    others = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    left, held = [other.stdout.readline().strip() for other in others]
+    others[0].kill()
+    others[0].wait()
+    for name in (left, held):
+        os.utime(tmp_path / name, (1, 1))
+    with output_folder(tmp_path / "out"):
+        assert left not in names(tmp_path)
+        assert held in names(tmp_path)
+    others[1].terminate()
+    others[1].wait()
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.json", "a.html", "a.png", "a"])
+def test_a_file_is_replaced_by_force_and_only_by_its_kind(tmp_path, name):
+    path = tmp_path / name
+    check_output_file(path)
+    begin = KINDS.get(path.suffix, KINDS[".jsonl"])[0]
+    path.write_bytes(begin if isinstance(begin, bytes) else begin[-1])
+    with pytest.raises(FileError, match="--force"):
+        check_output_file(path)
+    check_output_file(path, force=True)
+    path.write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    with pytest.raises(FileError, match="and is not replaced"):
+        check_output_file(path, force=True)
+    path.write_text("")
+    check_output_file(path, force=True)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)])
+def test_what_is_no_file_is_never_replaced(tmp_path, make):
+    make(tmp_path / "out.jsonl")
+    for force in (False, True):
+        with pytest.raises(FileError):
+            check_output_file(tmp_path / "out.jsonl", force=force)

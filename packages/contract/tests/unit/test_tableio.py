@@ -88,7 +88,7 @@ def test_a_disk_that_fills_up_is_named_with_the_file(tmp_path, monkeypatch):
 
 def test_shards_are_read_in_order_and_all_of_them(tmp_path):
     for k in range(2):
-        save(tmp_path / f"frame_sets-{k:05}-of-00002.parquet", ROW | {"n": k})
+        save(tmp_path / f"frame_sets-{k:05}-of-00002.parquet", ROW | {"frame_set_id": f"uniform-{k}", "n": k})
     assert read_table(tmp_path, "frame_sets", FRAME_SETS)["n"].to_list() == [0, 1]
     save(tmp_path / "frame_sets.parquet")
     with pytest.raises(TableError, match="keep one"):
@@ -120,3 +120,11 @@ def test_a_key_of_several_columns_may_hold_nulls():
     frame = pl.DataFrame({"scene_name": ["a", "a", "b"], "cell": [None] * 3}, schema_overrides={"cell": pl.String})
     with pytest.raises(TableError, match="scene_name 'a', cell 'None' stands in 2 rows"):
         check_unique(frame, ["scene_name", "cell"], "feedback")
+
+
+def test_a_table_whose_declared_key_is_doubled_is_not_read(tmp_path):
+    for k in range(2):
+        save(tmp_path / f"frame_sets-{k:05}-of-00002.parquet")
+    with pytest.raises(TableError, match=r"scene_name 'attic'.* stands in 2 rows; 1 of these keys are not unique"):
+        read_table(tmp_path, "frame_sets", FRAME_SETS)
+    assert read_table(tmp_path, "frame_sets", FRAME_SETS, columns=["scene_name"]).height == 2  # names may repeat

@@ -31,10 +31,12 @@ def test_vlmevalkit_tables(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "tool", "message"),
     [
-        ("a.jsonl", '{"doc_id": 0}\n', "lmms-eval", "line 1"),
+        ("a.jsonl", '{"doc_id": 0}\n', "lmms-eval", "sample 1"),
         ("a.jsonl", "", "lmms-eval", "no rows"),
         ("a.jsonl", "{", "lmms-eval", "not readable"),
-        ("a.xlsx", "", "vlmevalkit", "TSV, CSV or JSON"),
+        ("a.xlsx", "", "vlmevalkit", "no Excel file"),
+        ("a.pkl", "", "vlmevalkit", "XLSX, TSV, CSV or JSON"),
+        ("a.json", "{}", "lmms-eval", "a list at 'logs'"),
         ("a.csv", "x,y\n1,2\n", "vlmevalkit", "expected prediction"),
         ("a.csv", "", "vlmeval", "Did you mean 'vlmevalkit'"),
     ],

@@ -215,5 +215,5 @@ def test_one_budget_and_free_text_from_the_command_line(command, tmp_path):
         "score", tmp_path / "p.jsonl", "--questions", tmp_path / "ScanQA_v1.0_val.json", "--benchmark", "scanqa"
     )
     assert done.returncode == 0
-    assert re.search(r"  EM +1 +0\.00\n  EM-R +1 +100\.00", done.stdout)
+    assert re.search(r"  EM +1 +0\.00\n  EM cleaned +1 +0\.00\n  EM-R +1 +100\.00", done.stdout)
     assert "  ROUGE-L" in done.stdout

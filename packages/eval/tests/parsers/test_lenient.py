@@ -21,6 +21,12 @@ TEXTS = {
     **dict.fromkeys(("C: All the above answers are wrong.", "C: the answer that fits", "\\boxed{\\text{C}}"), "C"),
     **dict.fromkeys(("Answer: D", "ANSWER D", "I'd go with D", "My answer would be D", "Answers vary. Answer: D"), "D"),
     **dict.fromkeys(("I", "I.", "I) ninth"), "I"),
+    # Two letters, and a short sentence about one of them.
+    **dict.fromkeys(
+        ("A is closer. Point A is on the table, while point B is on the wall.", "B is far, so A is closer."), "A"
+    ),
+    **dict.fromkeys(("Point A is near the lamp. Point B is by the wall. Therefore, point A is closer.",), "A"),
+    **dict.fromkeys(("A is closer. B is farther.", "A is wrong. B, too", "A is not closer. B or C"), None),
     # Two letters: "which is closer" and "which is farther" take different ones.
     **dict.fromkeys(
         ("Point A is closer to the camera than point B.", "A is nearer than B", "A is darker than (B)."), None

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.tableio import read_table
 from qa_contract.tables import QUESTIONS
 
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import Dataset, IngestOptions
 from qa_engine.errors import QAEngineError
 from qa_engine.facts.profiles import get_profile
+from qa_engine.generation.files import write_generation
 from qa_engine.generation.request import Request
 from qa_engine.generation.run import generate as run
 from qa_engine.generation.samplers import Past
@@ -111,24 +113,30 @@ def generate(
     store: Store,
     tasks: Sequence[str] | None = None,
     *,
+    out: Path | None = None,
     feedback: pl.DataFrame | None = None,
     exclude: pl.DataFrame | None = None,
     workers: int = 1,
+    force: bool = False,
     **what: Any,
 ) -> pl.DataFrame:
-    """Generate questions with computed answers, in memory.
+    """Generate questions with computed answers.
 
     Parameters
     ----------
     store : Store
     tasks : sequence of str, optional
         Question types or families. Default: all.
+    out : Path, optional
+        Folder to write as `qa-engine generate` does, for the other packages. Default: nothing is written.
     feedback : DataFrame, optional
         Table `feedback` of the rounds before.
     exclude : DataFrame, optional
         Questions asked before: columns `scene_name` and `signature`.
     workers : int
         Processes; their number changes nothing in the result.
+    force : bool
+        Replace what `out` holds.
     **what
         Parameters of `make_request`: count, per_scene, seed, round, split, profile, sampler, frame_set, screen.
 
@@ -138,8 +146,12 @@ def generate(
         Table `questions`.
     """
     request = make_request(store, tasks, **what)
-    sampler = request.make_sampler(Past(feedback))
-    _, tables = run(store, request, sampler=sampler, exclude=exclude, workers=workers)
+    asked = None if exclude is None else exclude.select("scene_name", "signature")
+    past = Past(feedback, asked=asked)
+    if out is not None:
+        write_generation(store, request, out, past, workers=workers, force=force)
+        return read_table(out, "questions", QUESTIONS)
+    _, tables = run(store, request, sampler=request.make_sampler(past), exclude=asked, workers=workers)
     return pl.concat(table.select(list(QUESTIONS)) for table in tables)
 
 

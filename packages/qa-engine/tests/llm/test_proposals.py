@@ -1,13 +1,17 @@
 """`propose` against a scripted server: good, bad, slow, malformed, oversized and hostile replies."""
 
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
 import pytest
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
 from qa_contract.tables import CONFIDENCE, QUESTIONS, REJECTS
 from qa_engine.generation.llm import client as llm_client
+
+KEY = "sk-SECRET-0123456789"
 
 DISTANCE = {
     "question": "Measuring from the closest points, how far is the sofa from the table, in meters?",
@@ -316,3 +320,81 @@ def test_mistakes_are_named(call, make_store, tmp_path, capfd, words, message):
     assert call(words[0], store, "--out", tmp_path / "q", *words[1:]) == 2
     assert message in capfd.readouterr().err
     assert not (tmp_path / "q").exists()
+
+
+class Elsewhere:
+    """Another host: takes any request and remembers what it heard."""
+
+    def __init__(self):
+        self.heard = heard = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                heard.append((self.command, self.headers.get("Authorization")))
+                self.send_error(404)
+
+            do_GET = do_POST
+
+            def log_message(self, *arguments):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+
+
+def files_with(folder, text):
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def test_a_redirect_takes_neither_the_question_nor_the_key_along(propose, make_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    elsewhere = Elsewhere()
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{elsewhere.http.server_port}/other")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Redirecting)
+    threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"http://127.0.0.1:{http.server_port}/v1"
+    try:
+        assert propose(make_store("one"), url, tmp_path / "q", "--retries", 0) == 1
+    finally:
+        for server in (http, elsewhere.http):
+            server.shutdown()
+            server.server_close()
+    assert elsewhere.heard == []
+    row = rejects(tmp_path / "q").row(0, named=True)
+    assert row["reason"] == "server_error"
+    assert "HTTP 302: redirects to http://localhost:" in row["detail"]
+    assert not files_with(tmp_path, KEY)
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_a_key_that_the_server_repeats_is_written_nowhere(
+    propose, make_store, serve, tmp_path, monkeypatch, capfd, status
+):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    said = f"your key is {KEY}"
+    server = serve(lambda n, body: (status, said if status == 200 else said.encode(), 0))
+    assert propose(make_store("one"), server, tmp_path / "q", "--retries", 0) == (0 if status == 200 else 1)
+    assert "[key]" in rejects(tmp_path / "q")[0, "item" if status == 200 else "detail"]
+    assert not files_with(tmp_path, KEY[:8])
+    printed = capfd.readouterr()
+    assert KEY[:8] not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("depth", [70, 900, 200_000])
+def test_a_deeply_nested_response_costs_its_scene_alone(propose, make_store, serve, tmp_path, depth):
+    deep = b'{"usage": ' + b"[" * depth + b"]" * depth + b', "choices": [{"message": {"content": "[]"}}]}'
+    server = serve(lambda n, body: (200, deep, 0) if n == 0 else json.dumps(GOOD))
+    assert propose(make_store("one", "two"), server, tmp_path / "q", "--retries", 0) == 1
+    assert rejects(tmp_path / "q")["reason"].to_list() == ["server_error"]
+    assert len(read_table(tmp_path / "q", "questions", QUESTIONS)) == 3

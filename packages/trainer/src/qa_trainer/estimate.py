@@ -2,9 +2,10 @@
 
 Notes
 -----
-Memory is the sum of the weights, the gradients and AdamW's two moments of what is trained (all float32), and the
-activations that the backward pass keeps. The latter are counted per layer and token from the sizes of the layer; see
-`_kept_per_token`. The estimate leaves out the fragmentation of the allocator.
+Memory is the sum of the weights, the gradients and AdamW's two moments of what is trained (all float32), the
+activations that the backward pass keeps, and the pixels of all micro-batches of a step, which are made before the first
+forward pass because the loss divides by the answer tokens of the whole step. Activations are counted per layer and
+token from the sizes of the layer; see `_kept_per_token`. The estimate leaves out the fragmentation of the allocator.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Estimate:
         Of one question, frames included.
     patches : int
         Of the frames of one question, in the vision tower.
-    weights_bytes, gradient_bytes, optimizer_bytes, activation_bytes : int
-        Memory at the end of a forward pass of one micro-batch.
+    weights_bytes, gradient_bytes, optimizer_bytes, activation_bytes, pixel_bytes : int
+        Memory at the end of the forward pass of the first micro-batch.
     flops : float
         Of one optimizer step.
     seconds : float
@@ -54,13 +55,15 @@ class Estimate:
     gradient_bytes: int
     optimizer_bytes: int
     activation_bytes: int
+    pixel_bytes: int
     flops: float
     seconds: float
 
     @property
     def total_bytes(self) -> int:
-        """Sum of the four."""
-        return self.weights_bytes + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes
+        """Sum of the five."""
+        trained = self.weights_bytes + self.gradient_bytes + self.optimizer_bytes
+        return trained + self.activation_bytes + self.pixel_bytes
 
 
 def estimate_sft(model_folder: Path, settings: SFTSettings, *, frames: int, frame_size: tuple[int, int]) -> Estimate:
@@ -99,6 +102,9 @@ def estimate_sft(model_folder: Path, settings: SFTSettings, *, frames: int, fram
     }
     if settings.lora_rank is not None:
         trained = settings.lora_rank * sum(sum(module.weight.shape) for module in adapted.values())
+    vision = config.vision_config
+    # Of one patch; a still image stands for all frames that a patch spans in time.
+    values = 3 * getattr(vision, "temporal_patch_size", 1) * _side(vision.patch_size) ** 2
     patches, shown = _patches(config, processor, frame_size)
     tokens = frames * shown + PROMPT_TOKENS
     width = 2 if settings.dtype == "bfloat16" else FLOAT
@@ -124,6 +130,7 @@ def estimate_sft(model_folder: Path, settings: SFTSettings, *, frames: int, fram
         gradient_bytes=FLOAT * trained,
         optimizer_bytes=2 * FLOAT * trained,
         activation_bytes=settings.micro_batch * kept * width,
+        pixel_bytes=FLOAT * settings.batch_size * frames * patches * values,
         flops=flops,
         seconds=flops / (EFFICIENCY * _flops_per_second(settings)),
     )
@@ -134,7 +141,7 @@ def advice(estimate: Estimate, settings: SFTSettings, available: int) -> list[st
 
     Examples
     --------
-    >>> small = Estimate({}, 0, 1, 1, 10, 0, 0, 90, 1.0, 1.0)
+    >>> small = Estimate({}, 0, 1, 1, 10, 0, 0, 80, 10, 1.0, 1.0)
     >>> advice(small, SFTSettings(), 200), advice(small, SFTSettings(), 50)[0]
     ([], '--micro-batch-size 32: the same training, half the activations')
     """
@@ -152,6 +159,8 @@ def advice(estimate: Estimate, settings: SFTSettings, available: int) -> list[st
         found.append("--lora-rank 16: gradients and moments of the adapters only")
     if settings.dtype == "float32":
         found.append("--dtype bfloat16: half the activations (on a GPU)")
+    if estimate.pixel_bytes > estimate.activation_bytes:
+        found.append("a smaller --batch-size: the pixels of all questions of a step are held at once")
     found.append("fewer or smaller frames: fewer tokens per question")
     return found
 
@@ -167,6 +176,11 @@ def device_bytes(settings: SFTSettings) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def _side(patch_size: int | list[int]) -> int:
+    """Give the side of a patch; InternVL writes both sides."""
+    return patch_size if isinstance(patch_size, int) else patch_size[0]
+
+
 def _patches(config: Any, processor: Any, frame_size: tuple[int, int]) -> tuple[int, int]:
     """Count the patches of a frame in the vision tower, and its tokens in the text."""
     images, vision = processor.image_processor, config.vision_config
@@ -175,7 +189,7 @@ def _patches(config: Any, processor: Any, frame_size: tuple[int, int]) -> tuple[
     if count is not None:
         patches = int(count(frame_size[1], frame_size[0], {}))
     else:
-        patches = (vision.image_size // vision.patch_size) ** 2
+        patches = (_side(vision.image_size) // _side(vision.patch_size)) ** 2
     return patches, patches // merge
 
 

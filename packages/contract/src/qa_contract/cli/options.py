@@ -15,7 +15,10 @@ FrameStore = Annotated[Path, typer.Option("--store", help="Store with the frames
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; refused when it holds something.")]
 RunOut = Annotated[Path, typer.Option("--out", help="Folder of the run; the same command again goes on with it.")]
 
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.", rich_help_panel=COMMON)]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed gives the same bytes.", rich_help_panel=COMMON),
+]
 Workers = Annotated[
     int,
     typer.Option("--workers", min=1, help="Processes; the result does not depend on it.", rich_help_panel=COMMON),

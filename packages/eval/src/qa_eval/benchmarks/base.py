@@ -18,6 +18,9 @@ Metric = str
 """A key of `qa_eval.scoring.scorers.SCORERS`: relative accuracy of a number (`mra`), an option (`choice`), free text
 against references (`text`), or a function of the benchmark's own (`special`)."""
 
+Special = Mapping[str, Callable[[str, str], float | None]]
+"""Question type to a function of (completion, ground truth): a score from 0 to 1, or None without an answer."""
+
 LETTERS = "ABCDEFGHIJ"
 
 
@@ -48,8 +51,13 @@ class Benchmark:
         How the benchmark's own code reads answers: what ``--parser official`` means here.
     official_by_type : mapping of question type to Parser
         Question types that the benchmark's code reads differently.
+    harnesses : mapping of parser name to Parser, or to a mapping of question type to Parser
+        How the code of other harnesses reads answers to this benchmark; a harness that is not listed does not have the
+        benchmark, and its parser is refused.
     special : mapping of question type to callable
         (completion, ground truth) to a score from 0 to 1, or None where the completion holds no answer.
+    special_by_harness : mapping of parser name to a mapping as `special`
+        Where a harness has functions of its own.
     captions : bool
         Whether answers are scored as captions of their references too: BLEU, ROUGE-L, CIDEr.
     """
@@ -66,14 +74,38 @@ class Benchmark:
     read: Callable[[Path], Columns] | None = None
     official: Parser = OFFICIAL
     official_by_type: Mapping[str, Parser] = field(default_factory=dict)
-    special: Mapping[str, Callable[[str, str], float | None]] = field(default_factory=dict)
+    harnesses: Mapping[str, Parser | Mapping[str, Parser]] = field(default_factory=dict)
+    special: Special = field(default_factory=dict)
+    special_by_harness: Mapping[str, Special] = field(default_factory=dict)
     captions: bool = False
 
     def reader(self, parser: Parser, question_type: str) -> Parser:
-        """Choose the parser of a question type: the benchmark's own one where `parser` is named ``official``."""
-        if parser.name != OFFICIAL.name:
+        """Choose what reads the answers of a question type.
+
+        ``official`` is the benchmark's own code, the name of a harness that harness's code for this benchmark, and any
+        other parser itself.
+
+        Raises
+        ------
+        QAEvalError
+            The harness does not have this benchmark.
+        """
+        if parser.name == OFFICIAL.name:
+            return self.official_by_type.get(question_type, self.official)
+        if not parser.is_harness:
             return parser
-        return self.official_by_type.get(question_type, self.official)
+        if parser.name not in self.harnesses:
+            valid = ", ".join(["official", "lenient", *self.harnesses])
+            raise QAEvalError(
+                f"{parser.name} has no code that scores {self.name}; its rules for other benchmarks would give another "
+                f"number. Parsers for {self.name}: {valid}."
+            )
+        found = self.harnesses[parser.name]
+        return found if isinstance(found, Parser) else found.get(question_type, self.official)
+
+    def own_score(self, parser: Parser, question_type: str) -> Callable[[str, str], float | None]:
+        """Choose the function of a question type of the metric `special`."""
+        return self.special_by_harness.get(parser.name, self.special).get(question_type, self.special[question_type])
 
 
 def unique_ids(values: Sequence[Any], path: Path) -> list[Any]:

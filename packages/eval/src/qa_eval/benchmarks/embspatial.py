@@ -7,7 +7,9 @@ from pathlib import Path
 
 from qa_eval.benchmarks.base import LETTERS, Benchmark, lettered, unique_ids
 from qa_eval.files import Columns, read_published
-from qa_eval.parsers.base import Parser
+from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.lmms_eval import lmms_eval
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 FIRST = re.compile(r"[(\s]*([A-Z])", re.IGNORECASE)
 
@@ -35,6 +37,8 @@ def read_embspatial(path: Path) -> Columns:
     }
 
 
+OFFICIAL = letters_only("official", first_letter, "lmms-eval, lmms_eval/tasks/embspatial/utils.py")
+
 EMBSPATIAL = Benchmark(
     name="embspatial",
     description="EmbSpatial-Bench: accuracy; overall = mean of all questions; 6 relations beside it",
@@ -43,5 +47,6 @@ EMBSPATIAL = Benchmark(
     every_type="choice",
     file="embspatial_bench.json: question_id, question, relation, answer_options, answer (position from 0)",
     read=read_embspatial,
-    official=Parser("official", first_letter, lambda _: None, "lmms-eval, lmms_eval/tasks/embspatial/utils.py"),
+    official=OFFICIAL,
+    harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
 )

@@ -7,7 +7,10 @@ from pathlib import Path
 from qa_eval.benchmarks.base import Benchmark, options_in_text, unique_ids
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, read_published
-from qa_eval.parsers.base import Parser
+from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.lmms_eval import lmms_eval
+from qa_eval.parsers.ranked import ranked_letter
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 
 def whole_text(completion: str) -> str:
@@ -56,6 +59,10 @@ def _read_tfrecord(path: Path) -> Columns:
     return columns
 
 
+LMMS_EVAL_ERQA = letters_only(
+    "lmms-eval", ranked_letter, "lmms-eval, lmms_eval/tasks/erqa/utils.py and _task_utils/mcq_extract.py"
+)
+
 ERQA = Benchmark(
     name="erqa",
     description="ERQA: accuracy by exact match of the whole answer; overall = mean of all questions; types beside it",
@@ -65,5 +72,6 @@ ERQA = Benchmark(
     file="erqa.tfrecord (id = position from 0), or Parquet of FlagEval/ERQA: question_id, question, question_type, "
     "answer",
     read=read_erqa,
-    official=Parser("official", whole_text, lambda _: None, "embodiedreasoning/ERQA, eval_harness.py"),
+    official=letters_only("official", whole_text, "embodiedreasoning/ERQA, eval_harness.py"),
+    harnesses={**lmms_eval(LMMS_EVAL_ERQA), "vlmevalkit": VLMEVALKIT},
 )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark, options_in_text, unique_ids
 from qa_eval.files import Columns, read_published
-from qa_eval.parsers.base import Parser
+from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.lmms_eval import lmms_eval
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 TAGGED = re.compile(r"<Answer>(.*?)(?:<|$)", re.DOTALL)
 IN_TAG = (re.compile(r"[Mm]y answer is ([A-E])"), re.compile(r"[Tt]he answer is ([A-E])"), re.compile(r"\b([A-E])\b"))
@@ -75,6 +77,8 @@ def read_mindcube(path: Path) -> Columns:
     }
 
 
+OFFICIAL = letters_only("official", last_marked_letter, "mll-lab-nu/MindCube, src/evaluation")
+
 MINDCUBE = Benchmark(
     name="mindcube",
     description="MindCube: accuracy; overall = mean of all questions; settings rotation, among, around beside it",
@@ -83,5 +87,6 @@ MINDCUBE = Benchmark(
     every_type="choice",
     file="MindCube_tinybench.jsonl: id, question, images, gt_answer",
     read=read_mindcube,
-    official=Parser("official", last_marked_letter, lambda _: None, "mll-lab-nu/MindCube, src/evaluation"),
+    official=OFFICIAL,
+    harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
 )

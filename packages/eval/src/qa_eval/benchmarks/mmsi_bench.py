@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark, options_in_text, unique_ids
 from qa_eval.files import Columns, read_published
-from qa_eval.parsers.base import Parser
+from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.lmms_eval import lmms_eval
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
-WRAPPERS = (re.compile(r"``([^`]*)``"), re.compile(r"`([^`]*)`"), re.compile(r"\{([^}]*)\}"))
+TICKS = (re.compile(r"``([^`]*)``"), re.compile(r"`([^`]*)`"))
+WRAPPERS = (*TICKS, re.compile(r"\{([^}]*)\}"))
+CAPITAL = re.compile(r"\b[A-D]\b(?!\s[a-zA-Z])")
 LETTER = re.compile(r"\b[A-F]\b(?!\s[a-zA-Z])", re.IGNORECASE)
 
 
+def capital_letter(completion: str) -> str | None:
+    """Open the first double backticks, then the first backticks, and take the first capital A to D.
+
+    A letter before a word ("A chair") is none.
+
+    Examples
+    --------
+    >>> [capital_letter(t) for t in ("``B``", "A chair, so {C}", "the answer is d", "E")]
+    ['B', 'C', None, None]
+    """
+    found = CAPITAL.search(_unwrapped(completion, TICKS))
+    return found.group() if found else None
+
+
 def wrapped_letter(completion: str) -> str | None:
-    """Open the first double backticks, backticks and braces one after another, then take the first letter A to F.
+    """Read as lmms-eval does: open double backticks, backticks and braces in turn, then take the first letter A to F.
 
     Either case counts; a letter before a word ("a chair") is none.
 
@@ -23,12 +42,15 @@ def wrapped_letter(completion: str) -> str | None:
     >>> [wrapped_letter(t) for t in ("``B``", "A chair, so {C}", "The answer is D.", "A chair")]
     ['B', 'C', 'D', None]
     """
-    text = completion
-    for pattern in WRAPPERS:
+    found = LETTER.search(_unwrapped(completion, WRAPPERS))
+    return found.group().upper() if found else None
+
+
+def _unwrapped(text: str, wrappers: Sequence[re.Pattern[str]]) -> str:
+    for pattern in wrappers:
         if found := pattern.search(text):
             text = found.group(1)
-    found = LETTER.search(text)
-    return found.group().upper() if found else None
+    return text
 
 
 def read_mmsi(path: Path) -> Columns:
@@ -45,10 +67,14 @@ def read_mmsi(path: Path) -> Columns:
 MMSI_BENCH = Benchmark(
     name="mmsi-bench",
     description="MMSI-Bench: accuracy; overall = mean of all questions; 11 question types beside it",
-    source="arXiv 2505.23764; RunsenXu/MMSI-Bench; letters as lmms-eval 0.7.3 (earlier ones took capitals only)",
+    source="arXiv 2505.23764; RunsenXu/MMSI-Bench; InternRobotics/MMSI-Bench, pattern matching without a judge",
     overall="rows",
     every_type="choice",
     file="MMSI_Bench.parquet: id, question_type, question, answer",
     read=read_mmsi,
-    official=Parser("official", wrapped_letter, lambda _: None, "lmms-eval 0.7.3, lmms_eval/tasks/mmsi_bench/utils.py"),
+    official=letters_only("official", capital_letter, "InternRobotics/MMSI-Bench, vlmeval/dataset/mmsi_bench.py"),
+    harnesses={
+        **lmms_eval(letters_only("lmms-eval", wrapped_letter, "lmms-eval, lmms_eval/tasks/mmsi_bench/utils.py")),
+        "vlmevalkit": VLMEVALKIT,
+    },
 )

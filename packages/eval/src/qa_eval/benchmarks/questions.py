@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from qa_eval.benchmarks.base import Benchmark
-from qa_eval.benchmarks.vsi_bench import VSI_METRICS, VSI_TASKS
+from qa_eval.benchmarks.vsi_bench import HARNESSES, VSI_METRICS, VSI_TASKS
 
 QUESTIONS_TABLE = Benchmark(
     name="questions",
     description="a questions table: VSI-Bench's metrics, any question type; overall = mean of the tasks present",
     source="the questions table that is scored",
+    harnesses=HARNESSES,
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
     open_types=True,

@@ -9,6 +9,7 @@ from qa_contract.answers import first_number, first_token
 from qa_eval.benchmarks.base import Benchmark, Metric, unique_ids
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
+from qa_eval.parsers.lmms_eval import lmms_eval
 
 TASKS: dict[str, tuple[str, ...]] = {
     "object_abs_distance": ("object_abs_distance",),
@@ -47,6 +48,13 @@ def read_revsi(path: Path) -> Columns:
     }
 
 
+OFFICIAL = Parser(
+    "official",
+    lambda text: first_token(text.strip()),
+    lambda text: first_number(text.strip()),
+    "lmms-eval, lmms_eval/tasks/revsi/utils.py: the first token of the stripped text; VLMEvalKit, revsi.py, alike",
+)
+
 REVSI = Benchmark(
     name="revsi",
     description="ReVSI, by frame budget (--frames picks one of a mixed file): accuracy and mean relative accuracy; "
@@ -57,10 +65,6 @@ REVSI = Benchmark(
     file="Parquet of one budget (16, 32, 64, all frames): scene_id, num_frames, question_type, question, options, "
     "ground_truth",
     read=read_revsi,
-    official=Parser(
-        "official",
-        lambda text: first_token(text.strip()),
-        lambda text: first_number(text.strip()),
-        "lmms-eval, lmms_eval/tasks/revsi/utils.py: the first token of the stripped text",
-    ),
+    official=OFFICIAL,
+    harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": OFFICIAL},
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from qa_eval.benchmarks.base import Benchmark, unique_ids
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
-from qa_eval.parsers.free_text import as_it_is
+from qa_eval.parsers.free_text import LEO, as_it_is
 
 BEGINNINGS = (
     *(("Where", "Place"), ("How many", "Number"), ("What color", "Color"), ("What is the color", "Color")),
@@ -50,5 +50,6 @@ SCANQA = Benchmark(
     file="ScanQA_v1.0_val.json: scene_id, question_id, question, answers",
     read=read_scanqa,
     official=Parser("official", lambda _: None, lambda _: None, "ATR-DBI/ScanQA, scripts/score.py", text=as_it_is),
+    harnesses={"leo": LEO},
     captions=True,
 )

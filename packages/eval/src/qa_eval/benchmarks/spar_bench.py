@@ -10,6 +10,7 @@ from qa_contract.answers import mean_relative_accuracy
 from qa_eval.benchmarks.base import Benchmark, Metric, unique_ids
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 DEPTH = tuple(f"{what}_prediction_{pair}" for what in ("depth", "distance") for pair in ("oc", "oo"))
 NUMBER_TASKS = (*DEPTH, *(f"{name}_mv" for name in DEPTH))
@@ -80,12 +81,39 @@ def view_change(completion: str, ground_truth: str) -> float | None:
     >>> view_change("move_left:1,rotate_up:10", "move_left:1,rotate_down:10"), view_change("left", "move_left:1")
     (0.8, None)
     """
-    given = _moves(completion)
-    truth = _moves(ground_truth)
+    given, truth = _moves(completion), _moves(ground_truth)
     if given is None or truth is None:
         return None
-    pairs = [[moves.get(plus, 0.0) - moves.get(minus, 0.0) for plus, minus in AXES] for moves in (truth, given)]
-    return float(mean_relative_accuracy(*pairs, zero_is_absolute=True).mean())
+    return float(mean_relative_accuracy(_along_axes(truth), _along_axes(given), zero_is_absolute=True).mean())
+
+
+def loose_view_change(completion: str, ground_truth: str) -> float:
+    """Score a change of view as VLMEvalKit does: parts that are no move are left out, an axis without one is 0.
+
+    The error is divided by the ground truth.
+
+    Examples
+    --------
+    >>> loose_view_change("move_left:1, and rotate_up", "move_left:1,rotate_down:10")
+    0.8
+    """
+    given, truth = _along_axes(_readable_moves(completion)), _along_axes(_readable_moves(ground_truth))
+    return float(mean_relative_accuracy(given, truth, zero_is_absolute=True).mean())
+
+
+def _along_axes(moves: dict[str, float]) -> list[float]:
+    return [moves.get(plus, 0.0) - moves.get(minus, 0.0) for plus, minus in AXES]
+
+
+def _readable_moves(text: str) -> dict[str, float]:
+    found = {}
+    for part in text.split(","):
+        name, mark, value = part.partition(":")
+        try:
+            found |= {name.strip(): float(value)} if mark else {}
+        except ValueError:
+            continue
+    return found
 
 
 def _moves(text: str) -> dict[str, float] | None:
@@ -104,6 +132,7 @@ def read_spar(path: Path) -> Columns:
 SOURCE = "fudan-zvg/spar; lmms-eval, lmms_eval/tasks/sparbench/utils.py"
 SINGLE = Parser("official", first_character, first_digits, SOURCE, zero_is_absolute=True)
 MULTI = Parser("official", first_character, last_digits, SOURCE, zero_is_absolute=True)
+READERS = {name: MULTI if name in NUMBER_TASKS and name.endswith("_mv") else SINGLE for name in TASKS}
 METRICS: dict[str, Metric] = {
     **dict.fromkeys(NUMBER_TASKS, "mra"),
     **dict.fromkeys(CHOICE_TASKS, "choice"),
@@ -119,6 +148,12 @@ SPAR_BENCH = Benchmark(
     file="data/test-*.parquet (the folder): id, task, question, answer",
     read=read_spar,
     official=SINGLE,
-    official_by_type={name: MULTI for name in NUMBER_TASKS if name.endswith("_mv")},
+    harnesses={
+        "lmms-eval": READERS,
+        "lmms-eval-cli": {name: reader.stripped("lmms-eval-cli") for name, reader in READERS.items()},
+        "vlmevalkit": VLMEVALKIT,
+    },
+    official_by_type=READERS,
     special={VIEW_CHANGE: view_change},
+    special_by_harness={"vlmevalkit": {VIEW_CHANGE: loose_view_change}},
 )

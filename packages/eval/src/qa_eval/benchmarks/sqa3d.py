@@ -9,7 +9,7 @@ from qa_eval.benchmarks.base import Benchmark, unique_ids
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
-from qa_eval.parsers.free_text import clean_text
+from qa_eval.parsers.free_text import LEO, clean_text
 
 FIRST_WORDS = ("what", "is", "how", "can", "which")
 
@@ -64,4 +64,5 @@ SQA3D = Benchmark(
     file="v1_balanced_sqa_annotations_test_scannetv2.json, beside v1_balanced_questions_test_scannetv2.json",
     read=read_sqa3d,
     official=Parser("official", lambda _: None, lambda _: None, "SilongYong/SQA3D", text=clean_text),
+    harnesses={"leo": LEO},
 )

@@ -10,7 +10,8 @@ from typing import Any
 from qa_eval.benchmarks.base import Benchmark, unique_ids
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, read_published
-from qa_eval.parsers.base import Parser
+from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE | re.MULTILINE)
@@ -26,17 +27,18 @@ PATTERNS = tuple(
 
 
 def patterned_letter(completion: str) -> str | None:
-    """Take the letter of the first of six phrases that occurs, else the last character of the text.
+    """Take the letter of the first of six phrases that occurs, else the last character where it is a capital A to E.
 
     Examples
     --------
-    >>> [patterned_letter(t) for t in ("(b)", "Answer: C", "D is correct", "E.", "so A", "left")]
-    ['B', 'C', 'D', 'E', 'A', 't']
+    >>> [patterned_letter(t) for t in ("(b)", "Answer: C", "D is correct", "E.", "so A", "the distance")]
+    ['B', 'C', 'D', 'E', 'A', None]
     """
     for pattern in PATTERNS:
         if found := pattern.search(completion):
             return found.group(1).upper()
-    return completion.strip()[-1:] or None
+    last = completion.strip()[-1:]
+    return last if last in tuple("ABCDE") else None
 
 
 def read_sti(path: Path) -> Columns:
@@ -71,5 +73,6 @@ STI_BENCH = Benchmark(
     every_type="choice",
     file="qa.parquet: ID, Video, Task, Question, Candidates, Answer",
     read=read_sti,
-    official=Parser("official", patterned_letter, lambda _: None, "MINT-SJTU/STI-Bench, opensource_test.py"),
+    official=letters_only("official", patterned_letter, "MINT-SJTU/STI-Bench, opensource_test.py"),
+    harnesses={"vlmevalkit": VLMEVALKIT},
 )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.files import Columns, read_published
-from qa_eval.parsers.base import Parser
+from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.lmms_eval import lmms_eval
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 LETTER = re.compile(r"\b([A-D])\b", re.IGNORECASE)
 
@@ -42,6 +44,8 @@ def _scene(images: list[str]) -> str:
     return first.split("/original_images/")[0]
 
 
+OFFICIAL = letters_only("official", letter_of_last_line, "ZJU-REAL/ViewSpatial-Bench, evaluate.py")
+
 VIEWSPATIAL = Benchmark(
     name="viewspatial",
     description="ViewSpatial-Bench: accuracy; overall = mean of all questions; 5 question types beside it",
@@ -50,5 +54,6 @@ VIEWSPATIAL = Benchmark(
     every_type="choice",
     file="ViewSpatial-Bench.json: question_type, image_path, question, answer, choices; id = position from 0",
     read=read_viewspatial,
-    official=Parser("official", letter_of_last_line, lambda _: None, "ZJU-REAL/ViewSpatial-Bench, evaluate.py"),
+    official=OFFICIAL,
+    harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
 )

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from qa_eval.benchmarks.base import Benchmark, Metric
+from qa_eval.parsers.lmms_eval import LMMS_EVAL, LMMS_EVAL_CLI
+from qa_eval.parsers.vlmevalkit import VLMEVALKIT
+
+HARNESSES = {parser.name: parser for parser in (LMMS_EVAL, LMMS_EVAL_CLI, VLMEVALKIT)}
+"""Their code for VSI-Bench."""
 
 NUMBER_TYPES = ("object_counting", "object_size_estimation", "room_size_estimation", "object_abs_distance")
 DIRECTION_TYPES = ("object_rel_direction_easy", "object_rel_direction_medium", "object_rel_direction_hard")
@@ -23,6 +28,7 @@ VSI_BENCH = Benchmark(
     name="vsi-bench",
     description="VSI-Bench: accuracy and mean relative accuracy; overall = mean of 8 tasks, direction = mean of levels",
     source="arXiv 2412.14171; nyu-visionx/VSI-Bench; vision-x-nyu/thinking-in-space",
+    harnesses=HARNESSES,
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
     file="test.jsonl or Parquet: id, scene_name, question_type, ground_truth, options; --ids for debiased and pruned",

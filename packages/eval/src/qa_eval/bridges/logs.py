@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qa_eval.benchmarks import BENCHMARKS
+from qa_eval.bridges.xlsx import read_xlsx
 from qa_eval.errors import QAEvalError, unknown_name
+from qa_eval.scoring.normalise import answer_text
 
 Row = dict[str, Any]
 
@@ -20,7 +23,8 @@ def read_log(path: Path, tool: str) -> list[Row]:
     Parameters
     ----------
     path : Path
-        lmms-eval: ``*_samples_<task>.jsonl`` of ``--log_samples``. VLMEvalKit: the prediction file as TSV, CSV or JSON.
+        lmms-eval: ``*_samples_<task>.jsonl`` of ``--log_samples``, or thinking-in-space's ``<task>.json``. VLMEvalKit:
+        the prediction file as XLSX, TSV, CSV or JSON.
     tool : str
         A key of `LOGS`.
 
@@ -40,28 +44,57 @@ def read_log(path: Path, tool: str) -> list[Row]:
     return rows
 
 
+def log_benchmark(path: Path) -> str | None:
+    """Guess the benchmark from the name of a log, which holds that of the task; None where it says nothing.
+
+    Examples
+    --------
+    >>> log_benchmark(Path("20260801_samples_mindcube_tiny.jsonl")), log_benchmark(Path("Qwen_ERQA.xlsx"))
+    ('mindcube', 'erqa')
+    """
+    name = "".join(c for c in path.stem.lower() if c.isalnum())
+    known = {"".join(c for c in benchmark if c.isalnum()): benchmark for benchmark in BENCHMARKS}
+    known |= {key.removesuffix("bench"): benchmark for key, benchmark in known.items() if len(key) > len("bench") + 3}
+    return next((known[key] for key in sorted(known, key=len, reverse=True) if key in name), None)
+
+
 def _lmms_eval(path: Path) -> list[Row]:
-    """Read one object per line; the question stands in the value of any metric, the answer in `filtered_resps`."""
+    """Read one object per line, or the list at `logs` of one object, as thinking-in-space writes it.
+
+    The question stands in the value of any metric, or at `doc`; the answer in `filtered_resps`.
+    """
+    text = path.read_text(encoding="utf-8")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line.strip():
-            continue
-        sample = json.loads(line)
+    for number, sample in enumerate(_samples(text, path), start=1):
         docs = [value for value in sample.values() if isinstance(value, dict) and "question_type" in value]
         if not docs:
-            raise ValueError(f"line {number} has no metric that carries its question (question_type)")
-        answer = sample.get("filtered_resps", docs[0].get("prediction"))
-        answer = answer[0] if isinstance(answer, list) and answer else answer
-        rows.append(_row(docs[0] | {"prediction": answer}, sample.get("doc_id"), sample.get("target")))
+            raise ValueError(f"sample {number} has no metric that carries its question (question_type)")
+        answer = sample.get("filtered_resps", docs[-1].get("prediction"))
+        rows.append(_row(docs[-1] | {"prediction": answer_text(answer)}, sample.get("doc_id"), sample.get("target")))
     return rows
+
+
+def _samples(text: str, path: Path) -> list[Row]:
+    if path.suffix == ".json":
+        whole = json.loads(text)
+        samples = whole.get("logs") if isinstance(whole, dict) else whole
+        if not isinstance(samples, list):
+            raise ValueError("expected an object with a list at 'logs'")
+    else:
+        samples = [json.loads(line) for line in text.split("\n") if line.strip()]
+    if not all(isinstance(sample, dict) for sample in samples):
+        raise ValueError("a sample is no object")
+    return samples
 
 
 def _vlmevalkit(path: Path) -> list[Row]:
     """Read a table with `index`, `prediction`, `answer` and `question_type` (or `type`, `category`)."""
-    if path.suffix in (".xlsx", ".pkl"):
-        raise ValueError(f"save the {path.suffix} file as TSV, CSV or JSON first")
-    if path.suffix == ".json":
-        records: list[Row] = json.loads(path.read_text(encoding="utf-8"))
+    if path.suffix == ".pkl":
+        raise ValueError("save the .pkl file as XLSX, TSV, CSV or JSON first")
+    if path.suffix == ".xlsx":
+        records = read_xlsx(path)
+    elif path.suffix == ".json":
+        records = json.loads(path.read_text(encoding="utf-8"))
     else:
         csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
         with path.open(encoding="utf-8", newline="") as stream:
@@ -71,7 +104,10 @@ def _vlmevalkit(path: Path) -> list[Row]:
         kind = next((record[name] for name in ("question_type", "type", "category") if record.get(name)), None)
         if "prediction" not in record or kind is None:
             raise ValueError(f"expected prediction and question_type, found {', '.join(map(str, record))}")
-        rows.append(_row(record | {"question_type": kind}, record.get("index"), record.get("answer")))
+        answer = answer_text(record["prediction"])
+        rows.append(
+            _row(record | {"question_type": kind, "prediction": answer}, record.get("index"), record.get("answer"))
+        )
     return rows
 
 
@@ -80,7 +116,7 @@ def _row(doc: Row, position: object, truth: object) -> Row:
     row = {
         "id": doc.get("id", position),
         "question_type": doc["question_type"],
-        "ground_truth": doc.get("ground_truth", truth),
+        "ground_truth": answer_text(doc.get("ground_truth", truth)),
         "prediction": doc["prediction"],
     }
     return row | {name: doc[name] for name in ("scene_name", "options") if doc.get(name)}

@@ -19,12 +19,13 @@ def import_log(
     """Turn a log of lmms-eval or VLMEvalKit into predictions that can be scored again."""
     import polars as pl
 
-    from qa_eval.bridges import read_log
+    from qa_eval.bridges import log_benchmark, read_log
     from qa_eval.scoring.outputs import check_output_file, write_rows
 
     started = time.perf_counter()
     check_output_file(out, False, force=force)
     rows = read_log(log, tool)
     write_rows(out, pl.DataFrame(rows, infer_schema_length=None, strict=False))
-    parser = {"lmms-eval": "lmms-eval-cli"}.get(tool, tool)
-    close(Wrote(out, len(rows)), since=started, next=shell("qa-eval", "score", out, "--parser", parser))
+    parser = {"lmms-eval": "official" if log.suffix == ".json" else "lmms-eval-cli"}.get(tool, tool)
+    next = shell("qa-eval", "score", out, "--benchmark", log_benchmark(log) or "BENCHMARK", "--parser", parser)
+    close(Wrote(out, len(rows)), since=started, next=next)

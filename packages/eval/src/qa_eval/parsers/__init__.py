@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from qa_eval.errors import unknown_name
 from qa_eval.parsers.base import Parser
+from qa_eval.parsers.free_text import LEO
 from qa_eval.parsers.lenient import LENIENT
 from qa_eval.parsers.lmms_eval import LMMS_EVAL, LMMS_EVAL_CLI
 from qa_eval.parsers.official import OFFICIAL
 from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
 PARSERS: dict[str, Parser] = {
-    parser.name: parser for parser in (OFFICIAL, LMMS_EVAL, LMMS_EVAL_CLI, VLMEVALKIT, LENIENT)
+    parser.name: parser for parser in (OFFICIAL, LMMS_EVAL, LMMS_EVAL_CLI, VLMEVALKIT, LEO, LENIENT)
 }
 """Name to parser; add one's own with ``PARSERS[name] = Parser(...)``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Parser:
         Completion to a number, or None.
     source : str
         The public code that the parser reproduces.
+    is_harness : bool
+        Whether it stands for a public harness, which reads each benchmark by code of its own.
     zero_is_absolute : bool
         Whether a ground truth of 0 is scored by the absolute error; otherwise such a row has no score.
     text : callable, optional
@@ -32,6 +34,21 @@ class Parser:
     choice: Callable[[str], str | None]
     number: Callable[[str], float | None]
     source: str
+    is_harness: bool = False
     zero_is_absolute: bool = False
     text: Callable[[str], str] | None = None
     same_text: Callable[[str, str], bool] = str.__eq__
+
+    def stripped(self, name: str) -> Parser:
+        """Read completions without the white space around them, under another name."""
+        return replace(
+            self,
+            name=name,
+            choice=lambda completion: self.choice(completion.strip()),
+            number=lambda completion: self.number(completion.strip()),
+        )
+
+
+def letters_only(name: str, choice: Callable[[str], str | None], source: str) -> Parser:
+    """Build the parser of a benchmark that asks for letters alone."""
+    return Parser(name, choice, lambda _: None, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from qa_eval.parsers.base import Parser
 from qa_eval.parsers.lmms_eval import WORD_VALUE
 
 WORDS = {
@@ -43,6 +44,16 @@ def clean_text(completion: str) -> str:
     for article in ("a", "an", "the"):
         text = re.sub(rf"\b{article}\b ([a-zA-Z]+)", r"\1", text)
     return re.sub(r"\bbackwards\b", "backward", text)
+
+
+LEO = Parser(
+    name="leo",
+    choice=lambda _: None,
+    number=lambda _: None,
+    source="embodied-generalist (LEO), also VLM-3R and Video-3D-LLM: exact match of text, both sides cleaned",
+    is_harness=True,
+    text=clean_text,
+)
 
 
 def contains(answer: str, reference: str) -> bool:

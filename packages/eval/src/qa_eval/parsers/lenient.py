@@ -47,6 +47,13 @@ MENTION = re.compile(
 """
 
 
+VERDICT = re.compile(
+    r"(?:\A|[.!?\n]\s*|\b(?:[Ss]o|[Tt]herefore|[Tt]hus|[Hh]ence),?\s+)(?:[Tt]he\s+)?(?:(?i:" + NOUN + r")\s+)?"
+    r"\(?([A-HJ])\)?\s+(?:is|are)\s+(?:the\s+)?(?!not\b|wrong\b|incorrect\b|false\b|no\b|also\b)\w+(?:\s+one)?\s*(?=[.!\n]|\Z)"
+)
+"""A short sentence that says of one letter what the question asks: "A is closer."."""
+
+
 def conclusion(completion: str) -> str:
     r"""Part of a completion that holds its answer: without reasoning, inside answer tags or ``\boxed``.
 
@@ -69,8 +76,9 @@ def lenient_letter(completion: str) -> str | None:
 
     Notes
     -----
-    Where several letters are mentioned, the text is no answer: "A is closer than B" answers "which is closer" and
-    "which is farther" with different letters. A letter after "not" is not meant. "I" is a letter alone or set off by
+    Where several letters are mentioned, the one of which a short sentence of its own speaks is meant ("A is closer.");
+    else the text is no answer: "A is closer than B" answers "which is closer" and "which is farther" with different
+    letters. A letter after "not" is not meant. "I" is a letter alone or set off by
     a mark, never the word.
 
     Examples
@@ -85,10 +93,16 @@ def lenient_letter(completion: str) -> str | None:
     if found := LEADING_LETTER.match(text):
         return (found[1] or found[2]).upper()
     letters = {letter.upper() for no, *groups in MENTION.findall(text) for letter in groups if letter and not no}
+    if len(letters) > 1:
+        letters = {letter.upper() for letter in VERDICT.findall(text)}
     if len(letters) == 1:
         return letters.pop()
     # "C: the answer that fits" speaks of an answer behind the letter.
-    found = None if letters else LEADING_LETTER.match(SPECIAL.sub(" ", REASONING.sub(" ", plain)).strip(DECORATION))
+    found = (
+        None
+        if MENTION.search(text)
+        else LEADING_LETTER.match(SPECIAL.sub(" ", REASONING.sub(" ", plain)).strip(DECORATION))
+    )
     return (found[1] or found[2]).upper() if found else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from qa_contract.answers import first_token
 
@@ -68,24 +69,20 @@ def _words_value(words: list[str]) -> float:
     return float(thousands + rest)
 
 
-def _token_of_stripped(completion: str) -> str:
-    return first_token(completion.strip())
-
-
-def _number_of_stripped(completion: str) -> float | None:
-    return first_number_or_words(completion.strip())
-
-
 LMMS_EVAL = Parser(
     name="lmms-eval",
     choice=first_token,
     number=first_number_or_words,
-    source="EvolvingLMMs-Lab/lmms-eval @ 75571cf, lmms_eval/tasks/vsibench/utils.py, its functions called directly",
+    source="EvolvingLMMs-Lab/lmms-eval @ 75571cf, lmms_eval/tasks, its functions called directly (text: VSI-Bench's)",
+    is_harness=True,
 )
 
-LMMS_EVAL_CLI = Parser(
-    name="lmms-eval-cli",
-    choice=_token_of_stripped,
-    number=_number_of_stripped,
+LMMS_EVAL_CLI = replace(
+    LMMS_EVAL.stripped("lmms-eval-cli"),
     source="the same behind the command line of lmms-eval, which strips white space off completions first",
 )
+
+
+def lmms_eval(parser: Parser) -> dict[str, Parser]:
+    """Name a parser as lmms-eval's code for a benchmark, called directly and behind its command line."""
+    return {"lmms-eval": parser, "lmms-eval-cli": parser.stripped("lmms-eval-cli")}

@@ -136,5 +136,6 @@ VLMEVALKIT = Parser(
     choice=cascade_letter,
     number=last_number,
     source="open-compass/VLMEvalKit @ e8e78f0, vlmeval/dataset/utils/spatial_bench, pattern matching without a judge",
+    is_harness=True,
     zero_is_absolute=True,
 )

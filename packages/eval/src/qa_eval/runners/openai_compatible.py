@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.client
 import json
 import mimetypes
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from qa_contract.chat import ReplyError, chat_url, complete
 from qa_contract.tokens import letter_logprobs, text_counts
 
 from qa_eval.errors import QAEvalError
@@ -26,7 +24,9 @@ from qa_eval.runners.images import image_pixels
 TOP_LOGPROBS = 20
 """Alternatives asked for where there are options, the most that servers allow."""
 
-RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+LARGEST_REPLY = 1 << 26
+"""Bytes of a response; a longer one is not read to its end. Alternatives of every token make it long."""
+
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 
@@ -43,15 +43,15 @@ class OpenAIRunner:
 
     Raises
     ------
-    QAEvalError
+    UserError
         There is no --base-url, or it is no http address.
     """
 
     def __init__(self, config: RunnerConfig) -> None:
         url = config.connection.base_url
-        if not url or not url.startswith(("http://", "https://")):
+        if not url:
             raise QAEvalError("Runner 'openai' needs --base-url, for example http://localhost:8000/v1.")
-        self.url = url.rstrip("/") + "/chat/completions"
+        self.url = chat_url(url)
         self.config = config
         self.facts: Mapping[str, Any] = {
             "decoding": f"temperature 0, seed {config.seed}, {config.max_new_tokens} new tokens",
@@ -112,23 +112,17 @@ class OpenAIRunner:
         return response
 
     def _send(self, body: bytes) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get("OPENAI_API_KEY"):
-            headers["Authorization"] = f"Bearer {key}"
+        connection = self.config.connection
         reason = ""
-        for attempt in range(self.config.connection.retries + 1):
+        for attempt in range(connection.retries + 1):
             if attempt:
                 time.sleep(min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S))
-            request = urllib.request.Request(self.url, data=body, headers=headers, method="POST")
             try:
-                with urllib.request.urlopen(request, timeout=self.config.connection.timeout_s) as response:
-                    return json.loads(response.read())
-            except urllib.error.HTTPError as error:
-                reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace')}"
-                if error.code not in RETRY_STATUS:
+                return complete(self.url, body, timeout_s=connection.timeout_s, largest=LARGEST_REPLY)
+            except ReplyError as error:
+                reason = str(error)
+                if not error.again:
                     break
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                reason = f"{type(error).__name__}: {error}"
         raise ServerError(reason)
 
 

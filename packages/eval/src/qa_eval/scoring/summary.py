@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from qa_contract.options import option_letter, option_text
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
-from qa_eval.metrics.captions import caption_scores
 from qa_eval.metrics.diagnostics import chance_level, position_bias, yes_bias
+from qa_eval.parsers.free_text import LEO
 from qa_eval.parsers.lenient import LENIENT
 from qa_eval.scoring.answers import Answers, Scored
 from qa_eval.scoring.score import score_answers
+
+CLEANED = replace(LEO, name="cleaned", is_harness=False)
+"""For the free text of any benchmark."""
 
 RESAMPLES = 2000
 """Of the bootstrap."""
@@ -124,8 +127,9 @@ def frame_budgets(scored: Scored, benchmark: Benchmark) -> dict[str, dict[str, A
 def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
     """Score free-text answers by what the field reports beside the benchmark's own metric, in percent.
 
-    ``EM`` is the benchmark's exact match and ``EM-R`` the refined one, whatever parser was chosen; the caption metrics
-    read the completions as they are. Rows without a score are left out. Empty for other benchmarks.
+    ``EM`` is the benchmark's exact match, ``EM cleaned`` that of texts cleaned first, ``EM-R`` the refined one,
+    whatever parser was chosen; the caption metrics read the completions as they are. Rows without a score are left out.
+    Empty for other benchmarks.
     """
     if benchmark.every_type != "text":
         return {}
@@ -133,9 +137,11 @@ def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
     if rows.is_empty():
         return {}
     found = {}
-    for name, parser in (("EM", benchmark.official), ("EM-R", LENIENT)):
+    for name, parser in (("EM", benchmark.official), ("EM cleaned", CLEANED), ("EM-R", LENIENT)):
         found[name] = 100 * float(score_answers(Answers.of(rows), benchmark, parser).score.mean())
     if benchmark.captions:
+        from qa_eval.metrics.captions import caption_scores  # its patterns cost more than scoring a benchmark
+
         alone = pl.concat_list(pl.col("ground_truth").fill_null(""))
         given = pl.when(pl.col("references").list.len() > 0).then("references").otherwise(alone)
         texts, references = rows.select(pl.col("prediction").fill_null(""), given.alias("references"))

@@ -25,13 +25,13 @@ def explain(
 ) -> None:
     """Draw how one question is answered: plan and side view, operands, what is measured, margin."""
     from qa_contract.cli import Wrote, close
+    from qa_contract.files import check_output_file
 
-    from qa_engine.replay.external import check_new_files
     from qa_engine.scenes.store import Store
     from qa_engine.show.explain import explain as run
 
     started = time.perf_counter()
-    check_new_files([out], force=force)
+    check_output_file(out, force=force)
     question = run(Store(store), questions, question_id, out)
     about = f"{question['question_type']} in {question['scene_name']}"
     close(Wrote(out, 1, "question"), since=started, notes=[about], next=f"open {out}")

@@ -94,6 +94,7 @@ def generate(
     from qa_engine.api import make_request
     from qa_engine.errors import QAEngineError
     from qa_engine.generation.files import write_generation
+    from qa_engine.generation.inputs import read_past
     from qa_engine.scenes.store import Store as SceneStore
 
     check_output_folder(out, force=force)
@@ -117,15 +118,15 @@ def generate(
         min_visible_px=min_visible_px,
         min_time_gap_s=min_time_gap_s,
     )
+    past = read_past(
+        sampler, feedback=feedback, exclude=exclude or (), confidence=confidence or (), state=sampler_state
+    )
     with Progress("scenes") as progress:
         run = write_generation(
             opened,
             request,
             out,
-            feedback=feedback,
-            exclude=exclude or (),
-            confidence=confidence or (),
-            state=sampler_state,
+            past,
             workers=workers,
             force=force,
             progress=progress,

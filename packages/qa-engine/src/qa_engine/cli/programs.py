@@ -32,16 +32,17 @@ def run_programs(
     as_json: AsJson = False,
 ) -> None:
     """Run programs of qa-expr/1 in locked processes: a value with type, unit and steps, or why there is none."""
+    from qa_contract.files import check_output_file
+
     from qa_engine.facts.profiles import get_profile
     from qa_engine.programs.files import read_programs, run_rows, write_outcomes
     from qa_engine.programs.pool import ProgramPool
-    from qa_engine.replay.external import check_new_files
     from qa_engine.scenes.store import Store as SceneStore
     from qa_engine.views.evidence import FrameEvidence
     from qa_engine.views.sightings import SightingIndex
 
     get_profile(profile)
-    check_new_files([out], force=force)
+    check_output_file(out, force=force)
     opened = SceneStore(store)
     rows = read_programs(programs)
     began = time.perf_counter()

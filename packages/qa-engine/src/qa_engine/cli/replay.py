@@ -74,15 +74,17 @@ def answer(
 
     A question that cannot be answered keeps its row: status not_answerable and the reason.
     """
+    from qa_contract.files import atomic_path, check_output_file
     from qa_contract.tableio import table_metadata, write_table
 
     from qa_engine.facts.profiles import get_profile
     from qa_engine.replay.answer import ANSWERS, answer_questions
-    from qa_engine.replay.external import check_new_files, read_external_questions
+    from qa_engine.replay.external import read_external_questions
     from qa_engine.scenes.store import Store as SceneStore
 
     get_profile(profile)
-    check_new_files([out, *([jsonl] if jsonl else [])], force=force)
+    for path in filter(None, (out, jsonl)):
+        check_output_file(path, force=force)
     began = time.perf_counter()
     table = read_external_questions(questions)
     how = {"profile": profile, "points": points, "min_visible_px": min_visible_px}
@@ -91,7 +93,8 @@ def answer(
     schema = {"id": table.schema["id"], **ANSWERS}
     write_table(answers, out, schema, table_metadata("answers", "qa-engine answer", how, 0))
     if jsonl:
-        answers.write_ndjson(jsonl)
+        with atomic_path(jsonl) as temporary:
+            answers.write_ndjson(temporary)
     refused = dict(answers["reason"].drop_nulls().value_counts(sort=True).iter_rows())
     answered = answers.filter(status="answered").height
     close(

@@ -12,15 +12,14 @@ from pathlib import Path
 import polars as pl
 from qa_contract.files import output_folder, write_json
 from qa_contract.identity import config_hash
-from qa_contract.tableio import read_table, table_metadata, write_table
-from qa_contract.tables import CHOICES, FEEDBACK, QUESTIONS, REJECTS
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import CHOICES, QUESTIONS, REJECTS
 
-from qa_engine.generation.inputs import STATE_FILE, read_excluded, read_state, table_digest
+from qa_engine.generation.inputs import STATE_FILE, table_digest
 from qa_engine.generation.request import Request
 from qa_engine.generation.run import Generation, generate
-from qa_engine.generation.samplers import Past, get_sampler
+from qa_engine.generation.samplers import Past
 from qa_engine.generation.samplers.base import EXPECTED, CellChoice, explain_cells
-from qa_engine.generation.samplers.predicted import read_answered
 from qa_engine.scenes.store import Store
 
 PRODUCER = "qa-engine generate"
@@ -30,11 +29,8 @@ def write_generation(
     store: Store,
     request: Request,
     out: Path,
+    past: Past | None = None,
     *,
-    feedback: Path | None = None,
-    exclude: Sequence[Path] = (),
-    confidence: Sequence[Path] = (),
-    state: Path | None = None,
     workers: int = 1,
     force: bool = False,
     progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
@@ -43,28 +39,19 @@ def write_generation(
     """Generate questions into a folder: `questions`, `choices`, `rejects`, `sampler.json` and `manifest.json`.
 
     The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
-    where fewer questions were wanted than there may be; `say` is told what the sampler could not do. `state` is the
-    `sampler.json` of the round before, or its folder.
+    where fewer questions were wanted than there may be; `say` is told what the sampler could not do.
     """
     began = time.perf_counter()
-    table = read_table(feedback, "feedback", FEEDBACK) if feedback else None
-    excluded = read_excluded(exclude)
-    answered = read_answered(exclude, confidence) if get_sampler(request.sampler).reads_answers else None
-    known = {} if state is None else read_state(state, request.sampler)
-    sampler = request.make_sampler(Past(table, answered, known))
+    past = past or Past()
+    sampler = request.make_sampler(past)
     for note in sampler.notes:
         say(note)
     chosen = request.count is not None or request.per_scene is not None
     with output_folder(out, force=force) as folder:
-        config = _config(request, {"feedback": table, "exclude": excluded, "answered": answered}, known)
+        config = _config(request, past)
         metadata = table_metadata("questions", PRODUCER, config, request.seed)
         generation, tables = generate(
-            store,
-            request,
-            sampler=sampler,
-            exclude=excluded,
-            workers=workers,
-            progress=progress,
+            store, request, sampler=sampler, exclude=past.asked, workers=workers, progress=progress
         )
         cells = explain_cells(sampler)
         about = table_metadata("choices", PRODUCER, config, request.seed)
@@ -154,17 +141,16 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
     return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
 
 
-def _config(
-    request: Request, tables: Mapping[str, pl.DataFrame | None], state: Mapping[str, object]
-) -> Mapping[str, object]:
+def _config(request: Request, past: Past) -> Mapping[str, object]:
     """Collect what decides the content of the output; tables count by a hash of their rows.
 
     What is not given or not done is left out, so that it leaves no trace in the files.
     """
     always = ("feedback", "exclude")
+    tables = {"feedback": past.feedback, "exclude": past.asked, "answered": past.answered}
     given: dict[str, object] = {
         name: None if t is None else table_digest(t) for name, t in tables.items() if t is not None or name in always
     }
     asked = asdict(request)
-    given |= {"state": config_hash(state)} if state else {}
+    given |= {"state": config_hash(past.state)} if past.state else {}
     return {name: value for name, value in asked.items() if name != "screen" or value} | given

@@ -10,15 +10,46 @@ from typing import Any
 
 import polars as pl
 from qa_contract.tableio import read_table
-from qa_contract.tables import QUESTIONS
+from qa_contract.tables import FEEDBACK, QUESTIONS
 
 from qa_engine.errors import QAEngineError
+from qa_engine.generation.samplers import Past, get_sampler
+from qa_engine.generation.samplers.predicted import read_answered
 
 STATE_FILE = "sampler.json"
 """File beside the questions with what the sampler of the next round should know."""
 
 
-def read_excluded(sources: Sequence[Path]) -> pl.DataFrame | None:
+def read_past(
+    sampler: str,
+    *,
+    feedback: Path | None = None,
+    exclude: Sequence[Path] = (),
+    confidence: Sequence[Path] = (),
+    state: Path | None = None,
+) -> Past:
+    """Read what earlier rounds left.
+
+    Parameters
+    ----------
+    sampler : str
+        Who is going to choose: single answers are read only for one that wants them.
+    feedback : Path, optional
+        Table `feedback`.
+    exclude, confidence : sequence of Path
+        Tables `questions` that were asked before, and `confidence` with their labels.
+    state : Path, optional
+        The sampler's state: `sampler.json`, or the folder of the questions of the round before.
+    """
+    return Past(
+        feedback=None if feedback is None else read_table(feedback, "feedback", FEEDBACK),
+        answered=read_answered(exclude, confidence) if get_sampler(sampler).reads_answers else None,
+        state={} if state is None else read_state(state, sampler),
+        asked=read_asked(exclude),
+    )
+
+
+def read_asked(sources: Sequence[Path]) -> pl.DataFrame | None:
     """Read the signatures of questions asked before, from one or several tables `questions`."""
     if not sources:
         return None

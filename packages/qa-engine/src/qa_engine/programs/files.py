@@ -62,7 +62,14 @@ def _row(line: str, place: str) -> ProgramRow:
     for name, kinds in (("id", (str, int)), ("scene_name", (str,)), ("program", (str,))):
         if not isinstance(value.get(name), kinds) or isinstance(value[name], bool):
             raise QAEngineError(f"{place}: expected {name} to be a text, found {value.get(name)!r:.80}.")
+        if isinstance(value[name], str) and not _is_writable(value[name]):
+            raise QAEngineError(f"{place}: {name} {value[name]!r:.80} holds half a character (a lone surrogate).")
     return ProgramRow(value["id"], value["scene_name"], value["program"])
+
+
+def _is_writable(text: str) -> bool:
+    """Whether a text has a form in UTF-8: JSON may escape half of a character, which no Parquet file can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def run_rows(

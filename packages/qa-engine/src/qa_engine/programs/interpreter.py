@@ -17,7 +17,7 @@ from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, Pro
 from qa_engine.programs.lists import LIST_OPERATORS
 from qa_engine.programs.operators import SCENE_OPERATORS, Operator
 from qa_engine.programs.recording import FRAME_OPERATORS
-from qa_engine.programs.values import TEXTS, Value, combine_units, describe, number, unit_advice
+from qa_engine.programs.values import TEXTS, Items, Value, combine_units, describe, number, unit_advice
 
 OPERATORS: dict[str, Operator] = SCENE_OPERATORS | FLOOR_OPERATORS | FRAME_OPERATORS | LIST_OPERATORS
 """Operator name to operator: with the variables of comprehensions, the only names in a program."""
@@ -121,7 +121,11 @@ class _Run:
         if len(items) > self.budget.items:
             message = f"a list has more than {self.budget.items} items."
             raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
-        return Value("list", tuple(items))
+        value = Value("list", Items(items))
+        if value.data.size > self.budget.size or value.data.characters > self.budget.value_text:
+            message = f"a value has more than {self.budget.size} items or {self.budget.value_text} characters in all."
+            raise ProgramError(ProgramCode.OVER_BUDGET, message, column=node.col_offset + 1)
+        return value
 
     def _constant(self, node: ast.Constant) -> Value:
         return Value("text" if isinstance(node.value, str) else "number", node.value)
@@ -263,7 +267,8 @@ class _Run:
             message = f"{operator.signature(name)} takes {len(operator.parameters)} arguments, found {len(node.args)}."
             raise ProgramError(ProgramCode.WRONG_ARGUMENTS, message, column=column)
         values = [self.evaluate(argument) for argument in node.args]
-        self._step(operator.steps - 1 + sum(len(value.data) for value in values if value.kind == "list"), node)
+        lists = [value for value in values if value.kind == "list"]
+        self._step(operator.steps - 1 + sum(value.data.size for value in lists if value.data), node)
         try:
             arguments = [
                 convert(self.facts, value, parameter, kind, name)

@@ -60,6 +60,9 @@ class Budget:
         Nodes evaluated and list items made.
     items : int
         Length of a list.
+    size, value_text : int
+        Of a value with all that is in it: items that are no lists, and the length of its texts. What stands in it twice
+        counts twice, as it does where the value is written out.
     text : int
         Length of a text.
     magnitude : float
@@ -73,6 +76,8 @@ class Budget:
     nodes: int = 1000
     steps: int = 10_000
     items: int = 500
+    size: int = 10_000
+    value_text: int = 50_000
     text: int = 200
     magnitude: float = 1e12
     seconds: float = 2.0

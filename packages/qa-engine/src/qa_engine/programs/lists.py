@@ -8,7 +8,7 @@ from collections.abc import Callable
 from qa_engine.facts.scene import Facts
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
-from qa_engine.programs.values import TEXTS, UNITS, Value, describe, number
+from qa_engine.programs.values import TEXTS, UNITS, Items, Value, describe, number
 
 _CENTIMETRES = 100.0
 
@@ -53,7 +53,7 @@ def _same_length(items: Value, keys: list[float]) -> None:
 
 def _sort_by(facts: Facts, items: Value, keys: list[float]) -> Value:
     _same_length(items, keys)
-    return Value("list", tuple(items.data[i] for i in sorted(range(len(keys)), key=keys.__getitem__)))
+    return Value("list", Items(items.data[i] for i in sorted(range(len(keys)), key=keys.__getitem__)))
 
 
 def _sort(facts: Facts, items: Value) -> Value:
@@ -62,18 +62,18 @@ def _sort(facts: Facts, items: Value) -> Value:
         raise ProgramError(ProgramCode.WRONG_TYPE, "sort needs numbers, or texts; use sort_by(items, keys) else.")
     if len(units) > 1:
         raise ProgramError(ProgramCode.WRONG_UNIT, "the list mixes units.")
-    return Value("list", tuple(sorted(items.data, key=lambda item: item.data)))
+    return Value("list", Items(sorted(items.data, key=lambda item: item.data)))
 
 
 def _reverse(facts: Facts, items: Value) -> Value:
-    return Value("list", items.data[::-1])
+    return Value("list", Items(items.data[::-1]))
 
 
 def _unique(facts: Facts, items: Value) -> Value:
     seen: dict[tuple[str, str, object], Value] = {}
     for item in items.data:
         seen.setdefault(("text" if item.kind in TEXTS else item.kind, item.unit, item.data), item)
-    return Value("list", tuple(seen.values()))
+    return Value("list", Items(seen.values()))
 
 
 def _item(facts: Facts, items: Value, index: float) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from qa_engine.programs.language import ProgramCode, ProgramError, printable
@@ -15,7 +16,7 @@ class Value(NamedTuple):
     kind : str
         `number`, `text`, `category`, `bool`, `instance`, `frame` or `list`. A category is a text that names one; an
         angle is a number in `deg`.
-    data : float, int, str, bool or tuple of Value
+    data : float, int, str, bool or Items
         Of an instance its id, of a frame its place in the recording, counted from 0 in order of time.
     unit : str
         Of a number: `m`, `cm`, `m2`, `m3`, `deg`, `s`; empty for a plain number, which fits no other unit but scales
@@ -36,6 +37,44 @@ UNIT_OF_POWER = {power: unit for unit, power in POWERS.items()}
 
 TEXTS = ("text", "category")
 """Kinds whose data is a text; they compare with each other."""
+
+
+class Items(tuple[Value, ...]):
+    """The items of a list, with what they come to where the list is written out.
+
+    One list may stand in another many times, and that one in a third: without these numbers, to count a value would
+    take as long as to write it.
+
+    Attributes
+    ----------
+    size : int
+        Items that are no lists, with those of the lists within; at least 1.
+    characters : int
+        Length of all texts.
+
+    Examples
+    --------
+    >>> row = Value("list", Items([Value("text", "ab")] * 3))
+    >>> (table := Items([row] * 2)).size, table.characters
+    (6, 12)
+    """
+
+    size: int
+    characters: int
+
+    def __new__(cls, items: Iterable[Value]) -> Items:
+        made = super().__new__(cls, items)
+        parts = [_extent(item) for item in made]
+        made.size = max(1, sum(size for size, _ in parts))
+        made.characters = sum(characters for _, characters in parts)
+        return made
+
+
+def _extent(value: Value) -> tuple[int, int]:
+    """Items and characters of a value."""
+    if value.kind != "list":
+        return 1, len(value.data) if value.kind in TEXTS else 0
+    return value.data.size, value.data.characters
 
 
 def number(data: float, unit: str = "") -> Value:

@@ -103,7 +103,9 @@ def answer_questions(
     table = questions.with_row_index("row")
     conditions = Conditions(min_visible_px=min_visible_px)
     tasks = {name: task.under(conditions) for name, task in TASKS.items()}
-    parts = []
+    nowhere = table["scene_name"].is_null()
+    parts = [_refused(table["row"].filter(nowhere), AnswerReason.UNKNOWN_SCENE)]
+    table = table.filter(~nowhere)
     parsed: list[tuple[Task, pl.DataFrame]] = []
     for (kind,), rows in table.group_by("question_type", maintain_order=True):
         task = tasks.get(str(kind))
@@ -127,8 +129,8 @@ def answer_questions(
                 clouds = store if points and profile == "exact" and task.basis.pairs is not None else None
                 parts.append(_answer_type(task, own, scenes, clouds))
                 done += len(own)
-        progress(done, len(table))
-    answers = pl.concat(parts) if parts else _refused(pl.Series("row", [], dtype=pl.UInt32), AnswerReason.NOT_PARSED)
+        progress(done, len(questions))
+    answers = pl.concat(parts)
     return pl.concat([questions.select("id"), answers.sort("row").drop("row")], how="horizontal")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -71,16 +70,3 @@ def external_columns(table: pl.DataFrame, source: Path | str, *, with_truth: boo
         return table.select("id", texts, pl.col("options").cast(QUESTIONS["options"]), *truth)
     except pl.exceptions.PolarsError as error:
         raise QAEngineError(f"{source}: a column has another type than text or list of texts ({error}).") from error
-
-
-def check_new_files(paths: Sequence[Path], *, force: bool) -> None:
-    """Refuse output files that exist, before any work is done.
-
-    Raises
-    ------
-    QAEngineError
-        A file is there and `force` is false, or a folder is in its place.
-    """
-    for path in paths:
-        if path.is_dir() or (path.exists() and not force):
-            raise QAEngineError(f"{path} exists. Choose another file, or pass --force.")

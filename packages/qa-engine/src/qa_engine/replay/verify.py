@@ -12,6 +12,7 @@ import polars as pl
 
 from qa_engine.errors import QAEngineError
 from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
+from qa_engine.facts.profiles import get_profile
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import ProgramError, run_program
 from qa_engine.scenes.store import Store
@@ -34,6 +35,9 @@ COLUMNS = (
 )
 """Columns of `questions` that a replay reads."""
 
+ANSWER_TYPES = ("choice", "integer", "number")
+"""Values of `answer_type`."""
+
 TOLERANCE = 1e-9
 """Relative difference of a stored value that a replay allows: sums may be ordered differently on another processor."""
 
@@ -46,7 +50,7 @@ class Difference:
     ----------
     question_id, scene_name, question_type : str
     problem : str
-        `program`, `answer_value`, `ground_truth`, `options` or `unit`.
+        `scene`, or the column: `program`, `answer_type`, `answer_value`, `ground_truth`, `options` or `unit`.
     stored, replayed : str
     """
 
@@ -107,10 +111,13 @@ def verify(
 
 
 def _facts(
-    store: Store, scene_name: str, profile: str, sightings: SightingIndex, evidence: FrameEvidence
+    store: Store, scene_name: str | None, profile: str | None, sightings: SightingIndex, evidence: FrameEvidence
 ) -> Facts | QAEngineError:
     """Load a scene, or say why it cannot be read."""
+    if scene_name is None or profile is None:
+        return QAEngineError("scene_name and profile must be texts, and one is null")
     try:
+        get_profile(profile)
         return Facts(store.load_scene(scene_name), profile, sightings.of, evidence.of)
     except QAEngineError as error:
         return error
@@ -118,6 +125,9 @@ def _facts(
 
 def compare(row: dict[str, Any], facts: Facts) -> Iterator[Difference]:
     """Replay one question, a row with `COLUMNS`."""
+    if malformed := list(_malformed(row)):
+        yield from malformed
+        return
     try:
         result = run_program(row["program"], facts)
     except ProgramError as error:
@@ -138,6 +148,21 @@ def compare(row: dict[str, Any], facts: Facts) -> Iterator[Difference]:
     text = answer_texts([result.value if stored is None else stored], row["answer_type"])[0]
     if text != row["ground_truth"]:
         yield _difference(row, "ground_truth", row["ground_truth"], text)
+
+
+def _malformed(row: dict[str, Any]) -> Iterator[Difference]:
+    """Name the columns whose value no question can have, whatever its program gives."""
+    for name in ("program", "answer_type", "ground_truth"):
+        if row[name] is None:
+            yield _difference(row, name, "null", "a text")
+    if row["answer_type"] not in (*ANSWER_TYPES, None):
+        yield _difference(row, "answer_type", repr(row["answer_type"]), f"one of {', '.join(ANSWER_TYPES)}")
+    value = row["answer_value"]
+    if value is not None and not math.isfinite(value):
+        yield _difference(row, "answer_value", repr(value), "a finite number")
+    options = row["options"] or []
+    if len(options) > len(LETTERS) or None in options:
+        yield _difference(row, "options", repr(options)[:80], f"at most {len(LETTERS)} texts")
 
 
 def _compare_choice(row: dict[str, Any], text: str) -> Iterator[Difference]:

@@ -15,6 +15,9 @@ ROTATION_TOLERANCE = 1e-4
 """Largest entry of |R Rᵀ - I|: sources store axes with 5 to 17 digits, and 1e-4 moves the corner of a 5 m box by
 less than a millimetre."""
 
+MAX_AREA_M2 = 1e9
+"""Floor area above which the source has another unit: a thousand square kilometres."""
+
 MAX_PIXELS = 100_000_000
 """A frame above this is a bomb or a mistake: the largest real ones (ScanNet++ DSLR) have 20 million pixels."""
 

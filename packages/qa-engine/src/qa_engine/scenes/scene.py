@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.geometry.boxes import Boxes
 from qa_engine.scenes.fields import (
+    MAX_AREA_M2,
     check_boxes,
     check_name,
     check_pixels,
@@ -280,6 +281,9 @@ def _checked_room(scene: Scene) -> dict[str, Any]:
         area = float(floats(scene.room_size_m2, (), "room_size_m2"))
         if area <= 0:
             raise SceneError("room_size_m2", f"{area} is not above 0 m2", reason=IngestReason.BAD_SIZE)
+        if area > MAX_AREA_M2:
+            problem = f"{area:g} is above {MAX_AREA_M2:g} m2; is it in another unit?"
+            raise SceneError("room_size_m2", problem, reason=IngestReason.BAD_SIZE)
         checked["room_size_m2"] = area
     if scene.room_center is not None:
         checked["room_center"] = floats(scene.room_center, (3,), "room_center")

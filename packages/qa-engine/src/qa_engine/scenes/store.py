@@ -70,7 +70,7 @@ class Store:
 
     @cached_property
     def _objects(self) -> _Columns:
-        table = read_table(self.path, "objects", OBJECTS).sort("scene_name", maintain_order=True)
+        table = read_table(self.path, "objects", OBJECTS, unique=False).sort("scene_name", maintain_order=True)
         columns: dict[str, Any] = {
             "instance_id": table["instance_id"].to_numpy(),
             "category": table["category"].to_numpy(),

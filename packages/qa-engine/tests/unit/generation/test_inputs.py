@@ -4,6 +4,7 @@ import json
 import pickle
 
 import pytest
+from qa_engine.api import generate
 from qa_engine.errors import QAEngineError
 from qa_engine.generation.inputs import read_state
 from qa_engine.scenes.store import Store
@@ -43,3 +44,14 @@ def test_a_store_travels_by_name(store):
     sent = pickle.dumps(opened)
     assert len(sent) < 500
     assert pickle.loads(sent).scene_names() == ["a", "b"]
+
+
+def test_python_writes_what_the_command_writes(call, store, tmp_path):
+    opened = Store(store)
+    table = generate(opened, count=3, seed=5, out=tmp_path / "q")
+    assert call("generate", store, "--out", tmp_path / "same", "--count", 3, "--seed", 5) == 0
+    for name in ("questions.parquet", "choices.parquet", "rejects.parquet", "sampler.json"):
+        assert (tmp_path / "q" / name).read_bytes() == (tmp_path / "same" / name).read_bytes()
+    assert table.equals(generate(opened, count=3, seed=5))
+    other = generate(opened, count=3, seed=5, exclude=table)
+    assert not set(other["signature"]) & set(table["signature"])

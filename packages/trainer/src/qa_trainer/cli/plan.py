@@ -51,7 +51,7 @@ def plan(
         parts = ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in sorted(found.parameters.items()))
         typer.echo(f"parameters   {parts}; trained {found.trained / 1e6:.1f} M")
         typer.echo(f"a question   {found.tokens} tokens, {found.patches} patches")
-        for name in ("weights", "gradient", "optimizer", "activation"):
+        for name in ("weights", "gradient", "optimizer", "activation", "pixel"):
             typer.echo(f"{name:<12} {getattr(found, f'{name}_bytes') / 1e9:.2f} GB")
         typer.echo(f"together     {found.total_bytes / 1e9:.2f} GB of {available / 1e9:.2f} GB")
         typer.echo(f"a step       {found.flops / 1e12:.3f} TFLOP, about {found.seconds:.1f} s")

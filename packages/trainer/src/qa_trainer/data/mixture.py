@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from qa_contract.errors import suggest
 
 from qa_trainer.data.conversations import load_conversations
 from qa_trainer.data.feed import Source
@@ -140,10 +141,20 @@ def read_mixture(path: Path) -> Mixture:
     try:
         mixture = Mixture.model_validate(values)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise QATrainerError(f"{path}: {'; '.join(problems)}.") from None
+        problems = "; ".join(map(_problem, error.errors()))
+        raise QATrainerError(f"{path}: {problems}{'' if problems.endswith('?') else '.'}") from None
     folder = Path(path).resolve().parent
     return mixture.model_copy(update={"source": tuple(_absolute(source, folder) for source in mixture.source)})
+
+
+def _problem(found: Any) -> str:
+    """Say what is wrong with a mixture, from an error of pydantic."""
+    where = ".".join(map(str, found["loc"])) or "file"
+    if found["type"] != "extra_forbidden":
+        return f"{where}: {found['msg']}"
+    valid = SourceSpec.model_fields if len(found["loc"]) > 1 else Mixture.model_fields
+    near = suggest(str(found["loc"][-1]), valid)
+    return f"{where}: unknown key." + (near or f" Valid: {', '.join(valid)}")
 
 
 def _absolute(source: SourceSpec, folder: Path) -> SourceSpec:

@@ -11,9 +11,9 @@ from qa_eval.scoring.scorers.base import Part, Table, objects
 
 
 def score_special(table: Table, rows: NDArray[np.intp], parser: Parser, benchmark: Benchmark) -> Part:
-    """Score by the benchmark's own functions; the same for every parser."""
+    """Score by the benchmark's own functions, or by those of a harness."""
     found = [
-        benchmark.special[table.types[table.type_code[row]]](
+        benchmark.own_score(parser, table.types[table.type_code[row]])(
             table.texts[table.text_code[row]] or "", table.truths[table.truth_code[row]] or ""
         )
         for row in rows.tolist()

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
-import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
+from qa_contract.chat import ReplyError, TooLongError, chat_url, complete
 from qa_contract.files import atomic_path
 
-from qa_engine.errors import QAEngineError
 from qa_engine.generation.llm.request import Connection
 
-RETRY_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 
 LARGEST_REPLY = 1 << 20
@@ -67,8 +62,7 @@ class ChatClient:
 
     def _prepare(self) -> None:
         """Check what the requests need."""
-        if not self.connection.base_url.startswith(("http://", "https://")):
-            raise QAEngineError("--base-url: expected an address such as http://127.0.0.1:8000/v1.")
+        chat_url(self.connection.base_url)
 
     def ask(self, messages: list[dict[str, Any]], *, seed: int) -> str:
         """Return the text of the reply.
@@ -121,15 +115,12 @@ class ChatClient:
         said = response.get("usage")
         usage: dict[str, Any] = said if isinstance(said, dict) else {}
         tokens = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
-        self._count(**{name: n for name, n in tokens.items() if isinstance(n, int)})
-        return {"text": response["choices"][0]["message"]["content"], "usage": usage}
+        self._count(**{name: n for name, n in tokens.items() if type(n) is int})
+        return {"text": response["choices"][0]["message"]["content"], "usage": tokens}
 
     def _send(self, body: bytes) -> dict[str, Any]:
         connection = self.connection
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get("OPENAI_API_KEY"):
-            headers["Authorization"] = f"Bearer {key}"
-        url = connection.base_url.rstrip("/") + "/chat/completions"
+        url = chat_url(connection.base_url)
         reason = ""
         for attempt in range(connection.retries + 1):
             if attempt:
@@ -137,29 +128,15 @@ class ChatClient:
                 time.sleep(min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S))
             self._wait_for_turn()
             self._count(requests=1)
-            request = urllib.request.Request(url, data=body, headers=headers, method="POST")
             try:
-                return _checked(self._read(request))
-            except urllib.error.HTTPError as error:
-                reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace')}"
-                if error.code not in RETRY_STATUS:
+                return _checked(complete(url, body, timeout_s=connection.timeout_s, largest=LARGEST_REPLY))
+            except TooLongError as error:
+                raise OversizedError(str(error)) from error
+            except ReplyError as error:
+                reason = str(error)
+                if not error.again:
                     break
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                reason = f"{type(error).__name__}: {error}"
         raise ServerError(reason)
-
-    def _read(self, request: urllib.request.Request) -> bytes:
-        """Read a response, for no longer than the time limit and no further than the size limit."""
-        deadline = time.monotonic() + self.connection.timeout_s
-        parts: list[bytes] = []
-        with urllib.request.urlopen(request, timeout=self.connection.timeout_s) as response:
-            while part := response.read1(1 << 16):
-                parts.append(part)
-                if sum(map(len, parts)) > LARGEST_REPLY:
-                    raise OversizedError("too long.")
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"no end within {self.connection.timeout_s:g} s")
-        return b"".join(parts)
 
     def _wait_for_turn(self) -> None:
         """Keep the rate: each request starts at least a share of a minute after the one before."""
@@ -176,13 +153,12 @@ class ChatClient:
                 setattr(self.usage, name, getattr(self.usage, name) + n)
 
 
-def _checked(data: bytes) -> dict[str, Any]:
-    """Read a response that holds a text; anything else is a ValueError, which is worth another attempt."""
-    response = json.loads(data)
+def _checked(response: dict[str, Any]) -> dict[str, Any]:
+    """Return a response that holds a text; without one it is worth another attempt."""
     try:
         text = response["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
         text = None
     if not isinstance(text, str):
-        raise ValueError(f"the response holds no text: {data[:200]!r}")
+        raise ReplyError(f"the response holds no text: {json.dumps(response)[:200]}", again=True)
     return response

@@ -71,11 +71,14 @@ class Past:
         Earlier questions with the learner's confidence in each, for a sampler with `reads_answers`.
     state : mapping
         What the sampler of the round before returned from `state`; empty in the first round.
+    asked : DataFrame or None
+        Columns `scene_name` and `signature` of questions that are not asked again.
     """
 
     feedback: pl.DataFrame | None = None
     answered: pl.DataFrame | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
+    asked: pl.DataFrame | None = None
 
     def counts(self, cells: Cells, *, decay: float = 1.0) -> Array:
         """Sum the feedback per cell over scenes and rounds.
