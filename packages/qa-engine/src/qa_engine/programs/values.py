@@ -63,6 +63,7 @@ class Items(tuple[Value, ...]):
     characters: int
 
     def __new__(cls, items: Iterable[Value]) -> Items:
+        """Make the tuple and measure it once."""
         made = super().__new__(cls, items)
         parts = [_extent(item) for item in made]
         made.size = max(1, sum(size for size, _ in parts))
