@@ -35,6 +35,7 @@ def test_every_command_has_help(command):
         "sample-frames",
         "init-tiny",
         "pretrain-tiny",
+        "probe",
     ):
         assert name in ended.stdout
         assert command(name, "--help").code == 0

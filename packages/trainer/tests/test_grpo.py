@@ -23,7 +23,7 @@ def warm_model(tiny_model, tmp_path_factory):
     model, processor = load_model(tiny_model)
     tokens = processor.tokenizer.convert_tokens_to_ids([*"0123456789", processor.tokenizer.eos_token])
     with torch.no_grad():
-        model.get_input_embeddings().weight[tokens] *= 4
+        model.get_input_embeddings().weight[tokens] *= 6
     folder = tmp_path_factory.mktemp("warm")
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -133,7 +133,7 @@ def test_a_dry_run_prints_the_first_sample_with_the_request_for_a_map(grpo, tmp_
     ended = grpo(tmp_path / "out", "--dry-run", "--reward=cognitive_map")
     assert ended.code == 0, ended.stderr
     shown = json.loads(ended.stdout)
-    assert shown["image_grid"] == [[1, 2, 2], [1, 2, 2]]
+    assert shown["image_grid"] == [[1, 4, 4], [1, 4, 4]]
     assert "on a 10x10 grid" in shown["text"]
     assert not (tmp_path / "out").exists()
 

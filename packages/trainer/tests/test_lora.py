@@ -114,4 +114,4 @@ def test_a_processor_of_another_model_is_refused(sft, tiny_model, qwen2_5_model,
     shutil.copy(qwen2_5_model / "processor_config.json", tmp_path / "model")
     ended = sft(tmp_path / "out", model=tmp_path / "model", steps=1)
     assert ended.code == 2
-    assert "the processor is another model's (it has patch size 14, the model 16)" in ended.stderr
+    assert "the processor is another model's (it has patch size 14, the model 8)" in ended.stderr

@@ -14,11 +14,11 @@ def test_the_plan_counts_parameters_and_says_what_to_change(command, make, tiny_
     made = json.loads(ended.stdout)
     model = AutoModelForImageTextToText.from_pretrained(tiny_model)
     assert sum(made["parameters"].values()) == made["trained"] == sum(p.numel() for p in model.parameters())
-    # 64x32 pixels are 2 by 4 patches of 16, two tokens each frame.
-    assert made["patches"] == 16
-    assert made["tokens"] == 96 + 2 * 2
-    # 3 channels, 2 frames in time, 16 x 16 pixels: float32, of all questions of a step.
-    assert made["pixel_bytes"] == 8 * 16 * (3 * 2 * 16 * 16) * 4
+    # 64x32 pixels are 4 by 8 patches of 8, eight tokens each frame.
+    assert made["patches"] == 64
+    assert made["tokens"] == 96 + 2 * 8
+    # 3 channels, 2 frames in time, 8 x 8 pixels: float32, of all questions of a step.
+    assert made["pixel_bytes"] == 8 * 64 * (3 * 2 * 8 * 8) * 4
     smaller = json.loads(command("plan", *flags, "--micro-batch-size", 4, "--freeze", "vision", "--json").stdout)
     assert 2 * smaller["activation_bytes"] < made["activation_bytes"]
     assert smaller["trained"] < made["trained"]
@@ -45,8 +45,8 @@ def test_a_dry_run_prints_the_first_sample_and_writes_nothing(sft, tmp_path):
     ended = sft(tmp_path / "out", dry_run=True)
     assert ended.code == 0
     shown = json.loads(ended.stdout)
-    assert shown["image_grid"] == [[1, 2, 2], [1, 2, 2]]
-    assert "<|vision_start|><|image_pad|><|vision_end|>" in shown["text"]
+    assert shown["image_grid"] == [[1, 4, 4], [1, 4, 4]]
+    assert "<|vision_start|><|image_pad|> x 4 <|vision_end|>" in shown["text"]
     assert shown["completion"] == "0.0"
     assert not (tmp_path / "out").exists()
 

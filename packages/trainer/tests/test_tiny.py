@@ -1,4 +1,4 @@
-"""The tiny model: its inputs equal the processor's, its fast tower the plain one, a stopped run an undisturbed one."""
+"""The tiny model: packed questions equal single ones, dense targets lie where the objects do, a stopped run goes on."""
 
 from __future__ import annotations
 
@@ -8,26 +8,38 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SETTINGS = {"steps": 4, "batch_size": 3, "warmup": 2}
+SETTINGS = {"steps": 4, "decay": 2, "batch_size": 2, "slots": 2, "warmup": 2}
+POSE = [1.0, 0, 0, 0, 0, 0, 1, 0, 0, -1, 0, 1.6, 0, 0, 0, 1]
+"""A camera at the origin that looks along +y; +x is to its right."""
 
 
 @pytest.fixture(scope="module")
 def rooms_store(make, tmp_path_factory):
-    """A store of two rooms with two posed frames each."""
+    """Two rooms with two posed frames; in each, object i covers the rows 16 i to 16 i + 15 of the left half."""
     folder = tmp_path_factory.mktemp("rooms")
     rng = np.random.default_rng(1)
-    pose = [1.0, 0, 0, 0, 0, 0, 1, 0, 0, -1, 0, 1.6, 0, 0, 0, 1]
-    scenes, objects, frames = [], [], []
-    for scene, categories in (("room_0", ("bed", "lamp", "lamp")), ("room_1", ("sofa",))):
+    scenes, objects, frames, seen = [], [], [], []
+    for scene, categories in (("room_0", ("bed", "lamp", "lamp", "tv")), ("room_1", ("sofa", "bed", "tv"))):
         scenes.append({"scene_name": scene, "room_size_m2": 12.0})
         for number, category in enumerate(categories):
-            box = {"center": [1.0, 2.0 + number, 0.5], "size": [2.0, 0.9, 0.8]}
-            objects.append({"scene_name": scene, "object_id": number, "category": category, **box})
+            box = {"center": [1.0 + number % 2, 2.0 + number, 0.5], "size": [2.0, 0.9, 0.8]}
+            box["rotation"] = [1.0, 0, 0, 0, 1, 0, 0, 0, 1]
+            objects.append({"scene_name": scene, "instance_id": number, "category": category, **box})
         for index in range(2):
-            path = f"{scene}_{index}.png"
+            path, masks = f"{scene}_{index}.png", f"{scene}_{index}_masks.png"
             Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(folder / path)
-            frames.append({"scene_name": scene, "frame_id": f"f{index}", "image_path": path, "world_from_camera": pose})
-    for table, rows in (("scenes", scenes), ("objects", objects), ("frames", frames)):
+            shown = np.zeros((64, 64), np.uint16)
+            for number in range(len(categories)):
+                shown[16 * number : 16 * number + 16, :32] = number + 1
+                box = [0.0, 16.0 * number, 32.0, 16.0 * number + 16]
+                row = {"scene_name": scene, "frame_id": f"f{index}", "instance_id": number, "visible_px": 512}
+                # The second lamp of the first room is hidden in both frames.
+                hidden = scene == "room_0" and number == 2
+                seen.append({**row, "visible_fraction": 0.1 if hidden else 1.0, "box_2d": box})
+            Image.fromarray(shown).save(folder / masks)
+            frame = {"scene_name": scene, "frame_id": f"f{index}", "image_path": path, "instance_path": masks}
+            frames.append({**frame, "width": 64, "height": 64, "world_from_camera": POSE})
+    for table, rows in (("scenes", scenes), ("objects", objects), ("frames", frames), ("observations", seen)):
         make.write(rows, folder, table)
     return folder
 
@@ -40,77 +52,149 @@ def rooms(rooms_store):
 
 
 @pytest.fixture(scope="module")
-def built():
-    """Processor and model with random weights."""
-    from qa_trainer.tiny.model import build_model, build_processor
+def student(rooms):
+    """Student with random weights."""
+    from qa_trainer.tiny.pretrain import PretrainSettings, Student
 
-    processor = build_processor()
-    return processor, build_model(processor, seed=0).eval()
+    made = Student(PretrainSettings(**SETTINGS), len(rooms.vocabulary))
+    made.model.eval()
+    return made
 
 
 @pytest.fixture(scope="module")
-def batch(rooms, built):
-    """One batch of all rooms, none mirrored."""
-    from qa_trainer.tiny.pretrain import ReportBatches
+def packer(rooms, student):
+    from qa_trainer.tiny.packing import Packer
 
-    class Plain(np.random.Generator):
-        def random(self, size=None):
-            return super().random() if size is None else np.ones(size)
-
-    processor, model = built
-    return ReportBatches(rooms, processor, model)(np.arange(2), Plain(np.random.PCG64(3)))
+    return Packer(rooms, student.processor, student.model, slots=2)
 
 
-def test_rooms_are_read_with_frames_and_facts(rooms):
+def test_rooms_are_read_with_frames_and_what_they_show(rooms, rooms_store, tmp_path):
+    from qa_trainer.tiny.rooms import load_rooms
+
     assert rooms.frames.shape == (2, 2, 64, 64, 3)
-    assert rooms.vocabulary == ("bed", "lamp", "sofa")
-    assert rooms.facts[0].categories == ("bed", "lamp", "lamp")
-    assert rooms.facts[0].longest_cm.tolist() == [200, 200, 200]
-    assert rooms.facts[0].position_m.tolist() == [[1, 2], [1, 3], [1, 4]]
+    assert rooms.vocabulary == ("bed", "lamp", "sofa", "tv")
+    assert rooms.facts[0].seen.tolist() == [[True, True, False, True]] * 2
+    assert rooms.instance[0, 0, :, 0].tolist() == [number for number in range(4) for _ in range(8)]
+    assert (rooms.instance[0, 0, :, 16:] == -1).all()
+    for _ in range(2):  # the second time from the cache
+        again = load_rooms(rooms_store, cache=tmp_path / "frames.npy")
+        np.testing.assert_array_equal(again.frames, rooms.frames)
 
 
-def test_a_batch_equals_what_the_processor_makes_of_its_text(rooms, built, batch):
-    processor, model = built
-    texts = processor.tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=False)
-    pads = f"<|vision_start|>{'<|image_pad|>' * 4}<|vision_end|>"
-    single = "<|vision_start|><|image_pad|><|vision_end|>"
-    images = [[Image.fromarray(frame) for frame in frames] for frames in rooms.frames]
-    for row, text in enumerate(texts):
-        assert text.count(pads) == 2
-        made = processor(
-            text=[text.replace("<|endoftext|>", "").replace(pads, single)],
-            images=images[row],
-            return_tensors="pt",
-        )
-        length = int(batch["attention_mask"][row].sum())
-        assert batch["input_ids"][row, :length].tolist() == made["input_ids"][0].tolist()
-        pixels = batch["pixel_values"].reshape(2, -1, batch["pixel_values"].shape[1])[row]
-        np.testing.assert_allclose(pixels, made["pixel_values"], atol=1e-6)
-        kinds = made["mm_token_type_ids"]
-        places = model.model.get_rope_index(made["input_ids"], kinds, made["image_grid_thw"])[0]
-        assert batch["position_ids"][:, row, :length].tolist() == places[:, 0].tolist()
+def test_a_mirrored_sight_has_right_and_left_exchanged(rooms):
+    from qa_trainer.tiny.views import distances_m, sight
+
+    plain, mirrored = (sight(rooms.facts[0], np.array([0, 1]), mirrored=flip) for flip in (False, True))
+    assert plain.place.tolist() == [[1, 2], [2, 3], [1, 4], [2, 5]]
+    assert mirrored.place.tolist() == [[-1, 2], [-2, 3], [-1, 4], [-2, 5]]
+    np.testing.assert_allclose(distances_m(plain.footprint), distances_m(mirrored.footprint), atol=1e-12)
+    assert distances_m(plain.footprint)[0, 2] == pytest.approx(1.1)
 
 
-def test_labels_are_the_answers(built, batch):
-    processor, _ = built
-    for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
-        text = processor.tokenizer.decode(ids, skip_special_tokens=False)
-        answer = processor.tokenizer.decode(labels[labels >= 0], skip_special_tokens=False)
-        assert text.replace("<|endoftext|>", "").endswith(f"<|im_start|>assistant\n{answer}")
+def test_questions_are_about_visible_objects(rooms):
+    from qa_trainer.tiny.reports import KINDS, Quiz
+    from qa_trainer.tiny.views import sight
+
+    quiz = Quiz(sight(rooms.facts[0], np.array([0, 1]), mirrored=False), rooms.vocabulary)
+    rng = np.random.default_rng(0)
+    drawn = [quiz.ask(kind, rng, sentence=False) for kind in KINDS for _ in range(40)]
+    said = {item.question: item.answer for item in drawn if item}
+    assert said["count lamp"] == "1"
+    assert said["count sofa"] == "0"
+    assert said["place lamp"] == "2.0,3.0"
+    assert said["longest bed"] == "200"
+    assert said["area"] == "12.0"
+    assert said["distance bed, tv"] == "2.1"
+    # From the bed (1, 2), facing the lamp (2, 3), the television (2, 5) is to the left.
+    assert said["side bed, lamp, tv"] == said["turn bed, lamp, tv"] == "left"
+    assert said["quadrant bed, lamp, tv"] == "front-left"
+    choices = [quiz.ask("quadrant", rng, sentence=True) for _ in range(20)]
+    for item in choices:
+        if item and "From the bed, with the lamp straight ahead" in item.question:
+            assert f"{item.answer}. front-left" in item.question
 
 
-def test_the_fast_tower_equals_the_plain_one(built, batch):
+def test_a_packed_question_gets_what_it_gets_alone(student, packer):
     import torch
     from qa_trainer.tiny.fast_vision import fast_vision
+    from qa_trainer.tiny.packed_attention import packed_attention
+    from qa_trainer.tiny.packing import SLOT
 
-    _, model = built
-    with torch.inference_mode():
-        plain = model(**batch).logits
-        with fast_vision(model):
-            fast = model(**batch).logits
-        again = model(**batch).logits
-    torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(again, plain, rtol=0, atol=0)
+    batch = packer(np.arange(2), np.arange(2), np.random.default_rng(5))
+    inner, image = student.model.model, student.model.config.image_token_id
+    pads = batch.input_ids == image
+    with torch.inference_mode(), fast_vision(student.model):
+        visual = inner.visual(batch.pixel_values, grid_thw=batch.image_grid_thw)
+        embeds = inner.language_model.embed_tokens(batch.input_ids)
+        embeds = embeds.masked_scatter(pads[..., None], visual.pooler_output)
+        with packed_attention(student.model, batch.question, SLOT):
+            packed = inner.language_model(
+                inputs_embeds=embeds,
+                position_ids=batch.position_ids,
+                visual_pos_masks=pads,
+                deepstack_visual_embeds=visual.deepstack_features,
+                use_cache=False,
+            ).last_hidden_state
+    patches = batch.pixel_values.reshape(2, -1, batch.pixel_values.shape[1])
+    start = int((batch.question[0] == 0).sum())
+    checked = 0
+    for row in range(2):
+        for number in range(1, int(batch.question[row].max()) + 1):
+            at = (batch.question[row] == number).nonzero()[:, 0]
+            ids = torch.cat([batch.input_ids[row, :start], batch.input_ids[row, at]])[None]
+            with torch.inference_mode():
+                alone = inner(
+                    input_ids=ids,
+                    pixel_values=patches[row],
+                    image_grid_thw=batch.image_grid_thw[:2],
+                    mm_token_type_ids=(ids == image).int(),
+                ).last_hidden_state
+            torch.testing.assert_close(packed[row, at], alone[0, start:], rtol=1e-4, atol=1e-4)
+            checked += 1
+    assert checked == sum(len(kinds) for kinds in batch.kinds) > 8
+
+
+def test_a_batch_equals_what_the_processor_makes_of_its_text(rooms, student, packer):
+    processor = student.processor
+    start, _ = packer.opening(2)
+    single = "<|vision_start|><|image_pad|><|vision_end|>"
+    images = [Image.fromarray(frame) for frame in rooms.frames[1]]
+    made = processor(text=[f"<|im_start|>user\n{single * 2}"], images=images, return_tensors="pt")
+    assert start == made["input_ids"][0].tolist()
+    np.testing.assert_allclose(packer.pixels(rooms.frames[1:2]), made["pixel_values"], atol=1e-6)
+
+
+def test_labels_are_the_answers(student, packer):
+    batch = packer(np.arange(2), np.arange(2), np.random.default_rng(5))
+    tokenizer = student.processor.tokenizer
+    for row in range(2):
+        for number in range(1, len(batch.kinds[row]) + 1):
+            at = batch.question[row] == number
+            text = tokenizer.decode(batch.input_ids[row, at])
+            labels = batch.labels[row, at]
+            answer = tokenizer.decode(labels[labels >= 0])
+            assert text.endswith(f"<|im_start|>assistant\n{answer}")
+            assert answer.endswith("<|im_end|>\n")
+
+
+def test_dense_targets_lie_where_the_objects_do(rooms):
+    from qa_trainer.tiny.dense import dense_targets
+
+    orders = np.array([[0, 1], [0, 1]])
+    targets = dense_targets(rooms, np.arange(2), orders, np.array([False, True]), 8)
+    names = np.array([*rooms.vocabulary, "none"])
+    tokens = names[targets.token_category.argmax(-1).numpy()].reshape(2, 2, 4, 4)
+    assert tokens[0, 0, :, 0].tolist() == ["bed", "lamp", "lamp", "tv"]
+    assert (tokens[0, 0, :, 2:] == "none").all()
+    assert tokens[1, 0, :, 3].tolist() == ["sofa", "bed", "tv", "none"]  # mirrored
+    patches = names[targets.patch_category.argmax(-1).numpy()].reshape(2, 2, 64)[0, 0]
+    assert patches[:8].tolist() == ["bed"] * 8  # four patches of a merged token, then those of the next one
+    facts = targets.token_facts.reshape(2, 2, 4, 4, 8)
+    assert (facts[0, 0, 0, 0, :2] * 2).tolist() == [1, 2]
+    assert (facts[1, 0, 0, 3, :2] * 2).tolist() == [-1, 2]
+    new = targets.token_new.reshape(2, 2, 16, 4)
+    assert new[0, 0].sum(0).tolist() == [1, 1, 0, 1]  # the hidden lamp is not among them
+    assert new[:, 1].sum() == 0  # the second frame shows nothing new
 
 
 def test_a_stopped_run_goes_on_as_if_undisturbed(rooms, tmp_path):
@@ -122,32 +206,54 @@ def test_a_stopped_run_goes_on_as_if_undisturbed(rooms, tmp_path):
     class Stopped(Exception):
         pass
 
-    def stop(*_):
-        raise Stopped
+    def stop(step, *_):
+        if step == 3:
+            raise Stopped
 
     def silent(*_):
         pass
 
     settings = PretrainSettings(**SETTINGS)
-    whole, _ = pretrain(rooms, settings, checkpoint=tmp_path / "whole.pt", progress=silent, every=2)
+    for name in ("whole", "half"):
+        (tmp_path / name).mkdir()
+    whole = pretrain(rooms, settings, out=tmp_path / "whole", progress=silent, every=1)
     with pytest.raises(Stopped):
-        pretrain(rooms, settings, checkpoint=tmp_path / "half.pt", progress=stop, every=2)
-    resumed, _ = pretrain(rooms, settings, checkpoint=tmp_path / "half.pt", progress=silent, every=2)
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+        pretrain(rooms, settings, out=tmp_path / "half", progress=stop, every=1)
+    resumed = pretrain(rooms, settings, out=tmp_path / "half", progress=silent, every=1)
+    # Ended earlier: from the last checkpoint before the learning rate fell, which is still there.
+    steps = []
+    earlier = PretrainSettings(**{**SETTINGS, "steps": 3, "decay": 1})
+    pretrain(rooms, earlier, out=tmp_path / "half", progress=lambda step, *_: steps.append(step), every=1)
+    assert steps == [3]
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_figures_of_answers():
+    from qa_trainer.tiny.heldout import _figures
+
+    assert _figures("side", [("left", "left"), ("left", "right"), ("right", "right")]) == {
+        "side": pytest.approx(2 / 3),
+        "side_constant": pytest.approx(2 / 3),
+        "side_n": 3,
+    }
+    places = _figures("place", [("0.0,3.0", "3.0,3.0"), ("0.0,5.0", "0.0,5.0"), ("0.0,4.0", "none")])
+    assert places == {"place_m": 3.0, "place_m_constant": 1.0}
+    assert _figures("room", [("10.0", "11.0")])["room"] == pytest.approx(0.1)
 
 
 def test_the_command_writes_a_model_and_its_card(command, rooms_store, tmp_path):
     out = tmp_path / "base"
     arguments = ["pretrain-tiny", "--store", rooms_store, "--heldout", rooms_store, "--out", out, "--steps", 1]
-    ended = command(*arguments, "--batch-size", 2)
+    ended = command(*arguments, "--decay", 1, "--batch-size", 2)
     assert ended.code == 0, ended.stderr
     card = json.loads((out / "model_card.json").read_text())
     assert card["rooms"] == 2
-    assert card["heldout"]["n_rooms"] == 2
-    assert card["heldout"]["room_m2_constant"] == 0
+    assert card["heldout"]["2 frames, short"]["rooms"] == 2
+    assert card["heldout"]["2 frames, short"]["room_constant"] == 0
     assert (out / "model.safetensors").exists()
-    again = command(*arguments)
+    assert not (out / "constant.pt").exists()
+    again = command(*arguments, "--decay", 1)
     assert again.code == 2
     assert "holds a finished run" in again.stderr
 

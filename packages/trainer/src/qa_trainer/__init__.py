@@ -13,7 +13,7 @@ Examples
 
 A run from Python is the run of the command line; the same call goes on with a run that was stopped::
 
-    inputs = qa_trainer.SFTInputs("tiny", questions=Path("questions"), store=Path("store"))
+    inputs = qa_trainer.SFTInputs(model="tiny", questions=Path("questions"), store=Path("store"))
     summary = qa_trainer.train_sft(inputs, settings, Path("out"))
     print(summary.loss)
 """

@@ -10,6 +10,7 @@ from qa_trainer.cli.grpo import grpo
 from qa_trainer.cli.init_spatial import init_spatial
 from qa_trainer.cli.models import models
 from qa_trainer.cli.plan import FIELDS, plan
+from qa_trainer.cli.probe import probe
 from qa_trainer.cli.sample_frames import sample_frames
 from qa_trainer.cli.score import score
 from qa_trainer.cli.sft import sft
@@ -24,6 +25,7 @@ app = make_app(
 app.command(settings=SFT, topic=TRAIN)(sft)
 app.command(settings="qa_trainer.grpo.settings:GRPOSettings", topic=TRAIN)(grpo)
 app.command(settings="qa_trainer.score.settings:ScoreSettings", topic=TRAIN)(score)
+app.command(topic=TRAIN)(probe)
 app.command(settings=SFT, fields=FIELDS, topic=PREPARE)(plan)
 app.command(settings="qa_trainer.frames.settings:SamplingSettings", topic=PREPARE)(sample_frames)
 app.command(topic=PREPARE)(init_spatial)

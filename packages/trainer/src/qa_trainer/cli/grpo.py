@@ -43,7 +43,7 @@ def grpo(
     from qa_trainer.grpo.run import GRPOInputs, preview_grpo, train_grpo
 
     started = time.perf_counter()
-    inputs = GRPOInputs(questions, store, model)
+    inputs = GRPOInputs(model=model, questions=questions, store=store)
     if dry_run:
         typer.echo(json.dumps(preview_grpo(inputs, settings), indent=2))
         return

@@ -42,7 +42,7 @@ def sft(
     from qa_trainer.sft.run import SFTInputs, read_feed, train_sft
 
     started = time.perf_counter()
-    inputs = SFTInputs(model, questions, store, state_from, mixture)
+    inputs = SFTInputs(model=model, questions=questions, store=store, state_from=state_from, mixture=mixture)
     if dry_run:
         from qa_trainer.data.preview import preview
         from qa_trainer.models.loading import resolve_model

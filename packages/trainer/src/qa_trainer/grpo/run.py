@@ -35,13 +35,13 @@ _SERVER_S = 10.0
 """How long a server may take to say that it is there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GRPOInputs:
     """What a run reads: table `questions`, store of the frames, and `tiny`, a folder or a hub id as the model."""
 
+    model: str
     questions: Path
     store: Path
-    model: str
 
 
 @dataclass(frozen=True)

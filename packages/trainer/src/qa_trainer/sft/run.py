@@ -36,7 +36,7 @@ _FIXED_BY_STATE = (
 """Settings that live in the state of optimizer and scheduler: another value would silently be ignored."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SFTInputs:
     """What a run reads.
 

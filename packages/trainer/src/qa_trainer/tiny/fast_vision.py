@@ -47,14 +47,34 @@ def _attend(
     **_: Any,
 ) -> torch.Tensor:
     """Attention within each image, all images at once; hidden_states (patches, width)."""
-    from torch.nn import functional
     from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
     patches, images = hidden_states.shape[0], len(cu_seqlens) - 1
     query, key, value = self.qkv(hidden_states).reshape(patches, 3, self.num_heads, -1).unbind(1)
     query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
     query, key, value = (
-        t.reshape(images, -1, self.num_heads, t.shape[-1]).transpose(1, 2) for t in (query, key, value)
+        t.reshape(images, -1, self.num_heads, t.shape[-1]).transpose(1, 2).to(value.dtype) for t in (query, key, value)
     )
-    attended = functional.scaled_dot_product_attention(query, key, value, scale=self.scaling)
+    attended = attention(query, key, value, self.scaling)
     return self.proj(attended.transpose(1, 2).reshape(patches, -1))
+
+
+def attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, seen: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Attention (b, h, t, d) of three tensors of one type by plain matrix products.
+
+    In bfloat16, on a processor, forward and backward take less than half the time of torch's fused attention.
+
+    Parameters
+    ----------
+    seen : bool tensor, broadcast to (b, h, t, keys), optional
+        Which keys a query sees.
+    """
+    import torch
+
+    with torch.autocast("cpu", enabled=False):  # it would take the softmax to float32
+        scores = query @ key.transpose(2, 3) * scale
+        if seen is not None:
+            scores = scores.masked_fill(~seen, float("-inf"))
+        return torch.softmax(scores, -1) @ value

@@ -1,114 +1,152 @@
-"""Held-out figures of a pre-trained tiny model: what it answers when asked for one thing at a time."""
+"""Held-out figures of a pre-trained tiny model: its own answers to questions about rooms that it has not seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qa_trainer.tiny.reports import KINDS, Asked, Quiz
 from qa_trainer.tiny.rooms import Rooms
+from qa_trainer.tiny.views import sight
 
 if TYPE_CHECKING:
     from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
+MAX_NEW_TOKENS = 14
 
-def heldout_figures(
-    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, rooms: Rooms, *, batch_size: int = 64
-) -> dict[str, float | None]:
-    """Ask for the room and every category of each room, one at a time, greedily, and compare.
 
-    Returns
-    -------
-    dict of str to float or None
-        `n_rooms`; `count_exact` over categories with two or more objects, `present_exact` (is the category there?)
-        over all; median relative error of `room_m2` and of `longest_side` of single objects; median error of their
-        `position_m`; each beside the same figure of the best constant answer (`..._constant`); None
-        where no room has such a thing, or no answer is of the form.
-    """
-    asked, truth = [], []
-    for index, facts in enumerate(rooms.facts):
-        asked.append((index, "room"))
-        truth.append(("room", facts.area_m2))
-        for name in rooms.vocabulary:
-            rows = [i for i, category in enumerate(facts.categories) if category == name]
-            asked.append((index, name))
-            if len(rows) == 1:
-                truth.append(("one", (facts.longest_cm[rows[0]], *facts.position_m[rows[0]])))
-            else:
-                truth.append(("count", len(rows)))
-    answers = _ask(model, processor, rooms, asked, batch_size)
-
-    def numbers(text: str) -> list[float]:
-        try:
-            return [float(part) for part in text.split(",")]
-        except ValueError:
-            return []
-
-    parsed = [numbers(text) for text in answers]
-    found = [bool(p) for p in parsed]
-    there = [kind != "count" or value > 0 for kind, value in truth]
-    kinds = np.array([kind for kind, _ in truth])
-    several = [i for i in np.flatnonzero(kinds == "count") if truth[i][1] >= 2]
-    counts = np.array([truth[i][1] for i in several])
-    single = [i for i in np.flatnonzero(kinds == "one") if len(parsed[i]) == 4]
-    sizes = np.array([truth[i][1][0] for i in single], dtype=float)
-    places = np.array([truth[i][1][1:] for i in single], dtype=float).reshape(-1, 2)
-    answered = np.array([parsed[i][1:] for i in single]).reshape(-1, 3)
-    area = np.array([truth[i][1] for i in np.flatnonzero(kinds == "room")])
-    areas = np.array([(parsed[i] or [0.0])[0] for i in np.flatnonzero(kinds == "room")])
-    objects = np.flatnonzero(kinds != "room")
-    present = np.array([there[i] for i in objects])
+def every_heldout_figure(
+    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, rooms: Rooms
+) -> dict[str, dict[str, float]]:
+    """Figures with the first and last frame of each room and with all of them, asked in both forms."""
+    total = rooms.frames.shape[1]
     return {
-        "n_rooms": len(rooms.facts),
-        "present_exact": _figure(np.mean, np.array([found[i] for i in objects]) == present),
-        "present_exact_constant": float(max(present.mean(), 1 - present.mean())),
-        "count_exact": _figure(np.mean, np.array([parsed[i] == [truth[i][1]] for i in several])),
-        "count_exact_constant": _figure(lambda n: np.bincount(n).max() / len(n), counts),
-        "room_m2": _figure(np.median, np.abs(areas - area) / area),
-        "room_m2_constant": _figure(np.median, np.abs(np.median(area) - area) / area),
-        "longest_side": _figure(np.median, np.abs(answered[:, 0] - sizes) / sizes),
-        "longest_side_constant": _figure(lambda v: np.median(np.abs(np.median(v) - v) / v), sizes),
-        "position_m": _figure(np.median, np.linalg.norm(answered[:, 1:] - places, axis=1)),
-        "position_m_constant": _figure(lambda v: np.median(np.linalg.norm(np.median(v, axis=0) - v, axis=1)), places),
+        f"{len(frames)} frames, {'sentences' if sentence else 'short'}": heldout_figures(
+            model, processor, rooms, frames, sentence=sentence
+        )
+        for frames in (np.array([0, total - 1]), np.arange(total))
+        for sentence in (False, True)
     }
 
 
-def _figure(statistic: Callable[[np.ndarray], np.floating], values: np.ndarray) -> float | None:
-    """Take a statistic, or None where there is nothing to take it of."""
-    return float(statistic(values)) if len(values) else None
+def heldout_figures(
+    model: Qwen3VLForConditionalGeneration,
+    processor: Qwen3VLProcessor,
+    rooms: Rooms,
+    frames: np.ndarray,
+    *,
+    sentence: bool,
+    per_kind: int = 2,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Ask every room `per_kind` questions of each kind and compare the greedy answers with the truth.
+
+    Parameters
+    ----------
+    model, processor
+    rooms : Rooms
+    frames : (f,) int64
+        Frames that are shown.
+    sentence : bool
+        Ask in sentences, not in short form.
+
+    Returns
+    -------
+    dict of str to float
+        Per kind of question the share of right answers (`count`, `count_several` of two and more, `nearest`, `side`,
+        `turn`, `quadrant`), the median error in metres (`place_m`), the mean error in metres (`distance_m`), or the
+        median relative error (`room`, `size`), and beside each the same figure of the best constant answer
+        (`..._constant`).
+    """
+    asked: list[tuple[int, Asked]] = []
+    for index, facts in enumerate(rooms.facts):
+        rng = np.random.default_rng([seed, 7, index])
+        quiz = Quiz(sight(facts, frames, mirrored=False), rooms.vocabulary)
+        for kind in KINDS:
+            for _ in range(1 if kind == "room" else per_kind):
+                item = quiz.ask(kind, rng, sentence=sentence)
+                if item is not None:
+                    asked.append((index, item))
+    asked.sort(key=lambda pair: len(pair[1].question))
+    answers = _answers(model, processor, rooms, frames, asked, batch_size)
+    by_kind: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for (_, item), answer in zip(asked, answers, strict=True):
+        by_kind[item.kind].append((item.answer, answer))
+    several = [pair for pair in by_kind["count"] if int(pair[0]) > 1]
+    figures: dict[str, float] = {"rooms": len(rooms.facts)}
+    for kind, pairs in {**by_kind, "count_several": several}.items():
+        if pairs:
+            figures |= _figures(kind, pairs)
+    return figures
 
 
-def _ask(
+def _figures(kind: str, pairs: list[tuple[str, str]]) -> dict[str, float]:
+    """Figure of one kind from (truth, answer)."""
+    truth, answers = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    if kind in ("room", "size", "place", "distance"):
+        wanted = np.array([_numbers(text, kind) for text in truth])
+        found = np.array([_numbers(text, kind) for text in answers])
+        found[np.isnan(found)] = 0.0
+        middle = np.median(wanted, axis=0, keepdims=True)
+
+        def error(values: np.ndarray) -> float:
+            if kind == "place":
+                return float(np.median(np.linalg.norm(values - wanted, axis=1)))
+            if kind == "distance":
+                return float(np.mean(np.abs(values - wanted)))
+            return float(np.median(np.abs(values - wanted) / wanted))
+
+        name = {"place": "place_m", "distance": "distance_m"}.get(kind, kind)
+        return {name: error(found), f"{name}_constant": error(middle)}
+    right = np.array(truth) == np.array(answers)
+    shares = np.unique(truth, return_counts=True)[1] / len(truth)
+    return {kind: float(right.mean()), f"{kind}_constant": float(shares.max()), f"{kind}_n": len(truth)}
+
+
+def _numbers(text: str, kind: str) -> list[float]:
+    """Numbers of an answer, NaN where it is not of the form."""
+    count = 2 if kind == "place" else 1
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    return values if len(values) == count else [float("nan")] * count
+
+
+def _answers(
     model: Any,
     processor: Any,
     rooms: Rooms,
-    asked: list[tuple[int, str]],
+    frames: np.ndarray,
+    asked: list[tuple[int, Asked]],
     batch_size: int,
 ) -> list[str]:
-    """Answers to "Values NAME" about room `index`, in order."""
+    """Greedy answers, in order."""
     import torch
     from PIL import Image
 
     answers: list[str] = []
     for start in range(0, len(asked), batch_size):
         part = asked[start : start + batch_size]
-        pictures = [[Image.fromarray(frame) for frame in rooms.frames[index]] for index, _ in part]
+        pictures = [[Image.fromarray(rooms.frames[index, frame]) for frame in frames] for index, _ in part]
         texts = [
             processor.apply_chat_template(
                 [
                     {
                         "role": "user",
-                        "content": [*[{"type": "image"}] * len(shown), {"type": "text", "text": f"Values {name}"}],
+                        "content": [*[{"type": "image"}] * len(frames), {"type": "text", "text": item.question}],
                     }
                 ],
                 add_generation_prompt=True,
                 tokenize=False,
             )
-            for (_, name), shown in zip(part, pictures, strict=True)
+            for _, item in part
         ]
         inputs = processor(text=texts, images=pictures, padding=True, return_tensors="pt")
         with torch.inference_mode():
-            out = model.generate(**inputs, max_new_tokens=20, do_sample=False)
+            out = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
         answers += processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return [text.strip() for text in answers]

@@ -1,192 +1,228 @@
-"""Pre-train the tiny model on reports about rooms."""
+"""Pre-train the tiny model on questions and dense targets about rooms."""
 
 from __future__ import annotations
 
-import math
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qa_contract.files import atomic_path
 
+from qa_trainer.tiny.dense import build_heads, dense_losses
 from qa_trainer.tiny.fast_vision import fast_vision
 from qa_trainer.tiny.model import build_model, build_processor
-from qa_trainer.tiny.reports import report
+from qa_trainer.tiny.packed_attention import packed_attention
+from qa_trainer.tiny.packing import IGNORED, SLOT, Packed, Packer
 from qa_trainer.tiny.rooms import Rooms
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
-IGNORED = -100
+TOKEN_LAYER = 3
+"""So many layers of the language model lie below the heads on its visual tokens."""
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """Settings of `pretrain`; the learning rate rises linearly over `warmup` steps and falls as a cosine to 2%."""
+    """Settings of `pretrain`.
+
+    The learning rate rises over `warmup` steps, stays, and falls linearly to zero over the last `decay` of `steps`.
+    Only those two may differ between a run and its continuation: the constant part has a checkpoint of its own, from
+    which it can be ended early or led on.
+    """
 
     steps: int = 10_000
-    batch_size: int = 32
-    learning_rate: float = 1.5e-3
+    decay: int = 1_000
+    batch_size: int = 16
+    slots: int = 4
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    warmup: int = 200
+    warmup: int = 100
     max_grad_norm: float = 1.0
+    dense: float = 1.0
     seed: int = 0
 
 
-class ReportBatches:
-    """Turns rooms into model inputs: requests, answers and pixels.
+class Student:
+    """Model, heads and optimizers of a pre-training.
 
     Parameters
     ----------
-    rooms : Rooms
-    processor : Qwen3VLProcessor
-    model : Qwen3VLForConditionalGeneration
-        Gives the rotary positions of the fixed beginning of a row.
+    settings : PretrainSettings
+    categories : int
     """
 
-    def __init__(self, rooms: Rooms, processor: Qwen3VLProcessor, model: Qwen3VLForConditionalGeneration) -> None:
+    def __init__(self, settings: PretrainSettings, categories: int) -> None:
         import torch
 
-        self.rooms = rooms
-        self.processor = processor
-        tokenizer = processor.tokenizer
-        count, height, width = rooms.frames.shape[1:4]
-        image = processor.image_processor
-        self.grid = (height // image.patch_size, width // image.patch_size)
-        pads = "<|image_pad|>" * (self.grid[0] * self.grid[1] // image.merge_size**2)
-        self.opening = f"<|im_start|>user\n{f'<|vision_start|>{pads}<|vision_end|>' * count}"
-        opening = tokenizer(self.opening, add_special_tokens=False)["input_ids"]
-        row = torch.tensor([opening + [0] * 2048])
-        kinds = (row == model.config.image_token_id).int()
-        kinds[:, len(opening) :] = 0
-        grids = torch.tensor([[1, *self.grid]] * count)
-        rope_index: Any = model.model.get_rope_index
-        self.positions = rope_index(row, kinds, grids)[0][:, 0]  # (3, long)
+        self.settings = settings
+        self.processor = build_processor()
+        self.model = build_model(self.processor, seed=settings.seed)
+        config: Any = self.model.config
+        self.heads = build_heads(config.vision_config.hidden_size, config.text_config.hidden_size, categories)
+        matrices, others = [], list(self.heads.parameters())
+        for name, weight in self.model.named_parameters():
+            inside = weight.ndim == 2 and ("layers." in name or "blocks." in name or "merger" in name)
+            (matrices if inside else others).append(weight)
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=decay),
+        ]
+        self.weights = [*matrices, *others]
 
-    def __call__(self, indices: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Build a batch with labels on the answers; half of the rooms are mirrored."""
-        import torch
+    def losses(self, batch: Packed) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Losses by name, and (answer tokens,) bool: which of them the model ranks first."""
+        from torch.nn import functional
 
-        tokenizer = self.processor.tokenizer
-        mirrored = rng.random(len(indices)) < 0.5
-        rows, starts = [], []
-        for index, flip in zip(indices, mirrored, strict=True):
-            request, answer = report(self.rooms.facts[index], self.rooms.vocabulary, rng, mirrored=bool(flip))
-            rows.append((f"{self.opening}{request}<|im_end|>\n<|im_start|>assistant\n", f"{answer}<|im_end|>\n"))
-        asked = tokenizer([row[0] for row in rows], add_special_tokens=False)["input_ids"]
-        answered = tokenizer([row[1] for row in rows], add_special_tokens=False)["input_ids"]
-        starts = [len(ids) for ids in asked]
-        length = max(len(a) + len(b) for a, b in zip(asked, answered, strict=True))
-        ids = torch.full((len(rows), length), tokenizer.pad_token_id)
-        labels = torch.full((len(rows), length), IGNORED)
-        mask = torch.zeros((len(rows), length), dtype=torch.long)
-        for row, (a, b, start) in enumerate(zip(asked, answered, starts, strict=True)):
-            ids[row, : start + len(b)] = torch.tensor(a + b)
-            labels[row, start : start + len(b)] = torch.tensor(b)
-            mask[row, : start + len(b)] = 1
-        frames = self.rooms.frames[indices]
-        frames[mirrored] = frames[mirrored, :, :, ::-1]
+        inner: Any = self.model.model
+        visual = inner.visual(batch.pixel_values, grid_thw=batch.image_grid_thw)
+        embeds = inner.language_model.embed_tokens(batch.input_ids)
+        pads = batch.input_ids == self.model.config.image_token_id
+        embeds = embeds.masked_scatter(pads[..., None], visual.pooler_output.to(embeds.dtype))
+        kept: list[torch.Tensor] = []
+        hook = inner.language_model.layers[TOKEN_LAYER - 1].register_forward_hook(
+            lambda _module, _args, output: kept.append(output)
+        )
+        with packed_attention(self.model, batch.question, SLOT):
+            hidden = inner.language_model(
+                inputs_embeds=embeds,
+                position_ids=batch.position_ids,
+                visual_pos_masks=pads,
+                deepstack_visual_embeds=visual.deepstack_features,
+                use_cache=False,
+            ).last_hidden_state
+        hook.remove()
+        wanted = batch.labels[:, 1:]
+        answers = wanted != IGNORED
+        logits = self.model.lm_head(hidden[:, :-1][answers]).float()
+        out = {"answer": functional.cross_entropy(logits, wanted[answers])}
+        if self.settings.dense:
+            out |= dense_losses(self.heads, visual.last_hidden_state, kept[0][pads], batch.dense)
+        return out, logits.argmax(-1) == wanted[answers]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a continuation needs."""
         return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "position_ids": self.positions[:, None, :length].expand(3, len(rows), length),
-            "labels": labels,
-            "pixel_values": self.pixels(frames),
-            "image_grid_thw": torch.tensor([[1, *self.grid]] * (frames.shape[0] * frames.shape[1])),
+            "model": self.model.state_dict(),
+            "heads": self.heads.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         }
 
-    def pixels(self, frames: np.ndarray) -> torch.Tensor:
-        """Patches as Qwen3-VL's image processor lays them out, (b, f, H, W, 3) uint8 -> (patches, channels) float32."""
-        import torch
-
-        image = self.processor.image_processor
-        patch, merge, (rows, columns) = image.patch_size, image.merge_size, self.grid
-        flat = torch.from_numpy(np.ascontiguousarray(frames)).flatten(0, 1).permute(0, 3, 1, 2)
-        cut = flat.reshape(len(flat), 3, rows // merge, merge, patch, columns // merge, merge, patch)
-        cut = cut.permute(0, 2, 5, 3, 6, 1, 4, 7)[:, :, :, :, :, :, None]
-        cut = cut.expand(*cut.shape[:6], image.temporal_patch_size, patch, patch)
-        return cut.reshape(len(flat) * rows * columns, -1).float().mul_(2 / 255).sub_(1)
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+        self.model.load_state_dict(state["model"])
+        self.heads.load_state_dict(state["heads"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
 
 
 def pretrain(
     rooms: Rooms,
     settings: PretrainSettings,
     *,
-    checkpoint: Path,
-    progress: Callable[[int, float, float], None],
-    every: int = 250,
-) -> tuple[Qwen3VLForConditionalGeneration, Qwen3VLProcessor]:
-    """Train from random weights; a run that was stopped goes on from `checkpoint`.
+    out: Path,
+    progress: Callable[[int, dict[str, float], float], None],
+    check: Callable[[int, Student], None] | None = None,
+    every: int = 100,
+    check_every: int = 1000,
+) -> Student:
+    """Train from random weights; a run that was stopped goes on from the checkpoints in `out`.
 
     Parameters
     ----------
     rooms : Rooms
     settings : PretrainSettings
-    checkpoint : Path
-        File for weights and optimizer, replaced every `every` steps.
+    out : Path
+        Folder of `constant.pt` and, once the learning rate falls, `falling.pt`.
     progress : callable
-        Called with the step, the mean loss since the last call, and the seconds per step.
+        Called every `every` steps, after the checkpoint, with the step, mean losses and the seconds per step.
+    check : callable, optional
+        Called every `check_every` steps with the step and the student.
 
     Notes
     -----
-    The rooms of a batch and their texts depend on (seed, step) alone, so a resumed run sees what an undisturbed one
+    The rooms of a batch and their questions depend on (seed, step) alone, so a resumed run sees what an undisturbed one
     would have seen.
     """
     import torch
 
-    processor = build_processor()
-    model = build_model(processor, seed=settings.seed)
-    batches = ReportBatches(rooms, processor, model)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, settings))
-    first = 0
-    if checkpoint.exists():
-        state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-        if state["settings"] == asdict(settings):
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            schedule.load_state_dict(state["schedule"])
-            first = state["step"]
-    model.train()
-    loss_sum, since = 0.0, time.monotonic()
-    with fast_vision(model):
+    student = Student(settings, len(rooms.vocabulary))
+    packer = Packer(rooms, student.processor, student.model, slots=settings.slots)
+    first = _resume(student, out)
+    total = rooms.frames.shape[1]
+    choices = {False: np.array([0, total - 1]), True: np.arange(total)}
+    student.model.train()
+    sums: dict[str, float] = defaultdict(float)
+    since, count = time.monotonic(), 0
+    with fast_vision(student.model):
         for step in range(first, settings.steps):
             rng = np.random.default_rng([settings.seed, 1, step])
             indices = rng.choice(len(rooms.facts), settings.batch_size, replace=len(rooms.facts) < settings.batch_size)
-            loss = model(**batches(indices, rng), use_cache=False).loss
+            batch = packer(indices, choices[step % 3 == 2], rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                losses, right = student.losses(batch)
+            loss = losses["answer"] + settings.dense * sum(v for k, v in losses.items() if k != "answer")
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            loss_sum += loss.item()
+            torch.nn.utils.clip_grad_norm_(student.weights, settings.max_grad_norm)
+            for optimizer in student.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.learning_rate * rate(step, settings)
+                optimizer.step()
+                optimizer.zero_grad()
+            for name, value in losses.items():
+                sums[name] += value.item()
+            sums["right"] += right.float().mean().item()
+            count += 1
             if (step + 1) % every == 0 or step + 1 == settings.steps:
-                _save(checkpoint, model, optimizer, schedule, step + 1, settings)
-                count = (step % every) + 1
-                progress(step + 1, loss_sum / count, (time.monotonic() - since) / count)
-                loss_sum, since = 0.0, time.monotonic()
-    model.eval()
-    return model, processor
+                _save(student, out, step + 1)
+                progress(step + 1, {k: v / count for k, v in sums.items()}, (time.monotonic() - since) / count)
+                sums.clear()
+                if check and ((step + 1) % check_every == 0 or step + 1 == settings.steps):
+                    student.model.eval()
+                    check(step + 1, student)
+                    student.model.train()
+                since, count = time.monotonic(), 0
+    student.model.eval()
+    return student
 
 
-def _rate(step: int, settings: PretrainSettings) -> float:
-    """Share of the learning rate at a step."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return 0.02 + 0.98 * (1 + math.cos(math.pi * min(1.0, done))) / 2
+def rate(step: int, settings: PretrainSettings) -> float:
+    """Share of the learning rate at a step.
+
+    Examples
+    --------
+    >>> [rate(step, PretrainSettings(steps=10, decay=4, warmup=2)) for step in (0, 1, 5, 7, 9)]
+    [0.5, 1.0, 1.0, 0.75, 0.25]
+    """
+    return min(1.0, (step + 1) / settings.warmup, (settings.steps - step) / max(1, settings.decay))
 
 
-def _save(path: Path, model: Any, optimizer: Any, schedule: Any, step: int, settings: PretrainSettings) -> None:
-    """Write the checkpoint; the old one stays until the new one is whole."""
+def _save(student: Student, out: Path, step: int) -> None:
+    """Write the checkpoint of the part of the schedule that the step is in."""
     import torch
 
-    temporary = path.with_suffix(".partial")
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-    torch.save({**state, "step": step, "settings": asdict(settings)}, temporary)
-    temporary.replace(path)
+    settings = student.settings
+    falling = step > settings.steps - settings.decay
+    with atomic_path(out / ("falling.pt" if falling else "constant.pt")) as temporary:
+        torch.save({**student.state(), "step": step, "settings": asdict(settings)}, temporary)
+
+
+def _resume(student: Student, out: Path) -> int:
+    """Load the latest fitting checkpoint; its step, or 0."""
+    import torch
+
+    settings = asdict(student.settings)
+    for name, free in (("falling.pt", set()), ("constant.pt", {"steps", "decay"})):
+        if not (out / name).exists():
+            continue
+        state: dict[str, Any] = torch.load(out / name, weights_only=True)
+        fits = all(state["settings"][key] == value for key, value in settings.items() if key not in free)
+        if fits and (not free or state["step"] <= settings["steps"] - settings["decay"]):
+            student.load(state)
+            return state["step"]
+    return 0

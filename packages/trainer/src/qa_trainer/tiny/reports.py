@@ -1,130 +1,238 @@
-"""Dense targets: everything that a set of frames shows, asked for in one line and answered in one line.
+"""Questions about what the frames of a room show: many small ones, so that one picture gives many targets.
 
-A spatial question asks for one fact; a report asks for the size of the room and for every category at once, so that
-one picture gives many targets. It is the small stand-in for what pre-training gives a real model.
+They are the small stand-in for what pre-training gives a real model. No sentence is the wording of a question of the
+engine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from qa_contract.prompts import PROMPTS
 
-ABSENT_CATEGORIES = 2
-"""Categories in a report that the room lacks, so that the model must look before it answers."""
-FORMS = ("Report", "Values", "Find", "Ask", "Ask")
-"""Forms of a report, one of them drawn for each."""
-MOST_ITEMS = 6
-"""Half of the reports ask for so many things, the others for fewer."""
-WORDS = ("size of the room", "many {}", "longest dimension of the {}", "place of the {}")
-"""How "Find" names the area of the room, the count of a category, the longest side of an object and its place."""
-SENTENCES = (
-    "What is the area of the room in square meters?",
-    "How many {}(s) can you see in the video?",
-    "What is the longest dimension of the {} in centimeters?",
-    "What is the place of the {} (in meters)?",
-)
-"""The same for "Ask"."""
+from qa_trainer.tiny.views import Sight, distances_m
+
+MARGIN_DEG = 10.0
+"""Directions nearer to a border than this are not asked for."""
+MARGIN_M = 0.15
+"""Nor is the nearest of some things when the next one is not farther by so much."""
+SENTENCES = 0.3
+"""Share of the questions that come as a sentence inside the prompt of a question, the others in short form."""
 _PROMPT = PROMPTS["vsi-bench"]
 
 
 @dataclass(frozen=True)
-class RoomFacts:
-    """What a report is made from.
+class Asked:
+    """A question and its answer.
 
     Attributes
     ----------
-    area_m2 : float
-    categories : tuple of str
-        One per object.
-    longest_cm : (n,) int64
-        Longest side of each object.
-    position_m : (n, 2) float64
-        Centre on the floor plan as the first camera sees it: metres to the right of it and ahead of it.
+    kind : str
+    question, answer : str
     """
 
-    area_m2: float
-    categories: tuple[str, ...]
-    longest_cm: np.ndarray
-    position_m: np.ndarray
+    kind: str
+    question: str
+    answer: str
 
 
-def report(
-    facts: RoomFacts, vocabulary: tuple[str, ...], rng: np.random.Generator, *, mirrored: bool
-) -> tuple[str, str]:
-    """Write a request and its answer.
-
-    One to `MOST_ITEMS` things come in random order, and in one of these forms: "Report" repeats their names in the
-    answer; "Values" gives the values alone, which makes the model find the name in the request; "Find" asks for one
-    property of each; "Ask" asks for a property of one thing in a sentence of its own, inside the prompt of a question
-    (no sentence is the wording of a question of the engine).
+class Quiz:
+    """Asks about one sight of a room.
 
     Parameters
     ----------
-    facts : RoomFacts
+    seen : Sight
     vocabulary : tuple of str
         All categories there are.
-    rng : numpy.random.Generator
-    mirrored : bool
-        The frames are flipped left to right, so right becomes left.
+    """
+
+    def __init__(self, seen: Sight, vocabulary: tuple[str, ...]) -> None:
+        self.sight = seen
+        self.vocabulary = vocabulary
+        self.rows = np.flatnonzero(seen.visible)
+        self.counts = np.bincount(seen.category[self.rows], minlength=len(vocabulary))
+        single = self.counts[seen.category[self.rows]] == 1
+        self.single = self.rows[single]
+        self.distance = distances_m(seen.footprint)
+
+    def ask(self, kind: str, rng: np.random.Generator, *, sentence: bool) -> Asked | None:
+        """Draw a question of a kind, or None where the room has none."""
+        return KINDS[kind](self, rng, sentence)
+
+    def name(self, row: int) -> str:
+        """Category of an object."""
+        return self.vocabulary[self.sight.category[row]]
+
+
+def _wrap(text: str) -> str:
+    return f"{_PROMPT.opening}\n{text}\n{_PROMPT.number_request}"
+
+
+def _choice(text: str, options: list[str]) -> str:
+    listed = "\n".join(f"{chr(65 + index)}. {option}" for index, option in enumerate(options))
+    return f"{_PROMPT.opening}\n{text}\nOptions:\n{listed}\n{_PROMPT.choice_request}"
+
+
+def _room(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
+    del rng
+    text = _wrap("What is the area of the room in square meters?") if sentence else "area"
+    return Asked("room", text, f"{quiz.sight.area_m2:.1f}")
+
+
+def _count(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
+    several = np.flatnonzero(quiz.counts > 1)
+    draw = rng.random()
+    if draw < 0.6 and len(several):
+        category = int(rng.choice(several))
+    elif draw < 0.8 and (quiz.counts == 1).any():
+        category = int(rng.choice(np.flatnonzero(quiz.counts == 1)))
+    else:
+        category = int(rng.integers(len(quiz.vocabulary)))
+    name = quiz.vocabulary[category]
+    text = _wrap(f"How many {name}(s) can you see in the video?") if sentence else f"count {name}"
+    return Asked("count", text, str(quiz.counts[category]))
+
+
+def _size(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
+    if not len(quiz.single):
+        return None
+    row = int(rng.choice(quiz.single))
+    name = quiz.name(row)
+    text = _wrap(f"What is the longest dimension of the {name} in centimeters?") if sentence else f"longest {name}"
+    return Asked("size", text, str(quiz.sight.longest_cm[row]))
+
+
+def _place(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
+    if not len(quiz.single):
+        return None
+    row = int(rng.choice(quiz.single))
+    name = quiz.name(row)
+    text = _wrap(f"What is the place of the {name} (in meters)?") if sentence else f"place {name}"
+    right, ahead = quiz.sight.place[row]
+    return Asked("place", text, f"{right:.1f},{ahead:.1f}")
+
+
+def _distance(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
+    if len(quiz.single) < 2:
+        return None
+    a, b = rng.permutation(quiz.single)[:2]
+    names = quiz.name(a), quiz.name(b)
+    text = (
+        _wrap("How far apart are the {} and the {} (in meters)?".format(*names))
+        if sentence
+        else "distance {}, {}".format(*names)
+    )
+    return Asked("distance", text, f"{quiz.distance[a, b]:.1f}")
+
+
+def _nearest(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
+    if len(quiz.single) < 3:
+        return None
+    drawn = rng.permutation(quiz.single)[:5]
+    a, others = drawn[0], drawn[1:]
+    gaps = quiz.distance[a, others]
+    first, second = np.argsort(gaps)[:2]
+    if gaps[second] - gaps[first] < MARGIN_M:
+        return None
+    names = [quiz.name(row) for row in others]
+    if sentence:
+        text = _choice(f"Which object stands nearest to the {quiz.name(a)}?", names)
+        return Asked("nearest", text, chr(65 + int(first)))
+    return Asked("nearest", f"nearest {quiz.name(a)}: {', '.join(names)}", names[first])
+
+
+SIDES: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
+    "side": (("left", "right"), (0.0, 180.0)),
+    "turn": (("left", "right", "back"), (0.0, 135.0, 225.0)),
+    "quadrant": (("front-left", "front-right", "back-left", "back-right"), (0.0, 90.0, 180.0, 270.0)),
+}
+"""Answers to "where is a third object" and the borders between them, degrees counter-clockwise from straight ahead."""
+
+
+def bearing_deg(place: np.ndarray, a: int, b: int, c: int) -> float:
+    """Direction of c for somebody at a who faces b: degrees counter-clockwise, 0 to 360.
 
     Examples
     --------
-    >>> places = np.array([[0.0, 1.0], [1.0, 2.0], [-1.0, 3.0]])
-    >>> facts = RoomFacts(12.34, ("chair", "chair", "sofa"), np.array([90, 95, 210]), places)
-    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(8), mirrored=False)
-    ('Values chair, room, bed, sofa', '2;12.3;none;1,210,-1.0,3.0')
-    >>> report(facts, ("bed", "chair", "sofa"), np.random.default_rng(10), mirrored=False)
-    ('Find size of the room, many chair', '12.3;2')
+    >>> bearing_deg(np.array([[0.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]), 0, 1, 2)
+    90.0
     """
-    names = sorted(set(facts.categories))
-    others = [name for name in vocabulary if name not in names]
-    absent = rng.permutation(len(others))[:ABSENT_CATEGORIES]
-    items = [*names, *(others[i] for i in absent), "room"]
-    most = MOST_ITEMS if rng.random() < 0.5 else int(rng.integers(1, MOST_ITEMS))
-    items = [items[i] for i in rng.permutation(len(items))[:most]]
-    form = FORMS[int(rng.integers(len(FORMS)))]
-    if form == "Ask":
-        asked, value = _property(facts, items[0], rng, SENTENCES, mirrored=mirrored)
-        return f"{_PROMPT.opening}\n{asked}\n{_PROMPT.number_request}", value
-    if form == "Find":
-        pairs = [_property(facts, item, rng, WORDS, mirrored=mirrored) for item in items]
-        return f"Find {', '.join(asked for asked, _ in pairs)}", ";".join(value for _, value in pairs)
-    values = []
-    for item in items:
-        value = f"{facts.area_m2:.1f}" if item == "room" else _object_value(facts, item, mirrored=mirrored)
-        values.append(f"{item} {value}" if form == "Report" else value)
-    return f"{form} {', '.join(items)}", ";".join(values)
+    ahead, there = place[b] - place[a], place[c] - place[a]
+    angle = np.arctan2(ahead[0] * there[1] - ahead[1] * there[0], ahead @ there)
+    return float(np.rad2deg(angle) % 360)
 
 
-def _object_value(facts: RoomFacts, category: str, *, mirrored: bool) -> str:
-    """Count of a category; of a single object also its longest side in centimetres and its place in metres."""
-    rows = [i for i, name in enumerate(facts.categories) if name == category]
-    if not rows:
-        return "none"
-    if len(rows) > 1:
-        return str(len(rows))
-    return f"1,{facts.longest_cm[rows[0]]},{_place(facts, rows[0], mirrored=mirrored)}"
+def direction(kind: str, bearing: float) -> str | None:
+    """Name a bearing, or None near a border.
+
+    Examples
+    --------
+    >>> direction("side", 90.0), direction("turn", 180.0), direction("quadrant", 300.0), direction("side", 355.0)
+    ('left', 'back', 'front-right', None)
+    """
+    borders = SIDES[kind][1]
+    if min(min(abs(bearing - border), 360 - abs(bearing - border)) for border in borders) < MARGIN_DEG:
+        return None
+    if kind == "side":
+        return "left" if bearing < 180 else "right"
+    if kind == "turn":
+        return "left" if bearing < 135 else "back" if bearing < 225 else "right"
+    return ("front-left", "back-left", "back-right", "front-right")[int(bearing // 90)]
 
 
-def _property(
-    facts: RoomFacts, item: str, rng: np.random.Generator, wording: tuple[str, str, str, str], *, mirrored: bool
-) -> tuple[str, str]:
-    """One property of a thing: what is asked, and its value."""
-    area, count, longest, place = (text.format(item) for text in wording)
-    if item == "room":
-        return area, f"{facts.area_m2:.1f}"
-    rows = [i for i, name in enumerate(facts.categories) if name == item]
-    kind = int(rng.integers(3)) if len(rows) == 1 else 0
-    if kind == 1:
-        return longest, str(facts.longest_cm[rows[0]])
-    if kind == 2:
-        return place, _place(facts, rows[0], mirrored=mirrored)
-    return count, str(len(rows))
+def _direction(kind: str) -> Callable[[Quiz, np.random.Generator, bool], Asked | None]:
+    def ask(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
+        if len(quiz.single) < 3:
+            return None
+        a, b, c = rng.permutation(quiz.single)[:3]
+        answer = direction(kind, bearing_deg(quiz.sight.place, a, b, c))
+        if answer is None:
+            return None
+        names = quiz.name(a), quiz.name(b), quiz.name(c)
+        if not sentence:
+            return Asked(kind, "{} {}, {}, {}".format(kind, *names), answer)
+        options = [str(option) for option in rng.permutation(SIDES[kind][0])]
+        text = _choice("From the {}, with the {} straight ahead, where is the {}?".format(*names), options)
+        return Asked(kind, text, chr(65 + options.index(answer)))
+
+    return ask
 
 
-def _place(facts: RoomFacts, row: int, *, mirrored: bool) -> str:
-    """Metres to the right of the first camera and ahead of it."""
-    right, ahead = facts.position_m[row]
-    return f"{-right if mirrored else right:.1f},{ahead:.1f}"
+KINDS: dict[str, Callable[[Quiz, np.random.Generator, bool], Asked | None]] = {
+    "room": _room,
+    "count": _count,
+    "size": _size,
+    "place": _place,
+    "distance": _distance,
+    "nearest": _nearest,
+    **{kind: _direction(kind) for kind in SIDES},
+}
+"""Kinds of questions."""
+SHARES: dict[str, float] = {
+    "room": 1,
+    "count": 4,
+    "size": 1.5,
+    "place": 3,
+    "distance": 2,
+    "nearest": 1.5,
+    "side": 1.5,
+    "turn": 1.5,
+    "quadrant": 1.5,
+}
+"""How often each is drawn, in proportion."""
+
+
+def draw(quiz: Quiz, rng: np.random.Generator) -> Asked:
+    """Draw a question of any kind.
+
+    Parameters
+    ----------
+    quiz : Quiz
+    rng : numpy.random.Generator
+    """
+    shares = np.array(list(SHARES.values()))
+    kind = list(SHARES)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+    asked = quiz.ask(kind, rng, sentence=bool(rng.random() < SENTENCES))
+    return asked or _count(quiz, rng, False)

@@ -108,7 +108,7 @@ def test_patches_as_a_matrix_product_equal_the_convolution(tiny_model):
     import torch
 
     model, _ = load_model(tiny_model)
-    patches = torch.randn(6, 3 * 2 * 16 * 16)
+    patches = torch.randn(6, 3 * 2 * 8 * 8)
     embed = model.model.visual.patch_embed
     expected = embed(patches)
     names = set(model.state_dict())
