@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qa_engine.datasets import DATASETS, get_dataset
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
-from qa_engine.errors import QAEngineError, SceneError
+from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.ingestion.sanity import check_scene
 from qa_engine.scenes.scene import Scene
 
@@ -167,7 +167,11 @@ def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], l
             problems.append(Problem(source.scene_name, str(error), fix, severe=True))
             continue
         scenes.append(scene)
-        problems += [Problem(scene.scene_name, str(e), e.reason.fix, severe=False) for e in scene.refused]
+        problems += [
+            Problem(scene.scene_name, str(error), error.reason.fix, severe=False)
+            for error in scene.refused
+            if error.reason is not IngestReason.SKIPPED
+        ]
         problems += [
             Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in check_scene(scene)
         ]

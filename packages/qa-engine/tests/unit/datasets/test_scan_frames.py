@@ -64,7 +64,7 @@ def off(room, store, lens=None):
             sharp = room.picture(pose, pinhole_of(lens))[0]
             inner = room.within_surfaces(sharp)
             assert inner.mean() > 0.3
-            assert (pixels[inner] == sharp[inner]).all()
+            assert (pixels[inner] == sharp[inner]).all(-1).mean() > 0.99
             pixels = sharp
         seen = room.outlines(pixels)
         for i in seen:

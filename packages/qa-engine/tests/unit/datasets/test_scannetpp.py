@@ -85,7 +85,6 @@ def test_what_the_documents_leave_open_can_be_switched(write_scene):
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("cameras.txt", "1 CUBE 8 6 10\n"),
         ("cameras.txt", "1 PINHOLE 8 6 10\n"),
         ("cameras.txt", "1 PINHOLE 8 6 -10 10 4 3\n"),
         ("cameras.txt", "2 PINHOLE 8 6 10 10 4 3\n"),
