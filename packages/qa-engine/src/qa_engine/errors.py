@@ -33,6 +33,7 @@ class IngestReason(StrEnum):
     DUPLICATE_SCENE = "duplicate_scene"
     BAD_FRAME = "bad_frame"
     BAD_CAMERA = "bad_camera"
+    LENS_MODEL = "lens_model"
     WRONG_UNITS = "wrong_units"
     NOT_UPRIGHT = "not_upright"
     BOX_AXES = "box_axes"
@@ -40,6 +41,10 @@ class IngestReason(StrEnum):
     CAMERAS_OUTSIDE = "cameras_outside"
     NOTHING_IN_VIEW = "nothing_in_view"
     ODD_SIZE = "odd_size"
+    DEPTH_SCALE = "depth_scale"
+    SIMILAR_LABELS = "similar_labels"
+    SETTING = "setting"
+    UNREAD_FILE = "unread_file"
     SKIPPED = "skipped"
 
     @property
@@ -49,8 +54,8 @@ class IngestReason(StrEnum):
 
 
 _FIXES = {
-    IngestReason.MISSING_FILE: "Download the scene again, or leave it out with --only.",
-    IngestReason.UNREADABLE_FILE: "Download the file again and check that you may read it.",
+    IngestReason.MISSING_FILE: "Put the file back, or leave the scene out with --only.",
+    IngestReason.UNREADABLE_FILE: "Check that the file is whole and that you may read it.",
     IngestReason.TOO_LARGE: "Check that this is the right file; cut it into parts if it is.",
     IngestReason.BAD_JSON: "The file is cut off or damaged: download it again.",
     IngestReason.BAD_FORMAT: "The file is cut off, damaged or of another kind: download or export it again.",
@@ -67,13 +72,22 @@ _FIXES = {
     IngestReason.DUPLICATE_SCENE: "Keep one of the two folders.",
     IngestReason.BAD_FRAME: "Export the image again, or delete it.",
     IngestReason.BAD_CAMERA: "Correct the camera file, or delete it to ingest the frames without cameras.",
-    IngestReason.WRONG_UNITS: "Convert lengths to metres; for own scans --set units=mm or units=cm does.",
-    IngestReason.NOT_UPRIGHT: "Turn the scene so that Z points up; for own scans --set up=y does.",
+    IngestReason.LENS_MODEL: "Undistort the images, as COLMAP's image_undistorter does, and give their new cameras.",
+    IngestReason.WRONG_UNITS: (
+        "Convert lengths to metres, angles to radians; own scans: --set units=mm, units=cm or yaw=degrees."
+    ),
+    IngestReason.NOT_UPRIGHT: "Turn the scene so that Z points up; own scans: --set up=y, up=-y, up=x, up=-x or up=-z.",
     IngestReason.BOX_AXES: "Read the box axes from the columns: --set axes=columns, or transpose rotation.",
-    IngestReason.POSE_CONVENTION: "Convert the poses; own scans: --set camera=opengl or pose=camera_from_world.",
+    IngestReason.POSE_CONVENTION: (
+        "Convert the poses; own scans: --set camera=opengl, camera=opencv or pose=camera_from_world."
+    ),
     IngestReason.CAMERAS_OUTSIDE: "Check that poses and boxes are in one frame of reference.",
     IngestReason.NOTHING_IN_VIEW: "Check that poses and boxes are in one frame of reference.",
     IngestReason.ODD_SIZE: "Check the label and the size of this object.",
+    IngestReason.DEPTH_SCALE: "Say how many units are a metre; own scans: --set depth_per_metre=5000, or depth=ray.",
+    IngestReason.SIMILAR_LABELS: "Give what is the same one label, in the file of boxes.",
+    IngestReason.SETTING: "Leave this --set out, or give the poses in a format that it applies to.",
+    IngestReason.UNREAD_FILE: "Nothing was taken from it: see 'Own scans' of the manual for what is read.",
     IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
 

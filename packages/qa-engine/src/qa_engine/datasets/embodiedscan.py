@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.instances import split_flat
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.formats.colmap import safe_name
 from qa_engine.formats.depth import depth_reader, image_size
 from qa_engine.formats.parsing import expect, member, read_bytes
+from qa_engine.formats.posed_images import safe_name
 from qa_engine.formats.safe_pickle import PickledArray, load_plain
 from qa_engine.geometry import Boxes
 from qa_engine.scenes.fields import floats, shorten
@@ -148,24 +148,38 @@ def _frames(
         path = located.frames / safe_name(member(item, "img_path", str, field), f"{field}.img_path")
         if not path.is_file():
             continue
-        camera = item.get("cam2img", entry.get("cam2img"))
+        intrinsics, matrix = _cameras(item, entry, field)
         depth_name = item.get("depth_path")
         depth = None
         if depth_name is not None:
             depth_path = located.frames / safe_name(expect(depth_name, str, field), f"{field}.depth_path")
             if depth_path.is_file():
-                depth = depth_reader(depth_path, roots, per_metre=per_metre, size=image_size(path))
+                depth = depth_reader(
+                    depth_path, roots, per_metre=per_metre, size=image_size(path), depth_from_image=matrix
+                )
         frames.append(
             Frame(
                 frame_id=path.stem,
                 image_path=path,
                 read_depth=depth,
-                intrinsics=None if camera is None else _camera(camera, f"{field}.cam2img"),
+                intrinsics=intrinsics,
                 world_from_camera=align
                 @ _array(member(item, "cam2global", object, field), (4, 4), f"{field}.cam2global"),
             )
         )
     return tuple(frames)
+
+
+def _cameras(
+    item: dict[str, Any], entry: dict[str, Any], field: str
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Read the camera of a picture, and what brings its pixels to those of its depth where that has another camera."""
+    own, of_depth = (item.get(key, entry.get(key)) for key in ("cam2img", "depth_cam2img"))
+    if own is None:  # sources whose pictures and depth have one camera
+        return None if of_depth is None else _camera(of_depth, f"{field}.depth_cam2img"), None
+    picture = _camera(own, f"{field}.cam2img")
+    depth = picture if of_depth is None else _camera(of_depth, f"{field}.depth_cam2img")
+    return picture, None if np.allclose(depth, picture) else depth @ np.linalg.inv(picture)
 
 
 def _camera(value: object, field: str) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from qa_engine.scenes.meshes import Mesh, cloud_of, triangle_instances, vertex_i
 CLOUDS = ("cloud.ply", "cloud.pcd")
 MESHES = ("mesh.ply", "mesh.obj", "mesh.glb", "mesh.gltf")
 LABELS = "labels.json"
-INSTANCE = "instance"
+INSTANCES = ("instance", "instance_id", "instanceid", "object_id", "objectid")
+"""Names of the field of objects, of which the first that a file has counts; upper case is taken as lower."""
 MAX_BYTES = 256_000_000
 MAX_INSTANCE = 2**31
 
@@ -45,6 +46,8 @@ class Scan:
         What is stored: its points, or points all over the mesh.
     names : dict of int to str
         Instance to the name of its part of mesh.obj, mesh.glb or mesh.gltf.
+    files : tuple of Path
+        Files that it was read from.
     """
 
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
@@ -52,6 +55,7 @@ class Scan:
     mesh: Mesh | None = None
     cloud: Cloud | None = None
     names: dict[int, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
     def of_objects(self, ids: Sequence[int]) -> tuple[Cloud | None, Mesh | None]:
         """Give cloud and mesh, with what belongs to other objects than these as part of none."""
@@ -78,15 +82,16 @@ def read_scan(folder: Path, canonical_from_source: NDArray[np.float64], roots: S
     cloud_path, mesh_path = (
         next((folder / name for name in names if (folder / name).is_file()), None) for names in (CLOUDS, MESHES)
     )
+    files = tuple(path for path in (cloud_path, mesh_path) if path is not None)
     mesh, points, names = None, np.zeros((0, 3)), {}
     if mesh_path is not None:
         mesh, points, names = _mesh(mesh_path, canonical_from_source, roots)
     if cloud_path is not None:
         points, instance = _points(cloud_path, canonical_from_source, roots)
-        return Scan(points, instance, mesh, Cloud(_single(points), instance), names)
+        return Scan(points, instance, mesh, Cloud(_single(points), instance), names, files)
     if mesh is None:
         return Scan()
-    return Scan(points, vertex_instances(mesh), mesh, cloud_of(mesh), names)
+    return Scan(points, vertex_instances(mesh), mesh, cloud_of(mesh), names, files)
 
 
 def read_labels(folder: Path, names: Mapping[int, str], labels: str, roots: Sequence[Path]) -> dict[int, str]:
@@ -132,8 +137,8 @@ def _points(
     check_inside(path, roots)
     points = read_vertices(path) if path.suffix == ".ply" else read_points(path)
     instance = np.full(len(points), -1, dtype=np.int64)
-    if INSTANCE in (points.dtype.names or ()):
-        instance = _whole(column(points, INSTANCE, path.name), path.name)
+    if (name := _instance_field(points.dtype.names)) is not None:
+        instance = _whole(column(points, name, path.name), path.name)
     return _moved(positions(points, path.name), canonical_from_source), instance
 
 
@@ -147,10 +152,10 @@ def _mesh(
         if not len(found.triangles):
             raise SceneError(path.name, "no faces; a cloud is cloud.ply", reason=IngestReason.MISSING_FIELD)
         instance = np.full(len(found.triangles), -1, dtype=np.int64)
-        if INSTANCE in found.fields:
-            instance = face_numbers(found, INSTANCE, path.name)
-        elif INSTANCE in (found.vertices.dtype.names or ()):
-            instance = triangle_instances(_whole(found.vertices[INSTANCE], path.name), found.triangles)
+        if (name := _instance_field(found.fields)) is not None:
+            instance = face_numbers(found, name, path.name)
+        elif (name := _instance_field(found.vertices.dtype.names)) is not None:
+            instance = triangle_instances(_whole(found.vertices[name], path.name), found.triangles)
         points = _moved(positions(found.vertices, path.name), canonical_from_source)
         return Mesh(_single(points), found.triangles, instance), points, {}
     surface = read_obj(path) if path.suffix == ".obj" else read_gltf(path, roots)
@@ -159,6 +164,12 @@ def _mesh(
     names = {i: name for i, name in enumerate(surface.names) if name}
     points = _moved(surface.vertices, canonical_from_source)
     return Mesh(_single(points), surface.triangles, part), points, names
+
+
+def _instance_field(fields: Iterable[str] | None) -> str | None:
+    """Find the field that holds objects."""
+    lower = {field.lower(): field for field in fields or ()}
+    return next((lower[name] for name in INSTANCES if name in lower), None)
 
 
 def _moved(points: NDArray[np.float64], canonical_from_source: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,5 +187,5 @@ def _single(points: NDArray[np.float64]) -> NDArray[np.float32]:
 def _whole(values: NDArray[np.generic], name: str) -> NDArray[np.int64]:
     """Turn instances into whole numbers; some tools write them as floats."""
     if values.dtype.kind == "f" and not (np.abs(values.astype(np.float64)) < MAX_INSTANCE).all():
-        raise SceneError(f"{name}: {INSTANCE}", "a value is no instance", reason=IngestReason.WRONG_TYPE)
+        raise SceneError(f"{name}: {INSTANCES[0]}", "a value is no instance", reason=IngestReason.WRONG_TYPE)
     return values.astype(np.int64)

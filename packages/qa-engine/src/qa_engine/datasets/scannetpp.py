@@ -8,7 +8,7 @@ Yeshwanth et al., ScanNet++, ICCV 2023; scene_release.py of its toolbox for the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import Group, instance_of_vertices, read_groups, read_segments
+from qa_engine.datasets.posed_frames import DepthFile, placed, posed_frame
 from qa_engine.datasets.scan_mesh import of_vertices, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.colmap import PosedImage, read_colmap, read_transforms
-from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.colmap import model_file, read_colmap
+from qa_engine.formats.lenses import Lens
 from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_boxes, read_json
+from qa_engine.formats.pictures import read_header
 from qa_engine.formats.ply_faces import PlyMesh
+from qa_engine.formats.posed_images import PosedImage
+from qa_engine.formats.transforms import read_transforms
 from qa_engine.scenes.scene import Frame, Scene
 
 ANNOTATION = "scans/segments_anno.json"
@@ -86,6 +90,7 @@ def load(source: SceneSource) -> Scene:
         instance_id,
         roots=source.roots,
     )
+    frames, refused = _frames(located, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="scannetpp",
@@ -96,10 +101,10 @@ def load(source: SceneSource) -> Scene:
         size=boxes.size,
         rotation=boxes.rotation,
         source_sha=sha,
-        frames=_frames(located, source.roots),
+        frames=frames,
         cloud=surface.cloud,
         mesh=surface.mesh,
-        refused=surface.refused,
+        refused=(*surface.refused, *refused),
     )
 
 
@@ -119,53 +124,58 @@ def _objects_of_vertices(
     return ids[instance_of_vertices(groups, segments)]
 
 
-def _frames(located: _Located, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
-    """Read the frames of the chosen camera that exist as image files."""
+def _frames(located: _Located, roots: tuple[Path, ...]) -> tuple[tuple[Frame, ...], list[SceneError]]:
+    """Read the frames of the chosen camera that exist as image files, and what is refused of them."""
     device, poses = located.settings["camera"], located.settings["poses"]
     folder = located.folder / device
     choices = ("imu", "colmap", "nerfstudio") if poses == "auto" else (poses,)
     files = {
         "imu": folder / "pose_intrinsic_imu.json",
-        "colmap": folder / "colmap" / "images.txt",
+        "colmap": model_file(folder / "colmap") or folder / "colmap" / "images.txt",
         "nerfstudio": folder / "nerfstudio" / "transforms.json",
     }
     kind = next((name for name in choices if files[name].is_file()), None)
     if kind is None:
-        return ()
+        return (), []
     check_inside(files[kind], roots)
+    pictures = folder / ("rgb" if device == "iphone" else "resized_images")
     if kind == "imu":
-        images = _imu(files["imu"], located.settings["imu_pose"])
+        images = _imu(files["imu"], located.settings["imu_pose"], pictures)
     elif kind == "colmap":
         images = read_colmap(files["colmap"].parent)
     else:
         images = read_transforms(files["nerfstudio"], lists=("frames", "test_frames"))
         if located.settings["nerfstudio_world"] == "swapped":
-            images = [_moved(image) for image in images]
-    pictures = folder / ("rgb" if device == "iphone" else "resized_images")
+            images = [placed(image, MESH_FROM_NERFSTUDIO) for image in images]
     every = int(located.settings["every"])
     found = [image for image in sorted(images, key=lambda image: image.name) if (pictures / image.name).is_file()]
-    return tuple(_frame(image, pictures / image.name, folder / "depth", roots) for image in found[::every])
+    frames: list[Frame] = []
+    refused: list[SceneError] = []
+    for image in found[::every]:
+        try:
+            frames.append(_frame(image, pictures / image.name, folder / "depth", roots))
+        except SceneError as error:
+            refused.append(error)
+    return tuple(frames), refused
 
 
 def _frame(image: PosedImage, path: Path, depth_folder: Path, roots: tuple[Path, ...]) -> Frame:
     """Make a frame; depth exists for the iPhone, in fewer pixels than the image."""
     depth = depth_folder / f"{path.stem}.png"
     number = path.stem.removeprefix("frame_")
-    size = image.size or image_size(path)
-    return Frame(
+    time_s = int(number) / IPHONE_FPS if number.isdecimal() and number != path.stem else None
+    return posed_frame(
+        replace(image, time_s=time_s),
+        path,
+        roots,
         frame_id=path.stem,
-        image_path=path,
-        read_depth=depth_reader(depth, roots, per_metre=DEPTH_PER_METRE, size=size) if depth.is_file() else None,
-        width=None if image.size is None else image.size[0],
-        height=None if image.size is None else image.size[1],
-        time_s=int(number) / IPHONE_FPS if number.isdecimal() and number != path.stem else None,
-        intrinsics=image.intrinsics,
-        world_from_camera=image.source_from_camera,
+        canonical_from_source=np.eye(4),
+        depth=DepthFile(depth, DEPTH_PER_METRE) if depth.is_file() else None,
     )
 
 
-def _imu(path: Path, key: str) -> list[PosedImage]:
-    """Read the poses of the iPhone video: an object with one entry per frame."""
+def _imu(path: Path, key: str, pictures: Path) -> list[PosedImage]:
+    """Read the poses of the iPhone video: an object with one entry per frame; cameras are for its pictures' size."""
     value, _ = read_json(path, max_bytes=MAX_POSE_BYTES)
     images: list[PosedImage] = []
     for name, entry in expect(value, dict, path.name).items():
@@ -173,7 +183,12 @@ def _imu(path: Path, key: str) -> list[PosedImage]:
         frame = expect(entry, dict, field)
         pose = _square(frame, key, 4, field)
         intrinsics = _square(frame, "intrinsic", 3, field)
-        images.append(PosedImage(f"{Path(name).name}.jpg", pose, intrinsics))
+        picture = f"{Path(name).name}.jpg"
+        header = read_header(pictures / picture)
+        (fx, _, cx), (_, fy, cy), _ = intrinsics.tolist()
+        if fx <= 0 or fy <= 0:
+            raise SceneError(f"{field}.intrinsic", "focal length not above 0", reason=IngestReason.BAD_CAMERA)
+        images.append(PosedImage(picture, pose, None if header is None else Lens(*header.size, fx, fy, cx, cy)))
     return images
 
 
@@ -183,12 +198,6 @@ def _square(frame: dict[str, object], key: str, n: int, field: str) -> np.ndarra
     if len(rows) != n:
         raise SceneError(f"{field}.{key}", f"expected {n} rows, found {len(rows)}", reason=IngestReason.BAD_CAMERA)
     return np.array([numbers(row, n, f"{field}.{key}") for row in rows])
-
-
-def _moved(image: PosedImage) -> PosedImage:
-    """Bring a pose of nerfstudio's world to the mesh's."""
-    pose = MESH_FROM_NERFSTUDIO @ image.source_from_camera
-    return PosedImage(image.name, pose, image.intrinsics, image.size, image.time_s)
 
 
 _SOURCE = "the download script of ScanNet++, with a token from its website"

@@ -13,6 +13,7 @@ from qa_engine.arrays import Array, Rows
 from qa_engine.facts.distances import PairDistances
 from qa_engine.facts.scene import Facts
 from qa_engine.geometry import Boxes, box_corners
+from qa_engine.scenes.structure import is_structure
 
 if TYPE_CHECKING:
     from qa_engine.views.evidence import Evidence
@@ -79,7 +80,8 @@ class Batch:
     categories : list of str
         Name of each code.
     boxes, counts : (c,) int64
-        Boxes per category, and objects as the source publishes them.
+        Boxes per category, and objects as the source publishes them; 0 for walls, floors and ceilings, which no
+        question is about.
     unique : (u,) int64
         Codes of the categories with one object and one box: those that "the chair" can refer to.
 
@@ -109,7 +111,8 @@ class Batch:
         self.code = _joined([part.code for part in facts], (0,), np.int64) + self.code_start[self.scene_of_row]
         self.categories = [name for part in facts for name in part.categories]
         self.boxes = _joined([part.boxes for part in facts], (0,), np.int64)
-        self.counts = _joined([part.counts for part in facts], (0,), np.int64)
+        counts = _joined([part.counts for part in facts], (0,), np.int64)
+        self.counts = np.where(is_structure(self.categories), 0, counts)
         self.unique: Rows = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
         boxes = Boxes(self.center, self.size, self.rotation)
         self._pairs = PairDistances(boxes, np.diff(self.row_start), self.profile)

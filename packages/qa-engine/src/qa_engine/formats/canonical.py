@@ -13,6 +13,16 @@ from qa_engine.geometry import Boxes
 Z_UP_FROM_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 """Right-handed, Y up to right-handed, Z up: a quarter turn about x."""
 
+Z_UP_FROM = {
+    "z": np.eye(4),
+    "y": Z_UP_FROM_Y_UP,
+    "-y": np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]),
+    "x": np.array([[0.0, 0, -1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]),
+    "-x": np.array([[0.0, 0, 1, 0], [0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 0, 1]]),
+    "-z": np.diag([1.0, -1, -1, 1]),
+}
+"""Turns by the axis of the source that points up; all are rotations, so that left stays left."""
+
 Z_UP_FROM_UNITY = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 """Left-handed, Y up to right-handed, Z up: y and z change places."""
 

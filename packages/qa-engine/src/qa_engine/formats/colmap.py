@@ -1,193 +1,208 @@
-"""Read cameras and poses of COLMAP's text files and of nerfstudio's transforms.json."""
+"""Read cameras and poses of COLMAP's models, text and binary.
+
+References
+----------
+COLMAP's documentation of its output format: `cameras.{txt,bin}` and `images.{txt,bin}`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import struct
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, poses, rotations
-from qa_engine.formats.parsing import expect, member, number, numbers, read_json, read_text
+from qa_engine.formats.canonical import poses, rotations
+from qa_engine.formats.lenses import MODELS, Lens, lens_of
+from qa_engine.formats.parsing import read_bytes, read_text
+from qa_engine.formats.posed_images import PosedImage, checked_size, safe_name
 from qa_engine.scenes.fields import shorten
 
 MAX_BYTES = 1_000_000_000
 """images.txt lists every feature of every image."""
 
-PINHOLE_PARAMETERS = {
-    "SIMPLE_PINHOLE": (0, 0, 1, 2),
-    "PINHOLE": (0, 1, 2, 3),
-    "SIMPLE_RADIAL": (0, 0, 1, 2),
-    "RADIAL": (0, 0, 1, 2),
-    "OPENCV": (0, 1, 2, 3),
-    "OPENCV_FISHEYE": (0, 1, 2, 3),
-    "FULL_OPENCV": (0, 1, 2, 3),
-}
-"""Places of fx, fy, cx, cy among a camera's numbers; distortion is not kept."""
+FEATURE_BYTES = 24
+"""x, y and the point of a feature in images.bin."""
+
+Cameras = dict[int, Lens | SceneError]
+"""Lens of each camera, or why its pictures cannot be used."""
 
 
-@dataclass(frozen=True)
-class PosedImage:
-    """An image with what its file of poses says.
-
-    Parameters
-    ----------
-    name : str
-        Path below the folder of images.
-    source_from_camera : (4, 4) float64, metres, OpenCV camera axes
-    intrinsics : (3, 3) float64, pixels, optional
-    size : (int, int), optional
-        Width and height, pixels.
-    time_s : float, optional
-    """
-
-    name: str
-    source_from_camera: NDArray[np.float64]
-    intrinsics: NDArray[np.float64] | None = None
-    size: tuple[int, int] | None = None
-    time_s: float | None = None
+def model_file(folder: Path) -> Path | None:
+    """Find the file of poses of a model in a folder; text goes before binary."""
+    return next((path for name in ("images.txt", "images.bin") if (path := folder / name).is_file()), None)
 
 
 def read_colmap(folder: Path) -> list[PosedImage]:
-    """Read `cameras.txt` and `images.txt`; COLMAP stores camera-from-world, OpenCV axes.
+    """Read `cameras.*` and `images.*`; COLMAP stores camera-from-world, OpenCV axes.
 
     Raises
     ------
     SceneError
-        A file is missing or damaged.
+        A file is missing or damaged. A lens that cannot be undistorted is `refused` of its images.
     """
-    cameras = _cameras(folder / "cameras.txt")
-    path = folder / "images.txt"
-    lines = [line for line in read_text(path, max_bytes=MAX_BYTES).splitlines() if not line.startswith("#")]
-    while lines and not lines[0].strip():
-        del lines[0]
-    names, rows, used = [], [], []
-    for i, line in enumerate(lines[::2]):  # each image has a second line, with its features
-        words = line.split(maxsplit=9)
-        field = f"{path.name}: image {i}"
-        if not words:
-            continue
-        if len(words) != 10:
-            raise SceneError(field, f"expected 10 values, found {shorten(line)}", reason=IngestReason.BAD_CAMERA)
-        if words[8] not in cameras:
-            problem = f"camera {shorten(words[8])} is not in cameras.txt"
-            raise SceneError(field, problem, reason=IngestReason.BAD_CAMERA)
-        names.append(safe_name(words[9], field))
-        rows.append(_floats(words[1:8], field))
-        used.append(cameras[words[8]])
+    path = model_file(folder) or folder / "images.txt"
+    read_cameras, read_images = (_cameras_txt, _images_txt) if path.suffix == ".txt" else (_cameras_bin, _images_bin)
+    cameras = read_cameras(path.with_stem("cameras"))
+    names, rows, used = read_images(path)
+    unknown = next((camera for camera in used if camera not in cameras), None)
+    if unknown is not None:
+        problem = f"camera {unknown} is not in cameras{path.suffix}"
+        raise SceneError(path.name, problem, reason=IngestReason.BAD_CAMERA)
     table = np.array(rows, dtype=np.float64).reshape(-1, 7)
-    camera_from_world = rotations(table[:, :4], path.name, order="wxyz")
-    turn = camera_from_world.transpose(0, 2, 1)
+    if not np.isfinite(table).all():
+        raise SceneError(path.name, "a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
+    turn = rotations(table[:, :4], path.name, order="wxyz").transpose(0, 2, 1)
     matrix = poses(turn, -np.einsum("nij,nj->ni", turn, table[:, 4:]))
-    return [
-        PosedImage(name, pose, intrinsics, size)
-        for name, pose, (intrinsics, size) in zip(names, matrix, used, strict=True)
-    ]
-
-
-def read_transforms(path: Path, *, lists: tuple[str, ...] = ("frames",)) -> list[PosedImage]:
-    """Read nerfstudio's transforms.json: camera-to-world, OpenGL axes, intrinsics for all or per frame.
-
-    Parameters
-    ----------
-    path : Path
-    lists : tuple of str
-        Keys that hold frames; ScanNet++ adds `test_frames`.
-
-    Raises
-    ------
-    SceneError
-        The file is damaged.
-    """
-    value, _ = read_json(path, max_bytes=MAX_BYTES)
-    value = expect(value, dict, path.name)
     images: list[PosedImage] = []
-    for key in lists:
-        frames = member(value, key, list, path.name) if key == lists[0] else expect(value.get(key, []), list, key)
-        for i, entry in enumerate(frames):
-            field = f"{path.name}: {key}[{i}]"
-            frame = expect(entry, dict, field)
-            name = safe_name(member(frame, "file_path", str, field), f"{field}.file_path")
-            rows = member(frame, "transform_matrix", list, field)
-            matrix = np.array([numbers(row, 4, f"{field}.transform_matrix") for row in rows])
-            if matrix.shape != (4, 4):
-                problem = f"expected 4 x 4 numbers, found {matrix.shape}"
-                raise SceneError(f"{field}.transform_matrix", problem, reason=IngestReason.BAD_CAMERA)
-            own = value | frame
-            time = own.get("timestamp")
-            intrinsics, size = _shared_camera(own, field)
-            images.append(
-                PosedImage(
-                    name,
-                    matrix @ OPENGL_FROM_OPENCV,
-                    intrinsics,
-                    size,
-                    None if time is None else number(time, f"{field}.timestamp"),
-                )
-            )
+    for name, pose, camera in zip(names, matrix, used, strict=True):
+        lens = cameras[camera]
+        refused = lens if isinstance(lens, SceneError) else None
+        images.append(PosedImage(name, pose, None if isinstance(lens, SceneError) else lens, refused=refused))
     return images
 
 
-def safe_name(name: str, field: str) -> str:
-    """Check that a path of an image stays below its folder.
+def _images_txt(path: Path) -> tuple[list[str], list[list[float]], list[int]]:
+    """Read images.txt: names, quaternions with positions, cameras.
+
+    An image is one line and its features are the next, which files made by hand leave out.
+    """
+    names, rows, used = [], [], []
+    features = False
+    for i, line in enumerate(read_text(path, max_bytes=MAX_BYTES).splitlines()):
+        words = line.split(maxsplit=9)
+        if line.startswith("#"):
+            continue
+        if not words or (features and _are_features(words)):
+            features = False
+            continue
+        field = f"{path.name}: line {i + 1}"
+        if len(words) != 10 or not words[8].isdecimal():
+            problem = f"expected 10 values, found {shorten(line)}"
+            raise SceneError(field, problem, reason=IngestReason.BAD_CAMERA)
+        names.append(safe_name(words[9].rstrip(), field))
+        rows.append(_floats(words[1:8], field))
+        used.append(int(words[8][:18]))
+        features = True
+    return names, rows, used
+
+
+def _are_features(words: list[str]) -> bool:
+    """Tell a line of features (x, y, point) from one of an image, which ends with a name.
 
     Examples
     --------
-    >>> safe_name("./images/a.jpg", "file_path")
-    'images/a.jpg'
+    >>> _are_features("3.5 4.5 -1".split()), _are_features("2 1 0 0 0 0 0 0 1 b.jpg".split())
+    (True, False)
     """
-    path = PurePosixPath(name.replace("\\", "/"))
-    if not name or path.is_absolute() or ".." in path.parts or not name.isprintable():
-        problem = f"{shorten(name)} is no path below the folder"
-        raise SceneError(field, problem, reason=IngestReason.BAD_NAME)
-    return path.as_posix()
+    if len(words) < 10:
+        return len(words) % 3 == 0
+    rest = words[9].split(maxsplit=1)
+    return len(rest) == 2 and _is_number(rest[0]) and _is_number(rest[1].rsplit(maxsplit=1)[-1])
 
 
-def _shared_camera(values: dict[str, object], field: str) -> tuple[NDArray[np.float64] | None, tuple[int, int] | None]:
-    """Read fl_x, fl_y, cx, cy, w, h as far as they exist."""
-    size = None
-    if "w" in values and "h" in values:
-        width, height = number(values["w"], f"{field}.w"), number(values["h"], f"{field}.h")
-        size = _size(width, height, field)
-    if "fl_x" not in values:
-        return None, size
-    fx = number(values["fl_x"], f"{field}.fl_x")
-    fy = number(values.get("fl_y", fx), f"{field}.fl_y")
-    cx, cy = (number(member(values, key, object, field), f"{field}.{key}") for key in ("cx", "cy"))
-    return _matrix(fx, fy, cx, cy, field), size
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
-def _cameras(path: Path) -> dict[str, tuple[NDArray[np.float64], tuple[int, int]]]:
-    """Read cameras.txt: id to matrix and size."""
-    cameras: dict[str, tuple[NDArray[np.float64], tuple[int, int]]] = {}
+def _cameras_txt(path: Path) -> Cameras:
+    """Read cameras.txt."""
+    cameras: Cameras = {}
     for i, line in enumerate(read_text(path, max_bytes=MAX_BYTES).splitlines()):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
         field = f"{path.name}: line {i + 1}"
-        places = PINHOLE_PARAMETERS.get(words[1]) if len(words) > 1 else None
-        if places is None or len(words) < 5 + max(places):
-            valid = ", ".join(PINHOLE_PARAMETERS)
-            problem = f"expected a camera of {valid}, found {shorten(line)}"
-            raise SceneError(field, problem, reason=IngestReason.BAD_CAMERA)
+        if len(words) < 5 or not words[0].isdecimal() or not words[1].replace("_", "").isalnum():
+            raise SceneError(field, f"expected a camera, found {shorten(line)}", reason=IngestReason.BAD_CAMERA)
         width, height, *values = _floats(words[2:], field)
-        fx, fy, cx, cy = (values[place] for place in places)
-        cameras[words[0]] = (_matrix(fx, fy, cx, cy, field), _size(width, height, field))
+        cameras[int(words[0][:18])] = _lens(words[1], values, checked_size(width, height, field), field)
     return cameras
 
 
-def _matrix(fx: float, fy: float, cx: float, cy: float, field: str) -> NDArray[np.float64]:
-    if fx <= 0 or fy <= 0:
-        raise SceneError(field, f"focal length {fx:g}, {fy:g} not above 0", reason=IngestReason.BAD_CAMERA)
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+def _lens(model: str, values: list[float], size: tuple[int, int], field: str) -> Lens | SceneError:
+    """Make a lens; one that cannot be undistorted loses its images alone."""
+    try:
+        return lens_of(model, tuple(values), size, field)
+    except SceneError as error:
+        if error.reason is not IngestReason.LENS_MODEL:
+            raise
+        return error
 
 
-def _size(width: float, height: float, field: str) -> tuple[int, int]:
-    if not (1 <= width <= 1e5 and 1 <= height <= 1e5):
-        raise SceneError(field, f"an image of {width:g} x {height:g} pixels", reason=IngestReason.BAD_CAMERA)
-    return int(width), int(height)
+def _cameras_bin(path: Path) -> Cameras:
+    """Read cameras.bin: a number of cameras, then id, model, width, height and the model's numbers of each."""
+    data = _Bytes(path)
+    cameras: Cameras = {}
+    for i in range(data.count()):
+        field = f"{path.name}: camera {i}"
+        number, model, width, height = data.take("<iiQQ")
+        if not 0 <= model < len(MODELS):
+            problem = f"lens model {model} is none of 0 to {len(MODELS) - 1}"
+            raise SceneError(field, problem, reason=IngestReason.BAD_CAMERA)
+        name = list(MODELS)[model]
+        values = list(data.take(f"<{len(MODELS[name])}d"))
+        if not np.isfinite(values).all():
+            raise SceneError(field, "a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
+        cameras[number] = _lens(name, values, checked_size(width, height, field), field)
+    return cameras
+
+
+def _images_bin(path: Path) -> tuple[list[str], list[list[float]], list[int]]:
+    """Read images.bin: a number of images, then id, pose, camera, name and features of each."""
+    data = _Bytes(path)
+    names, rows, used = [], [], []
+    for i in range(data.count()):
+        _, *pose, camera = data.take("<i7di")
+        names.append(safe_name(data.text(), f"{path.name}: image {i}"))
+        rows.append(pose)
+        used.append(camera)
+        data.skip(data.count() * FEATURE_BYTES)
+    return names, rows, used
+
+
+class _Bytes:
+    """The bytes of a file, taken from the front; a file that ends too early is refused."""
+
+    def __init__(self, path: Path) -> None:
+        self._name, self._at = path.name, 0
+        self._data = read_bytes(path, max_bytes=MAX_BYTES)
+
+    def take(self, form: str) -> tuple:
+        """Read values of a form of `struct`."""
+        start = self._at
+        self.skip(struct.calcsize(form))
+        return struct.unpack_from(form, self._data, start)
+
+    def count(self) -> int:
+        """Read how many entries follow; each has at least a byte."""
+        (n,) = self.take("<Q")
+        if n > len(self._data):
+            self._fail()
+        return n
+
+    def text(self) -> str:
+        """Read a text that ends with a zero byte."""
+        end = self._data.find(b"\0", self._at)
+        if end < 0:
+            self._fail()
+        start, self._at = self._at, end + 1
+        return self._data[start:end].decode("utf-8", "replace")
+
+    def skip(self, n: int) -> None:
+        """Go on by n bytes."""
+        self._at += n
+        if self._at > len(self._data):
+            self._fail()
+
+    def _fail(self) -> None:
+        problem = f"ends after {len(self._data)} bytes, in the middle of an entry"
+        raise SceneError(self._name, problem, reason=IngestReason.BAD_FORMAT)
 
 
 def _floats(words: list[str], field: str) -> list[float]:

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.lenses import Lens, undistort
 from qa_engine.formats.parsing import check_inside, read_bytes
 
 MAX_DEPTH_BYTES = 100_000_000
 MAX_DEPTH_PIXELS = 30_000_000
 DEPTH_FORMATS = ("PNG", "PPM")
 """16-bit PNG, or PGM (which Pillow counts as PPM)."""
+
+NO_MEASUREMENT = 65_535
+"""The largest number of 16 bits says in every source that nothing was measured, as 0 does."""
 
 
 def depth_reader(
@@ -26,13 +30,15 @@ def depth_reader(
     per_metre: float,
     size: tuple[int, int] | None = None,
     depth_from_image: NDArray[np.float64] | None = None,
+    lens: Lens | None = None,
+    along_rays_of: NDArray[np.float64] | None = None,
 ) -> Callable[[], NDArray[np.float32]]:
     """Return a function that reads a depth image when its frame is stored.
 
     Parameters
     ----------
     path : Path
-        16-bit PNG or PGM, planar depth, 0 = none.
+        16-bit PNG or PGM; 0 and 65535 = none.
     roots : sequence of Path
         Folders that the file may lie in.
     per_metre : float
@@ -42,16 +48,26 @@ def depth_reader(
     depth_from_image : (3, 3) float64, optional
         Pixel of the depth image from pixel of the colour image: K_depth K_image⁻¹ of two cameras in one place. Where
         it is not given, both images show the same field of view.
+    lens : Lens, optional
+        Lens of the colour image, of `size`; the depth is undistorted like it.
+    along_rays_of : (3, 3) float64, optional
+        Camera matrix of the colour image, without distortion. The file holds distances from the camera's centre, which
+        become depths along its z axis; where it is not given, the file holds such depths.
     """
 
     def read() -> NDArray[np.float32]:
         check_inside(path, roots)
-        depth = _decoded(path).astype(np.float32) / np.float32(per_metre)
-        if size is None or (depth.shape[1], depth.shape[0]) == size:
-            return depth
-        x, y = depth.shape[1] / size[0], depth.shape[0] / size[1]
-        ratio = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
-        return resampled(depth, size, ratio if depth_from_image is None else depth_from_image)
+        raw = _decoded(path)
+        depth = np.where(raw == NO_MEASUREMENT, 0, raw).astype(np.float32) / np.float32(per_metre)
+        if size is not None and ((depth.shape[1], depth.shape[0]) != size or depth_from_image is not None):
+            x, y = depth.shape[1] / size[0], depth.shape[0] / size[1]
+            ratio = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+            depth = resampled(depth, size, ratio if depth_from_image is None else depth_from_image)
+        if lens is not None:
+            depth = undistort(depth, lens)
+        if along_rays_of is not None:
+            depth = depth / _ray_lengths(along_rays_of, depth.shape)
+        return depth
 
     return read
 
@@ -77,6 +93,13 @@ def resampled(depth: NDArray[np.float32], size: tuple[int, int], matrix: NDArray
     found = depth[np.clip(row, 0, depth.shape[0] - 1)[:, None], np.clip(column, 0, depth.shape[1] - 1)]
     inside = ((row >= 0) & (row < depth.shape[0]))[:, None] & (column >= 0) & (column < depth.shape[1])
     return np.where(inside, found, np.float32(0))
+
+
+def _ray_lengths(intrinsics: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Length of each pixel's ray up to depth 1."""
+    x = (np.arange(shape[1]) - intrinsics[0, 2]) / intrinsics[0, 0]
+    y = (np.arange(shape[0]) - intrinsics[1, 2]) / intrinsics[1, 1]
+    return np.sqrt(1 + x[None] ** 2 + y[:, None] ** 2).astype(np.float32)
 
 
 def image_size(path: Path) -> tuple[int, int] | None:

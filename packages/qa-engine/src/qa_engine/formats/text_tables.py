@@ -44,6 +44,15 @@ def read_csv(path: Path, columns: Sequence[str], *, max_bytes: int) -> dict[str,
     return table
 
 
+def column_names(path: Path, *, max_bytes: int) -> list[str]:
+    """Read the names of the columns of a CSV file."""
+    rows = csv.reader(read_text(path, max_bytes=max_bytes).removeprefix("\ufeff").splitlines())
+    try:
+        return [name.strip() for name in next(rows, [])]
+    except csv.Error as error:
+        raise SceneError(path.name, f"no CSV ({error})", reason=IngestReason.BAD_FORMAT) from None
+
+
 def number_columns(
     table: dict[str, list[str]], columns: Sequence[str], name: str, *, finite: bool = True
 ) -> NDArray[np.float64]:

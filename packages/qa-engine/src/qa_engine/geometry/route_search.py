@@ -20,20 +20,34 @@ ROBOT_HEIGHT_M = 1.5
 """Objects that begin above this height are driven under."""
 
 
-def obstacles(boxes: Boxes) -> NDArray[np.object_]:
-    """Outlines of the boxes on the floor plan, (n,) polygons; empty for those that do not stop a robot."""
+WALL_M = 0.5
+"""Walls up to this thick stop a robot. A thicker box is that of several walls, with the room between them."""
+
+
+def obstacles(boxes: Boxes, structure: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """Outlines of the boxes on the floor plan, (n,) polygons; empty for those that do not stop a robot.
+
+    Parameters
+    ----------
+    boxes : Boxes
+    structure : (n,) bool
+        Walls, floors and ceilings, of which thin walls stop a robot.
+    """
     import shapely
 
     height = box_bounds(boxes.center, boxes.size, boxes.rotation)[:, :, 2]
-    height = height - height[:, 0].min(initial=0.0)
+    height = height - height[~structure, 0].min(initial=0.0)
     outlines = [shapely.Polygon(outline) for outline in box_footprint(boxes.center, boxes.size, boxes.rotation)]
     stops = (height[:, 1] > FLAT_M) & (height[:, 0] < ROBOT_HEIGHT_M)
+    # The vertical side of a box is the one whose axis points up most.
+    flat = np.take_along_axis(boxes.size, np.argsort(np.abs(boxes.rotation[:, :, 2]), axis=1)[:, :2], axis=1)
+    stops &= ~structure | (flat.min(axis=1, initial=np.inf) <= WALL_M)
     return np.array(
         [outline if stop else shapely.Polygon() for outline, stop in zip(outlines, stops, strict=True)], dtype=object
     )
 
 
-def shortest_ways(boxes: Boxes, rows: Rows, outline: Array, most_legs: int) -> list[Rows]:
+def shortest_ways(boxes: Boxes, rows: Rows, outline: Array, most_legs: int, structure: NDArray[np.bool_]) -> list[Rows]:
     """Find the shortest way between any two objects, with as few legs as possible.
 
     Parameters
@@ -45,6 +59,8 @@ def shortest_ways(boxes: Boxes, rows: Rows, outline: Array, most_legs: int) -> l
         Corners of the floor.
     most_legs : int
         1, 2 or 3.
+    structure : (n,) bool
+        Walls, floors and ceilings.
 
     Returns
     -------
@@ -52,7 +68,7 @@ def shortest_ways(boxes: Boxes, rows: Rows, outline: Array, most_legs: int) -> l
         For 1, 2, ... legs the ways as places in `rows`, from begin to goal, sorted. A pair is in the first list that it
         can be in, once.
     """
-    center, polygons = boxes.center[rows, :2], obstacles(boxes)
+    center, polygons = boxes.center[rows, :2], obstacles(boxes, structure)
     u = len(rows)
     free = free_legs(center, rows, polygons, outline)
     found = [np.argwhere(free)]

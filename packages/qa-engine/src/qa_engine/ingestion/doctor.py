@@ -86,7 +86,7 @@ def diagnose(root: Path, *, dataset: str | None = None, options: IngestOptions, 
     Raises
     ------
     QAEngineError
-        The folder is missing, or like no dataset.
+        The folder is missing, or like no dataset, or a setting is none of the dataset.
     """
     if not root.exists():
         raise QAEngineError(f"{root}: no such file or folder.")
@@ -101,8 +101,10 @@ def diagnose(root: Path, *, dataset: str | None = None, options: IngestOptions, 
         Part(need.name, _count(files, need.patterns), need.used_for, need.source, need.required)
         for need in kind.checklist
     )
+    if options.settings:
+        kind.chosen(options)
     try:
-        sources = kind.discover(root, replace(options, settings=options.settings if dataset else {}))
+        sources = kind.discover(root, options)
     except QAEngineError as error:
         return Diagnosis(name, 0, parts, (), (Problem("", str(error), "See the missing parts.", severe=True),))
     scenes, problems = _read(kind, sources[:n_scenes])
@@ -165,6 +167,7 @@ def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], l
             problems.append(Problem(source.scene_name, str(error), fix, severe=True))
             continue
         scenes.append(scene)
+        problems += [Problem(scene.scene_name, str(e), e.reason.fix, severe=False) for e in scene.refused]
         problems += [
             Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in check_scene(scene)
         ]

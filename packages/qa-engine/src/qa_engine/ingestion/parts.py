@@ -19,6 +19,7 @@ from qa_engine.ingestion.sanity import check_scene
 from qa_engine.scenes.clouds import floor_of, shows_floor, write_cloud
 from qa_engine.scenes.meshes import mesh_path, write_mesh
 from qa_engine.scenes.scene import SPLITS, Scene
+from qa_engine.scenes.structure import STRUCTURE
 from qa_engine.seeding import hashed_fraction
 
 TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRAMES, "rejects": REJECTS}
@@ -27,7 +28,7 @@ TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRA
 FOLDERS = ("frames", "depth", "instances")
 """Folders of a store that hold one folder per scene."""
 
-FLOORS = ("floor", "room", "rug", "carpet", "ceiling", "wall")
+FLOORS = (*STRUCTURE, "rug", "carpet")
 """Objects that are part of the room, or lie flat on its floor."""
 
 SCENES_PER_PART = 8
@@ -134,7 +135,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         return
     scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
     for error in scene.refused:
-        rows.reject(source.item, scene.scene_name, error)
+        stage = "check" if error.reason is IngestReason.UNREAD_FILE else "ingest"
+        rows.reject(source.item, scene.scene_name, error, stage=stage)
     for finding in suspicions:
         rows.reject(source.item, scene.scene_name, finding.error, stage="check")
     for name in FOLDERS:  # of a run that was stopped

@@ -37,6 +37,8 @@ def compare_poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list
         }
         evidence = "of the outline of instances"
     elif any(depth is not None for _, _, depth in images):
+        if (scale := _depth_scale(scene, [(camera, depth) for camera, _, depth in images])) is not None:
+            return [scale]
         score = {
             name: _depth_score(scene, poses, [depth for _, _, depth in images]) for name, poses in readings.items()
         }
@@ -58,6 +60,26 @@ def compare_poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list
 
 
 AS_GIVEN = "as given"
+
+
+DEPTH_SCALES = (0.001, 0.1, 0.2, 0.25, 0.5, 2.0, 4.0, 5.0, 10.0, 1000.0)
+"""Units per metre of depth images differ between programs by these factors."""
+
+
+def _depth_scale(scene: Scene, images: Sequence[tuple[Camera, NDArray[np.float32] | None]]) -> Finding | None:
+    """Tell whether depth fits the boxes far better in another unit."""
+    if len(scene) < MIN_OBJECTS:
+        return None
+    cameras = [camera for camera, _ in images]
+    score = {
+        factor: _depth_score(scene, cameras, [None if depth is None else depth * factor for _, depth in images])
+        for factor in (1.0, *DEPTH_SCALES)
+    }
+    best = max(score, key=lambda factor: score[factor])
+    if score[best] <= max(VIEW_RATIO * score[1.0], score[1.0] + VIEW_MARGIN):
+        return None
+    problem = f"{score[1.0]:.0%} of the points of depth images lie in boxes as given, {score[best]:.0%} if {best:g} "
+    return finding("frames.depth", f"{problem}times as deep", IngestReason.DEPTH_SCALE, severe=True)
 
 
 def _changed(camera: Camera, pose: Array) -> Camera:

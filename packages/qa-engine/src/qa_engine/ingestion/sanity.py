@@ -96,6 +96,9 @@ MAX_COORDINATE_M = 1e7
 UNIT_RATIO = 1.8
 """Objects of a scene together are at most this much larger or smaller than usual."""
 
+FEW_RATIO = 8.0
+"""A few objects tell a unit as well, where each of them is this much smaller or larger than its category ever is."""
+
 UPRIGHT_RATIO = 3.0
 """Floors are level: along the true vertical, the undersides of furniture agree this much better than along others."""
 MIN_UNEVEN_M = 0.3
@@ -136,7 +139,7 @@ def check_scene(scene: Scene, frames: Sequence[Frame] | None = None) -> list[Fin
     if not findings:
         posed = [(frame, frame.world_from_camera) for frame in every if frame.world_from_camera is not None]
         findings = _box_axes(scene) or _upright(scene)
-        findings += _sizes(scene)
+        findings += _sizes(scene) + _labels(scene)
         if posed and len(scene):
             few = posed[:: max(1, -(-len(posed) // MAX_FRAMES))]
             cameras = [(camera, frame) for frame, _ in few if (camera := camera_of(_with_size(frame)))]
@@ -175,10 +178,12 @@ def _absurd(scene: Scene, frames: Sequence[Frame]) -> list[Finding]:
 def _units(scene: Scene) -> list[Finding]:
     """Compare sizes with what objects usually have."""
     rows, bounds = _known(scene)
-    if len(rows) < MIN_OBJECTS:
-        return []
     longest = scene.size[rows].max(axis=1)
     low, high = bounds.T
+    if len(rows) < MIN_OBJECTS and not (
+        len(rows) and ((longest < low / FEW_RATIO) | (longest > high * FEW_RATIO)).all()
+    ):
+        return []
     factor = float(np.median(longest / np.sqrt(bounds.prod(axis=1))))
     as_metres = float(((longest >= low) & (longest <= high)).mean())
     for name, unit in UNITS.items():
@@ -201,6 +206,16 @@ def _sizes(scene: Scene) -> list[Finding]:
             IngestReason.ODD_SIZE,
         )
         for i in odd
+    ]
+
+
+def _labels(scene: Scene) -> list[Finding]:
+    """Name categories that another one is the plural of."""
+    names = sorted(set(scene.category.tolist()))
+    plurals = [(one, form) for one in names for form in (f"{one}s", f"{one}es") if form in names]
+    return [
+        finding("objects.category", f"'{form}' beside '{one}': one category, or two?", IngestReason.SIMILAR_LABELS)
+        for one, form in plurals
     ]
 
 

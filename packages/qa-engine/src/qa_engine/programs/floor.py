@@ -15,6 +15,7 @@ from qa_engine.geometry.route_search import obstacles
 from qa_engine.geometry.routes import ROBOT_RADIUS_M, free_legs
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
+from qa_engine.scenes.structure import is_structure
 
 BORDER_M = 1e-3
 """How far a way may pass into the space around an obstacle: without it, rounding would close ways along its border."""
@@ -38,7 +39,9 @@ def _floor(facts: Facts) -> Any:
 
 
 def _obstacles(facts: Facts) -> NDArray[np.object_]:
-    return facts.remember("programs/obstacles", lambda part: obstacles(part.scene.boxes))
+    return facts.remember(
+        "programs/obstacles", lambda part: obstacles(part.scene.boxes, is_structure(part.scene.category))
+    )
 
 
 def _wide(facts: Facts) -> NDArray[np.object_]:

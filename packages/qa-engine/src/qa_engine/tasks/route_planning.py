@@ -16,6 +16,7 @@ from qa_engine.checks.noise import turn_noise_deg
 from qa_engine.facts.batch import Batch
 from qa_engine.geometry.route_search import shortest_ways
 from qa_engine.geometry.routes import TURNS, reaches_goal, route_turns_deg
+from qa_engine.scenes.structure import is_structure
 from qa_engine.tasks.base import (
     Answers,
     Candidates,
@@ -121,7 +122,8 @@ def _find_in_scene(batch: Batch, k: int) -> Candidates:
         detail = f"{len(unique)} of 3 categories with one object"
         return no_candidates(_WIDTH, _FIELDS, [Reject(Reason.TOO_FEW_OBJECTS, detail=detail, scene=k)])
     rows = batch.first_row[unique] - batch.row_start[k]
-    ways = shortest_ways(batch.facts[k].scene.boxes, rows, outline, MOST_LEGS)
+    scene = batch.facts[k].scene
+    ways = shortest_ways(scene.boxes, rows, outline, MOST_LEGS, is_structure(scene.category))
     n_none = len(unique) * (len(unique) - 1) - sum(map(len, ways))
     parts = []
     for variant, shape in enumerate(SHAPES):

@@ -198,5 +198,5 @@ def test_missing_images_and_empty_folders_are_named(scan):
         discover(scan.parent, IngestOptions())
     write_boxes(scan, BOX)
     (scan / "poses.csv").write_text("image,tx,ty,tz,qx,qy,qz,qw\na.jpg,0,0,0,0,0,0,1\n")
-    with pytest.raises(SceneError, match=r"a\.jpg: no such image"):
-        read(scan)
+    (error,) = read(scan).refused
+    assert str(error) == "a.jpg: no such image in the scan's folder"

@@ -6,7 +6,8 @@ from PIL import Image
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.datasets.scannetpp import discover, load
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.colmap import read_colmap, read_transforms
+from qa_engine.formats.colmap import read_colmap
+from qa_engine.formats.transforms import read_transforms
 from scipy.spatial.transform import Rotation
 
 NAME = "0a5c013435"

@@ -1,0 +1,149 @@
+"""Read nerfstudio's transforms.json, and the files of instant-ngp and NeRF that it grew from.
+
+References
+----------
+nerfstudio's data conventions (`file_path`, `depth_file_path`, `camera_model`, `k1` to `p2`), instant-ngp's
+`is_fisheye`, NeRF's `camera_angle_x`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.canonical import OPENGL_FROM_OPENCV
+from qa_engine.formats.lenses import Lens
+from qa_engine.formats.parsing import expect, member, number, numbers, read_json
+from qa_engine.formats.posed_images import PosedImage, SizeOf, checked_size, safe_name
+
+MAX_BYTES = 1_000_000_000
+PERSPECTIVE = ("", "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
+FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+UNREAD_LENS = ("k5", "k6", "sx1", "sy1", "distortion_params", "omega", "is_equirectangular")
+"""Numbers of lenses that other programs write and nothing here reads."""
+
+
+def read_transforms(
+    path: Path, *, lists: tuple[str, ...] = ("frames",), camera: str = "opengl", size_of: SizeOf = lambda _: None
+) -> list[PosedImage]:
+    """Read camera-to-world poses, and lenses for all or per frame.
+
+    Parameters
+    ----------
+    path : Path
+    lists : tuple of str
+        Keys that hold frames; ScanNet++ adds `test_frames`.
+    camera : str
+        Axes of the cameras: `opengl` as published, or `opencv`, which some programs write.
+    size_of : callable
+        Tells the size of an image where the file does not.
+
+    Raises
+    ------
+    SceneError
+        The file is damaged. A lens that cannot be undistorted is `refused` of its images.
+    """
+    value, _ = read_json(path, max_bytes=MAX_BYTES)
+    value = expect(value, dict, path.name)
+    images: list[PosedImage] = []
+    for key in lists:
+        frames = member(value, key, list, path.name) if key == lists[0] else expect(value.get(key, []), list, key)
+        for i, entry in enumerate(frames):
+            field = f"{path.name}: {key}[{i}]"
+            images.append(_image(value, expect(entry, dict, field), field, camera, size_of))
+    return images
+
+
+def _image(value: dict[str, Any], frame: dict[str, Any], field: str, camera: str, size_of: SizeOf) -> PosedImage:
+    """Read one frame, with what the file says for all."""
+    name = safe_name(member(frame, "file_path", str, field), f"{field}.file_path")
+    rows = member(frame, "transform_matrix", list, field)
+    matrix = np.array([numbers(row, 4, f"{field}.transform_matrix") for row in rows])
+    if matrix.shape != (4, 4):
+        problem = f"expected 4 x 4 numbers, found {matrix.shape}"
+        raise SceneError(f"{field}.transform_matrix", problem, reason=IngestReason.BAD_CAMERA)
+    own = value | frame
+    time, depth = own.get("timestamp"), frame.get("depth_file_path")
+    lens, refused = None, None
+    try:
+        lens = _lens(own, field, name, size_of)
+    except SceneError as error:
+        if error.reason is not IngestReason.LENS_MODEL:
+            raise
+        refused = error
+    return PosedImage(
+        name,
+        matrix if camera == "opencv" else matrix @ OPENGL_FROM_OPENCV,
+        lens,
+        None if time is None else number(time, f"{field}.timestamp"),
+        None if depth is None else safe_name(expect(depth, str, field), f"{field}.depth_file_path"),
+        _per_metre(own, field),
+        refused,
+    )
+
+
+def _per_metre(values: dict[str, Any], field: str) -> float | None:
+    """Read `depth_unit_scale_factor`, metres per unit."""
+    if "depth_unit_scale_factor" not in values:
+        return None
+    factor = number(values["depth_unit_scale_factor"], f"{field}.depth_unit_scale_factor")
+    if not 1e-6 <= factor <= 1:
+        problem = f"{factor:g} is no length of a unit, metres"
+        raise SceneError(f"{field}.depth_unit_scale_factor", problem, reason=IngestReason.BAD_FRAME)
+    return 1 / factor
+
+
+def _lens(values: dict[str, Any], field: str, name: str, size_of: SizeOf) -> Lens | None:
+    """Read fl_x, fl_y, cx, cy, or camera_angle_x; and w, h, k1 to k4, p1, p2, camera_model as far as they exist."""
+    fisheye = _fisheye(values, field)
+    size = size_of(name)
+    if "w" in values and "h" in values:
+        size = checked_size(number(values["w"], f"{field}.w"), number(values["h"], f"{field}.h"), field)
+    if size is None or ("fl_x" not in values and "camera_angle_x" not in values):
+        return None
+    width, height = size
+    fx = number(values["fl_x"], f"{field}.fl_x") if "fl_x" in values else _focal(values, "camera_angle_x", width, field)
+    fy = fx
+    if "fl_y" in values:
+        fy = number(values["fl_y"], f"{field}.fl_y")
+    elif "fl_x" not in values and "camera_angle_y" in values:
+        fy = _focal(values, "camera_angle_y", height, field)
+    if fx <= 0 or fy <= 0:
+        raise SceneError(field, f"focal length {fx:g}, {fy:g} not above 0", reason=IngestReason.BAD_CAMERA)
+    cx, cy = (
+        number(values[key], f"{field}.{key}") if key in values else (side - 1) / 2
+        for key, side in (("cx", width), ("cy", height))
+    )
+    k1, k2, k3, k4, p1, p2 = (
+        number(values.get(key, 0.0), f"{field}.{key}") for key in ("k1", "k2", "k3", "k4", "p1", "p2")
+    )
+    if not fisheye and k4:
+        problem = f"k4 = {k4:g} means different things to different programs where the lens is no fisheye"
+        raise SceneError(f"{field}.k4", problem, reason=IngestReason.LENS_MODEL)
+    if fisheye and (p1 or p2):
+        problem = "p1 and p2 of a fisheye mean different things to different programs"
+        raise SceneError(f"{field}.p1", problem, reason=IngestReason.LENS_MODEL)
+    return Lens(width, height, fx, fy, cx, cy, fisheye, (k1, k2, k3, k4 if fisheye else 0.0, 0.0, 0.0), (p1, p2))
+
+
+def _fisheye(values: dict[str, Any], field: str) -> bool:
+    """Tell whether the camera is a fisheye; refuse what is neither that nor a perspective camera."""
+    model = expect(values.get("camera_model", ""), str, f"{field}.camera_model").upper()
+    unread = [key for key in UNREAD_LENS if values.get(key)]
+    if model not in PERSPECTIVE + FISHEYE or unread:
+        found = f"{unread[0]} = {values[unread[0]]!r:.40}" if unread else f"camera_model {model:.40}"
+        problem = f"pictures of {found} cannot be undistorted; known are {', '.join((PERSPECTIVE + FISHEYE)[1:])}"
+        raise SceneError(f"{field}.camera_model", problem, reason=IngestReason.LENS_MODEL)
+    return model in FISHEYE or bool(values.get("is_fisheye"))
+
+
+def _focal(values: dict[str, Any], key: str, side: int, field: str) -> float:
+    """Turn the angle of view over a side into a focal length, pixels."""
+    angle = number(values[key], f"{field}.{key}")
+    if not 0 < angle < math.pi:
+        raise SceneError(f"{field}.{key}", f"{angle:g} is no angle of view, radians", reason=IngestReason.BAD_CAMERA)
+    return side / 2 / math.tan(angle / 2)
