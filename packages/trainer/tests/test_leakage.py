@@ -19,7 +19,7 @@ def test_benchmark_scenes_are_refused_unless_allowed(command, make, store, tiny_
         assert not list(tmp_path.glob("out/*.json"))
     ended = command(trainer, questions, "--out", tmp_path / "out", *flags, "--dry-run", "--allow-benchmark-scenes")
     assert ended.code == 0, ended.stderr
-    assert json.loads(ended.stdout)["image_grid"] == [[1, 2, 2], [1, 2, 2]]
+    assert json.loads(ended.stdout)["image_grid"] == [[1, 4, 4], [1, 4, 4]]
 
 
 def test_a_run_that_is_allowed_says_so(sft, make, tmp_path):

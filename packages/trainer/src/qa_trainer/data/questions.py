@@ -98,11 +98,11 @@ def load_samples(questions: Path, store: Path) -> Samples:
     Raises
     ------
     TableError
-        A table is missing or lacks a column.
+        A table is missing or lacks a column, or the store names a frame or a frame set twice.
     QATrainerError
-        No question is left, or the store names a frame or a frame set twice.
+        No question is left.
     """
-    asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS)
+    asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS, unique=False)  # doubles are rejects
     rows = _with_images(asked.with_columns(_text_problem()), Path(store))
     refused = rows.filter(pl.col("reason").is_not_null())
     kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, *_FRAMES)
@@ -162,11 +162,6 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         return asked.with_columns(**none, detail=pl.lit(""))
     sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
     frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
-    for table, name, key in ((sets, "frame_sets", "frame_set_id"), (frames, "frames", "frame_id")):
-        twice = table.filter(pl.struct("scene_name", key).is_duplicated())
-        if len(twice):
-            first = twice.row(0, named=True)
-            raise QATrainerError(f"{store}: '{name}' has {key} '{first[key]}' of scene '{first['scene_name']}' twice.")
     shown = sets.join(asked.select("scene_name", "frame_set_id"), on=["scene_name", "frame_set_id"], how="semi")
     shown = shown.explode("frame_ids", empty_as_null=True).join(
         frames,

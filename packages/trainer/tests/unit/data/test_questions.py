@@ -116,5 +116,5 @@ def test_a_frame_that_is_there_twice_is_an_error(make, questions, store, tmp_pat
     frames = pl.read_parquet(store / "frames.parquet").to_dicts()
     make.write([*frames, frames[0]], tmp_path, "frames")
     shutil.copy(store / "frame_sets.parquet", tmp_path)
-    with pytest.raises(QATrainerError, match="'frames' has frame_id 'f0' of scene 'room_0' twice"):
+    with pytest.raises(TableError, match="scene_name 'room_0', frame_id 'f0' stands in 2 rows"):
         load_samples(questions, tmp_path)
