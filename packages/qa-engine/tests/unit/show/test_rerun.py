@@ -17,6 +17,8 @@ from qa_engine.show.selection import Shown
 from qa_engine.views.observations import observe, read_observations
 from scipy.spatial.transform import Rotation
 
+pytest.importorskip("rerun", reason="the extra 'viewer' is not installed")
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
@@ -27,7 +29,8 @@ def store(tmp_path_factory):
 
 def read(path):
     """Components by entity and name, as lists over rows."""
-    rerun = pytest.importorskip("rerun")
+    import rerun
+
     found = defaultdict(dict)
     for chunk in rerun.chunk.RrdReader(path).stream().to_chunks():
         batch = chunk.to_record_batch()
