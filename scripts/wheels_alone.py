@@ -22,7 +22,7 @@ PACKAGES = {
     "qa-engine": ("qa-engine", ""),
     "qa-confidence": ("confidence", ""),
     "qa-eval": ("eval", ""),
-    "qa-trainer": ("trainer", ""),
+    "qa-trainer": ("trainer", "[lora,video]"),
 }
 """Package to its folder and the extras that its tests are about."""
 
