@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.parsing import expect, member, read_json
+from qa_engine.formats.parsing import expect, member, read_boxes, read_json
 from qa_engine.geometry import Boxes
 
 MAX_BYTES = 1_000_000_000
@@ -46,6 +46,39 @@ def read_groups(path: Path) -> tuple[list[Group], str]:
         segments = integers(item.get("segments", []), f"{field}.segments")
         groups.append(Group(number, member(item, "label", str, field), segments, item))
     return groups, sha
+
+
+def box_columns(groups: list[Group], *, axes: str) -> dict[str, Any]:
+    """Read the boxes that stand in the groups themselves, as arguments of `Scene`.
+
+    Parameters
+    ----------
+    groups : list of Group
+        Each with an `obb` in its entry.
+    axes : str
+        `rows` or `columns`, as in `read_boxes`.
+
+    Returns
+    -------
+    dict
+        `instance_id`, `category`, `category_raw`, `center`, `size`, `rotation`, in the order of the groups.
+
+    Raises
+    ------
+    SceneError
+        A box is missing or wrong.
+    """
+    names = [f"segGroups[{i}]" for i in range(len(groups))]
+    items = [(f"{name}.obb", member(group.entry, "obb", dict, name)) for name, group in zip(names, groups, strict=True)]
+    boxes = read_boxes(items, axes=axes)
+    return {
+        "instance_id": np.array([group.object_id for group in groups], dtype=np.int64),
+        "category": np.array([group.label.strip() for group in groups], dtype=object),
+        "category_raw": np.array([group.label for group in groups], dtype=object),
+        "center": boxes.center,
+        "size": boxes.size,
+        "rotation": boxes.rotation,
+    }
 
 
 def read_segments(path: Path) -> NDArray[np.int64]:

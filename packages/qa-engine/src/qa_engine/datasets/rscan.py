@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.instances import MAX_BYTES, read_groups
+from qa_engine.datasets.instances import MAX_BYTES, box_columns, read_groups
 from qa_engine.datasets.scan_mesh import scan_mesh, vertex_field
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.depth import depth_reader, image_size
-from qa_engine.formats.parsing import check_inside, expect, member, read_boxes, read_json, read_text
+from qa_engine.formats.parsing import check_inside, expect, member, read_json, read_text
 from qa_engine.formats.text_tables import read_matrix
 from qa_engine.scenes.scene import Frame, Scene
 
@@ -81,25 +81,15 @@ def load(source: SceneSource) -> Scene:
     path = located.folder / SEMANTICS
     check_inside(path, source.roots)
     groups, sha = read_groups(path)
-    boxes = read_boxes(
-        [
-            (f"segGroups[{i}].obb", member(group.entry, "obb", dict, f"segGroups[{i}]"))
-            for i, group in enumerate(groups)
-        ],
-        axes=located.settings["axes"],
+    objects = box_columns(groups, axes=located.settings["axes"])
+    surface = scan_mesh(
+        located.folder / MESH, vertex_field("objectId", MESH), objects["instance_id"], roots=source.roots
     )
-    instance_id = np.array([group.object_id for group in groups], dtype=np.int64)
-    surface = scan_mesh(located.folder / MESH, vertex_field("objectId", MESH), instance_id, roots=source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="3rscan",
         scene_group=located.scene_group,
-        instance_id=instance_id,
-        category=np.array([group.label.strip() for group in groups], dtype=object),
-        category_raw=np.array([group.label for group in groups], dtype=object),
-        center=boxes.center,
-        size=boxes.size,
-        rotation=boxes.rotation,
+        **objects,
         source_sha=sha,
         frames=_frames(located.sequence, source.roots),
         cloud=surface.cloud,

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.instances import Group, instance_of_vertices, read_groups, read_segments
+from qa_engine.datasets.instances import Group, box_columns, instance_of_vertices, read_groups, read_segments
 from qa_engine.datasets.posed_frames import DepthFile, placed, posed_frame
 from qa_engine.datasets.scan_mesh import of_vertices, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.colmap import model_file, read_colmap
 from qa_engine.formats.lenses import Lens
-from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_boxes, read_json
+from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_json
 from qa_engine.formats.pictures import read_header
 from qa_engine.formats.ply_faces import PlyMesh
 from qa_engine.formats.posed_images import PosedImage
@@ -76,30 +76,18 @@ def load(source: SceneSource) -> Scene:
     path = located.folder / ANNOTATION
     check_inside(path, source.roots)
     groups, sha = read_groups(path)
-    boxes = read_boxes(
-        [
-            (f"segGroups[{i}].obb", member(group.entry, "obb", dict, f"segGroups[{i}]"))
-            for i, group in enumerate(groups)
-        ],
-        axes=located.settings["axes"],
-    )
-    instance_id = np.array([group.object_id for group in groups], dtype=np.int64)
+    objects = box_columns(groups, axes=located.settings["axes"])
     surface = scan_mesh(
         located.folder / MESH,
         of_vertices(lambda mesh: _objects_of_vertices(located, groups, mesh, source.roots)),
-        instance_id,
+        objects["instance_id"],
         roots=source.roots,
     )
     frames, refused = _frames(located, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="scannetpp",
-        instance_id=instance_id,
-        category=np.array([group.label.strip() for group in groups], dtype=object),
-        category_raw=np.array([group.label for group in groups], dtype=object),
-        center=boxes.center,
-        size=boxes.size,
-        rotation=boxes.rotation,
+        **objects,
         source_sha=sha,
         frames=frames,
         cloud=surface.cloud,
