@@ -161,3 +161,15 @@ def test_debug_shows_the_traceback(write_vsi, tmp_path):
     assert done.returncode != 0
     assert "QAEngineError" in done.stderr
     assert "Traceback" in done.stderr
+
+
+def test_frames_is_short_for_what_the_dataset_has(run, tmp_path):
+    made = ("ingest", "rooms", "--scenes", 1, "--size", 32)
+    assert run(*made, "--frames", 3, "--out", tmp_path / "s")[0] == 0
+    assert pl.read_parquet(tmp_path / "s" / "frames.parquet").height == 3
+    code, _, err = run(*made, "--frames", "pictures", "--out", tmp_path / "t")
+    assert code == 2
+    assert "say how many per scene" in err
+    code, _, err = run("ingest", "scannet", tmp_path, "--frames", "a", "--frames-dir", "b", "--out", tmp_path / "u")
+    assert code == 2
+    assert "give one of them" in err

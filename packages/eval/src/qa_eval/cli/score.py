@@ -70,8 +70,8 @@ def score(
         typer.echo(summary_table(run_summary(scored, chosen, seed=seed)))
     if stored.empty_truths:
         typer.echo(f"warning: {stored.empty_truths} rows have an empty ground truth; they count as wrong.", err=True)
-    if stored.repeated:
-        typer.echo(f"warning: {stored.repeated} rows repeat an id; all rows are scored.", err=True)
+    if stored.doubled:
+        typer.echo(f"warning: {stored.doubled} rows stand there twice; each counts once.", err=True)
     if stored.unknown:
         typer.echo(
             f"warning: {len(stored.unknown)} predictions belong to no question (first: {stored.unknown[0]}).", err=True

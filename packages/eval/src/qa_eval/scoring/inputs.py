@@ -37,22 +37,19 @@ class StoredAnswers:
         Whether they did.
     unknown : list of str or int
         Ids of predictions that belong to no question.
+    doubled : int
+        Rows that stood there once more, word by word; each counts once.
     """
 
     answers: Answers
     is_table: bool
     unknown: list[str | int]
+    doubled: int = 0
 
     @property
     def empty_truths(self) -> int:
         """Rows whose ground truth is empty: they count as wrong."""
         return int((self.answers.frame["ground_truth"] == "").sum())
-
-    @property
-    def repeated(self) -> int:
-        """Rows whose id occurred before."""
-        ids = self.answers.frame["id"]
-        return len(ids) - ids.n_unique()
 
 
 def read_answers(
@@ -90,13 +87,14 @@ def read_answers(
     is_table = text == "completion"
     if is_table:
         rows = _own_answers(predictions, rows)
+    rows, doubled = _once(rows, key, text, predictions)
     if questions is None:
         if "ground_truth" not in rows:
             raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
         need_columns(rows, ["question_type"], predictions)
         rows = rows if frames is None else _of_budget(rows, frames, predictions)
         frame = _frame(rows, key).with_columns(_texts("prediction", rows[text]))
-        return StoredAnswers(Answers.of(frame), is_table, [])
+        return StoredAnswers(Answers.of(frame), is_table, [], doubled)
     read = benchmark.read if benchmark else None
     source = read_columns(questions, "questions") if read is None else read(Path(questions))
     question_key = "question_id" if "question_id" in source else "id"
@@ -120,7 +118,30 @@ def read_answers(
     known = set(_with_key(asked)[KEY])
     unknown = [value for value in rows[key] if str(value) not in known]
     carried = [name for name in joined.columns if name not in ("id", KEY, *SCHEMA)]
-    return StoredAnswers(Answers.of(joined.select("id", *SCHEMA, *carried)), is_table, unknown)
+    return StoredAnswers(Answers.of(joined.select("id", *SCHEMA, *carried)), is_table, unknown, doubled)
+
+
+def _once(rows: Columns, key: str, text: str, path: Path) -> tuple[Columns, int]:
+    """Keep one of rows that are equal; two answers to one question are refused, as either could be the one meant.
+
+    Files that hold several frame budgets may repeat an id once per budget.
+    """
+    budgets = rows.get("num_frames") or [None] * len(rows[key])
+    places = list(zip(map(str, rows[key]), map(str, budgets), strict=True))
+    if len(set(places)) == len(places):
+        return rows, 0
+    first: dict[tuple[str, str], int] = {}
+    kept: list[int] = []
+    for row, place in enumerate(places):
+        earlier = first.setdefault(place, row)
+        if earlier == row:
+            kept.append(row)
+        elif rows[text][earlier] != rows[text][row]:
+            raise QAEvalError(
+                f"{path}: id '{place[0]}' has two answers, {rows[text][earlier]!r} and {rows[text][row]!r}. "
+                "Keep one of them; for several samples per question score each file of its own."
+            )
+    return {name: [values[row] for row in kept] for name, values in rows.items()}, len(rows[key]) - len(kept)
 
 
 def read_ids(path: Path) -> set[str]:
@@ -154,7 +175,7 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
     if missing:
         raise QAEvalError(f"{len(missing)} of {len(ids)} listed ids have no row (first: {min(missing)}).")
     kept = frame.filter(pl.col(KEY).is_in(list(ids))).drop(KEY)
-    return StoredAnswers(Answers.of(kept), stored.is_table, stored.unknown)
+    return StoredAnswers(Answers.of(kept), stored.is_table, stored.unknown, stored.doubled)
 
 
 def _frame(columns: Columns, key: str) -> pl.DataFrame:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from qa_contract.cli import COMMON, App, shell
 
-from qa_engine.cli.moved import without
-from qa_engine.cli.options import Annotations, FramesDir, Settings
+from qa_engine.cli.options import Annotations, Settings
 
 if TYPE_CHECKING:
     from qa_engine.ingestion.doctor import Diagnosis
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    moved = {"--frames": "Write --frames-dir for the folder of the images."}
-    app.command(topic="Scenes", cls=without(moved))(doctor)
+    app.command(topic="Scenes")(doctor)
 
 
 def doctor(
@@ -30,7 +28,9 @@ def doctor(
     *,
     dataset: Annotated[str | None, typer.Option(help="Its name; found out where not given.")] = None,
     annotations: Annotations = None,
-    frames_dir: FramesDir = None,
+    frames_dir: Annotated[
+        Path | None, typer.Option("--frames-dir", "--frames", help="Folder of the images, where it is not ROOT.")
+    ] = None,
     settings: Settings = None,
     scenes: Annotated[int, typer.Option(min=0, help="Scenes to read and check.")] = 3,
     as_json: Annotated[

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from qa_contract.cli import COMMON, App, AsJson, Out, Progress, Seed, Workers, Wrote, close, resumable, shell
 
-from qa_engine.cli.moved import without
 from qa_engine.cli.options import Annotations, FramesDir, Settings
+from qa_engine.errors import QAEngineError
 
 if TYPE_CHECKING:
+    from qa_engine.datasets.base import Dataset
     from qa_engine.ingestion.run import IngestReport
 
 GENERATED = "Generated scenes"
@@ -20,8 +21,7 @@ GENERATED = "Generated scenes"
 
 def register(app: App) -> None:
     """Add the command of this module to the command line."""
-    moved = {"--frames": "Write --frames-dir for a folder of images, --frames-per-scene for generated scenes."}
-    app.command(topic="Scenes", cls=without(moved))(ingest)
+    app.command(topic="Scenes")(ingest)
 
 
 def ingest(
@@ -37,6 +37,9 @@ def ingest(
     only: Annotated[list[str] | None, typer.Option(help="Take only this scene.")] = None,
     annotations: Annotations = None,
     frames_dir: FramesDir = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Short for --frames-dir, or for --frames-per-scene: the one that DATASET has.")
+    ] = None,
     settings: Settings = None,
     checks: Annotated[
         bool, typer.Option("--checks/--no-checks", help="Refuse scenes with wrong units, axes or poses.")
@@ -67,9 +70,12 @@ def ingest(
     from qa_engine.ingestion.run import parse_settings, parse_split
 
     began = time.perf_counter()
+    source = get_dataset(dataset)
+    if frames is not None:
+        frames_dir, frames_per_scene = _frames_of(source, frames, frames_dir, frames_per_scene)
     with resumable("the same command goes on where it was"), Progress("scenes") as progress:
         report = run(
-            get_dataset(dataset),
+            source,
             root,
             out=out,
             options=IngestOptions(
@@ -90,6 +96,19 @@ def ingest(
             progress=progress.stage("ingest"),
         )
     _close(out, report, began, as_json=as_json)
+
+
+def _frames_of(source: Dataset, frames: str, folder: Path | None, number: int | None) -> tuple[Path | None, int | None]:
+    """Say what --frames stands for: the folder of the images, or the frames of each scene where these are made."""
+    if source.needs_root:
+        if folder is not None:
+            raise QAEngineError("--frames and --frames-dir are one option of this dataset; give one of them.")
+        return Path(frames), number
+    if number is not None:
+        raise QAEngineError("--frames and --frames-per-scene are one option of this dataset; give one of them.")
+    if not frames.isascii() or not frames.isdigit():
+        raise QAEngineError(f"--frames {frames}: dataset '{source.name}' makes its frames; say how many per scene.")
+    return folder, int(frames)
 
 
 def _close(out: Path, report: IngestReport, began: float, *, as_json: bool) -> None:
