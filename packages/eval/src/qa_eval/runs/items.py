@@ -88,9 +88,9 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
         elif missing is not None:
             found[key] = Problem("missing_frame", f"{store}: frames has no row {missing} of scene {scene}")
         else:
-            found[key] = _shot(store, rows)
-            if as_video and isinstance(found[key], Shot):
-                found[key] = _as_video(found[key], group["time_s"].to_list(), str(scene))
+            shot = _shot(store, rows)
+            times_s = group["time_s"].to_list()
+            found[key] = _as_video(shot, times_s, str(scene)) if as_video and isinstance(shot, Shot) else shot
     return found
 
 
