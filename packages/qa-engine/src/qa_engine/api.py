@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -13,10 +14,10 @@ from qa_contract.tables import QUESTIONS
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import Dataset, IngestOptions
 from qa_engine.errors import QAEngineError
+from qa_engine.executor import make_executor
 from qa_engine.facts.profiles import get_profile
 from qa_engine.generation.files import write_generation
 from qa_engine.generation.request import Request
-from qa_engine.generation.run import generate as run
 from qa_engine.generation.samplers import Past
 from qa_engine.ingestion.run import DEFAULT_SPLIT
 from qa_engine.ingestion.run import ingest as read
@@ -67,7 +68,7 @@ def ingest(
         out=out,
         options=IngestOptions(**options),
         split=split or DEFAULT_SPLIT,
-        workers=workers,
+        executor=make_executor(workers),
         force=force,
     )
     if report.lost:
@@ -117,6 +118,7 @@ def generate(
     feedback: pl.DataFrame | None = None,
     exclude: pl.DataFrame | None = None,
     workers: int = 1,
+    ray_address: str | None = None,
     force: bool = False,
     **what: Any,
 ) -> pl.DataFrame:
@@ -135,6 +137,8 @@ def generate(
         Questions asked before: columns `scene_name` and `signature`.
     workers : int
         Processes; their number changes nothing in the result.
+    ray_address : str, optional
+        Of a Ray cluster that works instead of this machine.
     force : bool
         Replace what `out` holds.
     **what
@@ -148,11 +152,10 @@ def generate(
     request = make_request(store, tasks, **what)
     asked = None if exclude is None else exclude.select("scene_name", "signature")
     past = Past(feedback, asked=asked)
-    if out is not None:
-        write_generation(store, request, out, past, workers=workers, force=force)
-        return read_table(out, "questions", QUESTIONS)
-    _, tables = run(store, request, sampler=request.make_sampler(past), exclude=asked, workers=workers)
-    return pl.concat(table.select(list(QUESTIONS)) for table in tables)
+    with TemporaryDirectory() as nowhere:
+        folder = Path(nowhere) / "questions" if out is None else out
+        write_generation(store, request, folder, past, executor=make_executor(workers, ray_address), force=force)
+        return read_table(folder, "questions", QUESTIONS)
 
 
 def answer(store: Store, questions: pl.DataFrame, *, profile: str = "exact", points: bool = True) -> pl.DataFrame:

@@ -3,10 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from qa_contract.tableio import read_table
+from qa_contract.tables import QUESTIONS
+from qa_engine.api import generate
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
+from qa_engine.generation.files import write_generation
 from qa_engine.generation.request import Request
-from qa_engine.generation.run import generate
 from qa_engine.ingestion.run import ingest
 from qa_engine.replay.answer import answer_questions
 from qa_engine.replay.external import read_external_questions
@@ -63,10 +66,10 @@ def test_benchmark_profile_gives_its_distances_to_the_digit(store, released):
     assert answers["prediction"].to_list() == table["ground_truth"].to_list()
 
 
-def test_generated_questions_replay_without_a_difference(store):
+def test_generated_questions_replay_without_a_difference(store, tmp_path):
     request = Request(tasks=tuple(TASKS), count=1500, seed=4)
-    run, tables = generate(Store(store), request)
-    table = pl.concat(list(tables))
+    run = write_generation(Store(store), request, tmp_path / "questions")
+    table = read_table(tmp_path / "questions", "questions", QUESTIONS)
     assert len(table) == run.n_questions == 1500
     assert run.n_available > 8000
     assert table["scene_name"].n_unique() == 91
@@ -75,8 +78,7 @@ def test_generated_questions_replay_without_a_difference(store):
 
 def test_generated_questions_are_answered_alike(store):
     """Question texts read back by grammar give the generated answers."""
-    _, tables = generate(Store(store), Request(tasks=tuple(TASKS), count=1500, seed=5))
-    table = pl.concat(list(tables))
+    table = generate(Store(store), TASKS, count=1500, seed=5)
     answers = answer_questions(Store(store), table.rename({"question_id": "id"}))
     assert answers["prediction"].to_list() == table["ground_truth"].to_list()
     assert answers["margin"].to_list() == pytest.approx(table["margin"].to_list(), abs=1e-9)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from qa_contract.cli import COMMON, App, AsJson, Progress, Store, Wrote, close, shell
+from qa_contract.cli import COMMON, App, AsJson, Progress, Store, Workers, Wrote, close, shell
+
+from qa_engine.cli.options import RayAddress, open_executor
 
 Again = Annotated[bool, typer.Option("--force", help="Make again what exists.", rich_help_panel=COMMON)]
 
@@ -24,6 +26,8 @@ def observe(
     mesh: Annotated[
         bool, typer.Option("--mesh/--no-mesh", help="Cast rays at the meshes of scenes that have one; extra 'open3d'.")
     ] = True,
+    workers: Workers = 1,
+    ray_address: RayAddress = None,
     force: Again = False,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +42,8 @@ def observe(
 
     began = time.perf_counter()
     with Progress("scenes") as progress:
-        report = run(SceneStore(store), mesh=mesh, force=force, progress=progress.stage("observe"))
+        executor = open_executor(workers, ray_address)
+        report = run(SceneStore(store), mesh=mesh, executor=executor, force=force, progress=progress.stage("observe"))
     if report.n_unknown:
         typer.echo(f"{report.n_unknown} frames have neither a pose nor an instance image and show nothing.", err=True)
     if report.n_resumed:
@@ -65,6 +70,8 @@ def sample_frames(
         ),
     ] = "uniform",
     questions: Annotated[Path | None, typer.Option(help="For query: file or folder of questions.")] = None,
+    workers: Workers = 1,
+    ray_address: RayAddress = None,
     force: Again = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +80,8 @@ def sample_frames(
     from qa_engine.views.frame_sets import sample_frames as run
 
     began = time.perf_counter()
-    report = run(SceneStore(store), method=method, n=frames, questions=questions, force=force)
+    executor = open_executor(workers, ray_address)
+    report = run(SceneStore(store), method=method, n=frames, questions=questions, executor=executor, force=force)
     if report.n_short:
         typer.echo(f"{report.n_short} scenes have fewer than {frames} frames and keep all of theirs.", err=True)
     if report.n_blind:

@@ -17,8 +17,10 @@ from qa_engine.cli.options import (
     FrameSet,
     MinVisiblePx,
     Profile,
+    RayAddress,
     Round,
     Split,
+    open_executor,
     warn_of_benchmarks,
 )
 from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
@@ -81,7 +83,15 @@ def generate(
     exclude: Exclude = None,
     confidence: Confidence = None,
     seed: Seed = 0,
+    all_rejects: Annotated[
+        bool,
+        typer.Option(
+            "--all-rejects",
+            help="Write all rows of 'rejects', not up to 20 refusals per type and reason.",
+        ),
+    ] = False,
     workers: Workers = 1,
+    ray_address: RayAddress = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +137,8 @@ def generate(
             request,
             out,
             past,
-            workers=workers,
+            executor=open_executor(workers, ray_address),
+            all_rejects=all_rejects,
             force=force,
             progress=progress,
             say=progress.say,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from qa_contract.cli import COMMON
+
+if TYPE_CHECKING:
+    from qa_engine.executor import Executor
 
 Profile = Annotated[str, typer.Option(help="exact, or vsi-bench for the benchmark's own distances.")]
 Points = Annotated[
@@ -30,6 +34,21 @@ Confidence = Annotated[
 Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, a switch of the dataset.")]
 Annotations = Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")]
 FramesDir = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")]
+
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="Work on a Ray cluster: auto, ray://HOST:10001, or local to start one; extra 'ray'.",
+        rich_help_panel=COMMON,
+    ),
+]
+
+
+def open_executor(workers: int, ray_address: str | None) -> Executor:
+    """Choose where a command works; a lost worker is told of on stderr."""
+    from qa_engine.executor import make_executor
+
+    return make_executor(workers, ray_address, say=lambda text: typer.echo(text, err=True))
 
 
 def warn_of_benchmarks(scene_names: Sequence[str]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from qa_contract.cli import App, AsJson, Force, Progress, Questions, Store, Wrote, close, shell
+from qa_contract.cli import App, AsJson, Force, Progress, Questions, Store, Workers, Wrote, close, shell
 
-from qa_engine.cli.options import AnyQuestions, MinVisiblePx, Points, Profile
+from qa_engine.cli.options import AnyQuestions, MinVisiblePx, Points, Profile, RayAddress, open_executor
 from qa_engine.views.thresholds import FIRST_SEEN_PX
 
 
@@ -24,6 +24,8 @@ def verify(
     store: Store,
     questions: Questions,
     *,
+    workers: Workers = 1,
+    ray_address: RayAddress = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
     """Replay the program of every question and compare with the stored answer.
@@ -40,7 +42,8 @@ def verify(
     began = time.perf_counter()
     table = read_table(questions, "questions", QUESTIONS, columns=COLUMNS)
     with Progress("questions") as progress:
-        differences = run(SceneStore(store), table, progress=progress.stage("verify"))
+        executor = open_executor(workers, ray_address)
+        differences = run(SceneStore(store), table, executor=executor, progress=progress.stage("verify"))
     if as_json:
         typer.echo(json.dumps({"questions": len(table), "differences": difference_rows(differences)}, indent=1))
     else:
@@ -67,6 +70,8 @@ def answer(
     profile: Profile = "exact",
     points: Points = True,
     min_visible_px: MinVisiblePx = FIRST_SEEN_PX,
+    workers: Workers = 1,
+    ray_address: RayAddress = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +94,10 @@ def answer(
     table = read_external_questions(questions)
     how = {"profile": profile, "points": points, "min_visible_px": min_visible_px}
     with Progress("questions") as progress:
-        answers = answer_questions(SceneStore(store), table, **how, progress=progress.stage("answer"))
+        executor = open_executor(workers, ray_address)
+        answers = answer_questions(
+            SceneStore(store), table, **how, executor=executor, progress=progress.stage("answer")
+        )
     schema = {"id": table.schema["id"], **ANSWERS}
     write_table(answers, out, schema, table_metadata("answers", "qa-engine answer", how, 0))
     if jsonl:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from qa_contract.cli import COMMON, App, AsJson, Out, Progress, Seed, Workers, Wrote, close, resumable, shell
 
-from qa_engine.cli.options import Annotations, FramesDir, Settings
+from qa_engine.cli.options import Annotations, FramesDir, RayAddress, Settings, open_executor
 from qa_engine.errors import QAEngineError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def ingest(
     ] = None,
     seed: Seed = 0,
     workers: Workers = 1,
+    ray_address: RayAddress = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing store.", rich_help_panel=COMMON)] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +92,7 @@ def ingest(
             split=parse_split(split),
             only=only or (),
             checks=checks,
-            workers=workers,
+            executor=open_executor(workers, ray_address),
             force=force,
             progress=progress.stage("ingest"),
         )

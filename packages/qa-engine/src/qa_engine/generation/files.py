@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import polars as pl
 from qa_contract.files import output_folder, write_json
 from qa_contract.identity import config_hash
-from qa_contract.tableio import table_metadata, write_table
-from qa_contract.tables import CHOICES, QUESTIONS, REJECTS
+from qa_contract.tableio import table_metadata
+from qa_contract.tables import REJECTS
+from qa_contract.tablestream import open_table
 
+from qa_engine.executor import HERE, Executor
 from qa_engine.generation.inputs import STATE_FILE, table_digest
 from qa_engine.generation.request import Request
-from qa_engine.generation.run import Generation, generate
+from qa_engine.generation.run import Generation, Progress, generate
 from qa_engine.generation.samplers import Past
-from qa_engine.generation.samplers.base import EXPECTED, CellChoice, explain_cells
+from qa_engine.generation.samplers.base import explain_cells
+from qa_engine.generation.shards import Drafts
 from qa_engine.scenes.store import Store
 
 PRODUCER = "qa-engine generate"
@@ -31,15 +32,17 @@ def write_generation(
     out: Path,
     past: Past | None = None,
     *,
-    workers: int = 1,
+    executor: Executor = HERE,
+    all_rejects: bool = False,
     force: bool = False,
-    progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
+    progress: Progress = lambda stage, done, of: None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Generation:
     """Generate questions into a folder: `questions`, `choices`, `rejects`, `sampler.json` and `manifest.json`.
 
     The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
-    where fewer questions were wanted than there may be; `say` is told what the sampler could not do.
+    where fewer questions were wanted than there may be. `rejects` has every lost scene; of refused candidates it has
+    examples, all of them with `all_rejects`, and the manifest counts them. `say` is told what the sampler could not do.
     """
     began = time.perf_counter()
     past = past or Past()
@@ -50,25 +53,28 @@ def write_generation(
     with output_folder(out, force=force) as folder:
         config = _config(request, past)
         metadata = table_metadata("questions", PRODUCER, config, request.seed)
-        generation, tables = generate(
-            store, request, sampler=sampler, exclude=past.asked, workers=workers, progress=progress
-        )
-        cells = explain_cells(sampler)
         about = table_metadata("choices", PRODUCER, config, request.seed)
-
-        def write_shard(k: int, shard: pl.DataFrame) -> None:
-            write_table(shard.select(list(QUESTIONS)), folder / f"questions-part-{k}", QUESTIONS, metadata)
-            if chosen:
-                write_table(choice_rows(shard, cells, request.sampler), folder / f"choices-part-{k}", CHOICES, about)
-
-        n_shards = _in_background(write_shard, tables)
+        drafts = Drafts(folder, metadata, about if chosen else None)
+        whole = dict(config) | ({"all_rejects": True} if all_rejects else {})
+        of_rejects = table_metadata("rejects", PRODUCER, whole, request.seed)
+        with open_table(folder / "rejects.parquet", REJECTS, of_rejects) as rejects:
+            generation = generate(
+                store,
+                request,
+                sampler,
+                drafts,
+                rejects,
+                exclude=past.asked,
+                executor=executor,
+                all_rejects=all_rejects,
+                progress=progress,
+            )
+        n_shards = generation.n_shards
         for name in ("questions", "choices") if chosen else ("questions",):
             for k in range(n_shards):
                 suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
-                (folder / f"{name}-part-{k}").rename(folder / f"{name}{suffix}.parquet")
-        rejects = pl.concat(generation.rejects).sort("scene_name", maintain_order=True)
-        of_rejects = table_metadata("rejects", PRODUCER, config, request.seed)
-        write_table(rejects, folder / "rejects.parquet", REJECTS, of_rejects)
+                drafts.part(name, k).rename(folder / f"{name}{suffix}.parquet")
+        cells = explain_cells(sampler)
         left = {"sampler": request.sampler, "round": request.round, "state": sampler.state()}
         write_json(folder / STATE_FILE, left)
         write_json(
@@ -78,12 +84,11 @@ def write_generation(
                 "run_id": metadata["run_id"],
                 "config": config,
                 "store": str(store.path),
-                "workers": workers,
                 "scenes": generation.n_scenes,
                 "scenes_lost": generation.n_bad_scenes,
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
-                "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
+                "refused": generation.refusals.by_type(),
                 "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
                 "choices": [asdict(cell) for cell in cells],
                 "seconds": round(time.perf_counter() - began, 3),
@@ -91,54 +96,6 @@ def write_generation(
             },
         )
     return generation
-
-
-def _in_background(write: Callable[[int, pl.DataFrame], None], tables: Iterator[pl.DataFrame]) -> int:
-    """Write each table while the next one is made, one at a time; return how many there were."""
-    n = 0
-    with ThreadPoolExecutor(1) as thread:
-        waiting = None
-        for table in tables:
-            if waiting is not None:
-                waiting.result()
-            waiting = thread.submit(write, n, table)
-            n += 1
-            del table  # the thread drops it when it is written
-        if waiting is not None:
-            waiting.result()
-    return n
-
-
-def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: str) -> pl.DataFrame:
-    """Say of every question why it was chosen: the weight of its cell and, where a model chose, what it expected.
-
-    Parameters
-    ----------
-    questions : DataFrame
-        Columns of `questions`, and of `EXPECTED` where the sampler chose among candidates.
-    cells : sequence of CellChoice
-    sampler : str
-
-    Returns
-    -------
-    DataFrame with the columns of `choices`, in the order of the questions.
-    """
-    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in EXPECTED.items() if name not in questions.columns]
-    rows = pl.DataFrame(
-        [(cell.question_type, cell.cell, cell.weight, cell.why) for cell in cells],
-        {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
-        orient="row",
-    )
-    expected = pl.format(
-        "{}; {}: predicted confidence {}, at the frontier with {}%",
-        "why",
-        "chosen_by",
-        pl.col("predicted_confidence").round(2),
-        (100 * pl.col("predicted_frontier")).round(0).cast(pl.Int64),
-    )
-    joined = questions.with_columns(lacking).join(rows, on=["question_type", "cell"], how="left", maintain_order="left")
-    why = pl.when(pl.col("chosen_by").is_null()).then("why").otherwise(expected)
-    return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
 
 
 def _config(request: Request, past: Past) -> Mapping[str, object]:

@@ -2,145 +2,141 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
-from qa_contract.tables import QUESTIONS
+from qa_contract.tablestream import TableStream
 
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
+from qa_engine.executor import Crew, Executor
 from qa_engine.facts.batch import SCENES_PER_BATCH
-from qa_engine.generation.pool import Pool
+from qa_engine.generation.refusals import Refusals
 from qa_engine.generation.request import Request
-from qa_engine.generation.samplers import Past, Sampler
+from qa_engine.generation.samplers import Sampler
 from qa_engine.generation.samplers.quota import allot
-from qa_engine.generation.worker import Result, Work
+from qa_engine.generation.shards import ROWS_PER_SHARD, Drafts, Shard
+from qa_engine.generation.worker import Result, Work, Worker
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
 
-ROWS_PER_SHARD = 50_000
-"""Rows of a file; questions are shuffled within it, and scenes over files."""
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, and scenes done and to do."""
+
+SHARDS_AHEAD = 2
+"""Shards that are being written while the next batches are made."""
 
 
 @dataclass
 class Generation:
-    """A run: hands out tables of questions one after the other, and fills the rest as it goes.
+    """The figures of a run.
 
     Attributes
     ----------
-    rejects : list of DataFrame
-    n_scenes, n_available, n_questions, n_bad_scenes : int
+    n_scenes, n_available, n_questions, n_shards : int
+    refusals : Refusals
+        Its counts; the rows are in the table.
     """
 
-    rejects: list[pl.DataFrame] = field(default_factory=list)
     n_scenes: int = 0
     n_available: int = 0
     n_questions: int = 0
-    n_bad_scenes: int = 0
+    n_shards: int = 0
+    refusals: Refusals = field(default_factory=Refusals)
+
+    @property
+    def n_bad_scenes(self) -> int:
+        """Scenes that could not be read."""
+        return self.refusals.counts["", Reason.BAD_SCENE]
 
 
 def generate(
     store: Store,
     request: Request,
+    sampler: Sampler,
+    drafts: Drafts,
+    rejects: TableStream,
     *,
-    sampler: Sampler | None = None,
     exclude: pl.DataFrame | None = None,
-    workers: int = 1,
-    progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
-) -> tuple[Generation, Iterator[pl.DataFrame]]:
-    """Generate questions.
+    executor: Executor,
+    all_rejects: bool = False,
+    progress: Progress = lambda stage, done, of: None,
+) -> Generation:
+    """Generate questions into the files of `drafts`, one per shard of about `ROWS_PER_SHARD` shuffled rows.
 
     Parameters
     ----------
     store : Store
     request : Request
-    sampler : Sampler, optional
-        Default: that of the request, in a first round.
+    sampler : Sampler
+    drafts : Drafts
+    rejects : TableStream
+        Gets refusals as they come.
     exclude : DataFrame, optional
         Columns `scene_name` and `signature` of questions that were asked before.
-    workers : int
-        Processes; their number changes nothing in the output.
+    executor : Executor
+        Where the work is done, which changes nothing in the output.
+    all_rejects : bool
+        Write a row for every refusal of a scene, not examples.
     progress : callable
-        Called with a stage, and scenes done and to do.
-
-    Returns
-    -------
-    Generation, iterator of DataFrame
-        The figures of the run, complete once the iterator is exhausted, and tables of at most about `ROWS_PER_SHARD`
-        shuffled questions, with the columns that the sampler adds.
     """
     names = store.scene_names(request.split)
     if not names:
         where = f"in split {request.split!r}" if request.split else "in the store"
         raise QAEngineError(f"{store.path}: no scenes {where}, so there is nothing to ask about.")
-    generation = Generation(n_scenes=len(names))
-    sampler = sampler or request.make_sampler(Past())
-    return generation, _run(store, request, names, generation, sampler, exclude, workers, progress)
-
-
-def _run(
-    store: Store,
-    request: Request,
-    names: list[str],
-    generation: Generation,
-    sampler: Sampler,
-    exclude: pl.DataFrame | None,
-    workers: int,
-    progress: Callable[[str, int, int], None],
-) -> Iterator[pl.DataFrame]:
+    run = Generation(n_scenes=len(names), refusals=Refusals(all_rejects))
     order = scene_rng(request.seed, "", "generate/scenes", request.round).permutation(len(names))
     names = [names[i] for i in order]
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
-    work = [Work(batch, None, asked) for batch, asked in zip(batches, _by_batch(exclude, batches), strict=True)]
-    with Pool(workers, store, request, sampler) as pool:
+    asked = _by_batch(exclude, batches)
+    work = [Work(k, batch, None, asked[k]) for k, batch in enumerate(batches)]
+
+    def results(crew: Crew, stage: str) -> Iterator[Result]:
+        of, done = sum(len(part.names) for part in work), 0
+        for result in crew.map(stage, work):
+            if stage == "count" or request.count is None:  # a counting pass has refused the same before
+                run.n_available += int(result.available.sum())
+                run.refusals.merge(result.refusals)
+                rejects.write(run.refusals.take())
+            done += result.n_scenes
+            progress(stage, done, of)
+            yield result
+
+    with executor.crew(Worker, store, request, sampler, drafts, all_rejects) as crew:
         if request.count is not None:
-            counted = list(pool.map("count", work, progress))
-            generation.rejects = [batch.rejects for batch in counted]
-            available = np.concatenate([batch.available for batch in counted])
-            generation.n_available = int(available.sum())
+            available = np.concatenate([result.available for result in results(crew, "count")])
             rng = scene_rng(request.seed, "", "generate/plan", request.round)
             shares = allot(available, sampler.weights(), sampler.cells.types, request.count, rng)
             quotas = np.split(shares, np.cumsum([len(batch) for batch in batches])[:-1])
             work = [replace(part, quota=quota) for part, quota in zip(work, quotas, strict=True) if quota.any()]
-        results = pool.map("write", work, progress)
-        yield from _shards(_collected(results, request, generation), request, generation)
+        written: deque[Future[int]] = deque()
+        for shard in _shards(results(crew, "write")):
+            if len(written) >= SHARDS_AHEAD:
+                run.n_questions += written.popleft().result()
+            written.append(crew.submit("shard", shard))
+            run.n_shards += 1
+        run.n_questions += sum(future.result() for future in written)
+    return run
 
 
-def _collected(results: Iterator[Result], request: Request, generation: Generation) -> Iterator[pl.DataFrame]:
-    """Pass the questions on; keep the rejects, which a counting pass has already returned."""
-    for batch in results:
-        if request.count is None:
-            generation.rejects.append(batch.rejects)
-            generation.n_available += int(batch.available.sum())
-        if batch.questions is not None and len(batch.questions):
-            yield batch.questions
-    bad = [part.filter(pl.col("reason") == Reason.BAD_SCENE).height for part in generation.rejects]
-    generation.n_bad_scenes = sum(bad)
-
-
-def _shards(tables: Iterator[pl.DataFrame], request: Request, generation: Generation) -> Iterator[pl.DataFrame]:
-    """Collect tables into files and shuffle the rows of each."""
-    waiting: list[pl.DataFrame] = []
-    index = 0
-    for table in tables:
-        waiting.append(table)
-        del table  # what is handed on is not kept here, so that one file's rows are in memory once
-        if sum(map(len, waiting)) >= ROWS_PER_SHARD:
-            yield _shuffled(waiting, request, index, generation)
-            index += 1
-    if waiting or index == 0:
-        yield _shuffled(waiting or [pl.DataFrame(schema=QUESTIONS)], request, index, generation)
-
-
-def _shuffled(tables: list[pl.DataFrame], request: Request, index: int, generation: Generation) -> pl.DataFrame:
-    """Take the tables out of the list, and return their rows in a random order."""
-    table = pl.concat(tables, rechunk=True)  # rows are gathered ten times faster from one chunk than from many
-    tables.clear()
-    rng = scene_rng(request.seed, f"shard {index}", "generate/shuffle", request.round)
-    generation.n_questions += len(table)
-    return table[rng.permutation(len(table))]
+def _shards(results: Iterator[Result]) -> Iterator[Shard]:
+    """Collect batches into shards; there is one even where there is no question."""
+    batches: list[int] = []
+    index = n = 0
+    for result in results:
+        if not result.n_questions:
+            continue
+        batches.append(result.number)
+        n += result.n_questions
+        if n >= ROWS_PER_SHARD:
+            yield Shard(index, tuple(batches))
+            batches, index, n = [], index + 1, 0
+    if batches or index == 0:
+        yield Shard(index, tuple(batches))
 
 
 def _by_batch(exclude: pl.DataFrame | None, batches: list[list[str]]) -> list[pl.Series]:
@@ -151,6 +147,3 @@ def _by_batch(exclude: pl.DataFrame | None, batches: list[list[str]]) -> list[pl
     known = exclude.join(names, on="scene_name").partition_by("batch", as_dict=True, include_key=False)
     none = exclude.clear()
     return [known.get((k,), none)["signature"].unique() for k in range(len(batches))]
-
-
-__all__ = ["Generation", "Request", "generate"]

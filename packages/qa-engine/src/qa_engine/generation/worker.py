@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
-from qa_contract.tables import REJECTS
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
 from qa_engine.facts.scene import Facts
+from qa_engine.generation.refusals import Refusals
 from qa_engine.generation.request import Request
 from qa_engine.generation.samplers import Sampler
+from qa_engine.generation.samplers.base import CellChoice, explain_cells
 from qa_engine.generation.samplers.quota import allot
+from qa_engine.generation.shards import Drafts, Shard, write_shard
 from qa_engine.generation.template import Found, TemplateProposer
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
@@ -25,8 +27,9 @@ from qa_engine.views.sightings import SightingIndex
 
 @dataclass(frozen=True)
 class Work:
-    """Some scenes to work on: how many questions per scene and cell, and the signatures asked before."""
+    """A batch of scenes to work on: how many questions per scene and cell, and the signatures asked before."""
 
+    number: int
     names: list[str]
     quota: Rows | None
     asked: pl.Series
@@ -34,18 +37,23 @@ class Work:
 
 @dataclass(frozen=True)
 class Result:
-    """What a worker returns for some scenes."""
+    """What a worker returns for a batch: figures, never rows of questions."""
 
-    scene_names: list[str]
+    number: int
+    n_scenes: int
     available: Rows
-    questions: pl.DataFrame | None
-    rejects: pl.DataFrame
+    n_questions: int
+    refusals: Refusals
 
 
 class Worker:
     """Works on batches of scenes, in this process or in one of a pool."""
 
-    def __init__(self, store: Store, request: Request, sampler: Sampler) -> None:
+    def __init__(
+        self, store: Store, request: Request, sampler: Sampler, drafts: Drafts, all_rejects: bool = False
+    ) -> None:
+        self.drafts = drafts
+        self.all_rejects = all_rejects
         self.store = store
         self.request = request
         self.sampler = sampler
@@ -57,12 +65,12 @@ class Worker:
 
     def count(self, work: Work) -> Result:
         """Find the candidates of some scenes and count them by cell."""
-        found, rejects = self._find(work)
-        return Result(work.names, self._available(work.names, found), None, rejects)
+        found, refusals = self._find(work)
+        return Result(work.number, len(work.names), self._available(work.names, found), 0, refusals)
 
     def write(self, work: Work) -> Result:
         """Find the candidates of some scenes, choose by quota and write the questions."""
-        found, rejects = self._find(work)
+        found, refusals = self._find(work)
         names, quota = work.names, work.quota
         available = self._available(names, found)
         if self.request.per_scene is not None:
@@ -77,7 +85,17 @@ class Worker:
             places, wanted = ([[name] for name in names], quota) if by_scene else ([names], quota.sum(axis=0)[None])
             questions = self.sampler.choose(questions, places, wanted)
         frame_set = pl.lit(self.request.frame_set_id, pl.String)
-        return Result(names, available, questions.with_columns(frame_set_id=frame_set), rejects)
+        n_questions = self.drafts.put(work.number, questions.with_columns(frame_set_id=frame_set))
+        return Result(work.number, len(names), available, n_questions, refusals)
+
+    def shard(self, shard: Shard) -> int:
+        """Write the questions of some batches, shuffled; return how many there are."""
+        request = self.request
+        return write_shard(self.drafts, shard, self._cells, request.sampler, seed=request.seed, round=request.round)
+
+    @cached_property
+    def _cells(self) -> list[CellChoice]:
+        return list(explain_cells(self.sampler))
 
     def _scene_quota(self, name: str, available: Rows) -> Rows:
         rng = scene_rng(self.request.seed, name, "generate/plan", self.request.round)
@@ -94,36 +112,31 @@ class Worker:
         scene = self.store.load_scene(name)
         return Facts(scene, self.request.profile, self.sightings.of, self.evidence.of)
 
-    def _find(self, work: Work) -> tuple[Found, pl.DataFrame]:
+    def _find(self, work: Work) -> tuple[Found, Refusals]:
         """Find the candidates of some scenes; a scene that cannot be read becomes a reject."""
         facts: list[Facts] = []
-        rows: list[tuple[str, str, str, str, str]] = []
+        refusals = Refusals(self.all_rejects)
         for name in work.names:
             try:
                 facts.append(self._facts(name))
             except QAEngineError as error:
-                rows.append((name, "", "", Reason.BAD_SCENE, str(error)))
+                refusals.add((name, "", "", Reason.BAD_SCENE, str(error)))
         found = self.proposer.find(facts)
         names = found.batch.scene_name
         for task, part in zip(self.proposer.tasks, found.found, strict=True):
             for reject in part.rejects:
                 detail = reject.detail if reject.n == 1 else f"{reject.n} candidates"
-                rows.append((names[reject.scene], task.question_type, reject.item, reject.reason, detail))
+                row = (names[reject.scene], task.question_type, reject.item, reject.reason, detail)
+                refusals.add(row, reject.n)
         found, dropped = self.proposer.without(found, work.asked)
         for k, t in np.argwhere(dropped).tolist():
-            detail = f"{dropped[k, t]} candidates"
-            rows.append((names[k], self.proposer.tasks[t].question_type, "", Reason.ASKED_BEFORE, detail))
-        return found, _reject_table(rows)
+            n = int(dropped[k, t])
+            kind = self.proposer.tasks[t].question_type
+            refusals.add((names[k], kind, "", Reason.ASKED_BEFORE, f"{n} candidates"), n)
+        return found, refusals
 
 
 def _places(names: list[str], some: list[str]) -> Rows:
     """Places of `some` names among all."""
     place = {name: k for k, name in enumerate(names)}
     return np.array([place[name] for name in some], dtype=np.int64)
-
-
-def _reject_table(rows: Sequence[tuple[str, str, str, str, str]]) -> pl.DataFrame:
-    """Make the table `rejects` from (scene, question type, item, reason, detail)."""
-    schema = ("scene_name", "question_type", "item", "reason", "detail")
-    frame = pl.DataFrame([tuple(map(str, row)) for row in rows], dict.fromkeys(schema, pl.String), orient="row")
-    return frame.with_columns(stage=pl.lit("generate"), signature=pl.lit(None, dtype=pl.String)).select(list(REJECTS))

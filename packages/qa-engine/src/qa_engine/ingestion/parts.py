@@ -97,24 +97,32 @@ def is_done(staging: Path, number: int) -> bool:
     return rejects.filter((pl.col("stage") == "ingest") & (pl.col("reason") != IngestReason.SKIPPED)).is_empty()
 
 
-def work(reading: Reading, part: Part, staging: Path) -> int:
-    """Read the scenes of a part and write what they become; return their number."""
-    rows = _Rows()
-    for source, double in zip(part.sources, part.double, strict=True):
-        if double:
-            error = SceneError("scene_name", "a scene of this name came before", reason=IngestReason.DUPLICATE_SCENE)
-            rows.reject(source.item, source.scene_name, error)
-        else:
-            _ingest_scene(reading, source, rows, staging)
-    folder = part_folder(staging, part.number)
-    partial = folder.with_name(f"{folder.name}.partial")
-    for stale in (folder, partial):
-        shutil.rmtree(stale, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, table in rows.tables().items():
-        table.write_parquet(partial / f"{name}.parquet")
-    partial.replace(folder)
-    return len(part.sources)
+@dataclass(frozen=True)
+class Reader:
+    """A worker that reads parts of a dataset into the folder of a run."""
+
+    reading: Reading
+    staging: Path
+
+    def read(self, part: Part) -> int:
+        """Read the scenes of a part and write what they become; return their number."""
+        rows = _Rows()
+        for source, double in zip(part.sources, part.double, strict=True):
+            if double:
+                problem = "a scene of this name came before"
+                error = SceneError("scene_name", problem, reason=IngestReason.DUPLICATE_SCENE)
+                rows.reject(source.item, source.scene_name, error)
+            else:
+                _ingest_scene(self.reading, source, rows, self.staging)
+        folder = part_folder(self.staging, part.number)
+        partial = folder.with_name(f"{folder.name}.partial")
+        for stale in (folder, partial):
+            shutil.rmtree(stale, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, table in rows.tables().items():
+            table.write_parquet(partial / f"{name}.parquet")
+        partial.replace(folder)
+        return len(part.sources)
 
 
 def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: Path) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +17,8 @@ from qa_contract.tableio import table_metadata, write_table
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
-from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reading, is_done, part_folder, split_of, work
+from qa_engine.executor import HERE, Executor
+from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reader, Reading, is_done, part_folder, split_of
 from qa_engine.scenes.scene import SPLITS
 
 __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
@@ -122,7 +120,7 @@ def ingest(
     split: Mapping[str, float] = DEFAULT_SPLIT,
     only: Sequence[str] = (),
     checks: bool = True,
-    workers: int = 1,
+    executor: Executor = HERE,
     force: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> IngestReport:
@@ -144,8 +142,8 @@ def ingest(
         Names of the scenes to take; empty = all.
     checks : bool
         Refuse scenes whose units, axes or poses contradict what they hold; see `qa_engine.ingestion.sanity`.
-    workers : int
-        Processes; their number changes nothing in the store.
+    executor : Executor
+        Where the work is done, which changes nothing in the store.
     force : bool
         Replace an existing store.
     progress : callable
@@ -169,9 +167,11 @@ def ingest(
     finished = {part.number for part in done}
     n_resumed = n_done = sum(len(part.sources) for part in done)
     reading = Reading(dataset, dict(split), options.seed, checks)
-    for n in _results(reading, [part for part in parts if part.number not in finished], staging, workers):
-        n_done += n
-        progress(n_done, len(sources))
+    left = [part for part in parts if part.number not in finished]
+    with executor.crew(Reader, reading, staging) as crew:
+        for n in crew.map("read", left):
+            n_done += n
+            progress(n_done, len(sources))
     tables = {
         name: pl.concat([pl.read_parquet(part_folder(staging, part.number) / f"{name}.parquet") for part in parts])
         for name in TABLES
@@ -250,32 +250,6 @@ def _staging(out: Path, fingerprint: str) -> Path:
         staging.mkdir(parents=True)
         note.write_text(fingerprint)
     return staging
-
-
-def _results(reading: Reading, parts: Sequence[Part], staging: Path, workers: int) -> Iterator[int]:
-    """Work on the parts, in this process or in others, and yield the scenes of each as it ends.
-
-    Processes are spawned, not forked: forking a process with threads, as polars has, can hang.
-    """
-    if workers == 1 or len(parts) < 2:
-        yield from (work(reading, part, staging) for part in parts)
-        return
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")  # for the processes; this one has its threads already
-    left = iter(parts)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting: set[Future[int]] = set()
-        try:
-            while True:
-                for part in left:
-                    waiting.add(pool.submit(work, reading, part, staging))
-                    if len(waiting) >= 2 * workers:
-                        break
-                if not waiting:
-                    return
-                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in ended)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _check_options(dataset: Dataset, root: Path | None, options: IngestOptions) -> None:

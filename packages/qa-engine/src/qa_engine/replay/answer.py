@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from qa_engine.arrays import Rows
 from qa_engine.errors import QAEngineError
+from qa_engine.executor import HERE, Executor
 from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
 from qa_engine.facts.points import use_points
 from qa_engine.facts.scene import Facts
@@ -75,6 +76,7 @@ def answer_questions(
     profile: str = "exact",
     points: bool = True,
     min_visible_px: int = FIRST_SEEN_PX,
+    executor: Executor = HERE,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> pl.DataFrame:
     """Answer questions in VSI-Bench's schema.
@@ -90,6 +92,8 @@ def answer_questions(
         With profile `exact`, take distances from the points of objects where the store has a cloud with both.
     min_visible_px : int
         Pixels whose crossing is the first appearance of a category.
+    executor : Executor
+        Where the work is done, which changes nothing in the result.
     progress : callable
         Called with questions done and to do.
 
@@ -101,37 +105,68 @@ def answer_questions(
         `points and boxes`, `counts`, `room_size` or `observations`.
     """
     table = questions.with_row_index("row")
-    conditions = Conditions(min_visible_px=min_visible_px)
-    tasks = {name: task.under(conditions) for name, task in TASKS.items()}
+    tasks = _tasks(min_visible_px)
     nowhere = table["scene_name"].is_null()
     parts = [_refused(table["row"].filter(nowhere), AnswerReason.UNKNOWN_SCENE)]
     table = table.filter(~nowhere)
-    parsed: list[tuple[Task, pl.DataFrame]] = []
+    parsed: list[tuple[str, int, pl.DataFrame]] = []
     for (kind,), rows in table.group_by("question_type", maintain_order=True):
-        task = tasks.get(str(kind))
-        if task is None:
+        if kind not in tasks:
             parts.append(_refused(rows["row"], AnswerReason.UNKNOWN_QUESTION_TYPE))
-        else:
-            for variant in task.variants or (task,):
-                read = pl.concat([rows, parse_questions(variant, rows["question"])], how="horizontal")
-                parsed.append((variant, read.filter("parsed").sort("scene_name", maintain_order=True)))
-                rows = rows.filter(~read["parsed"])
-            parts.append(_refused(rows["row"], AnswerReason.NOT_PARSED))
-    sightings = SightingIndex(store)
+            continue
+        for number, variant in enumerate(tasks[str(kind)]):
+            read = pl.concat([rows, parse_questions(variant, rows["question"])], how="horizontal")
+            parsed.append((str(kind), number, read.filter("parsed").sort("scene_name", maintain_order=True)))
+            rows = rows.filter(~read["parsed"])
+        parts.append(_refused(rows["row"], AnswerReason.NOT_PARSED))
     names = questions["scene_name"].drop_nulls().unique().sort()
+    batches = [_batch(part["scene_name"], parsed) for part in names.to_frame().iter_slices(SCENES_PER_BATCH)]
     done = sum(map(len, parts))
-    for batch in names.to_frame().iter_slices(SCENES_PER_BATCH):
-        scenes = _load(store, batch["scene_name"].to_list(), profile, sightings)
-        first, last = batch["scene_name"][0], batch["scene_name"][-1]
-        for task, rows in parsed:
-            own = rows.filter(pl.col("scene_name").is_between(pl.lit(first), pl.lit(last)))
-            if len(own):
-                clouds = store if points and profile == "exact" and task.basis.pairs is not None else None
-                parts.append(_answer_type(task, own, scenes, clouds))
-                done += len(own)
-        progress(done, len(questions))
+    with executor.crew(_Answerer, store, profile, points, min_visible_px) as crew:
+        for answered in crew.map("answer", batches):
+            parts += answered
+            done += sum(map(len, answered))
+            progress(done, len(questions))
     answers = pl.concat(parts)
     return pl.concat([questions.select("id"), answers.sort("row").drop("row")], how="horizontal")
+
+
+_Asked = tuple[list[str], list[tuple[str, int, pl.DataFrame]]]
+"""Scenes, and the questions about them by question type and number of the variant."""
+
+
+def _tasks(min_visible_px: int) -> dict[str, tuple[Task, ...]]:
+    """Look up the wordings of every question type."""
+    conditions = Conditions(min_visible_px=min_visible_px)
+    tasks = {name: task.under(conditions) for name, task in TASKS.items()}
+    return {name: tuple(task.variants) or (task,) for name, task in tasks.items()}
+
+
+def _batch(names: pl.Series, parsed: Sequence[tuple[str, int, pl.DataFrame]]) -> _Asked:
+    """Take the questions about some scenes, which follow each other by name."""
+    first, last = pl.lit(names[0]), pl.lit(names[-1])
+    own = [(kind, k, rows.filter(pl.col("scene_name").is_between(first, last))) for kind, k, rows in parsed]
+    return names.to_list(), [(kind, k, rows) for kind, k, rows in own if len(rows)]
+
+
+class _Answerer:
+    """A worker that answers the questions about some scenes."""
+
+    def __init__(self, store: Store, profile: str, points: bool, min_visible_px: int) -> None:
+        self.store, self.profile, self.points = store, profile, points
+        self.tasks = _tasks(min_visible_px)
+        self.sightings = SightingIndex(store)
+
+    def answer(self, asked: _Asked) -> list[pl.DataFrame]:
+        """Answer parsed questions."""
+        names, questions = asked
+        scenes = _load(self.store, names, self.profile, self.sightings)
+        found: list[pl.DataFrame] = []
+        for kind, number, rows in questions:
+            task = self.tasks[kind][number]
+            by_points = self.points and self.profile == "exact" and task.basis.pairs is not None
+            found.append(_answer_type(task, rows, scenes, self.store if by_points else None))
+        return found
 
 
 def _load(store: Store, names: list[str], profile: str, sightings: SightingIndex) -> Batch:

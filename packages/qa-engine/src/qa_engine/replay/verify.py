@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from operator import itemgetter
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from qa_engine.errors import QAEngineError
+from qa_engine.executor import HERE, Executor
 from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
 from qa_engine.facts.profiles import get_profile
 from qa_engine.facts.scene import Facts
@@ -63,7 +64,11 @@ class Difference:
 
 
 def verify(
-    store: Store, questions: pl.DataFrame, *, progress: Callable[[int, int], None] = lambda done, of: None
+    store: Store,
+    questions: pl.DataFrame,
+    *,
+    executor: Executor = HERE,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Difference]:
     """Replay all questions.
 
@@ -72,6 +77,8 @@ def verify(
     store : Store
     questions : DataFrame
         With at least `COLUMNS`.
+    executor : Executor
+        Where the work is done, which changes nothing in the result.
     progress : callable
         Called with questions done and to do.
 
@@ -84,15 +91,31 @@ def verify(
     runs = table.select(pl.struct("scene_name", "profile").rle().alias("run"))["run"].struct.unnest()
     stops = runs["len"].cum_sum().to_list()
     groups = [
-        (key["scene_name"], key["profile"], slice(stop - n, stop))
+        (key["scene_name"], key["profile"], table[stop - n : stop])
         for key, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
     ]
+    batches = [groups[i : i + SCENES_PER_BATCH] for i in range(0, len(groups), SCENES_PER_BATCH)]
     found: list[tuple[int, Difference]] = []
-    sightings, evidence = SightingIndex(store), FrameEvidence(store)
-    for start in range(0, len(groups), SCENES_PER_BATCH):
-        batch = groups[start : start + SCENES_PER_BATCH]
+    done = 0
+    with executor.crew(_Replayer, store) as crew:
+        for batch, differences in zip(batches, crew.map("replay", batches), strict=True):
+            found += differences
+            done += sum(len(rows) for *_, rows in batch)
+            progress(done, len(questions))
+    return [difference for _, difference in sorted(found, key=itemgetter(0))]
+
+
+class _Replayer:
+    """A worker that replays the questions about some scenes."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.sightings, self.evidence = SightingIndex(store), FrameEvidence(store)
+
+    def replay(self, batch: Sequence[tuple[str | None, str | None, pl.DataFrame]]) -> list[tuple[int, Difference]]:
+        """Compare the rows of some scenes, given as scene, profile and rows: number of the row, and what differs."""
         known: list[Facts | QAEngineError] = [
-            _facts(store, name, profile, sightings, evidence) for name, profile, _ in batch
+            _facts(self.store, name, profile, self.sightings, self.evidence) for name, profile, _ in batch
         ]
         by_profile: dict[str, list[Facts]] = {}
         for facts in known:
@@ -100,14 +123,14 @@ def verify(
                 by_profile.setdefault(facts.profile, []).append(facts)
         for part in by_profile.values():
             Batch(part).prefetch_distances()
-        for (_, _, place), facts in zip(batch, known, strict=True):
-            for row in table[place].iter_rows(named=True):
+        found: list[tuple[int, Difference]] = []
+        for (*_, rows), facts in zip(batch, known, strict=True):
+            for row in rows.iter_rows(named=True):
                 differences = (
                     compare(row, facts) if isinstance(facts, Facts) else [_difference(row, "scene", "", str(facts))]
                 )
                 found += [(row["row"], difference) for difference in differences]
-        progress(batch[-1][2].stop, len(questions))
-    return [difference for _, difference in sorted(found, key=itemgetter(0))]
+        return found
 
 
 def _facts(

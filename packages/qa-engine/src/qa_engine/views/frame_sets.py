@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import FRAME_SETS, QUESTIONS
 
 from qa_engine.errors import QAEngineError, unknown_name
+from qa_engine.executor import HERE, Executor
 from qa_engine.scenes.cameras import camera_of
 from qa_engine.scenes.store import Store
 from qa_engine.views.coverage import best_views, filled, most_covering, voxel_bits
@@ -21,6 +24,9 @@ from qa_engine.views.observations import read_observations, surface_points
 
 CANDIDATES = 128
 """Frames, evenly spaced, that `coverage` chooses from; as in Spatial-MLLM (arXiv 2505.23747)."""
+
+SCENES_PER_BATCH = 16
+"""Scenes that a worker is given at a time."""
 
 Choose = Callable[[str, int, int], NDArray[np.intp]]
 """`choose(scene_name, n_frames, n)` gives the indices of frames, in any order, at most n."""
@@ -103,8 +109,40 @@ def can_screen(store: Store, frame_set_id: str | None) -> bool:
     return frame_set_id is not None and (store.path / "observations.parquet").is_file()
 
 
+@dataclass(frozen=True)
+class _FrameChooser:
+    """A worker that chooses the frames of some scenes."""
+
+    store: Store
+    method: str
+    n: int
+    questions: Path | None
+
+    @cached_property
+    def _choose(self) -> Choose:
+        return _coverage(self.store) if self.questions is None else _query(self.store, self.questions)
+
+    def choose(self, scenes: Sequence[tuple[str, int]]) -> list[tuple[list[int], bool]]:
+        """Choose frames of scenes, given with their number of frames: places, and whether for lack of better ones."""
+        found: list[tuple[list[int], bool]] = []
+        for name, n_frames in scenes:
+            index, blind = uniform(n_frames, self.n), False
+            if self.method != "uniform" and self.n < n_frames:
+                chosen = self._choose(name, n_frames, self.n)
+                blind = not len(chosen)
+                index = index if blind else filled(chosen, n_frames, self.n)
+            found.append((index.tolist(), blind))
+        return found
+
+
 def sample_frames(
-    store: Store, *, n: int, method: str = "uniform", questions: Path | None = None, force: bool = False
+    store: Store,
+    *,
+    n: int,
+    method: str = "uniform",
+    questions: Path | None = None,
+    executor: Executor = HERE,
+    force: bool = False,
 ) -> SamplingReport:
     """Add the frame set `<method>-<n>` to a store; other sets stay. Scenes without frames get no row.
 
@@ -117,6 +155,8 @@ def sample_frames(
         A name in `METHODS`.
     questions : Path, optional
         Table `questions`; needed by `query`, and by no other method.
+    executor : Executor
+        Where the work is done, which changes nothing in the set.
     force : bool
         Make a set again that exists.
 
@@ -140,16 +180,13 @@ def sample_frames(
     frames_of_scene = store.frame_ids()
     if not frames_of_scene:
         raise QAEngineError(f"{store.path}: no scene has frames, so there is nothing to sample.")
-    choose = _query(store, questions) if questions is not None else _coverage(store)
+    sizes = [(name, len(ids)) for name, ids in frames_of_scene.items()]
+    batches = [sizes[i : i + SCENES_PER_BATCH] for i in range(0, len(sizes), SCENES_PER_BATCH)]
+    with executor.crew(_FrameChooser, store, method, n, questions) as crew:
+        chosen = list(chain.from_iterable(crew.map("choose", batches)))
     rows: list[dict[str, object]] = []
-    n_blind = 0
-    for name, ids in frames_of_scene.items():
-        index = uniform(len(ids), n)
-        if method != "uniform" and n < len(ids):
-            chosen = choose(name, len(ids), n)
-            n_blind += not len(chosen)
-            index = filled(chosen, len(ids), n) if len(chosen) else index
-        kept = [ids[i] for i in index]
+    for (name, ids), (places, _) in zip(frames_of_scene.items(), chosen, strict=True):
+        kept = [ids[i] for i in places]
         rows.append(
             {"scene_name": name, "frame_set_id": frame_set_id, "method": method, "n": len(kept), "frame_ids": kept}
         )
@@ -163,7 +200,7 @@ def sample_frames(
         n_scenes=len(rows),
         n_short=sum(len(ids) < n for ids in frames_of_scene.values()),
         n_without_frames=len(store.scene_names()) - len(rows),
-        n_blind=n_blind,
+        n_blind=sum(blind for _, blind in chosen),
         seconds=time.perf_counter() - started,
     )
 

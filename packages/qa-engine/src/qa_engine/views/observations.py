@@ -19,6 +19,7 @@ from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import OBSERVATIONS
 
 from qa_engine.errors import QAEngineError
+from qa_engine.executor import HERE, Executor
 from qa_engine.scenes.cameras import RAYS_PER_SIDE, back_project, camera_of
 from qa_engine.scenes.fields import MAX_PIXELS
 from qa_engine.scenes.meshes import Mesh
@@ -148,8 +149,55 @@ def observe_scene(scene: Scene, frames: Sequence[Frame], mesh: Mesh | None = Non
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict(OBSERVATIONS))
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What became of some scenes: the file with their rows, and how many of what there are."""
+
+    path: Path
+    n: NDArray[np.int64]
+
+
+_COUNTS = ("n_scenes", "n_frames", "n_unknown", "n_resumed", "n_meshes")
+
+
+@dataclass(frozen=True)
+class _Observer:
+    """A worker that looks at the frames of some scenes."""
+
+    store: Store
+    mesh: bool
+    folder: Path
+
+    def look(self, batch: Sequence[str]) -> _Part:
+        """Write what the frames of some scenes show, unless an earlier run has."""
+        store = self.store
+        frames = {name: store.frames(name) for name in batch}
+        known = [sum(map(can_observe, frames[name])) for name in batch]
+        scenes = [store.load_scene(name) for name in batch]
+        cast = [self.mesh and any(map(_needs_mesh, frames[name])) and store.has_mesh(name) for name in batch]
+        path = self.folder / f"{_fingerprint(scenes, frames, cast)}.parquet"
+        resumed = path.is_file()
+        if not resumed:
+            table = pl.concat(
+                [
+                    observe_scene(scene, frames[scene.scene_name], store.mesh(scene.scene_name) if has_mesh else None)
+                    for scene, has_mesh in zip(scenes, cast, strict=True)
+                ]
+            )
+            with atomic_path(path) as temporary:
+                table.write_parquet(temporary)
+        n_unknown = sum(map(len, frames.values())) - sum(known)
+        counts = (sum(n > 0 for n in known), sum(known), n_unknown, len(batch) if resumed else 0, sum(cast))
+        return _Part(path, np.array(counts))
+
+
 def observe(
-    store: Store, *, mesh: bool = True, force: bool = False, progress: Progress = lambda done, of: None
+    store: Store,
+    *,
+    mesh: bool = True,
+    executor: Executor = HERE,
+    force: bool = False,
+    progress: Progress = lambda done, of: None,
 ) -> ObserveReport:
     """Write the table `observations` of a store; a run that was stopped goes on where it was.
 
@@ -158,6 +206,8 @@ def observe(
     store : Store
     mesh : bool
         Cast rays at the meshes of scenes that have one; needs Open3D for these.
+    executor : Executor
+        Where the work is done, which changes nothing in the table.
     force : bool
         Write the table again.
     progress : callable
@@ -176,49 +226,22 @@ def observe(
     parts_folder.mkdir(exist_ok=True)
     names = store.scene_names()
     batches = [names[i : i + SCENES_PER_PART] for i in range(0, len(names), SCENES_PER_PART)]
-    n_done = n_scenes = n_frames = n_unknown = n_resumed = n_meshes = 0
-    paths: list[Path] = []
-    for batch in batches:
-        frames = {name: store.frames(name) for name in batch}
-        known = [sum(map(can_observe, frames[name])) for name in batch]
-        n_scenes += sum(n > 0 for n in known)
-        n_frames += sum(known)
-        n_unknown += sum(map(len, frames.values())) - sum(known)
-        scenes = [store.load_scene(name) for name in batch]
-        cast = [mesh and any(map(_needs_mesh, frames[name])) and store.has_mesh(name) for name in batch]
-        n_meshes += sum(cast)
-        path = parts_folder / f"{_fingerprint(scenes, frames, cast)}.parquet"
-        paths.append(path)
-        if path.is_file():
-            n_resumed += len(batch)
-        else:
-            table = pl.concat(
-                [
-                    observe_scene(scene, frames[scene.scene_name], store.mesh(scene.scene_name) if has_mesh else None)
-                    for scene, has_mesh in zip(scenes, cast, strict=True)
-                ]
-            )
-            with atomic_path(path) as temporary:
-                table.write_parquet(temporary)
-        n_done += len(batch)
-        progress(n_done, len(names))
-    if not n_frames:
+    counts, paths = np.zeros(len(_COUNTS), dtype=np.int64), []
+    with executor.crew(_Observer, store, mesh, parts_folder) as crew:
+        for part in crew.map("look", batches):
+            counts += part.n
+            paths.append(part.path)
+            progress(min(len(paths) * SCENES_PER_PART, len(names)), len(names))
+    found = dict(zip(_COUNTS, counts.tolist(), strict=True))
+    if not found["n_frames"]:
         shutil.rmtree(parts_folder)
         raise QAEngineError(f"{store.path}: no frame has a camera with pose or an instance image, so none can be seen.")
     table = pl.concat([pl.read_parquet(path) for path in paths])
-    config = CONFIG | ({"meshes": n_meshes} if n_meshes else {})
+    config = CONFIG | ({"meshes": found["n_meshes"]} if found["n_meshes"] else {})
     metadata = table_metadata("observations", producer="qa-engine observe", config=config, seed=0)
     write_table(table, target, OBSERVATIONS, metadata)
     shutil.rmtree(parts_folder)
-    return ObserveReport(
-        n_observations=table.height,
-        n_scenes=n_scenes,
-        n_frames=n_frames,
-        n_unknown=n_unknown,
-        n_resumed=n_resumed,
-        n_meshes=n_meshes,
-        seconds=time.perf_counter() - started,
-    )
+    return ObserveReport(n_observations=table.height, **found, seconds=time.perf_counter() - started)
 
 
 def read_observations(store: Path) -> pl.DataFrame:

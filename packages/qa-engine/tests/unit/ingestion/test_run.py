@@ -8,13 +8,14 @@ from qa_contract.errors import FileError
 from qa_engine.datasets import DATASETS, get_dataset
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource
 from qa_engine.errors import QAEngineError
+from qa_engine.executor import LocalExecutor
 from qa_engine.ingestion.run import ingest, parse_split, split_of
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
 
 
 def into_store(dataset, root, out, **options):
-    named = {key: options.pop(key) for key in ("split", "only", "force", "workers") if key in options}
+    named = {key: options.pop(key) for key in ("split", "only", "force", "executor") if key in options}
     return ingest(get_dataset(dataset), root, out=out, options=IngestOptions(**options), **named)
 
 
@@ -212,7 +213,7 @@ def test_workers_change_nothing(write_arkit, tmp_path):
     for i in range(2, 19):
         write_arkit(f"410000{i:02d}", labels=("chair",) * (i % 4), n_frames=i % 2)
     (root / "3dod/Training/41000003/41000003_3dod_annotation.json").write_text("{")
-    reports = [into_store("arkitscenes", root, tmp_path / f"w{n}", workers=n) for n in (1, 2)]
+    reports = [into_store("arkitscenes", root, tmp_path / f"w{n}", executor=LocalExecutor(n)) for n in (1, 2)]
     assert reports[0].rejects == reports[1].rejects == {"bad_json": 1}
     assert files_of(tmp_path / "w1") == files_of(tmp_path / "w2")
 

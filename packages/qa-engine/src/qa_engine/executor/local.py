@@ -1,0 +1,154 @@
+"""Processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any
+
+LOST = "a worker process was killed (is the memory full?); its work is done again here, with one process"
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """The process that asks, and `workers - 1` others.
+
+    Attributes
+    ----------
+    workers : int
+    say : callable
+        Is told when a worker was lost.
+    """
+
+    workers: int = 1
+    say: Callable[[str], None] = lambda text: None
+
+    @contextmanager
+    def crew(self, make: Callable[..., object], *args: Any) -> Iterator[LocalCrew]:
+        """Open a crew; see `Executor.crew`."""
+        crew = LocalCrew(self.workers - 1, make, args, self.say)
+        try:
+            yield crew
+        finally:
+            crew.close()
+
+
+class LocalCrew:
+    """Works on items in this process and in others.
+
+    Processes are spawned, not forked: forking a process with threads, as polars has, can hang. This process works too,
+    because starting others takes about as long as a small store needs: with one worker nothing is started at all, and
+    with several the first results are there before the others are.
+
+    A process that is killed from outside costs time and nothing else: its items, and all that follow, are worked on
+    here.
+    """
+
+    def __init__(
+        self, others: int, make: Callable[..., object], args: tuple[Any, ...], say: Callable[[str], None]
+    ) -> None:
+        self.others, self.make, self.args, self.say = others, make, args, say
+        self.pool: ProcessPoolExecutor | None = None
+        if others:
+            os.environ.setdefault("POLARS_MAX_THREADS", "1")  # for the processes; this one has its threads already
+            self.pool = ProcessPoolExecutor(others, get_context("spawn"), initializer=_start, initargs=(make, args))
+        self.thread = ThreadPoolExecutor(1)
+
+    @cached_property
+    def here(self) -> object:
+        """The worker of this process."""
+        return self.make(*self.args)
+
+    def close(self) -> None:
+        """End the other processes; what they have begun is finished, the rest is not."""
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+        self.thread.shutdown(cancel_futures=True)
+
+    def map(self, method: str, items: Iterable[Any]) -> Iterator[Any]:
+        """Hand items out ahead; while the next result is not there, work on an item here."""
+        left = iter(items)
+        waiting: deque[tuple[Any, Future[Any]]] = deque()
+        while True:
+            if self.pool is not None:
+                ahead = 2 * self.others - sum(not future.done() for _, future in waiting)
+                waiting.extend((item, self._elsewhere(method, item)) for item in islice(left, max(ahead, 0)))
+            here = []
+            if not waiting or (not waiting[0][1].done() and len(waiting) < 4 * self.others):
+                here = [(item, self._here(method, item)) for item in islice(left, 1)]
+                waiting.extend(here)
+            if not waiting:
+                return
+            if not here or waiting[0][1].done():
+                item, future = waiting.popleft()
+                yield self._result(method, item, future)
+
+    def submit(self, method: str, item: Any) -> Future[Any]:
+        """Work on one item beside those of `map`: in another process, or else in a thread."""
+        if self.pool is None:
+            return self.thread.submit(getattr(self.here, method), item)
+        elsewhere = self._elsewhere(method, item)
+        return self.thread.submit(self._result, method, item, elsewhere)
+
+    def _elsewhere(self, method: str, item: Any) -> Future[Any]:
+        pool = self.pool  # another thread may have found it broken
+        try:
+            if pool is not None:
+                return pool.submit(_work, method, item)
+            problem: Exception = BrokenProcessPool(LOST)
+        except BrokenProcessPool as error:
+            problem = error
+        failed: Future[Any] = Future()
+        failed.set_exception(problem)
+        return failed
+
+    def _here(self, method: str, item: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(getattr(self.here, method)(item))
+        return future
+
+    def _result(self, method: str, item: Any, future: Future[Any]) -> Any:
+        """Wait for a result; work on the item here where its process was lost."""
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            if self.pool is not None:
+                self.say(LOST)
+                self.pool.shutdown(wait=False, cancel_futures=True)
+                self.pool = None
+            return getattr(self.here, method)(item)
+
+
+_worker: object = None
+
+
+def _start(make: Callable[..., object], args: tuple[Any, ...]) -> None:
+    """Prepare a process: it makes its worker once, leaves Ctrl-C to the first process, and does not outlive it."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _worker = make(*args)
+
+
+def _leave_with_parent() -> None:
+    """End this process when the first one is gone, however it went: nobody else would tell it."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work(method: str, item: Any) -> Any:
+    """Work on one item in a process of the pool."""
+    return getattr(_worker, method)(item)
