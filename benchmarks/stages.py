@@ -143,19 +143,17 @@ def main() -> None:
         after = pairs_per_cpu_second(folder / "store1")
         result["same_bytes"] = digest(folder, 1) == digest(folder, 2)
     result |= {"pairs_per_cpu_second": [before, after], "load_after": os.getloadavg()}
-    print(
-        "| command | 1 worker: s, CPU s | 2 workers: s, CPU s | times as fast | CPU of 2 over 1 |\n|---|---|---|---|---|"
-    )
+    print("| command | 1 worker: s, CPU s | 2 workers: s, CPU s | times as fast | CPU of 2 over 1 |")
+    print("|---|---|---|---|---|")
     for name, one in result["engine"][1].items():
         two = result["engine"][2][name]
         print(
             f"| {name} | {one['wall_s']:.1f}, {one['cpu_s']:.1f} | {two['wall_s']:.1f}, {two['cpu_s']:.1f} | "
             f"{one['wall_s'] / two['wall_s']:.2f} | {two['cpu_s'] / one['cpu_s']:.2f} |"
         )
-    print(
-        f"\nSame bytes: {result['same_bytes']}. Yardstick: {before:.0f} and {after:.0f} pairs per CPU second. ", end=""
-    )
-    print(f"Load: {result['load_before'][0]:.1f} before, {result['load_after'][0]:.1f} after, {result['cores']} cores.")
+    loads = [result[name][0] for name in ("load_before", "load_after")]
+    print(f"\nSame bytes: {result['same_bytes']}. Yardstick: {before:.0f} and {after:.0f} pairs per CPU second.")
+    print(f"Load: {loads[0]:.1f} before, {loads[1]:.1f} after, on {result['cores']} cores.")
     if asked.out:
         asked.out.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -104,7 +104,7 @@ ORDER BY run, round, n DESC, why""",
     ),
     Query(
         "rejects_by_reason",
-        "Rows of `rejects` by command and reason, with an example; of `generate` they are up to 20 per type and reason.",
+        "Rows of `rejects` by command and reason, with an example; `generate` has up to 20 per type and reason.",
         """\
 SELECT run, command, reason, count(*) AS n, count(DISTINCT scene_name) AS scenes,
        min_by(detail, (round, scene_name, item)) AS example
