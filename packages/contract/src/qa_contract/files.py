@@ -149,6 +149,28 @@ def _delete_left(out: Path) -> None:
 
 
 @contextlib.contextmanager
+def lock_folder(folder: Path, held: str) -> Iterator[None]:
+    """Hold the lock of a folder, which ends with the process, however it ends.
+
+    Parameters
+    ----------
+    folder : Path
+    held : str
+        What it means, and what to do, if another process holds the lock.
+
+    Raises
+    ------
+    FileError
+        Another process holds it.
+    """
+    try:
+        with _locked(folder):
+            yield
+    except BlockingIOError:
+        raise FileError(f"{folder}: {held}.") from None
+
+
+@contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, which ends with the process.
 

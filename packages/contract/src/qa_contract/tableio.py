@@ -145,7 +145,7 @@ def read_table(
     everywhere = set(names)
     for path in files:
         check_metadata(path, table, read_metadata(path))
-        present = list(pl.read_parquet_schema(path))
+        present = _columns(path)
         everywhere &= set(present)
         missing = [name for name in names if name not in present and name not in optional]
         if missing:
@@ -153,8 +153,17 @@ def read_table(
                 f"{path}: table '{table}' lacks column(s) {', '.join(missing)}; found {', '.join(present)}."
             )
     quoted = ", ".join(quote(name) if name in everywhere else f"NULL AS {quote(name)}" for name in names)
-    with duckdb.connect() as connection:
-        frame = connection.sql(f"SELECT {quoted} FROM read_parquet(?)", params=[[literal_path(p) for p in files]]).pl()
+    sql, paths = f"SELECT {quoted} FROM read_parquet(?)", [literal_path(path) for path in files]
+    try:
+        with duckdb.connect() as connection:
+            frame = connection.sql(sql, params=[paths]).pl()
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(str(error)) from error
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        raise TableError(
+            f"{files[0] if len(files) == 1 else source}: table '{table}' is damaged ({first_line(error)}). "
+            "Restore it from a copy, or write it again."
+        ) from error
     try:
         frame = frame.cast({name: schema[name] for name in names})
     except pl.exceptions.PolarsError as error:
@@ -190,6 +199,18 @@ def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mappi
         except pl.exceptions.PolarsError as error:  # a full disk, which polars reports as an error of its own
             raise TableError(f"{path}: cannot be written ({error}).") from error
     return path
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of an error of a library, short."""
+    return str(error).strip().split("\n", 1)[0][:200]
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise TableError(f"{path}: not a readable Parquet file ({first_line(error)}).") from error
 
 
 def with_every_column(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:

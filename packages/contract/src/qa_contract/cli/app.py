@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 
 from qa_contract.cli.help import help_page
 from qa_contract.cli.progress import close_all
-from qa_contract.cli.usage import path_message, usage_message
+from qa_contract.cli.usage import machine_message, path_message, usage_message
 from qa_contract.errors import ExitCode, FileError, UserError
 
 if TYPE_CHECKING:
@@ -41,8 +41,16 @@ class Command(TyperCommand):
         """Run the command; its result is its exit code and its files, not a value."""
         try:
             super().invoke(ctx)
-        except OSError as error:
-            message = path_message(error, ctx.params | ctx.meta.get(_SETTINGS, {}))
+        except UserError:
+            raise
+        except MemoryError as error:
+            raise UserError(
+                "The memory is full. Give the command more of it, or ask for less: fewer --workers, a smaller batch."
+            ) from error
+        except Exception as error:
+            message = machine_message(error)
+            if message is None and isinstance(error, OSError):
+                message = path_message(error, ctx.params | ctx.meta.get(_SETTINGS, {}))
             if message is None:
                 raise
             raise FileError(message) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from qa_contract.cli.help import argument_name, option_name, value_of_param
 from qa_contract.cli.values import Value
 from qa_contract.errors import suggest
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""Errors of the machine, whatever the file."""
+_SAID = {"Too many open files": errno.EMFILE, "No space left on device": errno.ENOSPC, "File too large": errno.EFBIG}
+"""Texts of such errors, which loaders of libraries pass on without their number."""
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ADVICE = {
     errno.ENOENT: "no such file or folder. Check the path.",
@@ -24,6 +28,10 @@ _ADVICE = {
     errno.EEXIST: "exists. Choose another path.",
     errno.ENOSPC: "no space left on the disk. Free some, then run the same command again.",
     errno.EDQUOT: "disk quota exceeded. Free some, then run the same command again.",
+    errno.EFBIG: "larger than files may be here. Raise the limit (ulimit -f), then run the same command again.",
+    errno.EIO: "the disk reports an error. Check it, then run the same command again.",
+    errno.EMFILE: "too many open files. Raise the limit (ulimit -n), or use fewer --workers.",
+    errno.ENFILE: "too many open files on this machine. Close some, then run the same command again.",
 }
 
 
@@ -63,12 +71,34 @@ def usage_message(error: Any, path: str) -> str:
     return f"{error.format_message().rstrip('.')}.{see}".replace("?.", "?")
 
 
+def machine_message(error: Exception) -> str | None:
+    """Write the message of an error that says of the machine that it gives no more, else give None.
+
+    Libraries wrap such errors in classes of their own; what is left of the cause is its number in the text.
+
+    Examples
+    --------
+    >>> machine_message(ValueError("cannot write: No space left on device (os error 28)"))
+    'A file: no space left on the disk. Free some, then run the same command again.'
+    >>> machine_message(ValueError("no number")) is None
+    True
+    """
+    number = getattr(error, "errno", None)
+    said = re.search(r"\b(?:os error|errno:?) (\d+)\b", str(error), re.IGNORECASE)
+    number = int(said[1]) if said and number is None else number
+    if number in _MACHINE or any(text in str(error) for text in _SAID):
+        name = getattr(error, "filename", None) or "A file"
+        known = number if number in _MACHINE else next(_SAID[text] for text in _SAID if text in str(error))
+        return f"{name}: {_ADVICE[known]}"
+    return None
+
+
 def path_message(error: OSError, values: Mapping[str, object]) -> str | None:
     """Write the message of an error of the file system if its cause is the user's, else give None.
 
-    It is the user's if the disk is full, if the file is a path of the command line or a folder above one, or if the
-    system refuses to read or write beside or below such a path. Any other file was chosen by the program: its error
-    is a fault of the program and keeps its traceback.
+    It is the user's if the file is a path of the command line or a folder above one, or if the system refuses to read
+    or write beside or below such a path. Any other file was chosen by the program: its error is a fault of the program
+    and keeps its traceback.
 
     Parameters
     ----------
@@ -77,8 +107,6 @@ def path_message(error: OSError, values: Mapping[str, object]) -> str | None:
     values : mapping
         Values of the command line by name; paths, texts that may be paths, and lists of both.
     """
-    if error.errno in _FULL:
-        return f"{error.filename or 'writing'}: {_ADVICE[error.errno]}"
     if not isinstance(error.filename, str | os.PathLike) or error.errno not in _ADVICE:
         return None
     at = Path(os.path.abspath(error.filename))

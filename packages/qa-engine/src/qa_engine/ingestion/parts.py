@@ -89,12 +89,15 @@ def part_folder(staging: Path, number: int) -> Path:
 
 
 def is_done(staging: Path, number: int) -> bool:
-    """Tell whether a part is there and lost no scene; parts that lost one are done again, as it may be mended."""
+    """Tell whether a part is there and whole, and lost no scene, which may be mended meanwhile."""
     folder = part_folder(staging, number)
-    if not folder.is_dir():
+    try:
+        tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    except (pl.exceptions.PolarsError, OSError):
         return False
-    rejects = pl.read_parquet(folder / "rejects.parquet")
-    return rejects.filter((pl.col("stage") == "ingest") & (pl.col("reason") != IngestReason.SKIPPED)).is_empty()
+    return (
+        tables["rejects"].filter((pl.col("stage") == "ingest") & (pl.col("reason") != IngestReason.SKIPPED)).is_empty()
+    )
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ import hashlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-from qa_contract.files import check_output_folder, output_folder, write_json
+from qa_contract.files import check_output_folder, lock_folder, output_folder, write_json
 from qa_contract.identity import config_hash
 from qa_contract.tableio import table_metadata, write_table
 
@@ -162,34 +163,35 @@ def ingest(
     sources = _selected(dataset.discover(root, options), only, root)
     config = _config(dataset, options, split, only, checks)
     parts = _parts(sources)
-    staging = _staging(out, config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)}))
-    done = [part for part in parts if is_done(staging, part.number)]
-    finished = {part.number for part in done}
-    n_resumed = n_done = sum(len(part.sources) for part in done)
-    reading = Reading(dataset, dict(split), options.seed, checks)
-    left = [part for part in parts if part.number not in finished]
-    with executor.crew(Reader, reading, staging) as crew:
-        for n in crew.map("read", left):
-            n_done += n
-            progress(n_done, len(sources))
-    tables = {
-        name: pl.concat([pl.read_parquet(part_folder(staging, part.number) / f"{name}.parquet") for part in parts])
-        for name in TABLES
-    }
-    if tables["scenes"].is_empty():
-        shutil.rmtree(staging)
-        raise QAEngineError(_nothing_read(dataset, tables["rejects"]))
-    for name, table in tables.items():
-        metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
-        write_table(table, staging / f"{name}.parquet", TABLES[name], metadata)
-    seconds = time.perf_counter() - started
-    manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
-    write_json(staging / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
-    with output_folder(out, force=force) as folder:
-        shutil.rmtree(staging / ".parts")
-        (staging / "fingerprint").unlink()
-        folder.rmdir()
-        staging.replace(folder)
+    fingerprint = config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)})
+    with _staging(out, fingerprint) as staging:
+        done = [part for part in parts if is_done(staging, part.number)]
+        finished = {part.number for part in done}
+        n_resumed = n_done = sum(len(part.sources) for part in done)
+        reading = Reading(dataset, dict(split), options.seed, checks)
+        left = [part for part in parts if part.number not in finished]
+        with executor.crew(Reader, reading, staging) as crew:
+            for n in crew.map("read", left):
+                n_done += n
+                progress(n_done, len(sources))
+        tables = {
+            name: pl.concat([pl.read_parquet(part_folder(staging, part.number) / f"{name}.parquet") for part in parts])
+            for name in TABLES
+        }
+        if tables["scenes"].is_empty():
+            shutil.rmtree(staging)
+            raise QAEngineError(_nothing_read(dataset, tables["rejects"]))
+        for name, table in tables.items():
+            metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
+            write_table(table, staging / f"{name}.parquet", TABLES[name], metadata)
+        seconds = time.perf_counter() - started
+        manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
+        write_json(staging / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
+        with output_folder(out, force=force) as folder:
+            shutil.rmtree(staging / ".parts")
+            (staging / "fingerprint").unlink()
+            folder.rmdir()
+            staging.replace(folder)
     return _report(tables, seconds, n_resumed)
 
 
@@ -241,15 +243,18 @@ def _digest(root: Path | None, sources: Sequence[SceneSource]) -> str:
     return hashlib.sha256(f"{place}\x1f{names}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _staging(out: Path, fingerprint: str) -> Path:
-    """Open the folder of a stopped run, or a new one where that was for something else."""
+@contextmanager
+def _staging(out: Path, fingerprint: str) -> Iterator[Path]:
+    """Open the folder of a stopped run, or a new one where that was for something else, for this process alone."""
     staging = out.parent / f".{out.name}.ingest"
-    note = staging / "fingerprint"
-    if not note.is_file() or note.read_text() != fingerprint:
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        note.write_text(fingerprint)
-    return staging
+    staging.mkdir(parents=True, exist_ok=True)
+    with lock_folder(staging, f"another ingest writes {out}; wait for it, or choose another --out"):
+        note = staging / "fingerprint"
+        if not note.is_file() or note.read_text() != fingerprint:
+            for path in staging.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            note.write_text(fingerprint)
+        yield staging
 
 
 def _check_options(dataset: Dataset, root: Path | None, options: IngestOptions) -> None:

@@ -176,7 +176,7 @@ class _Observer:
         scenes = [store.load_scene(name) for name in batch]
         cast = [self.mesh and any(map(_needs_mesh, frames[name])) and store.has_mesh(name) for name in batch]
         path = self.folder / f"{_fingerprint(scenes, frames, cast)}.parquet"
-        resumed = path.is_file()
+        resumed = _is_whole(path)
         if not resumed:
             table = pl.concat(
                 [
@@ -242,6 +242,14 @@ def observe(
     write_table(table, target, OBSERVATIONS, metadata)
     shutil.rmtree(parts_folder)
     return ObserveReport(n_observations=table.height, **found, seconds=time.perf_counter() - started)
+
+
+def _is_whole(part: Path) -> bool:
+    """Tell whether an earlier run has written a part, and nothing has damaged it since."""
+    try:
+        return part.is_file() and pl.read_parquet(part).schema == pl.Schema(OBSERVATIONS)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
 
 
 def read_observations(store: Path) -> pl.DataFrame:

@@ -29,8 +29,8 @@ def test_batches_together_are_the_whole(every, size):
     assert len(whole.rows) == (80 if every else EXAMPLES + 30), "a lost scene is always a row"
 
 
-def test_rows_that_were_taken_still_count(every=False):
-    refusals = Refusals(every)
+def test_rows_that_were_taken_still_count():
+    refusals = Refusals()
     for row in rows(2 * EXAMPLES):
         refusals.add(row)
         refusals.take()
