@@ -54,7 +54,7 @@ def test_labels_that_differ_in_writing_alone_are_one_category(scan, room):
     assert scene.category_counts["chair"] == 3
     assert {"chairs", "office chair"} <= set(scene.category_counts)
     assert scene.category_raw.tolist()[-4:] == list(labels)
-    (found,) = [f.error for f in check_scene(scene) if f.error.reason is IngestReason.SIMILAR_LABELS]
+    (found,) = [f.error for f in check_scene(scene).findings if f.error.reason is IngestReason.SIMILAR_LABELS]
     assert "chairs" in str(found)
 
 

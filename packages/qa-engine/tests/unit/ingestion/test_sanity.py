@@ -138,7 +138,9 @@ def test_a_real_scene_upside_down(real_data, tmp_path):
         size=size,
         rotation=scene.rotation @ turn.T,
     )
-    assert [finding.error.reason for finding in check_scene(flipped) if finding.severe] == [IngestReason.NOT_UPRIGHT]
+    assert [finding.error.reason for finding in check_scene(flipped).findings if finding.severe] == [
+        IngestReason.NOT_UPRIGHT
+    ]
 
 
 def test_box_axes_of_a_real_scene_read_from_columns(real_data, tmp_path):
