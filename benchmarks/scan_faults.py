@@ -5,8 +5,9 @@
 FOLDER holds `vsi_bench/meta_info.json`. Each scene is written as an own scan (boxes.json) with one mistake, read by
 data set `generic` without switches, and checked. *No effect*: the boxes are what they are all the same. *Said*:
 `doctor` says that the scene does not tell, and names the switch. *Missed*: neither. The share is that of refused and
-named ones among those that are neither without effect nor said. Thresholds were chosen on the scenes of half `fit`;
-half `held out` played no part in it.
+named ones among those that are neither without effect nor said. Usual sizes come from the scenes of half `fit` and other
+samples; the scenes of half `held out` played no part in them. The margins that separate readings were set by the
+correct scenes of both halves.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def outcome(scene: Scene, fault: Fault, folder: Path) -> tuple[str, str]:
         return ("refused" if named[0].severe else "named"), str(named[0].error)
     given, right = (box_corners(found.center, found.size, found.rotation) for found in (read, scene))
     if np.linalg.norm(given[:, :, None] - right[:, None], axis=3).min(axis=2).max() < SAME_M:
-        return ("no effect" if fault.switch else "missed"), ""
+        return "no effect", ""
     doubts = [doubt.switch for doubt in inspection.untold]
     return ("said" if any(doubt.startswith(fault.switch) for doubt in doubts) else "missed"), "; ".join(doubts)
 
@@ -135,15 +136,13 @@ def measure(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     rows = []
     for fault in FAULTS:
         found: dict[str, Counter[str]] = {"fit": Counter(), "held out": Counter()}
-        examples: dict[str, str] = {}
         right = 0
         for scene in scenes:
             with tempfile.TemporaryDirectory() as folder:
                 what, words = outcome(scene, fault, Path(folder))
             found[half_of(scene.scene_name)][what] += 1
             right += what in ("refused", "named") and fault.switch in words
-            examples.setdefault(what, f"{scene.scene_name}: {words}")
-        row: dict[str, Any] = {"fault": fault.name, "right_switch": right, "examples": examples}
+        row: dict[str, Any] = {"fault": fault.name, "right_switch": right}
         for half, counts in found.items():
             row[half] = {name: counts[name] for name in OUTCOMES}
             told = counts["refused"] + counts["named"]

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_engine.geometry import Boxes, box_corners
 from qa_engine.ingestion.findings import MIN_OBJECTS, Doubt, Finding, finding
 from qa_engine.ingestion.plausible import Terms, judge
-from qa_engine.ingestion.readings import AXES, MIN_TILT_DEG, TURNS, Reading, directions
+from qa_engine.ingestion.readings import AXES, MIN_TILT_DEG, Reading, directions, turns
 from qa_engine.ingestion.typical import Prior
 
 NAMED = 5.0
@@ -23,6 +24,7 @@ UNSURE = 12.0
 MOSTLY_UPRIGHT = 0.75
 """Share of upright boxes below which boxes are freely tilted: the smallest boxes around points, as of ScanNet."""
 SMALL_TILT_DEG = 2.0
+AS_IT_IS = np.eye(3)
 MIN_LEVELLED = 5
 """Boxes that a tilt of some degrees is found by."""
 MOVED_M = 0.02
@@ -45,7 +47,13 @@ class Comparison:
     untold: list[Doubt]
 
 
-def compare_axes(boxes: Boxes, prior: Prior, other: Callable[[Reading], float] = lambda reading: 0.0) -> Comparison:
+def compare_axes(
+    boxes: Boxes,
+    prior: Prior,
+    *,
+    source: NDArray[np.float64] = AS_IT_IS,
+    other: Callable[[Reading], float] = lambda reading: 0.0,
+) -> Comparison:
     """Compare the boxes as given with all other readings.
 
     Parameters
@@ -54,6 +62,8 @@ def compare_axes(boxes: Boxes, prior: Prior, other: Callable[[Reading], float] =
         (n, ...), metres
     prior : Prior
         What is usual for these objects.
+    source : (3, 3) float64
+        How the source was turned to what is given here.
     other : callable
         Log-likelihood ratio of a reading by what else is known: cameras and points.
     """
@@ -61,7 +71,7 @@ def compare_axes(boxes: Boxes, prior: Prior, other: Callable[[Reading], float] =
         return Comparison([], [])
     given = _levelled(boxes, prior)
     margins: list[tuple[float, float, Reading, Terms]] = []
-    for reading in (*TURNS, *AXES, *directions(boxes.rotation)):
+    for reading in (*turns(source), *AXES, *directions(boxes.rotation, source)):
         changed = reading.apply(boxes)
         terms = judge(changed, prior)
         if terms.total > given.total - 4 * UNSURE:
@@ -88,7 +98,11 @@ def compare_axes(boxes: Boxes, prior: Prior, other: Callable[[Reading], float] =
 
 def _levelled(boxes: Boxes, prior: Prior, given: Terms | None = None) -> Terms:
     """Score boxes, with the tilt of some degrees taken out that scans have."""
-    readings = directions(boxes.rotation, SMALL_TILT_DEG, MIN_TILT_DEG)[:2] if len(boxes.size) >= MIN_LEVELLED else ()
+    readings = (
+        directions(boxes.rotation, AS_IT_IS, SMALL_TILT_DEG, MIN_TILT_DEG)[:2]
+        if len(boxes.size) >= MIN_LEVELLED
+        else ()
+    )
     scores = [judge(boxes, prior) if given is None else given]
     scores += [judge(reading.apply(boxes), prior) for reading in readings]
     return max(scores, key=lambda terms: terms.total)

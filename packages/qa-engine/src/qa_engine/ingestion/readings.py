@@ -48,13 +48,25 @@ class Reading:
     turn: NDArray[np.float64] | None = None
 
 
-def turned(name: str, switch: str, matrix: NDArray[np.float64]) -> Reading:
-    """Make a reading that turns the world by (3, 3) `matrix`."""
+def turned(matrix: NDArray[np.float64], source: NDArray[np.float64]) -> Reading:
+    """Make a reading that turns the world by (3, 3) `matrix`, after `source`, which the switch replaces."""
+    up = source.T @ matrix[2]
+    axis = next((name for name, turn in Z_UP_FROM.items() if turn[2, :3] @ up > 0.9999), None)
+    if axis is None:
+        degrees = np.degrees(np.arccos(np.clip(matrix[2, 2], -1, 1)))
+        name, switch = f"the world is tilted by {degrees:.0f} degrees", ",".join(f"{x + 0.0:.3f}" for x in up)
+    else:
+        name, switch = f"{axis.removeprefix('-')} points {'down' if axis.startswith('-') else 'up'}", axis
 
     def apply(boxes: Boxes) -> Boxes:
         return Boxes(boxes.center @ matrix.T, boxes.size, boxes.rotation @ matrix.T)
 
-    return Reading(name, switch, "up", IngestReason.NOT_UPRIGHT, apply, matrix)
+    return Reading(name, f"up={switch}", "up", IngestReason.NOT_UPRIGHT, apply, matrix)
+
+
+def turns(source: NDArray[np.float64]) -> list[Reading]:
+    """List the worlds in which another axis points up."""
+    return [turned(matrix[:3, :3], source) for axis, matrix in Z_UP_FROM.items() if axis != "z"]
 
 
 def _reordered(order: list[int]) -> Callable[[Boxes], Boxes]:
@@ -69,16 +81,9 @@ def _reordered(order: list[int]) -> Callable[[Boxes], Boxes]:
     return apply
 
 
-TURNS = tuple(
-    turned(f"{axis.removeprefix('-')} points {'down' if axis.startswith('-') else 'up'}", f"up={axis}", matrix[:3, :3])
-    for axis, matrix in Z_UP_FROM.items()
-    if axis != "z"
-)
-"""Worlds in which another axis points up."""
-
 AXES = (
     Reading(
-        "the axes are the columns",
+        "the axes of `rotation` are its columns",
         "axes=columns",
         "objects.rotation",
         IngestReason.BOX_AXES,
@@ -86,7 +91,7 @@ AXES = (
     ),
     *(
         Reading(
-            "the numbers of quaternions have the other order",
+            "the numbers of `quaternion` have the other order",
             "quaternion=xyzw, or wxyz",
             "objects.rotation",
             IngestReason.BOX_AXES,
@@ -98,13 +103,17 @@ AXES = (
 """Boxes whose axes were read from the wrong numbers."""
 
 
-def directions(rotation: Array, low_deg: float = MIN_TILT_DEG, high_deg: float = MAX_TILT_DEG) -> list[Reading]:
+def directions(
+    rotation: Array, source: NDArray[np.float64], low_deg: float = MIN_TILT_DEG, high_deg: float = MAX_TILT_DEG
+) -> list[Reading]:
     """Find tilted directions along which boxes have an axis, those of most boxes first: any may be the vertical.
 
     Parameters
     ----------
     rotation : (n, 3, 3) float64
         Rows are the axes of boxes.
+    source : (3, 3) float64
+        How the source was turned.
     low_deg, high_deg : float
         Between the direction and the vertical as given.
     """
@@ -118,10 +127,6 @@ def directions(rotation: Array, low_deg: float = MIN_TILT_DEG, high_deg: float =
         best = near[int(near.sum(axis=1).argmax())]
         up = np.median(axes[best], axis=0)
         up /= np.linalg.norm(up)
-        degrees = np.degrees(np.arccos(min(up[2], 1.0)))
-        words = ",".join(f"{x:.3f}" for x in up)
-        found.append(
-            turned(f"the world is tilted by {degrees:.0f} degrees", f"up={words}", turn_onto(up, np.eye(3)[2])[:3, :3])
-        )
+        found.append(turned(turn_onto(up, np.eye(3)[2])[:3, :3], source))
         axes = axes[~best]
     return found

@@ -68,12 +68,19 @@ def check_scene(scene: Scene) -> Inspection:
     prior = prior_of(scene.category)
     findings, factor, scales = check_scale(scene.boxes, prior)
     boxes = Boxes(scene.center / factor, scene.size / factor, scene.rotation)
-    axes = compare_axes(boxes, prior)
+    axes = compare_axes(boxes, prior, source=_turn_of(scene.canonical_from_source))
     findings += axes.findings
     if not findings:
         findings += _sizes(scene, prior) + _frames(scene, prior)
     findings += _labels(scene)
     return Inspection(tuple(sorted(findings, key=lambda found: not found.severe)), (*scales, *axes.untold))
+
+
+def _turn_of(matrix: Array) -> Array:
+    """Take the turn (3, 3) out of a transform (4, 4) that scales all axes alike."""
+    linear = matrix[:3, :3]
+    scale = np.cbrt(abs(np.linalg.det(linear)))
+    return linear / scale if scale > 0 else np.eye(3)
 
 
 def _frames(scene: Scene, prior: Prior) -> list[Finding]:
