@@ -5,9 +5,9 @@
 FOLDER holds `vsi_bench/meta_info.json`. Each scene is written as an own scan (boxes.json) with one mistake, read by
 data set `generic` without switches, and checked. *No effect*: the boxes are what they are all the same. *Said*:
 `doctor` says that the scene does not tell, and names the switch. *Missed*: neither. The share is that of refused and
-named ones among those that are neither without effect nor said. Usual sizes come from the scenes of half `fit` and other
-samples; the scenes of half `held out` played no part in them. The margins that separate readings were set by the
-correct scenes of both halves.
+named ones among those that are neither without effect nor said. Usual sizes come from the scenes of half `fit` and
+other samples; the scenes of half `held out` played no part in them. The margins that separate readings were set by
+the correct scenes of both halves.
 """
 
 from __future__ import annotations
