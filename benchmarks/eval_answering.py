@@ -1,6 +1,7 @@
-"""Speed of a local model's answers: questions with all their frames each, and with the frames of a scene read once.
+r"""Speed of a local model's answers: questions with all their frames each, and with the frames of a scene read once.
 
-    uv run python benchmarks/eval_answering.py QUESTIONS --store STORE --model MODEL --out benchmarks/results/eval_answering.json
+    uv run python benchmarks/eval_answering.py QUESTIONS --store STORE --model MODEL \
+        --out benchmarks/results/eval_answering.json
 
 Both ways answer the same questions in one process, on one thread, in float32 on the processor. Their tokens must be
 equal; the largest difference of a log-probability is given. Times are processor seconds, so that other work on the

@@ -27,9 +27,11 @@ def answered(runner, items, size):
     """Answers by question, and how often the vision tower ran over how many frames."""
     seen, given = [], {}
     tower = runner.model.base_model.visual
-    hook = tower.register_forward_hook(
-        lambda _, args, kwargs, out: seen.append(len(kwargs["grid_thw"])), with_kwargs=True
-    )
+
+    def count(module, args, kwargs, output):
+        seen.append(len(kwargs["grid_thw"]))
+
+    hook = tower.register_forward_hook(count, with_kwargs=True)
     for batch in make_batches(items, range(len(items)), runner, size):
         chosen = [items[i] for i in batch]
         given |= {item.question_id: answer for item, answer in zip(chosen, runner.answer(chosen), strict=True)}

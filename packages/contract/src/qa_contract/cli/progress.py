@@ -81,7 +81,7 @@ class Stage:
         return ", ".join([*parts, *([self.note] if self.note else [])])
 
     def _left(self, of: int) -> float:
-        """What is left, as a multiple of what was done since the first report."""
+        """Tell what is left, as a multiple of what was done since the first report."""
         if self.share is None or self.share <= self.first_share:
             return (of - self.done) / (self.done - self.first)
         return (1 - self.share) / (self.share - self.first_share)

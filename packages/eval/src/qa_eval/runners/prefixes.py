@@ -112,8 +112,6 @@ class Prefixes:
 
     def _read(self, prompts: Sequence[Prompt]) -> dict[Hashable, Prefix]:
         """Run the model over the beginnings of prompts."""
-        import torch
-
         if not prompts:
             return {}
         ids = [prompt.ids[: prompt.n_shared] for prompt in prompts]
