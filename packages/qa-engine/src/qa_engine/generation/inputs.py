@@ -14,7 +14,7 @@ from qa_contract.tables import FEEDBACK, QUESTIONS
 
 from qa_engine.errors import QAEngineError
 from qa_engine.generation.samplers import Past, get_sampler
-from qa_engine.generation.samplers.predicted import read_answered
+from qa_engine.generation.samplers.items import read_answered
 
 STATE_FILE = "sampler.json"
 """File beside the questions with what the sampler of the next round should know."""
