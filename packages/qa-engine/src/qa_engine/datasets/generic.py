@@ -25,7 +25,7 @@ from qa_engine.datasets.unread_files import unread_files
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.annotations import BOX_FORMATS
 from qa_engine.formats.annotations.base import Annotated, Annotation, BoxFormat
-from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable
+from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable, z_up_from
 from qa_engine.formats.catalogue import formats_in
 from qa_engine.formats.confidence import LEVELS
 from qa_engine.formats.parsing import check_inside, read_bytes
@@ -37,7 +37,8 @@ from qa_engine.scenes.scene import Scene
 MAX_SCAN_BYTES = 4_000_000_000
 SCANS = (*CLOUDS, *MESHES)
 BAD_SIZE = IngestReason.BAD_SIZE
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+UP_OTHER = "x,y,z of the direction that points up, gravity:x,y,z, or the 9 or 16 numbers of a matrix to Z up"
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
@@ -78,14 +79,16 @@ def load(source: SceneSource) -> Scene:
         raise SceneError(folder.name, "no file of boxes", reason=IngestReason.MISSING_FILE)
     check_inside(path, source.roots)
     up = (form.up if form is not None else None) or "z"
-    turn = Z_UP_FROM[up if settings["up"] == "auto" else settings["up"]]
-    canonical_from_source = turn @ np.diag([*[METRES[settings["units"]]] * 3, 1.0])
+    turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
+    canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
     scan = read_scan(folder, canonical_from_source, source.roots)
     floor = None
     if form is not None:
-        found = form.read(Annotated(folder, path, source.roots, settings, turn[2, :3]))
+        found = form.read(Annotated(folder, path, source.roots, settings, turn[2, :3] / np.linalg.norm(turn[2, :3])))
         labels, ids, boxes, refused = _solid(found, path.name)
         boxes = move_boxes(boxes, canonical_from_source)
+        if settings["sizes"] == "half":
+            boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
         floor = None if found.floor is None else _outline(found.floor, canonical_from_source)
         used = [path, *found.files, *(file for pattern in form.aside for file in folder.glob(pattern))]
     else:
@@ -119,6 +122,25 @@ def load(source: SceneSource) -> Scene:
         mesh=mesh,
         refused=(*refused, *frames.refused, *unread_files(folder, used)),
     )
+
+
+def metres_of(units: str) -> float:
+    """Read a unit of lengths: its name, or how many metres it has.
+
+    Examples
+    --------
+    >>> metres_of("feet"), metres_of("0.5")
+    (0.3048, 0.5)
+    """
+    if units in METRES:
+        return METRES[units]
+    try:
+        metres = float(units)
+    except ValueError:
+        raise ValueError("no unit and no number") from None
+    if not 0 < metres < np.inf:
+        raise ValueError("not above 0")
+    return metres
 
 
 _Objects = tuple[list[str], list[int], Boxes, list[SceneError]]
@@ -194,9 +216,16 @@ GENERIC = Dataset(
     formats=formats,
     survey=formats_in,
     settings=(
-        Setting("up", "which axis points up; auto: as the format has it, else z", ("auto", *Z_UP_FROM)),
+        Setting(
+            "up",
+            "which axis points up; auto: as the format has it, else z",
+            ("auto", *Z_UP_FROM),
+            UP_OTHER,
+            z_up_from,
+        ),
         Setting("boxes_from", "format of the boxes; auto: the first that is there", ("auto", *BOX_FORMATS, "cloud")),
-        Setting("units", "unit of lengths", tuple(METRES)),
+        Setting("units", "unit of lengths", tuple(METRES), "the number of metres that it has", metres_of),
+        Setting("sizes", "what the sizes of boxes are: full or half lengths", ("full", "half")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),
         Setting("yaw", "unit of angles; auto: as the format has it, else radians", ("auto", "radians", "degrees")),
         Setting("quaternion", "order of the numbers of quaternion", ("wxyz", "xyzw")),
@@ -208,6 +237,8 @@ GENERIC = Dataset(
             "frames_up",
             "the same of the frames' world; auto: as its format has it, else as up",
             ("auto", *Z_UP_FROM),
+            UP_OTHER,
+            z_up_from,
         ),
         Setting("camera", "axes of the cameras; auto: as the format has them", ("auto", "opencv", "opengl")),
         Setting(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.posed_frames import posed_frame
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import Z_UP_FROM, move_poses
+from qa_engine.formats.canonical import move_poses, z_up_from
 from qa_engine.formats.depth import Depth, png_depth
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.pictures import read_header
@@ -158,8 +158,8 @@ def _world(
 ) -> tuple[NDArray[np.float64], list[Path]]:
     """Canonical world from that of the recording, and the files that say so.
 
-    A matrix beside the scan leads to the boxes; else the axis that points up counts: by its own switch, or as the
-    format has it. A format that has none lies in the world of the boxes.
+    A matrix beside the scan leads to the boxes; else the axis that points up counts: by its own switch, by that of the
+    boxes, or as the format has it. A format that has none lies in the world of the boxes.
     """
     path = folder / JOINED
     if path.is_file():
@@ -170,8 +170,10 @@ def _world(
             problem = "expected a turn, one scale and a shift, with 0 0 0 1 last"
             raise SceneError(path.name, problem, reason=IngestReason.BAD_ROTATION)
         return canonical_from_source @ matrix, [path]
-    up = form.up if settings["frames_up"] == "auto" else settings["frames_up"]
-    return (canonical_from_source if up is None else Z_UP_FROM[up]), []
+    up = settings["frames_up"]
+    if up == "auto" and (form.up is None or settings["up"] != "auto"):
+        return canonical_from_source, []
+    return z_up_from(form.up or "z" if up == "auto" else up), []
 
 
 def _thinned(images: list[PosedImage], every: str, most: int, found: ScanFrames) -> list[PosedImage]:

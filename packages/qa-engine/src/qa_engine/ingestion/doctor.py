@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -57,6 +57,8 @@ class Diagnosis:
         The first to mend first.
     formats : dict of str to str
         Formats of the files of the scenes that were read, by name, with what their numbers mean.
+    untold : dict of str to tuple of str
+        Name of a scene to the mistakes that its data neither shows nor excludes and that a switch of the dataset mends.
     """
 
     dataset: str
@@ -65,6 +67,7 @@ class Diagnosis:
     scenes: tuple[Scene, ...]
     problems: tuple[Problem, ...]
     formats: dict[str, str] = field(default_factory=dict)
+    untold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[Part]:
@@ -116,8 +119,8 @@ def diagnose(root: Path, *, dataset: str | None = None, options: IngestOptions, 
     formats: dict[str, str] = {}
     for source in sources[:n_scenes]:
         formats |= kind.formats(source)
-    scenes, problems = _read(kind, sources[:n_scenes])
-    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems), formats)
+    scenes, problems, untold = _read(kind, sources[:n_scenes])
+    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems), formats, untold)
 
 
 def _files(folder: Path) -> list[str]:
@@ -166,10 +169,13 @@ def _guess(root: Path, files: Sequence[str], options: IngestOptions) -> str:
     return best
 
 
-def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], list[Problem]]:
+def _read(
+    kind: Dataset, sources: Sequence[SceneSource]
+) -> tuple[list[Scene], list[Problem], dict[str, tuple[str, ...]]]:
     """Read some scenes and check them."""
     scenes: list[Scene] = []
     problems: list[Problem] = []
+    untold: dict[str, tuple[str, ...]] = {}
     for source in sources:
         try:
             scene = kind.load(source)
@@ -183,7 +189,12 @@ def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], l
             for error in scene.refused
             if error.reason is not IngestReason.SKIPPED
         ]
+        inspection = check_scene(scene)
         problems += [
-            Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in check_scene(scene)
+            Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in inspection.findings
         ]
-    return scenes, sorted(problems, key=lambda problem: not problem.severe)
+        switches = {setting.name for setting in kind.settings}
+        left = tuple(doubt.words for doubt in inspection.untold if doubt.switch.partition("=")[0] in switches)
+        if left:
+            untold[scene.scene_name] = left
+    return scenes, sorted(problems, key=lambda problem: not problem.severe), untold
