@@ -32,6 +32,10 @@ class Request:
         Seconds by which first appearances differ at least.
     screen : bool
         Ask only what the frames of the frame set show, and count what they show; needs observations.
+    reference : str
+        A name in `REFERENCES`: what questions call an object.
+    paraphrase : bool
+        Draw among all wordings of a question type, in place of its own.
     """
 
     tasks: tuple[str, ...]
@@ -46,6 +50,8 @@ class Request:
     min_visible_px: int = FIRST_SEEN_PX
     min_time_gap_s: float = MIN_TIME_GAP_S
     screen: bool = False
+    reference: str = "name"
+    paraphrase: bool = False
 
     def select_tasks(self) -> list[Task]:
         """Look up the tasks, as they are under this request."""
