@@ -1,4 +1,4 @@
-"""Commands that list what there is: datasets, tasks, samplers, operators."""
+"""Commands that list what there is: datasets, tasks, samplers, gates, operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (datasets, tasks, samplers, operators):
+    for command in (datasets, tasks, samplers, gates, operators):
         app.command(topic="What there is")(command)
 
 
@@ -78,6 +78,18 @@ def samplers(*, as_json: AsJson = False) -> None:
     width = max(map(len, SAMPLERS))
     for name, sampler in SAMPLERS.items():
         typer.echo(f"{name:{width}}  {sampler.about}")
+
+
+def gates(*, as_json: AsJson = False) -> None:
+    """List the gates of `gate` in the order in which they apply: what must not be trained on."""
+    from qa_engine.generation.gates import GATES
+
+    if as_json:
+        _print({"name": name, "about": gate.about} for name, gate in GATES.items())
+        return
+    width = max(map(len, GATES))
+    for name, gate in GATES.items():
+        typer.echo(f"{name:{width}}  {gate.about}")
 
 
 def operators(*, as_json: AsJson = False) -> None:
