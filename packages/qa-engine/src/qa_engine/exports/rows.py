@@ -166,6 +166,8 @@ def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
 
 def _problem(root: Path, path: str) -> str | None:
     """Say what is wrong with the path of an image."""
+    if not path:
+        return ExportReason.MISSING_FRAME.value
     try:
         return None if path_inside(root, path).is_file() else ExportReason.MISSING_FRAME.value
     except FileError:
