@@ -13,6 +13,7 @@ from qa_eval.cli.lists import benchmarks, parsers, runners
 from qa_eval.cli.report import report
 from qa_eval.cli.run import run_questions
 from qa_eval.cli.score import score
+from qa_eval.cli.view import view
 
 app = make_app("qa-eval", "Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.")
 
@@ -21,6 +22,7 @@ app.command(topic="Answers and scores")(score)
 app.command(topic="Finished runs")(compare)
 app.command(topic="Finished runs")(consistency)
 app.command(topic="Finished runs")(report)
+app.command(topic="Finished runs")(view)
 app.command("import-log", topic="Other tools")(import_log)
 app.command("export-lmms-eval", topic="Other tools")(export_lmms_eval)
 app.command(topic="What is known")(benchmarks)
