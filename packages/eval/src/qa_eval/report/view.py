@@ -12,7 +12,7 @@ from qa_contract.pages import Fragment, Page, Section, href
 
 from qa_eval.errors import QAEvalError
 from qa_eval.report.facts import head, unlike_lines
-from qa_eval.report.rows import EXPLAINED, Sources, answer_rows, read_sources
+from qa_eval.scoring.rows import EXPLAINED, Sources, answer_rows, read_sources
 from qa_eval.scoring.stored import Stored, read_stored
 
 FORM = """
