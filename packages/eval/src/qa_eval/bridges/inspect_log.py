@@ -64,7 +64,11 @@ def inspect_log(stored: Stored, rows: pl.DataFrame) -> dict[str, Any]:
         "created": datetime.fromisoformat(started).astimezone(UTC).isoformat(),
         "task": str(first["benchmark"]),
         "task_id": str(first["run_id"]),
-        "dataset": {"name": str(first["benchmark"]), "samples": rows.height, "sample_ids": rows["question_id"].to_list()},
+        "dataset": {
+            "name": str(first["benchmark"]),
+            "samples": rows.height,
+            "sample_ids": rows["question_id"].to_list(),
+        },
         "model": str(first["model_id"]),
         "config": {"epochs": 1},
         "packages": manifest.get("packages", {}),

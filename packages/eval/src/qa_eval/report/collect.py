@@ -11,9 +11,9 @@ import polars as pl
 
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.scoring.rows import Sources, answer_rows, read_sources
 from qa_eval.scoring.answers import Scored, answer_frame
 from qa_eval.scoring.formats import run_summary
+from qa_eval.scoring.rows import Sources, answer_rows, read_sources
 from qa_eval.scoring.stored import Stored, read_stored
 
 GALLERY = 6
