@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qa_eval.benchmarks.columns import PLAIN, LogColumns
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns
 from qa_eval.metrics.aggregate import Overall
@@ -60,6 +61,14 @@ class Benchmark:
         Where a harness has functions of its own.
     captions : bool
         Whether answers are scored as captions of their references too: BLEU, ROUGE-L, CIDEr.
+    aliases : tuple of str
+        Other names under which logs know the benchmark.
+    log, results : LogColumns
+        Names of the columns in the logs of harnesses, and in the result files of the authors' own code.
+    beside : tuple of str
+        Parsers whose overall scores are shown beside that of the chosen one, because papers report them as well.
+    hint : str
+        Said where the parser reads fewer than half of the answers.
     """
 
     name: str
@@ -78,6 +87,11 @@ class Benchmark:
     special: Special = field(default_factory=dict)
     special_by_harness: Mapping[str, Special] = field(default_factory=dict)
     captions: bool = False
+    aliases: tuple[str, ...] = ()
+    log: LogColumns = PLAIN
+    results: LogColumns = PLAIN
+    beside: tuple[str, ...] = ()
+    hint: str = ""
 
     def reader(self, parser: Parser, question_type: str) -> Parser:
         """Choose what reads the answers of a question type.

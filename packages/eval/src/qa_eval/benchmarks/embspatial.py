@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from qa_eval.benchmarks.base import LETTERS, Benchmark, lettered, unique_ids
+from qa_eval.benchmarks.columns import LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import letters_only
 from qa_eval.parsers.lmms_eval import lmms_eval
@@ -49,4 +50,5 @@ EMBSPATIAL = Benchmark(
     read=read_embspatial,
     official=OFFICIAL,
     harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
+    log=LogColumns(question_type=("relation", "sub_task", "category", "data_source")),
 )

@@ -74,4 +74,6 @@ ERQA = Benchmark(
     read=read_erqa,
     official=letters_only("official", whole_text, "embodiedreasoning/ERQA, eval_harness.py"),
     harnesses={**lmms_eval(LMMS_EVAL_ERQA), "vlmevalkit": VLMEVALKIT},
+    beside=("lmms-eval", "vlmevalkit", "lenient"),
+    hint="the authors' code counts an answer that is nothing but its letter; harnesses look for a letter in the answer",
 )

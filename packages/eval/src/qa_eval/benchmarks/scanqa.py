@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
+from qa_eval.benchmarks.columns import LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.free_text import LEO, as_it_is
@@ -52,4 +53,10 @@ SCANQA = Benchmark(
     official=Parser("official", lambda _: None, lambda _: None, "ATR-DBI/ScanQA, scripts/score.py", text=as_it_is),
     harnesses={"leo": LEO},
     captions=True,
+    results=LogColumns(
+        question_type=(),
+        ground_truth=("answers",),
+        prediction=("answer_top10", "pred_answers_at10", "prediction", "pred", "response"),
+        derive_type=lambda record: question_class(str(record["question"])) if record.get("question") else None,
+    ),
 )

@@ -68,6 +68,8 @@ def score(
     else:
         typer.echo(f"benchmark {chosen.name}, parser {reader.name}")
         typer.echo(summary_table(run_summary(scored, chosen, seed=seed)))
+    if chosen.hint and scored.parse_failed.sum() > n / 2:
+        typer.echo(f"hint: {int(scored.parse_failed.sum())} of {n} answers cannot be read; {chosen.hint}.", err=True)
     if stored.empty_truths:
         typer.echo(f"warning: {stored.empty_truths} rows have an empty ground truth; they count as wrong.", err=True)
     if stored.doubled:

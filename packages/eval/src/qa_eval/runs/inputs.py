@@ -205,10 +205,15 @@ def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: Ru
     as_video = options.frame_input == "video"
     if kind.frames == "none":
         return _Frames()
-    if table["frame_set_id"].null_count() == table.height:
+    if frameless := table["frame_set_id"].null_count():
+        which = (
+            f"{frameless:,} of {table.height:,} questions name no"
+            if frameless < table.height
+            else "no question names a"
+        )
         raise QAEvalError(
-            f"{sources.questions}: no question names a frame set, so runner '{options.runner}' would answer without a "
-            "single picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
+            f"{sources.questions}: {which} frame set, so runner '{options.runner}' would answer them without a single "
+            "picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
             "--videos DIR --frames N; to ask without frames on purpose, pass --runner blind (openai-blind at a server)."
         )
     if sources.videos is not None:

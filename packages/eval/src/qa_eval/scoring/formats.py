@@ -34,6 +34,8 @@ def percent_summary(scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
         }
     if found.text_metrics:
         summary["text_metrics"] = found.text_metrics
+    if found.beside:
+        summary["read_by"] = {name: value * 100 for name, value in found.beside.items()}
     summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
     return summary
 
@@ -61,6 +63,7 @@ def run_summary(scored: Scored, benchmark: Benchmark, *, seed: int) -> dict[str,
         "frame_budgets": found.frame_budgets,
         "diagnostics": diagnostics(scored),
         **({"text_metrics": found.text_metrics} if found.text_metrics else {}),
+        **({"read_by": found.beside} if found.beside else {}),
         "interval": f"95%, bootstrap over scenes, {RESAMPLES} resamples, seed {seed}",
     }
 
@@ -105,6 +108,8 @@ def summary_table(summary: dict[str, Any]) -> str:
     lines.append(line("micro", n, summary["micro"]))
     for name, value in summary.get("text_metrics", {}).items():
         lines.append(f"{'  ' + name:<28} {n:>5}  {value:7.2f}")
+    for name, value in summary.get("read_by", {}).items():
+        lines.append(f"{'  read by ' + name:<28} {n:>5}  {100 * value:7.2f}")
     for name, cell in summary.get("frame_budgets", {}).items():
         lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")
