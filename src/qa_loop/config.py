@@ -71,12 +71,18 @@ def _dashed(section: type[BaseModel]) -> set[str]:
 
 
 class RunSection(Section):
-    """`[run]`: what the run is called, its seed, and how many rounds it has."""
+    """`[run]`: what the run is called, its seed, how many rounds it has, and when a stage is ended.
+
+    `heartbeat` is the longest silence of a stage in seconds: no CPU time and no new line in its log. `stage_timeout` is
+    the longest time of a stage as a whole. A stage that was ended goes on when the run is started again.
+    """
 
     name: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
     rounds: int = Field(ge=1)
     profile: Literal["paper"] | None = None
+    heartbeat: float = Field(default=1800, gt=0, allow_inf_nan=False)
+    stage_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class ScenesSection(Section):

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,15 +19,15 @@ from qa_contract.identity import refuse_other_identity
 
 from qa_loop import facts
 from qa_loop.config import LoopConfig
-from qa_loop.digests import damage, record_digests
+from qa_loop.digests import damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.offers import check_scenes, engine_datasets, with_folder
-from qa_loop.process import find_program, lock_folder, run_command
+from qa_loop.process import Ended, Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
 from qa_loop.stages import STORE, Stage, dependents, plan
 
-SPEED_KEYS = (("generate", "workers"),)
+SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
 """Keys that may change between starts: they do not change what is written."""
 LOG_LINES = 15
 SHOWN_DAMAGE = 5
@@ -52,7 +52,7 @@ class Outcome:
     lossy: list[str]
 
 
-def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
+def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: bool = False) -> Outcome:
     """Run every stage that is not done yet.
 
     Parameters
@@ -63,6 +63,8 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
         The run's folder; one that was begun with the same configuration is continued.
     force : bool
         Accept a changed configuration: stages from the first changed one on are done again.
+    redo_lost : bool
+        Do the stages again whose rows are missing. One that reads scans is done again by itself when these changed.
 
     Raises
     ------
@@ -84,11 +86,26 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     with lock_folder(out) as lock, _sigterm_raises():
         manifest = _open_manifest(config, out, stages, force=force)
         progress = RunProgress(config.run.name, stages, folder=out)
-        trusted: set[str] = set()
+        _take_up_lost(manifest, out, stages, every=redo_lost)
+        limits = Limits(config.run.stage_timeout, config.run.heartbeat)
+        work = _Work(stages, manifest, out, lock, limits, progress)
         for stage in stages:
-            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress, trusted=trusted)
+            _run_stage(stage, work)
         progress.complete()
     return Outcome(lossy=manifest.lossy)
+
+
+@dataclass
+class _Work:
+    """What the stages of one start have in common; `trusted` names those whose files are as they wrote them."""
+
+    stages: Sequence[Stage]
+    manifest: Manifest
+    out: Path
+    lock: int
+    limits: Limits
+    progress: RunProgress
+    trusted: set[str] = field(default_factory=set)
 
 
 def count_rows(out: Path, stage: Stage) -> int | None:
@@ -149,54 +166,81 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
             manifest.drop({stage.name} | dependents(stages, stage))
 
 
-def _run_stage(
-    stage: Stage,
-    stages: Sequence[Stage],
-    *,
-    manifest: Manifest,
-    out: Path,
-    lock: int,
-    progress: RunProgress,
-    trusted: set[str],
-) -> None:
-    """Run a stage unless it is done; `trusted` names stages whose files are known to be what they wrote."""
-    record = manifest.stages.get(stage.name)
-    if record is not None and record.state == "done" and stage.complete(out):
-        progress.skip(stage)
+def _take_up_lost(manifest: Manifest, out: Path, stages: Sequence[Stage], *, every: bool) -> None:
+    """Mark stages whose rows are missing to be done again: where their sources changed, or all.
+
+    Stages whose output lies in that of a marked one go with it. Those that read them are kept until it is known whether
+    something else came out: a repaired scan costs what it changes, a touched file costs no training.
+    """
+    again: list[Stage] = []
+    for stage in stages:
+        record = manifest.stages.get(stage.name)
+        if record is None or record.state != "done" or not record.lost:
+            continue
+        if every or (stage.sources and sources_digest(stage.sources) != record.sources):
+            again += [other for other in stages if Path(stage.out) in (Path(other.out), *Path(other.out).parents)]
+    for stage in again:
+        record = manifest.stages.get(stage.name)
+        if record is not None and record.state == "done":
+            record.state, record.before = "failed", record.content
+    manifest.save(out)
+    for stage in again:
+        _remove(out / stage.out)
+
+
+def _run_stage(stage: Stage, work: _Work) -> None:
+    """Run a stage unless it is done."""
+    manifest, out, stages = work.manifest, work.out, work.stages
+    old = manifest.stages.get(stage.name)
+    if old is not None and old.state == "done" and stage.complete(out):
+        work.progress.skip(stage)
         return
-    _check_inputs(stage, stages, manifest, out, trusted)
-    if record is None or record.state == "done" or not stage.resumes:
+    _check_inputs(stage, work)
+    if old is None or old.state == "done" or not stage.resumes:
         _remove(out / stage.out)
     _remove_leftovers(out / stage.out)
-    manifest.drop(dependents(stages, stage))
-    attempts = 1 if record is None else record.attempts + 1
-    record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now(), attempts=attempts)
+    record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now())
+    if old is not None:
+        record.attempts = old.attempts + 1
+        record.before = old.before if old.state != "done" else None
+    if record.before is None:
+        manifest.drop(dependents(stages, stage))
     manifest.drop([stage.name])
     manifest.stages[stage.name] = record
     manifest.save(out)
     (out / stage.out).parent.mkdir(parents=True, exist_ok=True)
-    progress.start(stage)
-    began = time.monotonic()
-    tick = functools.partial(progress.tick, stage)
-    code = run_command(with_folder(stage.command), cwd=out, log=out / stage.log, lock=lock, tick=tick)
-    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
-    good = code in (0, 1) and stage.complete(out)
+    work.progress.start(stage)
+    began, started = time.monotonic(), time.time()
+    tick = functools.partial(work.progress.tick, stage)
+    ended = run_command(
+        with_folder(stage.command), cwd=out, log=out / stage.log, lock=work.lock, tick=tick, limits=work.limits
+    )
+    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), ended.code
+    record.cpu_s, record.peak_mb = ended.cpu_s, ended.peak_mb
+    good = not ended.limit and ended.code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"
-    record.lost = good and code == 1 and not stage.gaps
-    record.rows = count_rows(out, stage) if good else None
-    record.digest = record_digests(out, record) if good else None
+    if good:
+        record.lost = ended.code == 1 and not stage.gaps
+        record.rows = count_rows(out, stage)
+        record_digests(out, record)
+        if record.lost and stage.sources:
+            record.sources = sources_digest(stage.sources, since_s=started)
+        if record.before not in (None, record.content):
+            manifest.drop(dependents(stages, stage))
+        record.before = None
     manifest.save(out)
     if not good:
-        raise _failure(stage, code, out)
-    trusted.add(stage.name)
-    progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
+        raise _failure(stage, ended, out)
+    work.trusted.add(stage.name)
+    work.progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
 
 
-def _check_inputs(stage: Stage, stages: Sequence[Stage], manifest: Manifest, out: Path, trusted: set[str]) -> None:
+def _check_inputs(stage: Stage, work: _Work) -> None:
     """Refuse to read what an earlier start wrote and something changed since."""
-    for earlier in stages:
-        record = manifest.stages.get(earlier.name)
-        if earlier.out not in stage.inputs or earlier.name in trusted or record is None:
+    out = work.out
+    for earlier in work.stages:
+        record = work.manifest.stages.get(earlier.name)
+        if earlier.out not in stage.inputs or earlier.name in work.trusted or record is None:
             continue
         if found := damage(out, record):
             more = f"\n  and {len(found) - SHOWN_DAMAGE} more" if len(found) > SHOWN_DAMAGE else ""
@@ -206,11 +250,14 @@ def _check_inputs(stage: Stage, stages: Sequence[Stage], manifest: Manifest, out
                 + f"{more}\nRestore them from a copy, or remove {out / earlier.out} and start the same command again: "
                 "the stage and all that reads it are done anew."
             )
-        trusted.add(earlier.name)
+        work.trusted.add(earlier.name)
 
 
-def _failure(stage: Stage, code: int, out: Path) -> StageError:
-    if code < 0:
+def _failure(stage: Stage, ended: Ended, out: Path) -> StageError:
+    code = ended.code
+    if ended.limit:
+        how = ended.limit
+    elif code < 0:
         name = signal.Signals(-code).name
         how = f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     elif code == 0:
@@ -222,7 +269,7 @@ def _failure(stage: Stage, code: int, out: Path) -> StageError:
     message = (
         f"Stage {stage.name} {how}. Its log, {out / stage.log}, ends with:\n{tail}\nCommand: {' '.join(stage.command)}"
     )
-    return StageError(message, exit_code=2 if code == 2 else 1)
+    return StageError(message, exit_code=2 if code == 2 and not ended.limit else 1)
 
 
 def _remove(path: Path) -> None:

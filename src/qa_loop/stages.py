@@ -43,6 +43,8 @@ class Stage:
         Options that change how fast the command is and not what it writes.
     resumes : bool
         The command continues its own half-finished folder; the other commands write all or nothing.
+    sources : tuple of str
+        Files and folders outside the run that it reads, absolute.
     gaps : bool
         Rows may be missing without anything being lost: an empty answer has no confidence, and is scored all the same.
     """
@@ -58,6 +60,7 @@ class Stage:
     speed_argv: tuple[str, ...] = ()
     resumes: bool = False
     gaps: bool = False
+    sources: tuple[str, ...] = ()
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -93,7 +96,8 @@ class _Planner:
         argv += flags({flag.removeprefix("--"): getattr(scenes, key) for key, flag in SCENE_FLAGS.items()})
         argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
         files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
-        self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes"))
+        sources = tuple(path for path in (scenes.root, scenes.annotations, scenes.frames_dir) if path)
+        self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes", sources=sources))
 
     @property
     def observed(self) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class StageStatus:
     rows: int | None
     table: str
     seconds: float | None
+    cpu_s: float | None
+    peak_mb: float | None
     log: str
 
 
@@ -106,8 +108,8 @@ def run_status(folder: Path, *, check: bool = False) -> RunStatus:
     stages: list[StageStatus] = []
     for stage in plan(config):
         record = records.get(stage.name)
-        rows, seconds = (record.rows, record.seconds) if record else (None, None)
-        stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, seconds, stage.log))
+        rows, *used = (record.rows, record.seconds, record.cpu_s, record.peak_mb) if record else (None,) * 4
+        stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, *used, log=stage.log))
     found = [text for texts in damaged.values() for text in texts]
     return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work), found)
 
@@ -120,6 +122,8 @@ def _next(folder: Path, stages: list[StageStatus], *, at_work: bool) -> str:
         return f"read {folder / failed[0].log}, then start the same command again with --out {folder}"
     if any(stage.state == "damaged" for stage in stages):
         return "restore the damaged files, or remove the stage's folder and start the same command again"
-    if all(stage.state in ("done", "rows missing") for stage in stages):
-        return f"qa-loop report {folder}"
+    states = {stage.state for stage in stages}
+    if states <= {"done", "rows missing"}:
+        repaired = "; when the cause of the missing rows is repaired, start the same command with --redo-lost"
+        return f"qa-loop report {folder}{repaired if 'rows missing' in states else ''}"
     return f"start the same command again with --out {folder}; finished stages are kept"

@@ -37,11 +37,12 @@ def status(
 def _show(found: RunStatus) -> None:
     """Print the stages as a table."""
     width = max(len(stage.name) for stage in found.stages)
-    typer.echo(f"{'stage':<{width}}  {'state':<12}  {'rows':>9}  {'seconds':>8}")
+    typer.echo(f"{'stage':<{width}}  {'state':<12}  {'rows':>9}  {'seconds':>8}  {'CPU s':>8}  {'peak MB':>8}")
     for stage in found.stages:
         rows = "" if stage.rows is None else f"{stage.rows:,}"
-        seconds = "" if stage.seconds is None else f"{stage.seconds:,.1f}"
-        typer.echo(f"{stage.name:<{width}}  {stage.state:<12}  {rows:>9}  {seconds:>8}".rstrip())
+        used = ["" if value is None else f"{value:,.1f}" for value in (stage.seconds, stage.cpu_s, stage.peak_mb)]
+        cells = "  ".join(f"{text:>8}" for text in used)
+        typer.echo(f"{stage.name:<{width}}  {stage.state:<12}  {rows:>9}  {cells}".rstrip())
     for text in found.damage:
         typer.echo(text)
     typer.echo(f"Next: {found.next}", err=True)

@@ -15,6 +15,14 @@ def runner(tiny_model):
     return TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8))
 
 
+@pytest.fixture(scope="module")
+def plain(tiny_model):
+    """The same model asked for every question with all its frames."""
+    runner = TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8))
+    runner.prefixes = None
+    return runner
+
+
 @pytest.fixture
 def items(questions, store):
     table = read_questions(questions)
@@ -32,11 +40,11 @@ def test_a_batch_answers_as_single_rows_do(runner, items):
     assert len({answer.completion for answer in together}) > 1
 
 
-def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, items):
+def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, plain, items):
     import torch
 
     (answer,) = runner.answer(items[:1])
-    inputs = runner._inputs(items[:1])
+    inputs = plain._inputs(items[:1])
     ids = torch.cat([inputs["input_ids"], torch.tensor([answer.token_ids])], dim=1)
     types = torch.nn.functional.pad(inputs["mm_token_type_ids"], (0, len(answer.token_ids)))
     with torch.no_grad():
@@ -54,14 +62,14 @@ def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, items):
     assert answer.token_entropy == pytest.approx((-(steps.exp() * steps).sum(-1)).tolist(), abs=1e-3)
 
 
-def test_cached_inputs_equal_those_of_the_processor(runner, items):
+def test_cached_inputs_equal_those_of_the_processor(plain, items):
     import torch
     from PIL import Image
 
-    mine = runner._inputs(items[:3])
-    texts = [runner._chat_text(item) for item in items[:3]]
+    mine = plain._inputs(items[:3])
+    texts = [plain._chat_text(item) for item in items[:3]]
     images = [[Image.open(path).convert("RGB") for path in item.frames] for item in items[:3]]
-    theirs = runner.processor(text=texts, images=images, padding=True, return_tensors="pt")
+    theirs = plain.processor(text=texts, images=images, padding=True, return_tensors="pt")
     assert set(mine) == set(theirs)
     for name in mine:
         assert torch.equal(mine[name], theirs[name]), name

@@ -70,6 +70,7 @@ def test_option_logprobs_are_those_of_the_letters_at_the_first_position(tiny_mod
     items = build_items(table, frame_shots(table, store))
     answers = dict(zip(table["question_id"], runner.answer(items), strict=True))
     assert answers["n0"].option_logprobs is None
+    runner.prefixes = None
     inputs = runner._inputs([items[4]])
     with torch.no_grad():
         logits = runner.model(**inputs).logits[0, -1].float()

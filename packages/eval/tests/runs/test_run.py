@@ -97,6 +97,20 @@ def test_a_model_that_cannot_be_loaded_leaves_nothing(questions, store, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_frames_that_a_link_or_a_path_leads_out_of_the_store_are_not_shown(questions, store, tmp_path, options):
+    secret = tmp_path / "secret.png"
+    shutil.copy(store / "images/s1/0.png", secret)
+    (store / "images/s1/0.png").unlink()
+    (store / "images/s1/0.png").symlink_to(secret)
+    frames = store / "frames.parquet"
+    outside = pl.when(scene_name="s2").then(pl.lit(str(secret))).otherwise("image_path")
+    rows, meta = pl.read_parquet(frames), read_metadata(frames)
+    rows.with_columns(image_path=outside).write_parquet(frames, metadata=meta)
+    result = run(questions, store, tmp_path / "out", options)
+    assert set(read_table(tmp_path / "out", "rejects", REJECTS)["reason"]) == {"frame_outside_store"}
+    assert result.summary["n_scored"] == 1, "the question without frames"
+
+
 def test_questions_without_frames_are_rejects(questions, store, tmp_path, options):
     (store / "images/s1/0.png").unlink()
     sets = pl.read_parquet(store / "frame_sets.parquet")

@@ -72,6 +72,7 @@ def video_items(questions, store):
 def test_cached_video_inputs_equal_those_of_the_processor(runner, questions, store):
     import torch
 
+    runner.prefixes = None
     items = video_items(questions, store)[:3]
     mine = runner._inputs(items)
     theirs = runner.processor(

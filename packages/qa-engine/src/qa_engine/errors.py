@@ -74,10 +74,13 @@ _FIXES = {
     IngestReason.BAD_CAMERA: "Correct the camera file, or delete it to ingest the frames without cameras.",
     IngestReason.LENS_MODEL: "Undistort the images, as COLMAP's image_undistorter does, and give their new cameras.",
     IngestReason.WRONG_UNITS: (
-        "Convert lengths to metres, angles to radians; own scans: --set units=mm, units=cm or yaw=degrees."
+        "Convert lengths to metres, angles to radians; own scans: --set units=mm, cm, feet, inches or a number"
+        " of metres, sizes=half, yaw=degrees."
     ),
-    IngestReason.NOT_UPRIGHT: "Turn the scene so that Z points up; own scans: --set up=y, up=-y, up=x, up=-x or up=-z.",
-    IngestReason.BOX_AXES: "Read the box axes from the columns: --set axes=columns, or transpose rotation.",
+    IngestReason.NOT_UPRIGHT: (
+        "Turn the scene so that Z points up; own scans: --set up=y, -y, x, -x, -z, or a direction: up=0,0.5,0.87."
+    ),
+    IngestReason.BOX_AXES: "Read the box axes as they were written; own scans: --set axes=columns, quaternion=xyzw.",
     IngestReason.POSE_CONVENTION: (
         "Convert the poses; own scans: --set camera=opengl, camera=opencv or pose=camera_from_world."
     ),

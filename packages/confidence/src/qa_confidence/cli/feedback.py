@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 from qa_contract.cli import AsJson, Force, Out, Wrote, close, shell
 
-from qa_confidence.cli.shared import Confidence, by_reason, input_ids, write, write_manifest
+from qa_confidence.cli.shared import (
+    Confidence,
+    Signal,
+    by_reason,
+    input_ids,
+    read_confidence,
+    write,
+    write_manifest,
+)
 
 
 class Phase(StrEnum):
@@ -27,15 +35,23 @@ def feedback(
     out: Out,
     scores: Annotated[Path | None, typer.Option(help="Table 'scores' of the models' own answers.")] = None,
     phase: Annotated[Phase | None, typer.Option(help="Count this phase only.")] = None,
+    signal: Signal = None,
+    previous: Annotated[
+        Path | None, typer.Option(help="Signal of the round before: what has the panel learned since?")
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count labels and average confidence per round, scene, question type and cell."""
+    """Count labels and average confidence per round, scene, question type and cell.
+
+    With --signal what the clean pass tells of every cell is added: chance-corrected confidence, headroom, progress.
+    """
     from qa_contract.files import check_output_folder, output_folder
     from qa_contract.tableio import read_table
     from qa_contract.tables import CONFIDENCE, QUESTIONS, SCORES
 
     from qa_confidence.feedback import feedback_rows
+    from qa_confidence.signal.progress import learning_progress
 
     started = time.perf_counter()
     check_output_folder(out, force=force)
@@ -43,8 +59,13 @@ def feedback(
     asked = read_table(questions, "questions", QUESTIONS, columns=["question_id", "cell"])
     scored = None if scores is None else read_table(scores, "scores", SCORES)
     only = None if phase is None else phase.value
-    result = feedback_rows(frame, asked, scores=scored, phase=only)
+    clean = None if signal is None else read_confidence([signal])
+    gained = None
+    if previous is not None:
+        gained = learning_progress(frame if clean is None else clean, read_confidence([previous]))
+    result = feedback_rows(frame, asked, scores=scored, phase=only, signal=clean, progress=gained)
     inputs = [(confidence, "confidence"), (questions, "questions"), (scores, "scores")]
+    inputs += [(signal, "confidence"), (previous, "confidence")]
     config = {"phase": only, "inputs": input_ids(inputs)}
     with output_folder(out, force=force) as folder:
         write(result.feedback, folder, "feedback", "qa-confidence feedback", config)

@@ -69,9 +69,12 @@ CHOICES = Table(
         "sampler": always(pl.String, "rule that chose, see `--sampler`"),
         "weight": maybe(pl.Float64, "share of the questions that the cell was meant to have"),
         "predicted_confidence": maybe(
-            pl.Float64, "sampler predicted: expected confidence of the learner, before the question is asked; else null"
+            pl.Float64,
+            "where candidates were compared: confidence expected before the question is asked; else null",
         ),
-        "predicted_frontier": maybe(pl.Float64, "the same for the chance to be at the frontier"),
+        "predicted_frontier": maybe(
+            pl.Float64, "worth that they were compared by; sampler predicted: the chance to be at the frontier"
+        ),
         "why": maybe(pl.String, "the weight's reason and, where candidates were compared, how this one came first"),
     },
 )

@@ -124,7 +124,7 @@ def run_questions(
             answers=answers,
             connection=Connection(base_url, concurrency, retries, timeout, cache),
             force=force,
-            progress=lambda done, of: progress(what.degrade or "answer", done, of),
+            progress=lambda done, of, share: progress(what.degrade or "answer", done, of, share=share),
         )
 
     with Progress("questions") as progress, resumable(f"the same command goes on in {out}"):

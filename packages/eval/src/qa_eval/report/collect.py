@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 from qa_contract.errors import TableError
+from qa_contract.files import path_inside
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 
@@ -160,7 +161,7 @@ def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example],
             score=row["score"],
             confidence=row["confidence"],
             program=row["program"],
-            frames=tuple(store / path for path in files if path is not None),
+            frames=tuple(path_inside(store, path) for path in files if path is not None),
         )
 
     def pick(part: pl.DataFrame) -> list[Example]:

@@ -127,6 +127,13 @@ def process(processor: Any, key: Key) -> Seen:
     return Seen(features, text, _pixels(processor, features))
 
 
+def joined(seen: Sequence[Seen]) -> dict[str, torch.Tensor]:
+    """Join the features of images, or of videos, for one batch; their layouts must allow it."""
+    import torch
+
+    return {name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features}
+
+
 def limits(part: Any) -> dict[str, Any]:
     """Collect the settings of an image or video processor that decide how many pixels a model sees."""
     found = {name: getattr(part, name, None) for name in ("size", "min_pixels", "max_pixels", "patch_size")}

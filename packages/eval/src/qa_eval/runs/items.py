@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import FileError
+from qa_contract.files import path_inside
 from qa_contract.prompts import format_prompt
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAME_SETS, FRAMES
@@ -86,9 +88,19 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
         elif missing is not None:
             found[key] = Problem("missing_frame", f"{store}: frames has no row {missing} of scene {scene}")
         else:
-            shot = Shot(tuple(store / path for _, path in rows), tuple(frame_id for frame_id, _ in rows))
-            found[key] = _as_video(shot, group["time_s"].to_list(), str(scene)) if as_video else shot
+            shot = _shot(store, rows)
+            times_s = group["time_s"].to_list()
+            found[key] = _as_video(shot, times_s, str(scene)) if as_video and isinstance(shot, Shot) else shot
     return found
+
+
+def _shot(store: Path, rows: Sequence[tuple[str, str]]) -> Shot | Problem:
+    """Name the files of frames (frame_id, path), which are shown to a model that may be on another machine."""
+    try:
+        paths = tuple(path_inside(store, path) for _, path in rows)
+    except FileError as error:
+        return Problem("frame_outside_store", str(error))
+    return Shot(paths, tuple(frame_id for frame_id, _ in rows))
 
 
 def _as_video(shot: Shot, times_s: list[float | None], scene: str) -> Shot | Problem:
@@ -142,7 +154,7 @@ def depth_paths(store: Path) -> dict[Path, Path]:
     """Map image files of a store to their depth maps, where there are any."""
     columns = ["image_path", "depth_path"]
     table = read_table(Path(store), "frames", FRAMES, columns=columns).drop_nulls()
-    return {Path(store) / image: Path(store) / depth for image, depth in table.iter_rows()}
+    return {Path(store) / image: path_inside(store, depth) for image, depth in table.iter_rows()}
 
 
 def build_items(questions: pl.DataFrame, shots: Shots, *, shown: str = "all") -> list[Item]:

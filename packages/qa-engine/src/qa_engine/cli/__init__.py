@@ -10,6 +10,7 @@ from qa_engine.cli import (
     explain,
     export,
     frames,
+    gate,
     generate,
     lists,
     programs,
@@ -20,7 +21,7 @@ from qa_engine.cli import (
 )
 
 app = make_app("qa-engine", "Make spatial questions from 3D scenes; every answer is computed and can be replayed.")
-for group in (stores, doctor, frames, generate, propose, replay, programs, audit, view, explain, export, lists):
+for group in (stores, doctor, frames, generate, propose, gate, replay, programs, audit, view, explain, export, lists):
     group.register(app)
 
 

@@ -108,6 +108,8 @@ def _show(found: Diagnosis) -> None:
             f"\nscene {scene.scene_name}: {len(scene)} objects of {len(scene.category_counts)} categories, "
             f"{len(scene.frames)} frames ({posed} posed), room {area}, {surface}{len(scene.refused)} objects left out"
         )
+        if doubts := found.untold.get(scene.scene_name):
+            typer.echo(f"  cannot tell from this scene whether {'; '.join(doubts)}")
     for problem in found.problems:
         title = "error" if problem.severe else "suspicious"
         place = f"scene {problem.scene_name}: " if problem.scene_name else ""
@@ -137,5 +139,6 @@ def _as_json(found: Diagnosis) -> dict[str, object]:
             {"scene_name": scene.scene_name, "n_objects": len(scene), "n_frames": len(scene.frames)}
             for scene in found.scenes
         ],
+        "untold": found.untold,
         "problems": [asdict(problem) for problem in found.problems],
     }

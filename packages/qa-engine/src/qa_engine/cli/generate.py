@@ -74,6 +74,19 @@ def generate(
     sampler: Annotated[
         str, typer.Option(help="How feedback decides; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND)
     ] = "baseline",
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share spread over types and cells alike. Default: the sampler's own.",
+            rich_help_panel=NEXT_ROUND,
+        ),
+    ] = None,
+    shuffled_of: Annotated[
+        str | None,
+        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
+    ] = None,
     sampler_state: Annotated[
         Path | None,
         typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
@@ -115,9 +128,13 @@ def generate(
         round=round,
         profile=profile,
         sampler=sampler,
+        explore=explore,
+        shuffled_of=shuffled_of,
         min_visible_px=min_visible_px,
         min_time_gap_s=min_time_gap_s,
     )
+    if shuffled_of is not None and sampler != "shuffled":
+        raise QAEngineError(f"--shuffled-of {shuffled_of}: is for --sampler shuffled, not for '{sampler}'.")
     past = read_past(
         sampler, feedback=feedback, exclude=exclude or (), confidence=confidence or (), state=sampler_state
     )

@@ -34,7 +34,7 @@ from qa_engine.datasets.generic_scan import (
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable, rotations
+from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable, rotations, z_up_from
 from qa_engine.formats.parsing import check_inside, expect, member, number, numbers, read_bytes, read_json
 from qa_engine.formats.text_tables import column_names, number_columns, read_csv
 from qa_engine.geometry import Boxes
@@ -46,9 +46,10 @@ MAX_SCAN_BYTES = 4_000_000_000
 BOXES = ("boxes.json", "boxes.csv")
 FILES = (*BOXES, *CLOUDS, *MESHES)
 BAD_SIZE = IngestReason.BAD_SIZE
+UP_OTHER = "x,y,z of the direction that points up, gravity:x,y,z, or the 9 or 16 numbers of a matrix to Z up"
 MAX_YAW = 2 * np.pi + 0.01
 NUMBERS = ("cx", "cy", "cz", "sx", "sy", "sz")
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
@@ -75,13 +76,15 @@ def load(source: SceneSource) -> Scene:
     folder, settings = source.data
     path = next(folder / name for name in FILES if (folder / name).is_file())
     check_inside(path, source.roots)
-    turn = Z_UP_FROM[settings["up"]]
-    canonical_from_source = turn @ np.diag([*[METRES[settings["units"]]] * 3, 1.0])
+    turn = z_up_from(settings["up"])
+    canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
     scan = read_scan(folder, canonical_from_source, source.roots)
     if path.name in BOXES:
         read = _boxes_json if path.suffix == ".json" else _boxes_csv
-        labels, ids, boxes, refused = read(path, turn[2, :3], settings)
+        labels, ids, boxes, refused = read(path, turn[2, :3] / np.linalg.norm(turn[2, :3]), settings)
         boxes = move_boxes(boxes, canonical_from_source)
+        if settings["sizes"] == "half":
+            boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
     else:
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
@@ -112,6 +115,25 @@ def load(source: SceneSource) -> Scene:
         mesh=mesh,
         refused=(*refused, *frames.refused, *unread_files(folder, used)),
     )
+
+
+def metres_of(units: str) -> float:
+    """Read a unit of lengths: its name, or how many metres it has.
+
+    Examples
+    --------
+    >>> metres_of("feet"), metres_of("0.5")
+    (0.3048, 0.5)
+    """
+    if units in METRES:
+        return METRES[units]
+    try:
+        metres = float(units)
+    except ValueError:
+        raise ValueError("no unit and no number") from None
+    if not 0 < metres < np.inf:
+        raise ValueError("not above 0")
+    return metres
 
 
 _Objects = tuple[list[str], list[int], Boxes, list[SceneError]]
@@ -230,8 +252,9 @@ GENERIC = Dataset(
     discover=discover,
     load=load,
     settings=(
-        Setting("up", "which axis points up", tuple(Z_UP_FROM)),
-        Setting("units", "unit of lengths", tuple(METRES)),
+        Setting("up", "which axis points up", tuple(Z_UP_FROM), UP_OTHER, z_up_from),
+        Setting("units", "unit of lengths", tuple(METRES), "the number of metres that it has", metres_of),
+        Setting("sizes", "what the sizes of boxes are: full or half lengths", ("full", "half")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),
         Setting("yaw", "unit of yaw", ("radians", "degrees")),
         Setting("quaternion", "order of the numbers of quaternion", ("wxyz", "xyzw")),

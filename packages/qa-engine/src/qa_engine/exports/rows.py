@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import FileError
+from qa_contract.files import path_inside
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
@@ -164,7 +166,7 @@ def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
 
 def _problem(root: Path, path: str) -> str | None:
     """Say what is wrong with the path of an image."""
-    full = (root / path).resolve()
-    if not full.is_relative_to(root):
+    try:
+        return None if path_inside(root, path).is_file() else ExportReason.MISSING_FRAME.value
+    except FileError:
         return ExportReason.OUTSIDE_STORE.value
-    return None if full.is_file() else ExportReason.MISSING_FRAME.value

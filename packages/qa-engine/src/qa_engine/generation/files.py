@@ -129,13 +129,7 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
         {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
         orient="row",
     )
-    expected = pl.format(
-        "{}; {}: predicted confidence {}, at the frontier with {}%",
-        "why",
-        "chosen_by",
-        pl.col("predicted_confidence").round(2),
-        (100 * pl.col("predicted_frontier")).round(0).cast(pl.Int64),
-    )
+    expected = pl.format("{}; {}", "why", "chosen_by")
     joined = questions.with_columns(lacking).join(rows, on=["question_type", "cell"], how="left", maintain_order="left")
     why = pl.when(pl.col("chosen_by").is_null()).then("why").otherwise(expected)
     return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
@@ -153,4 +147,5 @@ def _config(request: Request, past: Past) -> Mapping[str, object]:
     }
     asked = asdict(request)
     given |= {"state": config_hash(past.state)} if past.state else {}
-    return {name: value for name, value in asked.items() if name != "screen" or value} | given
+    quiet = {"screen": False, "explore": None, "shuffled_of": None}
+    return {name: value for name, value in asked.items() if name not in quiet or value != quiet[name]} | given

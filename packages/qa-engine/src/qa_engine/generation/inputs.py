@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 from qa_contract.tableio import read_table
-from qa_contract.tables import FEEDBACK, QUESTIONS
+from qa_contract.tables import FEEDBACK, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
 from qa_engine.generation.samplers import Past, get_sampler
-from qa_engine.generation.samplers.predicted import read_answered
+from qa_engine.generation.samplers.items import read_answered
 
 STATE_FILE = "sampler.json"
 """File beside the questions with what the sampler of the next round should know."""
@@ -50,11 +50,19 @@ def read_past(
 
 
 def read_asked(sources: Sequence[Path]) -> pl.DataFrame | None:
-    """Read the signatures of questions asked before, from one or several tables `questions`."""
+    """Read the signatures of questions asked before, from one or several tables `questions`.
+
+    In a folder of `qa-engine gate` those that it refused count, too: asked again, they would be refused again.
+    """
     if not sources:
         return None
     columns = ["scene_name", "signature"]
-    return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
+    found = [read_table(source, "questions", QUESTIONS, columns=columns) for source in sources]
+    for source in sources:
+        if (source / "rejects.parquet").is_file():
+            refused = read_table(source, "rejects", REJECTS, columns=["stage", *columns])
+            found.append(refused.filter(stage="gate").select(columns))
+    return pl.concat(found)
 
 
 def read_state(source: Path, sampler: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Diagnosis:
         Those that were read.
     problems : tuple of Problem
         The first to mend first.
+    untold : dict of str to tuple of str
+        Name of a scene to the mistakes that its data neither shows nor excludes and that a switch of the dataset mends.
     """
 
     dataset: str
@@ -62,6 +64,7 @@ class Diagnosis:
     parts: tuple[Part, ...]
     scenes: tuple[Scene, ...]
     problems: tuple[Problem, ...]
+    untold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[Part]:
@@ -107,8 +110,8 @@ def diagnose(root: Path, *, dataset: str | None = None, options: IngestOptions, 
         sources = kind.discover(root, options)
     except QAEngineError as error:
         return Diagnosis(name, 0, parts, (), (Problem("", str(error), "See the missing parts.", severe=True),))
-    scenes, problems = _read(kind, sources[:n_scenes])
-    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems))
+    scenes, problems, untold = _read(kind, sources[:n_scenes])
+    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems), untold)
 
 
 def _files(folder: Path) -> list[str]:
@@ -155,10 +158,13 @@ def _guess(root: Path, files: Sequence[str], options: IngestOptions) -> str:
     return best
 
 
-def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], list[Problem]]:
+def _read(
+    kind: Dataset, sources: Sequence[SceneSource]
+) -> tuple[list[Scene], list[Problem], dict[str, tuple[str, ...]]]:
     """Read some scenes and check them."""
     scenes: list[Scene] = []
     problems: list[Problem] = []
+    untold: dict[str, tuple[str, ...]] = {}
     for source in sources:
         try:
             scene = kind.load(source)
@@ -172,7 +178,12 @@ def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], l
             for error in scene.refused
             if error.reason is not IngestReason.SKIPPED
         ]
+        inspection = check_scene(scene)
         problems += [
-            Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in check_scene(scene)
+            Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in inspection.findings
         ]
-    return scenes, sorted(problems, key=lambda problem: not problem.severe)
+        switches = {setting.name for setting in kind.settings}
+        left = tuple(doubt.words for doubt in inspection.untold if doubt.switch.partition("=")[0] in switches)
+        if left:
+            untold[scene.scene_name] = left
+    return scenes, sorted(problems, key=lambda problem: not problem.severe), untold

@@ -121,7 +121,7 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
     """Read one scene and write its files, or note why not."""
     try:
         scene = reading.dataset.load(source)
-        suspicions = check_scene(scene) if reading.checks and reading.dataset.needs_root else []
+        suspicions = check_scene(scene).findings if reading.checks and reading.dataset.needs_root else ()
         severe = next((finding.error for finding in suspicions if finding.severe), None)
         if severe is not None:
             raise severe

@@ -71,9 +71,7 @@ def write_gallery(shown: Shown, out: Path, *, max_questions: int = 1000, force: 
     Raises
     ------
     FileError
-        `out` exists and `force` is false.
-    QAEngineError
-        An image lies outside the store.
+        `out` exists and `force` is false, or an image lies outside the store.
     """
     started = time.perf_counter()
     n_frames = n_questions = 0
