@@ -12,6 +12,7 @@ from qa_engine.cli import (
     frames,
     gate,
     generate,
+    lift,
     lists,
     programs,
     propose,
@@ -21,7 +22,9 @@ from qa_engine.cli import (
 )
 
 app = make_app("qa-engine", "Make spatial questions from 3D scenes; every answer is computed and can be replayed.")
-for group in (stores, doctor, frames, generate, propose, gate, replay, programs, audit, view, explain, export, lists):
+for group in (
+    stores, doctor, lift, frames, generate, propose, gate, replay, programs, audit, view, explain, export, lists,
+):  # fmt: skip
     group.register(app)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.arrays import Array, Rows
+from qa_engine.checks.noise import CENTER_NOISE_M, SIZE_NOISE
 from qa_engine.facts.distances import PairDistances
 from qa_engine.facts.scene import Facts
 from qa_engine.geometry import Boxes, box_corners
@@ -74,6 +75,8 @@ class Batch:
     scene_of_code : (c,) int64
     center, size : (n, 3) float64, metres, world frame of each scene
     rotation : (n, 3, 3) float64, rows = box axes
+    face_error_m : (n,) float64, metres
+        How far a face of each box may be off; NaN for the noise that answers allow for.
     instance_id : (n,) int64
     code : (n,) int64
         Category of each object.
@@ -107,6 +110,11 @@ class Batch:
         self.center = _joined([scene.center for scene in scenes], (0, 3))
         self.size = _joined([scene.size for scene in scenes], (0, 3))
         self.rotation = _joined([scene.rotation for scene in scenes], (0, 3, 3))
+        unsaid = [np.full(len(scene), np.nan) for scene in scenes]
+        errors = [
+            n if scene.face_error_m is None else scene.face_error_m for scene, n in zip(scenes, unsaid, strict=True)
+        ]
+        self.face_error_m = _joined(errors, (0,))
         self.instance_id = _joined([scene.instance_id for scene in scenes], (0,), np.int64)
         self.code = _joined([part.code for part in facts], (0,), np.int64) + self.code_start[self.scene_of_row]
         self.categories = [name for part in facts for name in part.categories]
@@ -219,6 +227,16 @@ class Batch:
     def half_diagonal_m(self) -> Array:
         """Half the space diagonal of each box, (n,) metres."""
         return np.sqrt((self.size**2).sum(axis=1)) / 2
+
+    @cached_property
+    def doubt(self) -> Array:
+        """Error of the worst box of each category beside the noise that answers allow for, (c,); at least 1."""
+        longest = self.size.max(axis=1, initial=0)
+        face = self.face_error_m / (CENTER_NOISE_M + SIZE_NOISE * longest / 2)
+        extent = 2 * self.face_error_m / (SIZE_NOISE * longest)
+        worst = np.ones(len(self.categories))
+        np.maximum.at(worst, self.code, np.nan_to_num(np.maximum(face, extent), nan=1.0))
+        return worst
 
     @cached_property
     def largest_half_diagonal_m(self) -> Array:

@@ -62,6 +62,8 @@ class TemplateProposer:
         batch = Batch(facts, self.frame_set_id)
         batch.prefetch_distances()
         found = [task.find(batch, self._draw(batch, f"{task.question_type}/find")) for task in self.tasks]
+        if (batch.doubt > 1).any():
+            found = [_within_error(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         if self.frame_set_id is not None:
             found = [_visible(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         cells = [task.knob.index(part.knob) for task, part in zip(self.tasks, found, strict=True)]
@@ -138,6 +140,22 @@ def _variants(task: Task, part: Candidates) -> list[tuple[Task, Rows]]:
 def _visible(task: Task, batch: Batch, part: Candidates) -> Candidates:
     """Refuse the candidates about what the frames do not show."""
     kept, rejects = first_broken(part.scene, [(Reason.NOT_VISIBLE, not_visible(task, batch, part))])
+    return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
+
+
+def _within_error(task: Task, batch: Batch, part: Candidates) -> Candidates:
+    """Heed that some boxes are less sure than answers allow for: widen the bounds of numbers, refuse choices.
+
+    How a choice depends on the error is the task's own affair, and it was told of the usual noise only.
+    """
+    if len(part) == 0:
+        return part
+    doubt = np.append(batch.doubt, 1.0)[part.roles].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
+    if task.answer_type != "choice":
+        own = part.answers
+        low, high = own.value - (own.value - own.low) * doubt, own.value + (own.high - own.value) * doubt
+        return replace(part, answers=replace(own, low=np.where(own.low >= 0, np.maximum(low, 0), low), high=high))
+    kept, rejects = first_broken(part.scene, [(Reason.BOX_UNSURE, doubt > 1)])
     return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
 
 
