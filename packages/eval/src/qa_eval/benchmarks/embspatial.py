@@ -32,6 +32,7 @@ def read_embspatial(path: Path) -> Columns:
     rows = read_published(path, ("question_id", "question", "relation", "answer_options", "answer"))
     return {
         "id": unique_ids(rows["question_id"], path),
+        "question": rows["question"],
         "question_type": rows["relation"],
         "ground_truth": [LETTERS[value] if isinstance(value, int) else None for value in rows["answer"]],
         "options": [lettered(options) for options in rows["answer_options"]],

@@ -35,6 +35,7 @@ def read_erqa(path: Path) -> Columns:
 def _columns(rows: Columns) -> Columns:
     return {
         "id": rows["question_id"],
+        "question": rows["question"],
         "question_type": rows["question_type"],
         "ground_truth": [None if text is None else text.strip() for text in rows["answer"]],
         "options": [options_in_text(str(text), ".") for text in rows["question"]],

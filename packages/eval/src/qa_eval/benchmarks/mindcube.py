@@ -77,6 +77,7 @@ def read_mindcube(path: Path) -> Columns:
     ids = [str(value) for value in unique_ids(rows["id"], path)]
     return {
         "id": ids,
+        "question": [str(text) for text in rows["question"]],
         "question_type": [setting(value) for value in ids],
         "ground_truth": rows["gt_answer"],
         "options": [options_in_text(str(text), ".") for text in rows["question"]],

@@ -33,6 +33,7 @@ def read_scanqa(path: Path) -> Columns:
     rows = read_published(path, ("scene_id", "question_id", "question", "answers"))
     return {
         "id": unique_ids(rows["question_id"], path),
+        "question": rows["question"],
         "question_type": [question_class(str(text)) for text in rows["question"]],
         "ground_truth": [answers[0] if answers else None for answers in rows["answers"]],
         "references": rows["answers"],

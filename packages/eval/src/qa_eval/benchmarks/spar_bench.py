@@ -126,7 +126,12 @@ def _moves(text: str) -> dict[str, float] | None:
 def read_spar(path: Path) -> Columns:
     """Read the Parquet shards of `SPAR-Bench` or its tiny variant, without their images."""
     rows = read_published(path, ("id", "task", "question", "answer"))
-    return {"id": unique_ids(rows["id"], path), "question_type": rows["task"], "ground_truth": rows["answer"]}
+    return {
+        "id": unique_ids(rows["id"], path),
+        "question": rows["question"],
+        "question_type": rows["task"],
+        "ground_truth": rows["answer"],
+    }
 
 
 SOURCE = "fudan-zvg/spar; lmms-eval, lmms_eval/tasks/sparbench/utils.py"

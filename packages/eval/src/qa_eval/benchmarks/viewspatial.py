@@ -31,6 +31,7 @@ def read_viewspatial(path: Path) -> Columns:
     rows = read_published(path, ("question_type", "image_path", "question", "answer", "choices"))
     return {
         "id": list(range(len(rows["answer"]))),
+        "question": rows["question"],
         "question_type": rows["question_type"],
         "ground_truth": [letter_of_last_line(str(text)) for text in rows["answer"]],
         "options": [str(text).split("\n") for text in rows["choices"]],

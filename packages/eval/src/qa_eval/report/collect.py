@@ -13,6 +13,7 @@ from qa_contract.files import path_inside
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 
+from qa_eval.benchmarks import BENCHMARKS
 from qa_eval.errors import QAEvalError
 from qa_eval.scoring.questions import read_questions
 
@@ -90,7 +91,7 @@ def read_run(folder: Path, name: str) -> RunReport:
     scores = read_table(folder, "scores", SCORES, columns=["question_id", "score"])
     rows = predictions.join(scores, on="question_id", how="inner", maintain_order="left").drop_nulls("score")
     rows = rows.with_columns(confidence=pl.Series(_confidences(rows), dtype=pl.Float64))
-    wins, losses = _gallery(rows, manifest.get("inputs", {}))
+    wins, losses = _gallery(rows, manifest.get("inputs", {}), summary.get("benchmark"))
     return RunReport(
         name=name,
         summary=summary,
@@ -130,9 +131,9 @@ def _bins(rows: pl.DataFrame) -> list[tuple[float, float, int, float, float]]:
     return [(b * width, (b + 1) * width, n, c, s) for b, n, c, s in grouped.iter_rows()]
 
 
-def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example], list[Example]]:
+def _gallery(rows: pl.DataFrame, inputs: dict[str, Any], benchmark: str | None) -> tuple[list[Example], list[Example]]:
     """Pick right and wrong answers, spread over the question types, the most confident first."""
-    questions = _questions(inputs.get("questions"))
+    questions = _questions(inputs.get("questions"), benchmark)
     if questions is None:
         return [], []
     columns = ["question_id", "question", "options", "ground_truth", "program"]
@@ -172,13 +173,15 @@ def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example],
     return pick(joined.filter(pl.col("score") >= 0.9)), pick(joined.filter(pl.col("score") <= 0.1))
 
 
-def _questions(source: object) -> pl.DataFrame | None:
+def _questions(source: object, benchmark: str | None) -> pl.DataFrame | None:
     """Read the questions of the run, a table or a published file, if they are still where they were."""
     table = _table(source, "questions", QUESTIONS)
     if table is not None or not isinstance(source, str):
         return table
     try:
-        return read_questions(Path(source)).with_columns(program=pl.lit(None, pl.String))
+        return read_questions(Path(source), BENCHMARKS.get(benchmark or "")).with_columns(
+            program=pl.lit(None, pl.String)
+        )
     except (QAEvalError, TableError):
         return None
 
