@@ -24,7 +24,8 @@ QUESTION_COLUMNS = (
 def read_questions(source: Path, benchmark: Benchmark | None = None) -> pl.DataFrame:
     """Read the columns of a questions table that a run needs, or a published file.
 
-    Rows in VSI-Bench's names (JSONL, JSON or Parquet) get no frames and the prompt ``vsi-bench``; a column `video` is kept.
+    Rows in VSI-Bench's names (JSONL, JSON or Parquet) get no frames and the prompt ``vsi-bench``; a column `video` is
+    kept.
     The file of another benchmark is read by its own reader and gets the prompt ``as-published``.
 
     Raises
