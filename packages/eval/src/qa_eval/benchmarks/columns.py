@@ -30,6 +30,7 @@ class LogColumns:
     )
     options: tuple[str, ...] = ("options", "candidates", "choices")
     scene_name: tuple[str, ...] = ("scene_name", "scene_id")
+    group: tuple[str, ...] = ("group",)
     derive_type: Callable[[Mapping[str, Any]], str | None] = lambda _: None
 
     def find(self, record: Mapping[str, Any], column: str) -> Any:

@@ -130,7 +130,7 @@ def with_questions(rows: list[Row], benchmark: Benchmark, questions: Path) -> li
         place = places[str(row["id"])] if by_id else row["id"]
         if not isinstance(place, int) or not 0 <= place < len(places):
             raise QAEvalError(f"{questions}: has no question {row['id']}, by id or by position, of {len(places):,}.")
-        known = ("id", "question_type", "ground_truth", "options", "references", "scene_name")
+        known = ("id", "question_type", "ground_truth", "options", "references", "scene_name", "group")
         found.append(row | {name: table[name][place] for name in known if name in table})
     return found
 
@@ -159,6 +159,8 @@ def _row(record: Mapping[str, Any], columns: LogColumns, number: int, kind: str 
         row["predictions"] = [answer_text(answer) for answer in answers]
     if (score := _number(columns.find(record, "log_score"))) is not None:
         row["log_score"] = score
+    if (group := columns.find(record, "group")) is not None:
+        row["pruned" if columns.group == ("pruned",) else "group"] = group
     options = option_list(columns.find(record, "options")) or _lettered_columns(record)
     return row | ({"options": options} if options else {}) | ({"scene_name": s} if (s := found["scene_name"]) else {})
 

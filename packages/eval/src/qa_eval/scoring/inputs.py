@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.vsi_bench import subset
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, need_columns, read_columns
 from qa_eval.scoring.answers import SCHEMA, Answers, answer_frame
@@ -180,7 +181,9 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
 
 def _frame(columns: Columns, key: str) -> pl.DataFrame:
     """Build the frame of questions, or of rows that carry their question, without predictions."""
-    scenes, options = columns.get("scene_name"), columns.get("options")
+    scenes, options, groups = columns.get("scene_name"), columns.get("options"), columns.get("group")
+    if groups is None and "pruned" in columns:
+        groups = [None if value is None else subset(value) for value in columns["pruned"]]
     truths = [answer_text(value) for value in columns["ground_truth"]]
     found = {
         "id": columns[key],
@@ -188,7 +191,8 @@ def _frame(columns: Columns, key: str) -> pl.DataFrame:
         "ground_truth": truths if any(truths) else [None] * len(truths),
         "references": columns.get("references"),
         "options": None if options is None else [option_list(value) for value in options],
-        "scene_name": None if scenes is None else [None if value is None else str(value) for value in scenes],
+        "scene_name": None if scenes is None else [_or_none(value) for value in scenes],
+        "group": None if groups is None else [_or_none(value) for value in groups],
     }
     frame = answer_frame({name: values for name, values in found.items() if values is not None})
     frames = _frames(columns)

@@ -11,6 +11,7 @@ from qa_contract.tableio import read_metadata, read_table, table_files
 from qa_contract.tables import QUESTIONS
 
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.vsi_bench import subset
 from qa_eval.errors import QAEvalError
 from qa_eval.files import read_published
 from qa_eval.scoring.normalise import answer_text
@@ -87,8 +88,8 @@ def _published(source: Path, benchmark: Benchmark) -> pl.DataFrame:
         "signature": ids,
     }
     frame = pl.DataFrame(columns, schema={name: QUESTIONS[name] for name in QUESTION_COLUMNS})
-    extra = [pl.Series("references", rows["references"], dtype=pl.List(pl.String))] if "references" in rows else []
-    return frame.with_columns(extra)
+    more = {"references": pl.List(pl.String), "group": pl.String}
+    return frame.with_columns(pl.Series(name, rows[name], dtype=kind) for name, kind in more.items() if name in rows)
 
 
 def with_options(question: str, options: list[str] | None) -> str:
@@ -119,7 +120,7 @@ def _is_published(source: Path) -> bool:
 def _interchange(source: Path) -> pl.DataFrame:
     """Read rows with id, scene_name, question_type, question, ground_truth and, for choices, options."""
     names = ("id", "scene_name", "question_type", "question", "ground_truth")
-    rows = read_published(source, names, optional=("options", "frame_set_id", "prompt_id", "video"))
+    rows = read_published(source, names, optional=("options", "frame_set_id", "prompt_id", "video", "pruned"))
     n = len(rows["id"])
     ids = [str(value) for value in rows["id"]]
     columns = {
@@ -134,6 +135,8 @@ def _interchange(source: Path) -> pl.DataFrame:
     schema = {name: QUESTIONS[name] for name in QUESTION_COLUMNS}
     if "video" in rows:
         columns["video"], schema["video"] = rows["video"], pl.String
+    if "pruned" in rows:
+        columns["group"], schema["group"] = [subset(value) for value in rows["pruned"]], pl.String
     try:
         return pl.DataFrame(columns, schema=schema)
     except (pl.exceptions.PolarsError, TypeError) as error:

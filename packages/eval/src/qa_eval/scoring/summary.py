@@ -46,6 +46,8 @@ class Summary:
         Percent; empty for benchmarks without free text.
     beside : dict of str to float
         Parser to overall score, for those that the benchmark names.
+    figures : dict of str to float
+        The benchmark's further figures, by name.
     """
 
     n: int
@@ -57,6 +59,7 @@ class Summary:
     frame_budgets: dict[str, dict[str, Any]]
     text_metrics: dict[str, float]
     beside: dict[str, float]
+    figures: dict[str, float]
 
 
 def summarise(scored: Scored, benchmark: Benchmark) -> Summary:
@@ -74,6 +77,7 @@ def summarise(scored: Scored, benchmark: Benchmark) -> Summary:
         frame_budgets=frame_budgets(scored, benchmark),
         text_metrics=text_metrics(scored, benchmark),
         beside=read_otherwise(scored, benchmark),
+        figures=further_figures(scored, benchmark),
     )
 
 
@@ -154,6 +158,12 @@ def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
         texts, references = rows.select(pl.col("prediction").fill_null(""), given.alias("references"))
         found |= caption_scores(texts.to_list(), references.to_list())
     return found
+
+
+def further_figures(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
+    """Compute what a benchmark's papers print beside its overall score, as fractions of 1."""
+    rows = scored.frame.drop_nulls("score")
+    return {} if benchmark.figures is None or rows.is_empty() else dict(benchmark.figures(rows))
 
 
 def read_otherwise(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
