@@ -32,6 +32,16 @@ PROMPTS: dict[str, Prompt] = {
         choice_request="Answer with the option's letter from the given choices directly.",
         number_request="Please answer the question using a single word or phrase.",
     ),
+    "image": Prompt(
+        opening="This is an image of a place.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
+    "images": Prompt(
+        opening="These are two images of one place, the first image before the second.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
 }
 
 

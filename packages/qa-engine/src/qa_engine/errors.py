@@ -46,6 +46,12 @@ class IngestReason(StrEnum):
     SIMILAR_LABELS = "similar_labels"
     SETTING = "setting"
     UNREAD_FILE = "unread_file"
+    MASK_OF_SEVERAL = "mask_of_several"
+    SEEN_TOO_RARELY = "seen_too_rarely"
+    NO_LABEL = "no_label"
+    LABELS_DIFFER = "labels_differ"
+    CUT_IN_PARTS = "cut_in_parts"
+    FAR_PART = "far_part"
     SKIPPED = "skipped"
 
     @property
@@ -93,8 +99,27 @@ _FIXES = {
     IngestReason.SIMILAR_LABELS: "Give what is the same one label, in the file of boxes.",
     IngestReason.SETTING: "Leave this --set out, or give the poses in a format that it applies to.",
     IngestReason.UNREAD_FILE: "Nothing was taken from it: see 'Own scans' of the manual for what is read.",
+    IngestReason.MASK_OF_SEVERAL: "Look whether these are one object or several; the masks were left out.",
+    IngestReason.SEEN_TOO_RARELY: "Give masks of more frames, or a lower --min-frames.",
+    IngestReason.NO_LABEL: "Give its masks a label, or leave the object out.",
+    IngestReason.LABELS_DIFFER: "Look which label is right; the one with most pixels was taken.",
+    IngestReason.CUT_IN_PARTS: "Look whether the parts are one object: other frames say so.",
+    IngestReason.FAR_PART: "Look whether these are two objects; the larger part was taken.",
     IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
+
+
+NOTES = frozenset(
+    {
+        IngestReason.UNREAD_FILE,
+        IngestReason.MASK_OF_SEVERAL,
+        IngestReason.SEEN_TOO_RARELY,
+        IngestReason.LABELS_DIFFER,
+        IngestReason.CUT_IN_PARTS,
+        IngestReason.FAR_PART,
+    }
+)
+"""Reasons by which nothing is lost that was there: they stand in `rejects` with stage `check`."""
 
 
 class SceneError(QAEngineError):

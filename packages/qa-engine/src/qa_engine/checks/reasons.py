@@ -47,6 +47,8 @@ class Reason(StrEnum):
     """The frames of the frame set do not show what the question asks about."""
     UNSTABLE = "unstable"
     """The answer flips within the stated noise of boxes."""
+    BOX_UNSURE = "box_unsure"
+    """A box is less sure than the stated noise, and the answer is one of several."""
     ASKED_BEFORE = "asked_before"
     """The signature is in an excluded table."""
     BAD_SCENE = "bad_scene"

@@ -13,7 +13,7 @@ import polars as pl
 from qa_contract.tables import FRAMES, OBJECTS, REJECTS, SCENES, Schema
 
 from qa_engine.datasets.base import Dataset, SceneSource
-from qa_engine.errors import IngestReason, SceneError
+from qa_engine.errors import NOTES, IngestReason, SceneError
 from qa_engine.ingestion.frame_files import store_frames
 from qa_engine.ingestion.sanity import check_scene
 from qa_engine.scenes.clouds import floor_of, shows_floor, write_cloud
@@ -135,7 +135,7 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         return
     scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
     for error in scene.refused:
-        stage = "check" if error.reason is IngestReason.UNREAD_FILE else "ingest"
+        stage = "check" if error.reason in NOTES else "ingest"
         rows.reject(source.item, scene.scene_name, error, stage=stage)
     for finding in suspicions:
         rows.reject(source.item, scene.scene_name, finding.error, stage="check")
@@ -201,6 +201,8 @@ class _Rows:
             "size": scene.size.tolist(),
             "rotation": scene.rotation.reshape(-1, 9).tolist(),
             "n_points": n_points,
+            "face_error_m": [None] * len(scene) if scene.face_error_m is None else scene.face_error_m,
+            "confidence": [None] * len(scene) if scene.confidence is None else scene.confidence,
         }
         self._parts["objects"].append(_frame(objects, OBJECTS))
         self._parts["frames"].append(_frame(frames, FRAMES))
