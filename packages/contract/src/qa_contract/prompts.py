@@ -42,6 +42,16 @@ PROMPTS: dict[str, Prompt] = {
         number_request="Please answer the question using a single word or phrase.",
         lists_options=False,
     ),
+    "image": Prompt(
+        opening="This is an image of a place.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
+    "images": Prompt(
+        opening="These are two images of one place, the first image before the second.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
 }
 
 

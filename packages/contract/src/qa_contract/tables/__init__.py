@@ -15,7 +15,7 @@ DECLARATIONS: dict[str, Table] = {
     for table in (
         *(scenes.SCENES, scenes.OBJECTS, scenes.FRAMES, scenes.FRAME_SETS, scenes.OBSERVATIONS),
         *(scenes.CLOUD, scenes.MESH),
-        *(questions.QUESTIONS, questions.CHOICES, questions.REJECTS),
+        *(questions.QUESTIONS, questions.DETAILS, questions.CHOICES, questions.REJECTS),
         *(answers.PREDICTIONS, answers.METRICS, answers.CONFIDENCE, answers.FEEDBACK, answers.SCORES),
         *(questions.BIAS, questions.PROGRAM_OUTCOMES),
     )
@@ -36,6 +36,7 @@ OBSERVATIONS = TABLES["observations"]
 CLOUD = TABLES["cloud"]
 MESH = TABLES["mesh"]
 QUESTIONS = TABLES["questions"]
+DETAILS = TABLES["details"]
 CHOICES = TABLES["choices"]
 REJECTS = TABLES["rejects"]
 PREDICTIONS = TABLES["predictions"]
@@ -53,7 +54,7 @@ def tables_markdown() -> str:
 
 
 __all__ = [
-    "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH", "METRICS",
-    "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "SCENES", "SCORES", "TABLES",
-    "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
+    "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "DETAILS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH",
+    "METRICS", "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "SCENES", "SCORES",
+    "TABLES", "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
 ]  # fmt: skip

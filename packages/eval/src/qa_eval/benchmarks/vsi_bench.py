@@ -56,6 +56,18 @@ def by_subset(rows: pl.DataFrame) -> Mapping[str, float]:
     return found
 
 
+VSI_COLUMNS = {
+    "Obj. Count": "object_counting",
+    "Abs. Dist.": "object_abs_distance",
+    "Obj. Size": "object_size_estimation",
+    "Room Size": "room_size_estimation",
+    "Rel. Dist.": "object_rel_distance",
+    "Rel. Dir.": "object_rel_direction",
+    "Route Plan": "route_planning",
+    "Appr. Order": "obj_appearance_order",
+}
+"""Head of each column of the paper's table 1 to its task."""
+
 VSI_BENCH = Benchmark(
     name="vsi-bench",
     description="VSI-Bench: accuracy and mean relative accuracy; overall = mean of 8 tasks, direction = mean of levels",
@@ -63,6 +75,7 @@ VSI_BENCH = Benchmark(
     harnesses=HARNESSES,
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
+    columns=VSI_COLUMNS,
     file="test.jsonl or Parquet: id, scene_name, question_type, ground_truth, options (pruned)",
     figures=by_subset,
     log=LogColumns(group=("pruned",)),

@@ -17,13 +17,14 @@ from qa_engine.cli import (
     programs,
     propose,
     replay,
+    scan,
     stores,
     view,
 )
 
 app = make_app("qa-engine", "Make spatial questions from 3D scenes; every answer is computed and can be replayed.")
 for group in (
-    stores, doctor, lift, frames, generate, propose, gate, replay, programs, audit, view, explain, export, lists,
+    scan, stores, doctor, lift, frames, generate, propose, gate, replay, programs, audit, view, explain, export, lists,
 ):  # fmt: skip
     group.register(app)
 

@@ -98,6 +98,8 @@ def _show(found: Diagnosis) -> None:
         typer.echo(f"{name:{widths[0]}}  {n:>{widths[1]}}  {used_for}")
         if not part.found:
             typer.echo(f"{'':{widths[0]}}  {'':{widths[1]}}  get it from {part.source}")
+    for name, about in found.formats.items():
+        typer.echo(f"\nformat {name}: {about}")
     for scene in found.scenes:
         posed = sum(frame.world_from_camera is not None for frame in scene.frames)
         surface = "" if scene.cloud is None else f"{len(scene.cloud)} points, "
@@ -134,6 +136,7 @@ def _as_json(found: Diagnosis) -> dict[str, object]:
     return {
         "dataset": found.dataset,
         "n_scenes": found.n_scenes,
+        "formats": found.formats,
         "parts": [asdict(part) for part in found.parts],
         "scenes": [
             {"scene_name": scene.scene_name, "n_objects": len(scene), "n_frames": len(scene.frames)}

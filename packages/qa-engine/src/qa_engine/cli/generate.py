@@ -62,6 +62,12 @@ def generate(
         bool,
         typer.Option("--screen/--no-screen", help="Ask only what the frame set shows, where the store is observed."),
     ] = True,
+    reference: Annotated[
+        str, typer.Option(help="What questions call an object: name, description, mark or coordinate.")
+    ] = "name",
+    paraphrase: Annotated[
+        bool, typer.Option("--paraphrase/--no-paraphrase", help="Draw among the wordings of each question type.")
+    ] = False,
     min_visible_px: MinVisiblePx = FIRST_SEEN_PX,
     min_time_gap_s: Annotated[
         float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
@@ -128,6 +134,8 @@ def generate(
         round=round,
         profile=profile,
         sampler=sampler,
+        reference=reference,
+        paraphrase=paraphrase,
         explore=explore,
         shuffled_of=shuffled_of,
         min_visible_px=min_visible_px,

@@ -139,6 +139,11 @@ class Need:
     required: bool = False
 
 
+def no_formats(_: SceneSource | Path) -> Mapping[str, str]:
+    """Name no format: the data set has but its own."""
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A kind of source that `qa-engine ingest` reads.
@@ -161,6 +166,10 @@ class Dataset:
         Its switches.
     checklist : tuple of Need
         Its parts, the most important first.
+    formats : callable
+        `formats(source)` tells the formats of the files of a scene, by name, without reading them: what `doctor` names.
+    survey : callable
+        `survey(root)` names formats that lie in a folder without making a scene, and what to do with them.
     named_by_parts : bool
         False where its parts have names so common that they do not tell that a folder is this dataset.
     """
@@ -174,6 +183,8 @@ class Dataset:
     options: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()
     checklist: tuple[Need, ...] = ()
+    formats: Callable[[SceneSource], Mapping[str, str]] = no_formats
+    survey: Callable[[Path], Mapping[str, str]] = no_formats
     named_by_parts: bool = True
 
     def chosen(self, options: IngestOptions) -> dict[str, str]:

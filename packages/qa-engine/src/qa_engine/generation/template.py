@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from qa_contract.tables import QUESTIONS
+from qa_contract.tables import DETAILS, QUESTIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, first_broken
@@ -48,10 +48,25 @@ class TemplateProposer:
         Decide which combinations are drawn and in which order options are listed.
     frame_set_id : str, optional
         Frames that have to show what a question asks about.
+    reference : str
+        A name in `REFERENCES`: what questions call an object.
+    paraphrase : bool
+        Draw among the wordings of each task.
     """
 
-    def __init__(self, tasks: Sequence[Task], *, seed: int, round: int, frame_set_id: str | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        seed: int,
+        round: int,
+        frame_set_id: str | None = None,
+        reference: str = "name",
+        paraphrase: bool = False,
+    ) -> None:
         self.tasks = list(tasks)
+        self.reference = reference
+        self.paraphrase = paraphrase
         self.frame_set_id = frame_set_id
         self.seed = seed
         self.round = round
@@ -59,7 +74,7 @@ class TemplateProposer:
 
     def find(self, facts: Sequence[Facts]) -> Found:
         """Enumerate the candidates of some scenes."""
-        batch = Batch(facts, self.frame_set_id)
+        batch = Batch(facts, self.frame_set_id, self.reference)
         batch.prefetch_distances()
         found = [task.find(batch, self._draw(batch, f"{task.question_type}/find")) for task in self.tasks]
         if (batch.doubt > 1).any():
@@ -119,14 +134,22 @@ class TemplateProposer:
         tables = []
         for task, part, cells in zip(self.tasks, found.found, found.cells, strict=True):
             worded = [
-                word_questions(variant, part.take(rows), cells[rows], references, seed=self.seed, round=self.round)
+                word_questions(
+                    variant,
+                    part.take(rows),
+                    cells[rows],
+                    references,
+                    seed=self.seed,
+                    round=self.round,
+                    paraphrase=self.paraphrase,
+                )
                 for variant, rows in _variants(task, part)
             ]
             if len(worded) > 1:  # in the order of the candidates again
                 order = np.argsort(np.concatenate([rows for _, rows in _variants(task, part)]))
                 worded = [pl.concat(worded)[order]]
             tables += worded
-        return pl.concat(tables) if tables else pl.DataFrame(schema=QUESTIONS)
+        return pl.concat(tables) if tables else pl.DataFrame(schema=dict(QUESTIONS) | dict(DETAILS))
 
 
 def _variants(task: Task, part: Candidates) -> list[tuple[Task, Rows]]:

@@ -55,6 +55,8 @@ class Diagnosis:
         Those that were read.
     problems : tuple of Problem
         The first to mend first.
+    formats : dict of str to str
+        Formats of the files of the scenes that were read, by name, with what their numbers mean.
     untold : dict of str to tuple of str
         Name of a scene to the mistakes that its data neither shows nor excludes and that a switch of the dataset mends.
     """
@@ -64,6 +66,7 @@ class Diagnosis:
     parts: tuple[Part, ...]
     scenes: tuple[Scene, ...]
     problems: tuple[Problem, ...]
+    formats: dict[str, str] = field(default_factory=dict)
     untold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -109,9 +112,15 @@ def diagnose(root: Path, *, dataset: str | None = None, options: IngestOptions, 
     try:
         sources = kind.discover(root, options)
     except QAEngineError as error:
-        return Diagnosis(name, 0, parts, (), (Problem("", str(error), "See the missing parts.", severe=True),))
+        problem = Problem("", str(error), "See the missing parts.", severe=True)
+        return Diagnosis(name, 0, parts, (), (problem,), dict(kind.survey(root)))
+    # A scene that was found has what it needs, whatever the file is called.
+    parts = tuple(replace(part, found=len(sources)) if part.required and not part.found else part for part in parts)
+    formats: dict[str, str] = {}
+    for source in sources[:n_scenes]:
+        formats |= kind.formats(source)
     scenes, problems, untold = _read(kind, sources[:n_scenes])
-    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems), untold)
+    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems), formats, untold)
 
 
 def _files(folder: Path) -> list[str]:
@@ -153,6 +162,8 @@ def _guess(root: Path, files: Sequence[str], options: IngestOptions) -> str:
     }
     best = max(parts, key=lambda name: parts[name])
     if not parts[best]:
+        if (surveyed := next((name for name, kind in DATASETS.items() if kind.survey(root)), None)) is not None:
+            return surveyed
         known = "\n".join(f"  {name}: {kind.needs}" for name, kind in DATASETS.items() if kind.checklist)
         raise QAEngineError(f"{root}: like no dataset. Name it with --dataset; each needs:\n{known}")
     return best

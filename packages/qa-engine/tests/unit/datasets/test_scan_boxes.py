@@ -130,10 +130,10 @@ def test_doctor_honours_switches_without_the_name_of_the_data_set(scan, room):
 
 def test_every_file_that_nothing_is_taken_from_is_named(scan, tmp_path):
     for name in (
-        "a.r3d",
+        "a.e57",
         "sub/odometry.csv",
         "poses_bounds.npy",
-        "groundtruth.txt",
+        "x_pose.txt",
         "x.weird",
         "y.weird",
         "labels.json",
@@ -141,13 +141,13 @@ def test_every_file_that_nothing_is_taken_from_is_named(scan, tmp_path):
         (scan / name).parent.mkdir(exist_ok=True)
         (scan / name).write_text("{}")
     unread = {error.field: error.problem for error in read(scan).refused}
-    assert set(unread) == {"a.r3d", "sub/odometry.csv", "poses_bounds.npy", "groundtruth.txt", "x.weird", "labels.json"}
-    assert "Record3D" in unread["a.r3d"]
+    assert set(unread) == {"a.e57", "sub/odometry.csv", "poses_bounds.npy", "x_pose.txt", "x.weird", "labels.json"}
+    assert "laser scan" in unread["a.e57"]
     assert "2 such files" in unread["x.weird"]
     report = ingest(get_dataset("generic"), scan.parent, out=tmp_path / "store", options=IngestOptions())
     assert (report.lost, report.warnings) == (0, {"unread_file": 6})
     problems = diagnose(scan.parent, options=IngestOptions()).problems
-    assert any("Record3D" in problem.problem for problem in problems)
+    assert any("laser scan" in problem.problem for problem in problems)
 
 
 @pytest.mark.parametrize("name", ["instance_id", "objectId", "colour"])
