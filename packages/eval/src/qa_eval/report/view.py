@@ -98,7 +98,7 @@ def build_view(
     title: str = "Every answer",
 ) -> tuple[Page, int]:
     """Build the page as it lies in `folder`; also the number of questions on it."""
-    sources = [read_sources(run.manifest.get("inputs", {}), questions, store) for run in runs]
+    sources = [read_sources(run, questions, store) for run in runs]
     tables = [answer_rows(run, source) for run, source in zip(runs, sources, strict=True)]
     if len(tables) > 1 and not set(tables[0]["question_id"]) & set(tables[1]["question_id"]):
         raise QAEvalError(f"{runs[0].path} and {runs[1].path} share no question.")
