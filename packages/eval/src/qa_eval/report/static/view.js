@@ -134,6 +134,7 @@
   const framesOf = (row) => {
     const set = row.frames === null ? null : data.frames[row.frames];
     if (!set) return null;
+    if (!set.paths.length) return make("p", "note", `Shown were frames ${set.names.join(", ")}; their files are not here.`);
     const strip = make("div", "strip small");
     set.paths.forEach((path, i) => {
       const name = set.names[i] ?? `frame ${i + 1}`;
