@@ -47,6 +47,15 @@ class Stopped(KeyboardInterrupt):
     exit_code = ExitCode.TERMINATED
 
 
+class Preempted(KeyboardInterrupt):
+    """The loop was asked by SIGUSR1 to make room and to be started again."""
+
+    exit_code = ExitCode.AGAIN
+
+
+_ASKED: dict[signal.Signals, type[KeyboardInterrupt]] = {signal.SIGTERM: Stopped, signal.SIGUSR1: Preempted}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -84,7 +93,7 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
     StageError
         A stage ended without its output.
     KeyboardInterrupt
-        Ctrl-C or SIGTERM; the running stage has been ended.
+        Ctrl-C, SIGTERM or SIGUSR1; the running stage has been ended.
     """
     out = Path(out)
     over = ended(config, out)
@@ -97,7 +106,7 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
     if not (out / MANIFEST).exists() or force:
         check_options(stages)
     (out / "logs").mkdir(parents=True, exist_ok=True)
-    with lock_folder(out) as lock, _sigterm_raises():
+    with lock_folder(out) as lock, _signals_raise():
         manifest = _open_manifest(config, out, stages, force=force)
         for path, text in mixtures(config).items():
             (out / path).parent.mkdir(exist_ok=True)
@@ -342,14 +351,15 @@ def _remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that the running stage is ended first."""
+def _signals_raise() -> Iterator[None]:
+    """Turn SIGTERM and SIGUSR1 into exceptions, so that the running stage is ended first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise Stopped
+        raise _ASKED[signal.Signals(signum)]
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in _ASKED}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
