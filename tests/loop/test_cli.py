@@ -168,7 +168,7 @@ def test_plan_says_what_runs_out_and_starts_nothing(fakes, tables):
     assert "9 rounds of 12 questions" in done.stdout
     assert "it lasts 0 rounds, then other cells take its share" in done.stderr
     assert "rows will be missing" in done.stderr
-    assert "Answering a question: " in done.stdout
+    assert "A question costs 1.67e+05 FLOPs" in done.stdout
     told = json.loads(fakes.run("plan", fakes.config, "--store", store, "--json").stdout)
     assert sum(item["available"] for item in told["supply"]) == 9
     assert told["steps"] == 18
