@@ -53,7 +53,7 @@ def check_scenes(scenes: ScenesSection, datasets: Mapping[str, Mapping[str, Any]
         name, _, value = str(setting).partition("=")
         if name not in dataset["settings"]:
             raise unknown_name(f"setting of '{scenes.dataset}'", name, dataset["settings"], "See 'qa-engine datasets'.")
-        if value not in dataset["settings"][name]:
+        if value not in dataset["settings"][name] and name not in dataset.get("free_settings", ()):
             raise unknown_name(f"value of '{name}'", value, dataset["settings"][name], "See 'qa-engine datasets'.")
 
 

@@ -54,6 +54,31 @@ QUESTIONS = Table(
     },
 )
 
+_MARK = pl.Struct(
+    {
+        "frame_id": pl.String,
+        "instance_id": pl.Int64,
+        "shape": pl.String,
+        "colour": pl.String,
+        "label": pl.String,
+        "box_2d": pl.List(pl.Float64),
+    }
+)
+
+DETAILS = Table(
+    name="details",
+    rows="question, in the order of `questions`",
+    written_by="`qa-engine generate` with `--reference` or `--paraphrase`",
+    about="How each question says what it is about, and what has to be drawn on its frames.",
+    key=("question_id",),
+    columns={
+        "question_id": QUESTION_ID,
+        "reference": always(pl.String, "name, description, mark, coordinate"),
+        "wording": always(pl.Int32, "number of the wording, 0 for the type's own"),
+        "marks": maybe(pl.List(_MARK), "boxes or points with colour and label, in pixels of their frame; null: none"),
+    },
+)
+
 CHOICES = Table(
     name="choices",
     rows="question, in the order of `questions`",

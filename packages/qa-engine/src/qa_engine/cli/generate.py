@@ -17,6 +17,7 @@ from qa_engine.cli.options import (
     FrameSet,
     MinVisiblePx,
     Profile,
+    Reviews,
     Round,
     Split,
     warn_of_benchmarks,
@@ -62,6 +63,12 @@ def generate(
         bool,
         typer.Option("--screen/--no-screen", help="Ask only what the frame set shows, where the store is observed."),
     ] = True,
+    reference: Annotated[
+        str, typer.Option(help="What questions call an object: name, description, mark or coordinate.")
+    ] = "name",
+    paraphrase: Annotated[
+        bool, typer.Option("--paraphrase/--no-paraphrase", help="Draw among the wordings of each question type.")
+    ] = False,
     min_visible_px: MinVisiblePx = FIRST_SEEN_PX,
     min_time_gap_s: Annotated[
         float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
@@ -92,6 +99,7 @@ def generate(
         typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
     ] = None,
     exclude: Exclude = None,
+    reviews: Reviews = None,
     confidence: Confidence = None,
     seed: Seed = 0,
     workers: Workers = 1,
@@ -128,6 +136,8 @@ def generate(
         round=round,
         profile=profile,
         sampler=sampler,
+        reference=reference,
+        paraphrase=paraphrase,
         explore=explore,
         shuffled_of=shuffled_of,
         min_visible_px=min_visible_px,
@@ -136,7 +146,12 @@ def generate(
     if shuffled_of is not None and sampler != "shuffled":
         raise QAEngineError(f"--shuffled-of {shuffled_of}: is for --sampler shuffled, not for '{sampler}'.")
     past = read_past(
-        sampler, feedback=feedback, exclude=exclude or (), confidence=confidence or (), state=sampler_state
+        sampler,
+        feedback=feedback,
+        exclude=exclude or (),
+        confidence=confidence or (),
+        state=sampler_state,
+        reviews=reviews,
     )
     with Progress("scenes") as progress:
         run = write_generation(

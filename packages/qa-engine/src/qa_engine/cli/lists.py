@@ -29,6 +29,7 @@ def datasets(*, as_json: AsJson = False) -> None:
                 "needs": dataset.needs,
                 "options": [flag(name) for name in sorted(dataset.options)],
                 "settings": {setting.name: list(setting.values) for setting in dataset.settings},
+                "free_settings": [setting.name for setting in dataset.settings if setting.parse is not None],
                 "description": dataset.description,
             }
             for dataset in DATASETS.values()
@@ -38,7 +39,8 @@ def datasets(*, as_json: AsJson = False) -> None:
     for dataset in DATASETS.values():
         typer.echo(f"{dataset.name:{width}}  {dataset.description}\n{'':{width}}  ROOT: {dataset.needs}")
         for setting in dataset.settings:
-            typer.echo(f"{'':{width}}  --set {setting.name}={'|'.join(setting.values)}: {setting.help}")
+            other = f"; or {setting.other}" if setting.other else ""
+            typer.echo(f"{'':{width}}  --set {setting.name}={'|'.join(setting.values)}: {setting.help}{other}")
 
 
 def tasks(*, as_json: AsJson = False) -> None:

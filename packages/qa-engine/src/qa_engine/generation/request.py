@@ -36,6 +36,10 @@ class Request:
         Of the sampler `shuffled`: the one that it is a control of.
     screen : bool
         Ask only what the frames of the frame set show, and count what they show; needs observations.
+    reference : str
+        A name in `REFERENCES`: what questions call an object.
+    paraphrase : bool
+        Draw among all wordings of a question type, in place of its own.
     """
 
     tasks: tuple[str, ...]
@@ -50,6 +54,8 @@ class Request:
     min_visible_px: int = FIRST_SEEN_PX
     min_time_gap_s: float = MIN_TIME_GAP_S
     screen: bool = False
+    reference: str = "name"
+    paraphrase: bool = False
     explore: float | None = None
     shuffled_of: str | None = None
 
