@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 from qa_contract.errors import FileError
 from qa_contract.files import path_inside
+from qa_contract.frame_lists import read_frame_sets
 from qa_contract.prompts import format_prompt
 from qa_contract.tableio import read_table
-from qa_contract.tables import FRAME_SETS, FRAMES
+from qa_contract.tables import FRAMES
 
 from qa_eval.runners.base import Clip, Item
 
@@ -70,7 +71,7 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
     store = Path(store)
     keys = ["scene_name", "frame_set_id"]
     used = questions.select(keys).unique().drop_nulls()
-    sets = read_table(store, "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    sets = read_frame_sets(store, used)
     images = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path", "time_s"])
     listed = (
         used.join(sets, on=keys, how="left")
@@ -123,7 +124,7 @@ def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[st
         ``fps`` is the median over the frame sets of (frames - 1) / (last time - first time), None without times.
     """
     keys = ["scene_name", "frame_set_id"]
-    sets = read_table(Path(store), "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    sets = read_frame_sets(Path(store), questions)
     images = read_table(Path(store), "frames", FRAMES, columns=["scene_name", "frame_id", "time_s", "width", "height"])
     asked = questions.group_by(keys).len("questions").drop_nulls("frame_set_id")
     used = asked.join(sets, on=keys, how="inner")

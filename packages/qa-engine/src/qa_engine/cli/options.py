@@ -51,6 +51,9 @@ def open_executor(workers: int, ray_address: str | None) -> Executor:
     return make_executor(workers, ray_address, say=lambda text: typer.echo(text, err=True))
 
 
+Reviews = Annotated[Path | None, typer.Option(help="Decisions of 'review': its folder, or the table.")]
+
+
 def warn_of_benchmarks(scene_names: Sequence[str]) -> None:
     """Say how many scenes a benchmark tests on."""
     from qa_contract.leakage import benchmark_scenes

@@ -53,8 +53,10 @@ def write_generation(
     with output_folder(out, force=force) as folder:
         config = _config(request, past)
         metadata = table_metadata("questions", PRODUCER, config, request.seed)
-        about = table_metadata("choices", PRODUCER, config, request.seed)
-        drafts = Drafts(folder, metadata, about if chosen else None)
+        names = ["questions", *(["choices"] if chosen else [])]
+        if request.reference != Request.reference or request.paraphrase:
+            names.append("details")
+        drafts = Drafts(folder, {name: table_metadata(name, PRODUCER, config, request.seed) for name in names})
         whole = dict(config) | ({"all_rejects": True} if all_rejects else {})
         of_rejects = table_metadata("rejects", PRODUCER, whole, request.seed)
         with open_table(folder / "rejects.parquet", REJECTS, of_rejects) as rejects:
@@ -70,7 +72,7 @@ def write_generation(
                 progress=progress,
             )
         n_shards = generation.n_shards
-        for name in ("questions", "choices") if chosen else ("questions",):
+        for name in names:
             for k in range(n_shards):
                 suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
                 drafts.part(name, k).rename(folder / f"{name}{suffix}.parquet")
@@ -110,4 +112,5 @@ def _config(request: Request, past: Past) -> Mapping[str, object]:
     }
     asked = asdict(request)
     given |= {"state": config_hash(past.state)} if past.state else {}
-    return {name: value for name, value in asked.items() if name != "screen" or value} | given
+    quiet = {"screen": False, "reference": "name", "paraphrase": False, "explore": None, "shuffled_of": None}
+    return {name: value for name, value in asked.items() if name not in quiet or value != quiet[name]} | given

@@ -6,13 +6,13 @@ process that hands out the work, so its memory does not grow with them, and it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from qa_contract.tableio import write_table
-from qa_contract.tables import CHOICES, QUESTIONS
+from qa_contract.tables import CHOICES, DETAILS, QUESTIONS, Schema
 
 from qa_engine.generation.samplers.base import EXPECTED, CellChoice
 from qa_engine.seeding import scene_rng
@@ -29,13 +29,12 @@ class Drafts:
     ----------
     folder : Path
         Seen by all workers.
-    questions, choices : mapping of str to str
-        Metadata of the tables; without `choices` that table is not written.
+    metadata : mapping of str to metadata
+        By table, of those that are written: `questions`, and may be `choices` and `details`.
     """
 
     folder: Path
-    questions: Mapping[str, str]
-    choices: Mapping[str, str] | None
+    metadata: Mapping[str, Mapping[str, str]]
 
     def batch(self, number: int) -> Path:
         """Name the file of a batch."""
@@ -67,14 +66,18 @@ def write_shard(
     paths = [drafts.batch(number) for number in shard.batches]
     read = [pl.read_ipc(path) for path in paths]
     # Rows are gathered ten times faster from one chunk than from many.
-    table = pl.concat(read, rechunk=True) if read else pl.DataFrame(schema=QUESTIONS)
+    table = pl.concat(read, rechunk=True) if read else pl.DataFrame(schema=dict(QUESTIONS) | dict(DETAILS))
     del read
     rng = scene_rng(seed, f"shard {shard.index}", "generate/shuffle", round)
     table = table[rng.permutation(len(table))]
-    write_table(table.select(list(QUESTIONS)), drafts.part("questions", shard.index), QUESTIONS, drafts.questions)
-    if drafts.choices is not None:
-        rows = choice_rows(table, cells, sampler)
-        write_table(rows, drafts.part("choices", shard.index), CHOICES, drafts.choices)
+    parts: dict[str, tuple[Schema, Callable[[], pl.DataFrame]]] = {
+        "questions": (QUESTIONS, lambda: table.select(list(QUESTIONS))),
+        "choices": (CHOICES, lambda: choice_rows(table, cells, sampler)),
+        "details": (DETAILS, lambda: table.select(list(DETAILS))),
+    }
+    for name, metadata in drafts.metadata.items():
+        schema, rows = parts[name]
+        write_table(rows(), drafts.part(name, shard.index), schema, metadata)
     for path in paths:
         path.unlink()
     return len(table)
@@ -100,13 +103,7 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
         {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
         orient="row",
     )
-    expected = pl.format(
-        "{}; {}: predicted confidence {}, at the frontier with {}%",
-        "why",
-        "chosen_by",
-        pl.col("predicted_confidence").round(2),
-        (100 * pl.col("predicted_frontier")).round(0).cast(pl.Int64),
-    )
+    expected = pl.format("{}; {}", "why", "chosen_by")
     joined = questions.with_columns(lacking).join(rows, on=["question_type", "cell"], how="left", maintain_order="left")
     why = pl.when(pl.col("chosen_by").is_null()).then("why").otherwise(expected)
     return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))

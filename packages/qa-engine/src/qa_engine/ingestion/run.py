@@ -20,6 +20,7 @@ from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
 from qa_engine.executor import HERE, Executor
 from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reader, Reading, is_done, part_folder, split_of
+from qa_engine.scenes.reviews import read_reviews
 from qa_engine.scenes.scene import SPLITS
 
 __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
@@ -121,6 +122,7 @@ def ingest(
     split: Mapping[str, float] = DEFAULT_SPLIT,
     only: Sequence[str] = (),
     checks: bool = True,
+    reviews: Path | None = None,
     executor: Executor = HERE,
     force: bool = False,
     progress: Progress = lambda done, of: None,
@@ -143,6 +145,8 @@ def ingest(
         Names of the scenes to take; empty = all.
     checks : bool
         Refuse scenes whose units, axes or poses contradict what they hold; see `qa_engine.ingestion.sanity`.
+    reviews : Path, optional
+        Table `reviews`: rejected objects are left out, corrected ones change.
     executor : Executor
         Where the work is done, which changes nothing in the store.
     force : bool
@@ -161,14 +165,15 @@ def ingest(
     _check_options(dataset, root, options)
     _check_out(out, [root, options.annotations, options.frames_dir], force=force)
     sources = _selected(dataset.discover(root, options), only, root)
-    config = _config(dataset, options, split, only, checks)
+    decided = None if reviews is None else read_reviews(reviews)
+    config = _config(dataset, options, split, only, checks) | ({"reviews": decided.digest} if decided else {})
     parts = _parts(sources)
     fingerprint = config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)})
     with _staging(out, fingerprint) as staging:
         done = [part for part in parts if is_done(staging, part.number)]
         finished = {part.number for part in done}
         n_resumed = n_done = sum(len(part.sources) for part in done)
-        reading = Reading(dataset, dict(split), options.seed, checks)
+        reading = Reading(dataset, dict(split), options.seed, checks, decided)
         left = [part for part in parts if part.number not in finished]
         with executor.crew(Reader, reading, staging) as crew:
             for n in crew.map("read", left):

@@ -20,6 +20,7 @@ from qa_engine.scenes.store import Store
 from qa_engine.tasks import answer_texts
 from qa_engine.tasks.base import LETTERS
 from qa_engine.views.evidence import FrameEvidence
+from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
 
 COLUMNS = (
@@ -110,12 +111,12 @@ class _Replayer:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.sightings, self.evidence = SightingIndex(store), FrameEvidence(store)
+        self.looks = SightingIndex(store).of, FrameEvidence(store).of, RecordingIndex(store).of
 
     def replay(self, batch: Sequence[tuple[str | None, str | None, pl.DataFrame]]) -> list[tuple[int, Difference]]:
         """Compare the rows of some scenes, given as scene, profile and rows: number of the row, and what differs."""
         known: list[Facts | QAEngineError] = [
-            _facts(self.store, name, profile, self.sightings, self.evidence) for name, profile, _ in batch
+            _facts(self.store, name, profile, self.looks) for name, profile, _ in batch
         ]
         by_profile: dict[str, list[Facts]] = {}
         for facts in known:
@@ -134,14 +135,14 @@ class _Replayer:
 
 
 def _facts(
-    store: Store, scene_name: str | None, profile: str | None, sightings: SightingIndex, evidence: FrameEvidence
+    store: Store, scene_name: str | None, profile: str | None, looks: tuple[Callable[..., Any], ...]
 ) -> Facts | QAEngineError:
     """Load a scene, or say why it cannot be read."""
     if scene_name is None or profile is None:
         return QAEngineError("scene_name and profile must be texts, and one is null")
     try:
         get_profile(profile)
-        return Facts(store.load_scene(scene_name), profile, sightings.of, evidence.of)
+        return Facts(store.load_scene(scene_name), profile, *looks)
     except QAEngineError as error:
         return error
 

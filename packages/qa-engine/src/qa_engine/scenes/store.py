@@ -71,7 +71,9 @@ class Store:
 
     @cached_property
     def _objects(self) -> _Columns:
-        table = read_table(self.path, "objects", OBJECTS, unique=False).sort("scene_name", maintain_order=True)
+        table = read_table(self.path, "objects", OBJECTS, optional=("face_error_m", "confidence"), unique=False).sort(
+            "scene_name", maintain_order=True
+        )
         columns: dict[str, Any] = {
             "instance_id": table["instance_id"].to_numpy(),
             "category": table["category"].to_numpy(),
@@ -79,6 +81,8 @@ class Store:
             "center": self._matrix(table, "center", (3,)),
             "size": self._matrix(table, "size", (3,)),
             "rotation": self._matrix(table, "rotation", (3, 3)),
+            "face_error_m": table["face_error_m"].to_numpy(),
+            "confidence": table["confidence"].to_numpy(),
         }
         ids = columns["instance_id"]
         double = table.select(pl.struct("scene_name", "instance_id").is_duplicated().any()).item()
