@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.generic_frames import frame_format, read_frames
+from qa_engine.datasets.generic_frames import frame_format, frames_per_second, read_frames
 from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
@@ -38,6 +38,9 @@ MAX_SCAN_BYTES = 4_000_000_000
 SCANS = (*CLOUDS, *MESHES)
 BAD_SIZE = IngestReason.BAD_SIZE
 UP_OTHER = "x,y,z of the direction that points up, gravity:x,y,z, or the 9 or 16 numbers of a matrix to Z up"
+FAR_M, MAX_MAP_M = 1e3, 1e7
+"""Single precision tells 0.06 mm this far from the origin; and UTM's northings reach this far, nothing further."""
+
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
 
 
@@ -81,23 +84,30 @@ def load(source: SceneSource) -> Scene:
     up = (form.up if form is not None else None) or "z"
     turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
     canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
-    scan = read_scan(folder, canonical_from_source, source.roots)
     floor = None
     if form is not None:
         found = form.read(Annotated(folder, path, source.roots, settings, turn[2, :3] / np.linalg.norm(turn[2, :3])))
         labels, ids, boxes, refused = _solid(found, path.name)
+        canonical_from_source = near_origin(canonical_from_source, boxes.center)
+        scan = read_scan(folder, canonical_from_source, source.roots)
         boxes = move_boxes(boxes, canonical_from_source)
         if settings["sizes"] == "half":
             boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
         floor = None if found.floor is None else _outline(found.floor, canonical_from_source)
         used = [path, *found.files, *(file for pattern in form.aside for file in folder.glob(pattern))]
     else:
+        scan = read_scan(folder, canonical_from_source, source.roots)
+        near = near_origin(np.eye(4), scan.points)
+        if (near != np.eye(4)).any():
+            canonical_from_source = near @ canonical_from_source
+            scan = read_scan(folder, canonical_from_source, source.roots)
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
             raise SceneError(path.name, problem, reason=IngestReason.MISSING_FIELD)
         names = read_labels(folder, scan.names, settings["labels"], source.roots)
         labels, ids, boxes, refused = _boxes_of_scan(scan, names, settings["boxes"], path.name)
         used = [path, *([folder / LABELS] if settings["labels"] == "file" else [])]
+    merges = {} if settings["merge"] == "none" else merges_of(settings["merge"])
     # The parts of a mesh have names; numbers of boxes that stand in another file are not theirs.
     cloud, mesh = scan.of_objects([] if form is not None and scan.names else ids)
     frames = read_frames(folder, canonical_from_source, source.roots, settings)
@@ -108,7 +118,7 @@ def load(source: SceneSource) -> Scene:
         scene_name=source.scene_name,
         dataset="generic",
         instance_id=np.array(ids, dtype=np.int64),
-        category=np.array([readable(label) or label for label in labels], dtype=object),
+        category=np.array([merges.get(name, name) for name in names_of(labels)], dtype=object),
         category_raw=np.array(labels, dtype=object),
         center=boxes.center,
         size=boxes.size,
@@ -122,6 +132,60 @@ def load(source: SceneSource) -> Scene:
         mesh=mesh,
         refused=(*refused, *frames.refused, *unread_files(folder, used)),
     )
+
+
+def near_origin(canonical_from_source: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shift a world that lies far from its origin, as maps do, so that single precision tells millimetres.
+
+    Parameters
+    ----------
+    canonical_from_source : (4, 4) float64
+    points : (n, 3) float64
+        Some of the source.
+
+    Returns
+    -------
+    (4, 4) float64
+        With a shift by whole metres where the points are more than `FAR_M` away, and less than a map is wide.
+
+    Examples
+    --------
+    >>> near_origin(np.eye(4), np.array([[5.1e6, 2, 0.4]]))[:3, 3].tolist()
+    [-5100000.0, -2.0, 0.0]
+    >>> (near_origin(np.eye(4), np.array([[12.0, 2, 0.4]])) == np.eye(4)).all()
+    np.True_
+    """
+    if not len(points):
+        return canonical_from_source
+    with np.errstate(over="ignore", invalid="ignore"):
+        middle = canonical_from_source[:3, :3] @ np.median(points, axis=0) + canonical_from_source[:3, 3]
+    if not FAR_M < np.abs(middle).max() <= MAX_MAP_M:
+        return canonical_from_source
+    shift = np.eye(4)
+    shift[:3, 3] = -np.round(middle)
+    return shift @ canonical_from_source
+
+
+def names_of(labels: Sequence[str]) -> list[str]:
+    """Write labels as questions do."""
+    return [readable(label) or label for label in labels]
+
+
+def merges_of(text: str) -> dict[str, str]:
+    """Read which categories are one.
+
+    Examples
+    --------
+    >>> merges_of("chairs=chair,office chair=chair")
+    {'chairs': 'chair', 'office chair': 'chair'}
+    """
+    merges: dict[str, str] = {}
+    for pair in text.split(","):
+        one, equals, other = (readable(part) if part != "=" else part for part in pair.partition("="))
+        if not (one and equals and other):
+            raise ValueError(f"{pair!r} is no pair")
+        merges[one] = other
+    return merges
 
 
 def metres_of(units: str) -> float:
@@ -261,6 +325,14 @@ GENERIC = Dataset(
         ),
         Setting("applied_transform", "whether that of transforms.json stays or is undone", ("kept", "undone")),
         Setting("polycam_world", "the world of Polycam's poses: of raw.glb, or of the session", ("mesh", "session")),
+        Setting(
+            "fps",
+            "frames per second by the numbers in their names; auto: times where names are times",
+            ("auto",),
+            "a number",
+            frames_per_second,
+        ),
+        Setting("merge", "categories that are one", ("none",), "pairs: chairs=chair,office chair=chair", merges_of),
         Setting("exif", "which picture poses are of where EXIF turns it to be shown", ("shown", "stored")),
     ),
     checklist=(

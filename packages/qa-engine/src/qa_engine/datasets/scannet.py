@@ -44,6 +44,9 @@ DEPTH_PER_METRE = 1000
 ALIGNMENT_TOLERANCE = 1e-3
 """`axisAlignment` is stored with 6 digits; more than this off a rotation is damage."""
 
+FRAMES_PER_S = 30
+"""Rate of ScanNet's recordings; exported frames are numbered by it."""
+
 
 @dataclass(frozen=True)
 class _Located:
@@ -113,6 +116,7 @@ def load(source: SceneSource) -> Scene:
     of_vertex = np.where(np.isin(instance, kept), ids[instance], -1)
     vertices = points.astype(np.float32)
     match = SCENE.fullmatch(source.scene_name)
+    frames, left_out = _frames(located, stem, canonical_from_source, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="scannet",
@@ -127,8 +131,8 @@ def load(source: SceneSource) -> Scene:
         source_sha=sha,
         cloud=Cloud(vertices, of_vertex),
         mesh=Mesh(vertices, found.triangles, triangle_instances(of_vertex, found.triangles)),
-        frames=_frames(located, stem, canonical_from_source, source.roots),
-        refused=tuple(refused),
+        frames=frames,
+        refused=(*refused, *left_out),
     )
 
 
@@ -161,21 +165,34 @@ def read_alignment(path: Path) -> NDArray[np.float64]:
 
 def _frames(
     located: _Located, stem: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...]
-) -> tuple[Frame, ...]:
-    """Take frames from an exported folder, or else from the recording."""
+) -> tuple[tuple[Frame, ...], list[SceneError]]:
+    """Take frames from an exported folder, or else from the recording; and say which were left out."""
     every, source = int(located.settings["every"]), located.settings["frames"]
-    if source != "sens" and (located.frames / "color").is_dir():
-        return _exported(located.frames, canonical_from_source, roots, every)
+    frames, untracked, refused = (), 0, []
     recording = Path(f"{stem}.sens")
-    if source != "exported" and recording.is_file():
-        return read_sens(recording, canonical_from_source, roots, every=every)
-    return ()
+    if source != "sens" and (located.frames / "color").is_dir():
+        frames, untracked, refused = _exported(located.frames, canonical_from_source, roots, every)
+    elif source != "exported" and recording.is_file():
+        frames, untracked = read_sens(recording, canonical_from_source, roots, every=every)
+    if untracked:
+        problem = f"the poses of {untracked} frames are not finite: they were not tracked"
+        refused.append(SceneError("frames", problem, reason=IngestReason.SKIPPED))
+    return frames, refused
 
 
 def _exported(
     folder: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...], every: int
-) -> tuple[Frame, ...]:
-    """Read the folders color, depth, pose, intrinsic that ScanNet's reader exports."""
+) -> tuple[tuple[Frame, ...], int, list[SceneError]]:
+    """Read the folders color, depth, pose, intrinsic that ScanNet's reader exports.
+
+    Returns
+    -------
+    frames : tuple of Frame
+    untracked : int
+        Frames that the recording did not track.
+    refused : list of SceneError
+        Frames whose pose is damaged.
+    """
     image_camera = _intrinsics(folder / "intrinsic" / "intrinsic_color.txt", roots)
     depth_camera = _intrinsics(folder / "intrinsic" / "intrinsic_depth.txt", roots)
     matrix = None
@@ -183,13 +200,19 @@ def _exported(
         matrix = depth_camera @ np.linalg.inv(image_camera)
     images = [p for p in (folder / "color").iterdir() if p.stem.isdecimal() and p.suffix in (".jpg", ".png")]
     frames: list[Frame] = []
+    untracked, refused = 0, []
     for path in sorted(images, key=lambda path: int(path.stem))[::every]:
         pose_path, depth_path = folder / "pose" / f"{path.stem}.txt", folder / "depth" / f"{path.stem}.png"
         pose = None
         if pose_path.is_file():
             check_inside(pose_path, roots)
-            pose = read_matrix(pose_path, (4, 4), finite=False)
+            try:
+                pose = read_matrix(pose_path, (4, 4), finite=False)
+            except SceneError as error:
+                refused.append(SceneError(f"pose/{error.field}", error.problem, reason=error.reason))
+                continue
             if not np.isfinite(pose).all():
+                untracked += 1
                 continue
             pose = canonical_from_source @ pose
         depth = None
@@ -197,16 +220,20 @@ def _exported(
             size = image_size(path)
             stored = png_depth(depth_path, roots, per_metre=DEPTH_PER_METRE)
             depth = depth_reader(stored, size=size, depth_from_image=matrix)
-        frames.append(
-            Frame(
-                frame_id=f"{int(path.stem):06d}",
-                image_path=path,
-                read_depth=depth,
-                intrinsics=image_camera,
-                world_from_camera=pose,
+        try:
+            frames.append(
+                Frame(
+                    frame_id=f"{int(path.stem):06d}",
+                    image_path=path,
+                    read_depth=depth,
+                    time_s=int(path.stem) / FRAMES_PER_S,
+                    intrinsics=image_camera,
+                    world_from_camera=pose,
+                )
             )
-        )
-    return tuple(frames)
+        except SceneError as error:
+            refused.append(error)
+    return tuple(frames), untracked, refused
 
 
 def _intrinsics(path: Path, roots: tuple[Path, ...]) -> NDArray[np.float64] | None:

@@ -132,13 +132,17 @@ def _sizes(scene: Scene, prior: Prior) -> list[Finding]:
 
 
 def _labels(scene: Scene) -> list[Finding]:
-    """Name categories that another one is the plural of."""
-    names = sorted(set(scene.category.tolist()))
-    plurals = [(one, form) for one in names for form in (f"{one}s", f"{one}es") if form in names]
-    return [
-        finding("objects.category", f"'{form}' beside '{one}': one category, or two?", IngestReason.SIMILAR_LABELS)
-        for one, form in plurals
-    ]
+    """Name categories that may be one: plurals, and in own scans kinds of one thing; the user decides."""
+    names = sorted({str(name) for name in scene.category})
+    pairs = [(form, one) for one in names for form in (f"{one}s", f"{one}es") if form in names]
+    if scene.dataset == "generic":
+        pairs += [(kind, one) for one in names for kind in names if kind.endswith(f" {one}")]
+    if not pairs:
+        return []
+    asked = ", ".join(f"'{kind}' beside '{one}'" for kind, one in pairs)
+    merge = ",".join(f"{kind}={one}" for kind, one in pairs)
+    problem = f"{asked}: one category, or two? --set merge='{merge}' makes them one"
+    return [finding("objects.category", problem, IngestReason.SIMILAR_LABELS)]
 
 
 def _cameras(scene: Scene, prior: Prior, eyes: Array) -> list[Finding]:
