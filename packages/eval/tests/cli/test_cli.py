@@ -55,9 +55,11 @@ def test_json_is_all_that_is_on_stdout(command, tmp_path):
     assert summary["object_counting"] == 60
     assert summary["overall"] == summary["micro"] == 30
     assert (summary["n"], summary["parse_failures"]) == (2, 1)
-    assert [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()] == [
-        {"id": 1, "question_type": "object_counting", "score": 0.6, "parsed": "3", "parse_failed": False},
-        {"id": 2, "question_type": "route_planning", "score": 0.0, "parsed": None, "parse_failed": True},
+    names = ("id", "question_type", "ground_truth", "prediction", "parsed", "score", "parse_failed", "parser")
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (1, "object_counting", "4", "3", "3", 0.6, False, "official"),
+        (2, "route_planning", "B", "(B)", None, 0.0, True, "official"),
     ]
 
 

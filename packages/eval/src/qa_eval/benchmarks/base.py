@@ -37,6 +37,8 @@ class Benchmark:
         In the order in which their means are added up.
     overall : str
         ``tasks`` = plain mean of the tasks; ``rows`` = mean of all rows.
+    columns : mapping of str to task
+        Heads of the paper's table, in its order; empty where the tasks stand as they are.
     every_type : metric, optional
         Metric of the question types that `metrics` does not list; None = they are not scored.
     open_types : bool
@@ -68,6 +70,7 @@ class Benchmark:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overall: Overall = "tasks"
+    columns: Mapping[str, str] = field(default_factory=dict)
     every_type: Metric | None = None
     open_types: bool = False
     file: str = "rows with id, question_type, ground_truth"

@@ -24,6 +24,18 @@ VSI_TASKS: dict[str, tuple[str, ...]] = {
 }
 """Task to its question types, in the order in which the overall mean adds them: that of the benchmark's file."""
 
+VSI_COLUMNS = {
+    "Obj. Count": "object_counting",
+    "Abs. Dist.": "object_abs_distance",
+    "Obj. Size": "object_size_estimation",
+    "Room Size": "room_size_estimation",
+    "Rel. Dist.": "object_rel_distance",
+    "Rel. Dir.": "object_rel_direction",
+    "Route Plan": "route_planning",
+    "Appr. Order": "obj_appearance_order",
+}
+"""Head of each column of the paper's table 1 to its task."""
+
 VSI_BENCH = Benchmark(
     name="vsi-bench",
     description="VSI-Bench: accuracy and mean relative accuracy; overall = mean of 8 tasks, direction = mean of levels",
@@ -31,5 +43,6 @@ VSI_BENCH = Benchmark(
     harnesses=HARNESSES,
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
+    columns=VSI_COLUMNS,
     file="test.jsonl or Parquet: id, scene_name, question_type, ground_truth, options; --ids for debiased and pruned",
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa_eval.errors import QAEvalError
 from qa_eval.runners.base import Clip, Item
 from qa_eval.runners.images import open_image
 
@@ -132,6 +133,30 @@ def joined(seen: Sequence[Seen]) -> dict[str, torch.Tensor]:
     import torch
 
     return {name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features}
+
+
+def set_limits(part: Any, least: int | None, most: int | None) -> None:
+    """Set the fewest and the most pixels to which an image or video processor brings what it is shown.
+
+    Raises
+    ------
+    QAEvalError
+        The processor has no such limits, or the least is more than the most.
+    """
+    given = {"shortest_edge": least, "longest_edge": most}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return
+    size = dict(getattr(part, "size", None) or {})
+    if not {"shortest_edge", "longest_edge"} <= size.keys() or not hasattr(part, "merge_size"):
+        raise QAEvalError(
+            f"--min-pixels, --max-pixels: {type(part).__name__} does not size images by their pixels; it holds "
+            f"{size or 'no size'}. Change its preprocessor_config.json."
+        )
+    size |= given
+    if size["shortest_edge"] > size["longest_edge"]:
+        raise QAEvalError(f"At least {size['shortest_edge']} pixels are more than at most {size['longest_edge']}.")
+    part.size = type(part.size)(**size) if not isinstance(part.size, dict) else size
 
 
 def limits(part: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from qa_eval.scoring.answers import SCHEMA, Answers, answer_frame
 from qa_eval.scoring.normalise import answer_text, option_list
 
 CARRIED = {
-    **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id"), pl.String),
+    **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id", "settings"), pl.String),
     "round": pl.Int32,
 }
 """Columns of the predictions table that the scores table repeats."""

@@ -129,7 +129,7 @@ def scale_likelihood(boxes: Boxes, prior: Prior) -> Array:
     return student(residual, prior.spread[:, None]).mean(axis=2) @ prior.weight[prior.rows]
 
 
-def student(residual: Array, spread: Array | float) -> Array:
+def student(residual: Array | np.floating | float, spread: Array | float) -> Array:
     """Log-density of Student's t with `FREEDOM` degrees, up to a constant."""
     return -(FREEDOM + 1) / 2 * np.log1p((residual / spread) ** 2 / FREEDOM)
 
