@@ -124,7 +124,9 @@ def read_frames(
     for image in images:
         try:
             path, depth = None, None
-            if image.picture is None and image.refused is None:
+            if image.picture is None and image.refused is not None:
+                found.files += [file for file in [image_file(folder, image.name)] if file is not None]
+            elif image.picture is None:
                 path = image_file(folder, image.name)
                 if path is None:
                     raise SceneError(image.name, "no such image in the scan's folder", reason=IngestReason.MISSING_FILE)

@@ -16,7 +16,7 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import is_unit, no_unit, poses, rotations
 from qa_engine.formats.lenses import MODELS, Lens, lens_of
 from qa_engine.formats.parsing import read_bytes, read_text
-from qa_engine.formats.posed_images import PosedImage, checked_size, safe_name
+from qa_engine.formats.posed_images import PosedImage, checked_size, safe_name, some_usable
 from qa_engine.scenes.fields import shorten
 
 MAX_BYTES = 1_000_000_000
@@ -63,7 +63,7 @@ def read_colmap(folder: Path) -> list[PosedImage]:
             problem = no_unit(np.array(rows[i][:4])) if np.isfinite(rows[i]).all() else "a value is NaN or infinite"
             refused = SceneError(f"{path.name}: {name}", problem, reason=IngestReason.BAD_CAMERA)
         images.append(PosedImage(name, pose, lens if isinstance(lens, Lens) else None, refused=refused))
-    return images
+    return some_usable(images)
 
 
 def _images_txt(path: Path) -> tuple[list[str], list[list[float]], list[int]]:

@@ -19,7 +19,7 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import OPENGL_FROM_OPENCV
 from qa_engine.formats.lenses import Lens
 from qa_engine.formats.parsing import expect, member, number, numbers, read_json
-from qa_engine.formats.posed_images import PosedImage, SizeOf, checked_size, safe_name
+from qa_engine.formats.posed_images import PosedImage, SizeOf, checked_size, safe_name, some_usable
 
 MAX_BYTES = 1_000_000_000
 PERSPECTIVE = ("", "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
@@ -61,7 +61,7 @@ def read_transforms(
         for i, entry in enumerate(frames):
             field = f"{path.name}: {key}[{i}]"
             images.append(_image(value, expect(entry, dict, field), field, camera, size_of))
-    return images
+    return some_usable(images)
 
 
 def _image(value: dict[str, Any], frame: dict[str, Any], field: str, camera: str, size_of: SizeOf) -> PosedImage:
