@@ -71,7 +71,7 @@ def test_it_opens_filters_and_searches(open_page, two, width, dark):
 def test_a_question_shows_all_that_is_known(open_page, two):
     page = open_page(two)
     text = page.js(PANE)
-    for part in ("<script>", "oracle\nright", "count(chair)", "read as", "truth"):
+    for part in ("<script>", "oracle\nright", "count(chair)", "read as", "truth", "--id n0 --out explained.html"):
         assert part.replace("\n", " ") in text.replace("\n", " "), part
     page.js("Promise.all([...document.images].map(i => i.complete || new Promise(d => { i.onload = i.onerror = d; })))")
     assert page.js("[...document.querySelectorAll('.pane img')].map(i => i.naturalWidth)") == [64, 64]

@@ -134,6 +134,7 @@
   const framesOf = (row) => {
     const set = row.frames === null ? null : data.frames[row.frames];
     if (!set) return null;
+    if (!set.paths.length) return make("p", "note", `Shown were frames ${set.names.join(", ")}; their files are not here.`);
     const strip = make("div", "strip small");
     set.paths.forEach((path, i) => {
       const name = set.names[i] ?? `frame ${i + 1}`;
@@ -172,6 +173,10 @@
     const explained = make("details", "", make("summary", "", "Explanation of the engine"), make("dl", "facts"));
     explained.open = true;
     why.forEach(([name, value]) => fact(explained.lastChild, name, value));
+    if (data.explain) {
+      const id = /^[\w.-]+$/.test(row.id) ? row.id : `'${row.id.replaceAll("'", "'\\''")}'`;
+      explained.append(make("p", "note", "A drawing of it:"), make("pre", "", `${data.explain} --id ${id} --out explained.html`));
+    }
     pane.replaceChildren(
       make("header", "", make("b", "", row.type), make("small", "", `  ${row.scene}  ·  ${row.id}`)),
       ...[make("p", "", row.question), optionsOf(row), about, framesOf(row)].filter((part) => part),
