@@ -319,7 +319,7 @@ class Batch:
 
     @cached_property
     def doubt(self) -> Array:
-        """Error of boxes in units of the usual noise, at least 1, (c + n,): the worst of a category, and each object's."""
+        """Error of boxes over the usual noise, at least 1, (c + n,): the worst of a category, each object's."""
         longest = self.size.max(axis=1, initial=0)
         face = self.face_error_m / (CENTER_NOISE_M + SIZE_NOISE * longest / 2)
         extent = 2 * self.face_error_m / (SIZE_NOISE * longest)
