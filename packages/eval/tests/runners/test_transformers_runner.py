@@ -115,6 +115,25 @@ def test_frame_cache_keeps_to_its_size(runner, items):
     assert cache.n_bytes == one
 
 
+@pytest.mark.parametrize("model", ["tiny_model", "tiny_qwen25"])
+def test_images_processed_together_are_those_processed_alone(request, model, items, store):
+    import torch
+
+    processor = TransformersRunner(RunnerConfig(str(request.getfixturevalue(model)), "cpu", 1)).processor
+    keys = [key for item in items for key in keys_of(item)]
+    together, alone = VisionCache(processor), VisionCache(processor)
+    together.load(keys)
+    assert set(together.entries) == set(keys)
+    for key in together.entries:
+        one, other = together.entries[key], alone.get(key)
+        assert (one.text, one.pixels) == (other.text, other.pixels)
+        assert all(torch.equal(one.features[name], other.features[name]) for name in other.features)
+    (store / "images/s2/0.png").write_bytes(b"no image")
+    damaged = VisionCache(processor)
+    damaged.load(keys)
+    assert not damaged.entries
+
+
 def test_clear_errors(tmp_path):
     pytest.importorskip("transformers")
     with pytest.raises(QAEvalError, match="Valid: auto, cpu, cuda"):
