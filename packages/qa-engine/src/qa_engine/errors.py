@@ -52,6 +52,7 @@ class IngestReason(StrEnum):
     LABELS_DIFFER = "labels_differ"
     CUT_IN_PARTS = "cut_in_parts"
     FAR_PART = "far_part"
+    REVIEW_UNKNOWN = "review_unknown"
     SKIPPED = "skipped"
 
     @property
@@ -105,6 +106,7 @@ _FIXES = {
     IngestReason.LABELS_DIFFER: "Look which label is right; the one with most pixels was taken.",
     IngestReason.CUT_IN_PARTS: "Look whether the parts are one object: other frames say so.",
     IngestReason.FAR_PART: "Look whether these are two objects; the larger part was taken.",
+    IngestReason.REVIEW_UNKNOWN: "The reviews are of another store, or the object has another number now.",
     IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
 
@@ -117,6 +119,7 @@ NOTES = frozenset(
         IngestReason.LABELS_DIFFER,
         IngestReason.CUT_IN_PARTS,
         IngestReason.FAR_PART,
+        IngestReason.REVIEW_UNKNOWN,
     }
 )
 """Reasons by which nothing is lost that was there: they stand in `rejects` with stage `check`."""

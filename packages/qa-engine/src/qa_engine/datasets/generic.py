@@ -19,7 +19,7 @@ from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, S
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.generic_frames import frame_format, frames_per_second, read_frames
-from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan
+from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan, shift_of
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
 from qa_engine.errors import IngestReason, SceneError
@@ -38,9 +38,6 @@ MAX_SCAN_BYTES = 4_000_000_000
 SCANS = (*CLOUDS, *MESHES)
 BAD_SIZE = IngestReason.BAD_SIZE
 UP_OTHER = "x,y,z of the direction that points up, gravity:x,y,z, or the 9 or 16 numbers of a matrix to Z up"
-FAR_M, MAX_MAP_M = 1e3, 1e7
-"""Single precision tells 0.06 mm this far from the origin; and UTM's northings reach this far, nothing further."""
-
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
 
 
@@ -84,23 +81,21 @@ def load(source: SceneSource) -> Scene:
     up = (form.up if form is not None else None) or "z"
     turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
     canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
+    scan = read_scan(folder, canonical_from_source, source.roots)
+    canonical_from_source = shifted(canonical_from_source, scan.shift)
     floor = None
     if form is not None:
         found = form.read(Annotated(folder, path, source.roots, settings, turn[2, :3] / np.linalg.norm(turn[2, :3])))
         labels, ids, boxes, refused = _solid(found, path.name)
-        canonical_from_source = near_origin(canonical_from_source, boxes.center)
-        scan = read_scan(folder, canonical_from_source, source.roots)
+        moved = move_boxes(boxes, canonical_from_source)
+        if not scan.files:  # nothing but boxes, which may be in map coordinates, too
+            canonical_from_source = shifted(canonical_from_source, shift_of(moved.center))
         boxes = move_boxes(boxes, canonical_from_source)
         if settings["sizes"] == "half":
             boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
         floor = None if found.floor is None else _outline(found.floor, canonical_from_source)
         used = [path, *found.files, *(file for pattern in form.aside for file in folder.glob(pattern))]
     else:
-        scan = read_scan(folder, canonical_from_source, source.roots)
-        near = near_origin(np.eye(4), scan.points)
-        if (near != np.eye(4)).any():
-            canonical_from_source = near @ canonical_from_source
-            scan = read_scan(folder, canonical_from_source, source.roots)
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
             raise SceneError(path.name, problem, reason=IngestReason.MISSING_FIELD)
@@ -134,36 +129,11 @@ def load(source: SceneSource) -> Scene:
     )
 
 
-def near_origin(canonical_from_source: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shift a world that lies far from its origin, as maps do, so that single precision tells millimetres.
-
-    Parameters
-    ----------
-    canonical_from_source : (4, 4) float64
-    points : (n, 3) float64
-        Some of the source.
-
-    Returns
-    -------
-    (4, 4) float64
-        With a shift by whole metres where the points are more than `FAR_M` away, and less than a map is wide.
-
-    Examples
-    --------
-    >>> near_origin(np.eye(4), np.array([[5.1e6, 2, 0.4]]))[:3, 3].tolist()
-    [-5100000.0, -2.0, 0.0]
-    >>> (near_origin(np.eye(4), np.array([[12.0, 2, 0.4]])) == np.eye(4)).all()
-    np.True_
-    """
-    if not len(points):
-        return canonical_from_source
-    with np.errstate(over="ignore", invalid="ignore"):
-        middle = canonical_from_source[:3, :3] @ np.median(points, axis=0) + canonical_from_source[:3, 3]
-    if not FAR_M < np.abs(middle).max() <= MAX_MAP_M:
-        return canonical_from_source
-    shift = np.eye(4)
-    shift[:3, 3] = -np.round(middle)
-    return shift @ canonical_from_source
+def shifted(canonical_from_source: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move the canonical world."""
+    moved = canonical_from_source.copy()
+    moved[:3, 3] += shift
+    return moved
 
 
 def names_of(labels: Sequence[str]) -> list[str]:
@@ -338,12 +308,17 @@ GENERIC = Dataset(
     checklist=(
         Need(
             "objects",
-            ("*boxes.json", "*boxes.csv", "*cloud.ply", "*cloud.pcd", "*mesh.ply", "*mesh.obj", "*mesh.gl*"),
+            ("*boxes.json", "*boxes.csv", "*cloud.*", "*mesh.ply", "*mesh.obj", "*mesh.gl*"),
             "boxes",
             "your own annotation, RoomPlan, SpatialLM or a labelling tool",
             True,
         ),
-        Need("cloud", ("*cloud.ply", "*cloud.pcd"), "room size, outline of the floor", "your scanner"),
+        Need(
+            "cloud",
+            ("*cloud.ply", "*cloud.pcd", "*cloud.la?", "*cloud.e57"),
+            "room size, outline of the floor",
+            "your scanner",
+        ),
         Need(
             "mesh",
             ("*mesh.ply", "*mesh.obj", "*mesh.glb", "*mesh.gltf"),

@@ -27,6 +27,7 @@ from qa_engine.datasets.instances import (
     read_segments,
     split_flat,
 )
+from qa_engine.datasets.posed_frames import for_size
 from qa_engine.datasets.sens import read_sens
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.depth import depth_reader, image_size, png_depth
@@ -41,11 +42,11 @@ from qa_engine.scenes.scene import Frame, Scene
 SCENE = re.compile(r"(scene\d{4})_\d{2}")
 LABELS = "scannetv2-labels.combined.tsv"
 DEPTH_PER_METRE = 1000
+FRAMES_PER_S = 30
+"""Rate of ScanNet's recordings, whose frames are numbered by it."""
+
 ALIGNMENT_TOLERANCE = 1e-3
 """`axisAlignment` is stored with 6 digits; more than this off a rotation is damage."""
-
-FRAMES_PER_S = 30
-"""Rate of ScanNet's recordings; exported frames are numbered by it."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def load(source: SceneSource) -> Scene:
     of_vertex = np.where(np.isin(instance, kept), ids[instance], -1)
     vertices = points.astype(np.float32)
     match = SCENE.fullmatch(source.scene_name)
-    frames, left_out = _frames(located, stem, canonical_from_source, source.roots)
+    frames, lost = _frames(located, stem, canonical_from_source, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="scannet",
@@ -132,7 +133,7 @@ def load(source: SceneSource) -> Scene:
         cloud=Cloud(vertices, of_vertex),
         mesh=Mesh(vertices, found.triangles, triangle_instances(of_vertex, found.triangles)),
         frames=frames,
-        refused=(*refused, *left_out),
+        refused=(*refused, *lost),
     )
 
 
@@ -166,41 +167,42 @@ def read_alignment(path: Path) -> NDArray[np.float64]:
 def _frames(
     located: _Located, stem: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...]
 ) -> tuple[tuple[Frame, ...], list[SceneError]]:
-    """Take frames from an exported folder, or else from the recording; and say which were left out."""
+    """Take frames from an exported folder, or else from the recording, and what is refused of them."""
     every, source = int(located.settings["every"]), located.settings["frames"]
-    frames, untracked, refused = (), 0, []
-    recording = Path(f"{stem}.sens")
     if source != "sens" and (located.frames / "color").is_dir():
-        frames, untracked, refused = _exported(located.frames, canonical_from_source, roots, every)
-    elif source != "exported" and recording.is_file():
+        return _exported(
+            located.frames, canonical_from_source, roots, every, _recorded_size(Path(f"{stem}.txt"), roots)
+        )
+    recording = Path(f"{stem}.sens")
+    if source != "exported" and recording.is_file():
         frames, untracked = read_sens(recording, canonical_from_source, roots, every=every)
-    if untracked:
-        problem = f"the poses of {untracked} frames are not finite: they were not tracked"
-        refused.append(SceneError("frames", problem, reason=IngestReason.SKIPPED))
-    return frames, refused
+        return frames, _untracked(untracked)
+    return (), []
+
+
+def _untracked(n: int) -> list[SceneError]:
+    """Say how many frames the recording lost track of."""
+    problem = f"the poses of {n} frames are not finite: they were not tracked"
+    return [SceneError("frames", problem, reason=IngestReason.SKIPPED)] if n else []
 
 
 def _exported(
-    folder: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...], every: int
-) -> tuple[tuple[Frame, ...], int, list[SceneError]]:
+    folder: Path,
+    canonical_from_source: NDArray[np.float64],
+    roots: tuple[Path, ...],
+    every: int,
+    recorded: tuple[int, int] | None,
+) -> tuple[tuple[Frame, ...], list[SceneError]]:
     """Read the folders color, depth, pose, intrinsic that ScanNet's reader exports.
 
-    Returns
-    -------
-    frames : tuple of Frame
-    untracked : int
-        Frames that the recording did not track.
-    refused : list of SceneError
-        Frames whose pose is damaged.
+    Many export smaller pictures with the camera of the recording: where its size is known, the camera is scaled.
     """
-    image_camera = _intrinsics(folder / "intrinsic" / "intrinsic_color.txt", roots)
+    recorded_camera = _intrinsics(folder / "intrinsic" / "intrinsic_color.txt", roots)
     depth_camera = _intrinsics(folder / "intrinsic" / "intrinsic_depth.txt", roots)
-    matrix = None
-    if image_camera is not None and depth_camera is not None:
-        matrix = depth_camera @ np.linalg.inv(image_camera)
     images = [p for p in (folder / "color").iterdir() if p.stem.isdecimal() and p.suffix in (".jpg", ".png")]
     frames: list[Frame] = []
-    untracked, refused = 0, []
+    refused: list[SceneError] = []
+    untracked = 0
     for path in sorted(images, key=lambda path: int(path.stem))[::every]:
         pose_path, depth_path = folder / "pose" / f"{path.stem}.txt", folder / "depth" / f"{path.stem}.png"
         pose = None
@@ -215,25 +217,40 @@ def _exported(
                 untracked += 1
                 continue
             pose = canonical_from_source @ pose
-        depth = None
+        size, depth, matrix, image_camera = image_size(path), None, None, recorded_camera
+        if image_camera is not None:
+            try:
+                image_camera = for_size(image_camera, recorded, size, path.name)
+            except SceneError as error:
+                refused.append(error)
+                continue
+        if image_camera is not None and depth_camera is not None:
+            matrix = depth_camera @ np.linalg.inv(image_camera)
         if depth_path.is_file():
-            size = image_size(path)
             stored = png_depth(depth_path, roots, per_metre=DEPTH_PER_METRE)
             depth = depth_reader(stored, size=size, depth_from_image=matrix)
-        try:
-            frames.append(
-                Frame(
-                    frame_id=f"{int(path.stem):06d}",
-                    image_path=path,
-                    read_depth=depth,
-                    time_s=int(path.stem) / FRAMES_PER_S,
-                    intrinsics=image_camera,
-                    world_from_camera=pose,
-                )
+        frames.append(
+            Frame(
+                frame_id=f"{int(path.stem):06d}",
+                image_path=path,
+                read_depth=depth,
+                time_s=int(path.stem) / FRAMES_PER_S,
+                intrinsics=image_camera,
+                world_from_camera=pose,
             )
-        except SceneError as error:
-            refused.append(error)
-    return tuple(frames), untracked, refused
+        )
+    return tuple(frames), [*refused, *_untracked(untracked)]
+
+
+def _recorded_size(path: Path, roots: tuple[Path, ...]) -> tuple[int, int] | None:
+    """Read colorWidth and colorHeight of `<scene>.txt`; None where they are missing."""
+    if not path.is_file():
+        return None
+    check_inside(path, roots)
+    lines = [line.partition("=") for line in read_text(path, max_bytes=1_000_000).splitlines()]
+    values = {key.strip(): value.strip() for key, _, value in lines}
+    width, height = (values.get(key, "") for key in ("colorWidth", "colorHeight"))
+    return (int(width), int(height)) if width.isdecimal() and height.isdecimal() and int(width) * int(height) else None
 
 
 def _intrinsics(path: Path, roots: tuple[Path, ...]) -> NDArray[np.float64] | None:
