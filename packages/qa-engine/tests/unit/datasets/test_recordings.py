@@ -224,3 +224,32 @@ def test_photos_of_phones_may_be_heic(scan, tmp_path, room):
     ingest(get_dataset("generic"), scan.parent, out=tmp_path / "cut", options=IngestOptions())
     assert pl.read_parquet(tmp_path / "cut" / "frames.parquet").height == 1
     assert "HEIC" in pl.read_parquet(tmp_path / "cut" / "rejects.parquet")["detail"][0]
+
+
+@pytest.mark.parametrize("key", ["depth_unit_scale_factor", "integer_depth_scale"])
+def test_depth_of_transforms_has_two_names_and_units(scan, room, key):
+    room.write_pictures(scan / "images")
+    value = room.transforms() | {key: 0.0002}
+    named = "depth_file_path" if key == "depth_unit_scale_factor" else "depth_path"
+    for i, frame in enumerate(value["frames"], start=1):
+        frame["file_path"] = f"images\\{i:04d}.png"  # written on Windows
+        frame[named] = f"images\\{i:04d}.depth.png"
+        writers.grey16(scan / "images" / f"{i:04d}.depth.png", room.picture(room.POSES[i - 1])[1], 5000)
+    (scan / "transforms.json").write_text(json.dumps(value))
+    depth = read(scan).frames[0].read_depth()
+    assert np.abs(depth - room.picture(room.POSES[0])[1]).max() < 1e-3
+
+
+def test_the_turn_and_scale_of_nerfstudio_are_undone_if_so_chosen(scan, room):
+    room.write_pictures(scan / "images")
+    turn = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0], [0, 0, 0, 1]])
+    moved = []
+    for pose in room.POSES:
+        pose = turn @ pose
+        pose[:3, 3] *= 0.25
+        moved.append(pose)
+    value = room.transforms(poses=moved) | {"applied_transform": turn[:3].tolist(), "applied_scale": 0.25}
+    (scan / "transforms.json").write_text(json.dumps(value))
+    poses = [frame.world_from_camera for frame in read(scan, applied_transform="undone").frames]
+    assert np.allclose(poses, room.POSES)
+    assert not np.allclose([frame.world_from_camera for frame in read(scan).frames], room.POSES)
