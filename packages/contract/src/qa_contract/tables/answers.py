@@ -19,6 +19,12 @@ from qa_contract.tables.declaration import (
     maybe,
 )
 
+SETTINGS = maybe(
+    pl.String,
+    "JSON of what else moves an answer: attention, dtype, device, decoding, system prompt, size of the images",
+    since="1.1",
+)
+
 PREDICTIONS = Table(
     name="predictions",
     rows="answer",
@@ -58,7 +64,9 @@ PREDICTIONS = Table(
         "decoding": maybe(pl.String, 'for example "greedy, 16 new tokens"'),
         "dataset_revision": maybe(pl.String, "revision of the questions, or a hash of their file"),
         "versions": maybe(pl.String, 'packages that decide the answer, "torch 2.13.0, transformers 5.23.0"'),
+        "settings": SETTINGS,
     },
+    version="1.1",
 )
 
 METRICS = Table(
@@ -168,5 +176,11 @@ SCORES = Table(
         "parse_failed": maybe(pl.Boolean, "the completion held no answer"),
         "frame_set_id": FRAME_SET_ID,
         "prompt_id": maybe(pl.String, "wording around the question"),
+        "options": maybe(pl.List(pl.String), '"A. text"; null for numbers', since="1.1"),
+        "ground_truth": maybe(pl.String, "the right answer", since="1.1"),
+        "completion": maybe(pl.String, "text of the answer as it was given", since="1.1"),
+        "reason": maybe(pl.String, "code of why the row has no score", since="1.1"),
+        "settings": SETTINGS,
     },
+    version="1.1",
 )

@@ -12,7 +12,7 @@ from qa_contract.tokens import counts, letter_tokens
 from qa_eval.errors import QAEvalError
 from qa_eval.runners.base import Answer, Item, RunnerConfig
 from qa_eval.runners.prefixes import Prefixes, Prompt, can_share
-from qa_eval.runners.vision import Seen, VisionCache, joined, keys_of, limits, vision_inputs
+from qa_eval.runners.vision import Seen, VisionCache, joined, keys_of, limits, set_limits, vision_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -49,11 +49,15 @@ class TransformersRunner:
         if model.startswith((".", "/", "~")) and not (Path(model).expanduser() / "config.json").is_file():
             raise QAEvalError(f"{model}: no model here (expected config.json).")
         # float32 on a CPU: bfloat16 is slower there and its sums depend on the batch.
-        dtype = torch.float32 if self.device == "cpu" else "auto"
+        own = torch.float32 if self.device == "cpu" else "auto"
+        dtype = own if config.dtype == "auto" else getattr(torch, config.dtype)
+        attention = {"attn_implementation": config.attention} if config.attention else {}
         trust = config.trust_remote_code
         try:
             self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=trust)
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, trust_remote_code=trust)
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(
+                model, dtype=dtype, trust_remote_code=trust, **attention
+            )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             raise _load_error(model, error, trust=trust) from error
         self.model.to(self.device).eval()
@@ -62,13 +66,17 @@ class TransformersRunner:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
+        part = f"{config.frame_input.removesuffix('s')}_processor"
+        set_limits(getattr(self.processor, part, None), config.min_pixels, config.max_pixels)
+        self.system_prompt = config.system_prompt
         self.vision = VisionCache(self.processor)
         self.prefixes = Prefixes(self.model, self.processor.tokenizer.pad_token_id) if can_share(self.model) else None
-        part = f"{config.frame_input.removesuffix('s')}_processor"
         self.facts: Mapping[str, Any] = {
             "decoding": f"greedy, {config.max_new_tokens} new tokens",
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": self.device,
+            "attention": self.model.config._attn_implementation,
+            "system_prompt": config.system_prompt or "the chat template's",
             part: limits(getattr(self.processor, part, None)),
         }
         if config.frame_input == "video":
@@ -87,6 +95,7 @@ class TransformersRunner:
         """
         answers: list[Answer | None] = [None] * len(items)
         ready: list[int] = []
+        self.vision.load([key for item in items for key in keys_of(item)])
         for i, item in enumerate(items):
             answers[i] = self._check(item)
             if answers[i] is None:
@@ -211,8 +220,10 @@ class TransformersRunner:
     def _chat_text(self, item: Item) -> str:
         kind = "image" if item.clip is None else "video"
         content = [{"type": kind}] * len(keys_of(item)) + [{"type": "text", "text": item.prompt}]
-        message = {"role": "user", "content": content}
-        return self.processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if self.system_prompt is not None:
+            messages.insert(0, {"role": "system", "content": [{"type": "text", "text": self.system_prompt}]})
+        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
     def _answer(self, ids: list[int], logprobs: list[float], top1: list[bool], entropy: list[float]) -> Answer:
         """Cut one row after its end token and mark the tokens of the answer."""

@@ -150,7 +150,7 @@ class _Job:
         inputs, options = self.inputs, self.options
         runner = self.kind.make(
             RunnerConfig(
-                model=options.model,
+                model=inputs.model,
                 device=options.device,
                 max_new_tokens=options.max_new_tokens,
                 reference=inputs.reference,
@@ -158,6 +158,11 @@ class _Job:
                 seed=options.seed,
                 frame_input=options.frame_input,
                 trust_remote_code=options.trust_remote_code,
+                attention=options.attention,
+                dtype=options.dtype,
+                min_pixels=options.min_pixels,
+                max_pixels=options.max_pixels,
+                system_prompt=options.system_prompt,
                 connection=self.connection,
             )
         )

@@ -48,3 +48,22 @@ MAX_SMALL_M = 0.5
 
 MIN_TURN_DEG = 15.0
 """Turn that one would call a turn at all. [code: view pairs of the field's generators; SpatialEvo asks from 8]"""
+
+MIN_CAMERA_DISTANCE_M = 0.2
+MAX_CAMERA_DISTANCE_M = 10.0
+"""Distances between a camera and an object, or two cameras, that are asked for. [code: VLM-3R's VSTI]"""
+
+MIN_DEPTH_GAP_M = 0.15
+"""Difference in distance to the camera from which on one thing is nearer. [code: SpatialEvo's ties; VSTI's extents]"""
+
+MIN_HIDDEN_PERCENT = 10.0
+"""Share of an object that is hidden from which on one would say so."""
+
+MIN_RISE_M = 0.15
+"""Difference in height between two cameras. [code: SpatialEvo's tie of elevations]"""
+
+MIN_MOVE_M = 0.3
+"""Distance between two cameras from which on it has a direction."""
+
+MIN_LEVEL = 0.5
+"""Length of the direction of view on the floor plan: a camera that looks down by 60 degrees or more has no heading."""

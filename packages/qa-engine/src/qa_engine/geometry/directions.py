@@ -74,6 +74,10 @@ COMPASS = Sectors(
 """Eight points of the compass, where straight ahead is north; each is 45 degrees wide."""
 
 
+QUARTERS = Sectors((0.0, 45.0, 135.0, 225.0, 315.0), ("in front", "to the left", "behind", "to the right", "in front"))
+"""Four sides of somebody, each 90 degrees wide."""
+
+
 def bearing_deg(origin: ArrayLike, target: ArrayLike) -> Array:
     """Direction from `origin` to `target` on the floor plan.
 

@@ -17,6 +17,7 @@ from qa_engine.geometry.cameras import (
     view_turns_deg,
     yaws_deg,
 )
+from qa_engine.geometry.directions import QUARTERS
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.programs.operators import Operator
 from qa_engine.views.recording import Recording
@@ -96,6 +97,15 @@ def _heading_deg(facts: Facts, frame: int) -> float:
     return float(headings_deg(_posed(facts, frame).world_from_camera[frame][None])[0] % 360)
 
 
+def _camera_side(facts: Facts, frame: int, other: int) -> str:
+    ahead, left, _ = motion_m(*_two(facts, frame, other))[0]
+    return QUARTERS.names[int(QUARTERS.index(np.degrees(np.arctan2(left, ahead)) % 360))]
+
+
+def _count_shown(facts: Facts, category: int, frame: int) -> int:
+    return int(np.count_nonzero(_posed(facts).pixels[frame, facts.members[category]]))
+
+
 def _path_m(facts: Facts, frame: int, other: int) -> float:
     first, last = sorted((frame, other))
     return path_m(_posed(facts, *range(first, last + 1)).position[first : last + 1])
@@ -147,6 +157,20 @@ CAMERA_OPERATORS: dict[str, Operator] = {
     "moved_up_m": Operator(_PAIR, "number", "m", "How far the other camera is above the first.", _motion(2)),
     "yaw_deg": Operator(
         _PAIR, "number", "deg", "Turn of the view from one frame to another, left above 0; -180 to 180.", _yaw_deg
+    ),
+    "camera_side": Operator(
+        _PAIR,
+        "text",
+        "",
+        "Where the other camera is from the first: in front, to the left, behind or to the right, each a quarter.",
+        _camera_side,
+    ),
+    "count_shown": Operator(
+        (("category", "category"), ("frame", "frame")),
+        "number",
+        "",
+        "Objects of a category that a frame shows, by one pixel at least.",
+        _count_shown,
     ),
     "walked_m": Operator(_PAIR, "number", "m", "Length of the camera's way between two frames.", _path_m),
     "seen_so_far": Operator(

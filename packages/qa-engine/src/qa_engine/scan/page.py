@@ -87,7 +87,8 @@ def _mend(work: Work) -> Iterator[Part | str]:
         columns = [Column("Scene", "text"), Column("found", "prose"), Column("what to do", "prose")]
         yield Table(columns, [Row([one.scene_name, one.problem, one.fix]) for one in problems])
     if found is not None and found.missing:
-        yield Items([f"No {part.name}, which is for {part.used_for}. Get it from {part.source}." for part in found.missing])
+        lacks = ((part.name, part.used_for, part.source) for part in found.missing)
+        yield Items([f"No {name}, which is for {used_for}. Get it from {source}." for name, used_for, source in lacks])
     if found is not None and found.untold:
         yield Warn("What the data of these scenes does not tell; look at a page below, or at a known length, once.")
         yield Items([f"{name}: whether {'; '.join(words)}" for name, words in found.untold.items()])

@@ -9,6 +9,8 @@ from qa_engine.tasks import (
     counts,
     directions,
     distances,
+    images,
+    motion,
     obj_appearance_order,
     object_abs_distance,
     object_counting,
@@ -38,6 +40,8 @@ TASKS: dict[str, Task] = {
         *distances.TASKS,
         *directions.TASKS,
         *counts.TASKS,
+        *images.TASKS,
+        *motion.TASKS,
     )
 }
 """Question type to task."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 
@@ -60,9 +61,9 @@ def _categories(k: int) -> tuple[str, ...]:
     return tuple(f"category_{j + 1}" for j in range(k))
 
 
-def _so_far(batch: Batch, rng: Draw) -> tuple[Rows, Rows]:
+def _so_far(batch: Batch, rng: Draw, *, frame_set_id: str) -> tuple[Rows, Rows]:
     """List every category with every frame of the set but the first and the last."""
-    if batch.frame_set_id is None:
+    if batch.frame_set_id != frame_set_id:
         return np.zeros(0, dtype=np.int64), np.zeros((0, 2), dtype=np.int64)
     pool, frames = countable(batch), batch.frames
     scenes = np.flatnonzero(np.diff(frames.start) > 2)
@@ -101,7 +102,7 @@ def so_far_task(frame_set_id: str) -> Task:
         roles=("counted", "frame"),
         kinds=("name", "frame"),
         single=(),
-        listed_by=_so_far,
+        listed_by=partial(_so_far, frame_set_id=frame_set_id),
         measure=_seen_so_far,
         rules=_not_all,
         wordings=(

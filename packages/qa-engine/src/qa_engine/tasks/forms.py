@@ -274,6 +274,63 @@ def ask_most(
     )
 
 
+def ask_place(
+    question_type: str,
+    quantity: Quantity,
+    *,
+    wordings: Sequence[str],
+    knob: Knob,
+    tags: Tags,
+    place: int,
+    k: int,
+    min_gap: float,
+    context: Context = SCENE,
+    limit: int = MAX_PER_GROUP,
+) -> Task:
+    """Ask which of `k` objects comes at a place, from 0, when they are sorted by a quantity, the least first.
+
+    Parameters
+    ----------
+    min_gap : float
+        To the neighbours in the order; it also differs from them by more than the noise of the two.
+    """
+    c = len(context.roles)
+
+    def values(batch: Batch, roles: Rows) -> Array:
+        return quantity.of(batch, np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()).reshape(-1, k)
+
+    def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
+        value = values(batch, roles)
+        gaps = np.diff(np.sort(value, axis=1), axis=1)[:, max(place - 1, 0) : place + 1]
+        return choices(np.argsort(value, axis=1, kind="stable")[:, place], gaps.min(axis=1))
+
+    def rules(batch: Batch, scene: Rows, roles: Rows, answers: Answers) -> list[Rule]:
+        value = values(batch, roles)
+        flat = np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()
+        noise = quantity.noise(batch, *flat, value.ravel()).reshape(-1, k).max(axis=1, initial=0.0)
+        return [
+            (Reason.TIE_WITHIN_MARGIN, answers.margin < min_gap),
+            (Reason.UNSTABLE, answers.margin < np.sqrt(2) * noise),
+        ]
+
+    return declare(
+        question_type,
+        roles=(*context.roles, *(f"option_{j + 1}" for j in range(k))),
+        kinds=(*context.kinds, *("name",) * k),
+        listed_by=lambda batch, rng: drawn_sets(batch, context.pool(batch), rng, k, limit=limit),
+        measure=measure,
+        rules=rules,
+        wordings=[text.replace("{listed}", ", ".join(f"{{listed_{j}}}" for j in range(k))) for text in wordings],
+        program=f"item({_keyed('sort_by', quantity, context, k)}, {place})",
+        margin_unit=quantity.unit,
+        listed=tuple(range(c, c + k)),
+        knob=knob,
+        tags=_tagged(tags, context),
+        needs=_needs(context, k),
+        shows=context.shows,
+    )
+
+
 def ask_order(
     question_type: str,
     quantity: Quantity,

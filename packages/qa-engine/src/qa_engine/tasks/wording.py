@@ -128,7 +128,8 @@ class References:
         frame = roles[:, task.frame_of(k)].reshape(-1, *(1,) * (codes.ndim - 1))
         pairs = np.stack([codes, np.broadcast_to(frame, codes.shape)], axis=-1).reshape(-1, 2)
         known, place = np.unique(pairs, axis=0, return_inverse=True)
-        texts = [self.batch.image_text(code - len(self.batch.categories), at) for code, at in known.tolist()]
+        names, n = self.batch.categories, len(self.batch.categories)
+        texts = [names[code] if code < n else self.batch.image_text(code - n, at) for code, at in known.tolist()]
         return pl.Series(texts, dtype=pl.String), place.reshape(codes.shape)
 
     def operands(self, task: Task, roles: Rows) -> pl.Series:
