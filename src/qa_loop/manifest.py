@@ -47,6 +47,8 @@ class Record:
         `content` of the stage when those that read it ran; they are kept if it is the same again.
     sources : str or None
         State of the files outside the run that a stage with missing rows read, see `digests.sources_digest`.
+    flops : float or None
+        Floating-point operations of a stage that runs a model, estimated from its rows.
     cpu_s, peak_mb : float or None
         CPU seconds of all its processes, and the most memory that they held at one time, MB (1e6 bytes).
     """
@@ -69,6 +71,7 @@ class Record:
     sources: str | None = None
     cpu_s: float | None = None
     peak_mb: float | None = None
+    flops: float | None = None
 
     @property
     def rows_per_s(self) -> float | None:

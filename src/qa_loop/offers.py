@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from qa_loop.config import SCENE_FLAGS, ScenesSection
 from qa_loop.errors import QALoopError, unknown_name
 from qa_loop.process import find_program
+from qa_loop.sections import SCENE_FLAGS, ScenesSection
 
 ASK_TIMEOUT_S = 120
 

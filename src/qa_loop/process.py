@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def find_program(name: str) -> Path:
     """
     folder = Path(os.environ.get("QA_LOOP_BIN") or Path(sys.executable).parent)
     program = folder / name
+    if not program.is_file() and not name.startswith("qa-") and (elsewhere := shutil.which(name)):
+        return Path(elsewhere)  # a launcher
     if not program.is_file():
         raise QALoopError(
             f"'{name}' is not in {folder}. Install the package that brings it (uv sync), "

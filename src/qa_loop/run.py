@@ -14,21 +14,29 @@ from types import FrameType
 from typing import Any
 
 from qa_contract.errors import ExitCode
-from qa_contract.files import write_json
+from qa_contract.files import atomic_path, write_json
 from qa_contract.identity import refuse_other_identity
 
 from qa_loop import facts
 from qa_loop.config import LoopConfig
+from qa_loop.costs import Costs, estimated
 from qa_loop.digests import damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
+from qa_loop.mixtures import mixtures
 from qa_loop.offers import check_scenes, engine_datasets, with_folder
-from qa_loop.process import Ended, Limits, find_program, lock_folder, run_command
+from qa_loop.options import check_options
+from qa_loop.process import Ended as Exit
+from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
-from qa_loop.stages import STORE, Stage, dependents, plan
+from qa_loop.stage import Stage, dependents
+from qa_loop.stages import STORE, plan
+from qa_loop.stopping import Ended, ended
 
 SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
 """Keys that may change between starts: they do not change what is written."""
+COUNTED = ("train", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
+"""Kinds of stages whose floating-point operations are estimated."""
 LOG_LINES = 15
 SHOWN_DAMAGE = 5
 
@@ -39,6 +47,15 @@ class Stopped(KeyboardInterrupt):
     exit_code = ExitCode.TERMINATED
 
 
+class Preempted(KeyboardInterrupt):
+    """The loop was asked by SIGUSR1 to make room and to be started again."""
+
+    exit_code = ExitCode.AGAIN
+
+
+_ASKED: dict[signal.Signals, type[KeyboardInterrupt]] = {signal.SIGTERM: Stopped, signal.SIGUSR1: Preempted}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -47,9 +64,12 @@ class Outcome:
     ----------
     lossy : list of str
         Stages that said that rows are missing.
+    ended : Ended or None
+        Where the run stopped before its last round.
     """
 
     lossy: list[str]
+    ended: Ended | None = None
 
 
 def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: bool = False) -> Outcome:
@@ -73,26 +93,48 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
     StageError
         A stage ended without its output.
     KeyboardInterrupt
-        Ctrl-C or SIGTERM; the running stage has been ended.
+        Ctrl-C, SIGTERM or SIGUSR1; the running stage has been ended.
     """
     out = Path(out)
-    stages = plan(config)
+    over = ended(config, out)
+    stages = plan(config, rounds=over.round if over else None)
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
         find_program(program)
     _check_folder(out)
     if not (out / STORE).exists():
         check_scenes(config.scenes, engine_datasets())
+    if not (out / MANIFEST).exists() or force:
+        check_options(stages)
     (out / "logs").mkdir(parents=True, exist_ok=True)
-    with lock_folder(out) as lock, _sigterm_raises():
+    with lock_folder(out) as lock, _signals_raise():
         manifest = _open_manifest(config, out, stages, force=force)
+        for path, text in mixtures(config).items():
+            (out / path).parent.mkdir(exist_ok=True)
+            with atomic_path(out / path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
         _take_up_lost(manifest, out, stages, every=redo_lost)
         limits = Limits(config.run.stage_timeout, config.run.heartbeat)
-        work = _Work(stages, manifest, out, lock, limits, progress)
-        for stage in stages:
-            _run_stage(stage, work)
+        work = _Work(stages, manifest, out, lock, limits, progress, config)
+        over = _run_stages(config, work)
+        if over is not None:
+            progress.bars.say(f"stopped after round {over.round}: {over.reason}")
         progress.complete()
-    return Outcome(lossy=manifest.lossy)
+    return Outcome(lossy=manifest.lossy, ended=over)
+
+
+def _run_stages(config: LoopConfig, work: _Work) -> Ended | None:
+    """Run stage after stage; after each it is known anew which there are, for a run may stop early."""
+    passed: set[str] = set()
+    while True:
+        over = ended(config, work.out, manifest=work.manifest)
+        work.stages = plan(config, rounds=over.round if over else None)
+        work.progress.plan(work.stages)
+        stage = next((stage for stage in work.stages if stage.name not in passed), None)
+        if stage is None:
+            return over
+        _run_stage(stage, work)
+        passed.add(stage.name)
 
 
 @dataclass
@@ -105,7 +147,19 @@ class _Work:
     lock: int
     limits: Limits
     progress: RunProgress
+    config: LoopConfig
     trusted: set[str] = field(default_factory=set)
+
+    @functools.cached_property
+    def costs(self) -> Costs | None:
+        """What the trainer says that a question costs; asked once, when the first model has run."""
+        return estimated(self.config)
+
+    def flops(self, stage: Stage, rows: int | None) -> float | None:
+        """Estimate the operations of a stage; only where there are passes whose cost has to be known."""
+        if not self.config.confidence.calibrated or stage.kind not in COUNTED:
+            return None
+        return self.costs.flops(stage, rows) if self.costs else None
 
 
 def count_rows(out: Path, stage: Stage) -> int | None:
@@ -134,7 +188,7 @@ def _open_manifest(config: LoopConfig, out: Path, stages: Sequence[Stage], *, fo
     manifest, resolved = Manifest(), config.model_dump(mode="json")
     if (out / MANIFEST).exists():
         if not force:
-            refuse_other_identity(out, _decisive(load_resolved(out)), _decisive(resolved), error=QALoopError)
+            refuse_other_identity(out, _decisive(_stored(out)), _decisive(resolved), error=QALoopError)
         manifest = load_manifest(out)
         _drop_changed(manifest, out, stages)
     manifest.versions, manifest.host = facts.versions(), facts.host()
@@ -144,13 +198,23 @@ def _open_manifest(config: LoopConfig, out: Path, stages: Sequence[Stage], *, fo
     return manifest
 
 
+def _stored(out: Path) -> dict[str, Any]:
+    """Read the configuration of an earlier start, with the defaults of keys that its version did not know."""
+    stored = load_resolved(out)
+    try:
+        return LoopConfig.model_validate(stored).model_dump(mode="json")
+    except ValueError:
+        return stored
+
+
 def _decisive(resolved: dict[str, Any]) -> dict[str, Any]:
     """Give a configuration without the keys that change nothing but the speed."""
-    return {
-        section: {key: value for key, value in values.items() if (section, key) not in SPEED_KEYS}
-        for section, values in resolved.items()
-        if isinstance(values, dict)
-    }
+    kept: dict[str, Any] = {}
+    for section, values in resolved.items():
+        if isinstance(values, dict):
+            values = {key: value for key, value in values.items() if (section, key) not in SPEED_KEYS}
+        kept[section] = {str(i): value for i, value in enumerate(values)} if isinstance(values, list) else values
+    return kept
 
 
 def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> None:
@@ -212,16 +276,17 @@ def _run_stage(stage: Stage, work: _Work) -> None:
     work.progress.start(stage)
     began, started = time.monotonic(), time.time()
     tick = functools.partial(work.progress.tick, stage)
-    ended = run_command(
+    exit = run_command(
         with_folder(stage.command), cwd=out, log=out / stage.log, lock=work.lock, tick=tick, limits=work.limits
     )
-    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), ended.code
-    record.cpu_s, record.peak_mb = ended.cpu_s, ended.peak_mb
-    good = not ended.limit and ended.code in (0, 1) and stage.complete(out)
+    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), exit.code
+    record.cpu_s, record.peak_mb = exit.cpu_s, exit.peak_mb
+    good = not exit.limit and exit.code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"
     if good:
-        record.lost = ended.code == 1 and not stage.gaps
+        record.lost = exit.code == 1 and not stage.gaps
         record.rows = count_rows(out, stage)
+        record.flops = work.flops(stage, record.rows)
         record_digests(out, record)
         if record.lost and stage.sources:
             record.sources = sources_digest(stage.sources, since_s=started)
@@ -230,7 +295,7 @@ def _run_stage(stage: Stage, work: _Work) -> None:
         record.before = None
     manifest.save(out)
     if not good:
-        raise _failure(stage, ended, out)
+        raise _failure(stage, exit, out)
     work.trusted.add(stage.name)
     work.progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
 
@@ -253,7 +318,7 @@ def _check_inputs(stage: Stage, work: _Work) -> None:
         work.trusted.add(earlier.name)
 
 
-def _failure(stage: Stage, ended: Ended, out: Path) -> StageError:
+def _failure(stage: Stage, ended: Exit, out: Path) -> StageError:
     code = ended.code
     if ended.limit:
         how = ended.limit
@@ -286,14 +351,15 @@ def _remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that the running stage is ended first."""
+def _signals_raise() -> Iterator[None]:
+    """Turn SIGTERM and SIGUSR1 into exceptions, so that the running stage is ended first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise Stopped
+        raise _ASKED[signal.Signals(signum)]
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in _ASKED}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

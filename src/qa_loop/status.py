@@ -11,7 +11,9 @@ from qa_loop.digests import damage
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest, load_resolved
 from qa_loop.process import folder_is_locked
-from qa_loop.stages import Stage, plan
+from qa_loop.stage import Stage
+from qa_loop.stages import plan
+from qa_loop.stopping import ended
 
 Standing = Literal["done", "rows missing", "damaged", "running", "interrupted", "failed", "waiting"]
 
@@ -106,7 +108,8 @@ def run_status(folder: Path, *, check: bool = False) -> RunStatus:
         return "rows missing" if record.lost else "done"
 
     stages: list[StageStatus] = []
-    for stage in plan(config):
+    over = ended(config, folder)
+    for stage in plan(config, rounds=over.round if over else None):
         record = records.get(stage.name)
         rows, *used = (record.rows, record.seconds, record.cpu_s, record.peak_mb) if record else (None,) * 4
         stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, *used, log=stage.log))

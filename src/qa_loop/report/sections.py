@@ -156,7 +156,7 @@ def cards_sections(run: Run, tables: RunTables) -> list[Section]:
     if run.comparison is not None:
         last, blind = run.comparison.last_round, run.comparison.blind_round
         if rows := tables.evaluated(last=last, blind=blind):
-            kind = "In-sample" if run.config.eval.in_sample else "Held-out"
+            kind = "In-sample" if run.config.main_eval.in_sample else "Held-out"
             note = Note("Up to two wins and two losses per question type.")
             cards = evaluated_cards(rows, tables, store, last=last, blind=blind)
             sections.append(Section(f"{kind} questions: wins and losses", [note, cards], id="answers"))

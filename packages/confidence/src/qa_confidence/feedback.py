@@ -56,9 +56,9 @@ def feedback_rows(
     phase : str, optional
         Count this phase only; needed where the table holds training rows and own answers.
     signal : DataFrame, optional
-        `confidence` of the signal of the same round. What it holds beside the rows counted, the panel and questions
-        that were not trained on, is counted too, and the columns of the clean pass are its means. Default: the rows
-        themselves, as far as they are a signal.
+        `confidence` of signals of this round and the next. What they hold beside the rows counted, the panel and
+        questions that were not trained on, is counted too, and the columns of the clean pass are their means. Default:
+        the rows themselves, as far as they are a signal.
     progress : DataFrame, optional
         Of `qa_confidence.signal.progress.learning_progress`.
 
@@ -95,7 +95,7 @@ def feedback_rows(
     clean = rows.filter(pl.col("phase").is_in(OWN_ANSWER) & pl.col("corrected").is_not_null())
     if signal is not None:
         clean = signal.filter(pl.col("label").is_not_null())
-        beside = clean.join(rows, on="question_id", how="anti").select(list(CONFIDENCE))
+        beside = clean.join(rows, on=["question_id", "round"], how="anti").select(list(CONFIDENCE))
         rows = pl.concat([rows.select(list(CONFIDENCE)), beside])
     counted = _with_clean(_count(rows.with_columns(basis=label_basis())), clean, progress)
     low, high = wilson_interval(counted["mean_confidence"].to_numpy(), counted["n"].to_numpy())

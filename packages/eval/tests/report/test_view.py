@@ -71,7 +71,7 @@ def test_it_opens_filters_and_searches(open_page, two, width, dark):
 def test_a_question_shows_all_that_is_known(open_page, two):
     page = open_page(two)
     text = page.js(PANE)
-    for part in ("<script>", "oracle\nright", "count(chair)", "read as", "truth"):
+    for part in ("<script>", "oracle\nright", "count(chair)", "read as", "truth", "--id n0 --out explained.html"):
         assert part.replace("\n", " ") in text.replace("\n", " "), part
     page.js("Promise.all([...document.images].map(i => i.complete || new Promise(d => { i.onload = i.onerror = d; })))")
     assert page.js("[...document.querySelectorAll('.pane img')].map(i => i.naturalWidth)") == [64, 64]
@@ -98,6 +98,18 @@ def test_the_keyboard_goes_through_the_questions_and_the_address_names_them(open
     page.goto("about:blank")
     page.goto(address)
     assert page.js(SELECTED) == second
+
+
+def test_a_finger_goes_through_the_questions(open_page, two):
+    page = open_page(two, width=390)
+    first = page.js(SELECTED)
+    assert page.js("document.querySelector('.steps button').disabled")
+    page.tap(".steps button:last-child")
+    assert page.js(SELECTED) != first
+    assert page.js("document.querySelector('.steps small').textContent") == "2 of 11"
+    page.tap(".steps button:first-child")
+    assert page.js(SELECTED) == first
+    page.check()
 
 
 def test_thousands_of_scored_answers_scroll_and_filter_at_once(open_page, tmp_path):

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from qa_eval.errors import QAEvalError
@@ -25,7 +26,8 @@ def plain(tiny_model):
 @pytest.fixture
 def items(questions, store):
     table = read_questions(questions)
-    return build_items(table, frame_shots(table, store))
+    *shown, text_only = build_items(table, frame_shots(table, store))
+    return [*shown, replace(text_only, frames=(), frame_ids=())]
 
 
 def test_a_batch_answers_as_single_rows_do(runner, items):
@@ -111,6 +113,25 @@ def test_frame_cache_keeps_to_its_size(runner, items):
     cache.get(second)
     assert list(cache.entries) == [second]
     assert cache.n_bytes == one
+
+
+@pytest.mark.parametrize("model", ["tiny_model", "tiny_qwen25"])
+def test_images_processed_together_are_those_processed_alone(request, model, items, store):
+    import torch
+
+    processor = TransformersRunner(RunnerConfig(str(request.getfixturevalue(model)), "cpu", 1)).processor
+    keys = [key for item in items for key in keys_of(item)]
+    together, alone = VisionCache(processor), VisionCache(processor)
+    together.load(keys)
+    assert set(together.entries) == set(keys)
+    for key in together.entries:
+        one, other = together.entries[key], alone.get(key)
+        assert (one.text, one.pixels) == (other.text, other.pixels)
+        assert all(torch.equal(one.features[name], other.features[name]) for name in other.features)
+    (store / "images/s2/0.png").write_bytes(b"no image")
+    damaged = VisionCache(processor)
+    damaged.load(keys)
+    assert not damaged.entries
 
 
 def test_clear_errors(tmp_path):

@@ -40,6 +40,7 @@ class IngestReason(StrEnum):
     POSE_CONVENTION = "pose_convention"
     CAMERAS_OUTSIDE = "cameras_outside"
     NOTHING_IN_VIEW = "nothing_in_view"
+    POINTS_OUTSIDE = "points_outside"
     ODD_SIZE = "odd_size"
     DEPTH_SCALE = "depth_scale"
     SIMILAR_LABELS = "similar_labels"
@@ -51,6 +52,7 @@ class IngestReason(StrEnum):
     LABELS_DIFFER = "labels_differ"
     CUT_IN_PARTS = "cut_in_parts"
     FAR_PART = "far_part"
+    REVIEW_UNKNOWN = "review_unknown"
     SKIPPED = "skipped"
 
     @property
@@ -63,11 +65,11 @@ _FIXES = {
     IngestReason.MISSING_FILE: "Put the file back, or leave the scene out with --only.",
     IngestReason.UNREADABLE_FILE: "Check that the file is whole and that you may read it.",
     IngestReason.TOO_LARGE: "Check that this is the right file; cut it into parts if it is.",
-    IngestReason.BAD_JSON: "The file is cut off or damaged: download it again.",
+    IngestReason.BAD_JSON: "The file is cut off or damaged: export or download it again.",
     IngestReason.BAD_FORMAT: "The file is cut off, damaged or of another kind: download or export it again.",
     IngestReason.UNSAFE_FILE: "The file asks to run code, which is never done: download it from its official source.",
-    IngestReason.MISSING_FIELD: "Compare the file with the dataset's format; download it again if it is damaged.",
-    IngestReason.WRONG_TYPE: "Compare the file with the dataset's format; download it again if it is damaged.",
+    IngestReason.MISSING_FIELD: "Compare the file with its format; export or download it again if it is damaged.",
+    IngestReason.WRONG_TYPE: "Compare the file with its format; export or download it again if it is damaged.",
     IngestReason.NOT_FINITE: "Remove or correct the annotation.",
     IngestReason.BAD_SIZE: "Sizes are full lengths in metres above 0: remove or correct the annotation.",
     IngestReason.BAD_ROTATION: "The three rows must be unit axes of a right-handed box: correct the annotation.",
@@ -92,6 +94,7 @@ _FIXES = {
     ),
     IngestReason.CAMERAS_OUTSIDE: "Check that poses and boxes are in one frame of reference.",
     IngestReason.NOTHING_IN_VIEW: "Check that poses and boxes are in one frame of reference.",
+    IngestReason.POINTS_OUTSIDE: "Check that points and boxes are in one frame of reference and one unit.",
     IngestReason.ODD_SIZE: "Check the label and the size of this object.",
     IngestReason.DEPTH_SCALE: "Say how many units are a metre; own scans: --set depth_per_metre=5000, or depth=ray.",
     IngestReason.SIMILAR_LABELS: "Give what is the same one label, in the file of boxes.",
@@ -103,6 +106,7 @@ _FIXES = {
     IngestReason.LABELS_DIFFER: "Look which label is right; the one with most pixels was taken.",
     IngestReason.CUT_IN_PARTS: "Look whether the parts are one object: other frames say so.",
     IngestReason.FAR_PART: "Look whether these are two objects; the larger part was taken.",
+    IngestReason.REVIEW_UNKNOWN: "The reviews are of another store, or the object has another number now.",
     IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
 
@@ -115,6 +119,7 @@ NOTES = frozenset(
         IngestReason.LABELS_DIFFER,
         IngestReason.CUT_IN_PARTS,
         IngestReason.FAR_PART,
+        IngestReason.REVIEW_UNKNOWN,
     }
 )
 """Reasons by which nothing is lost that was there: they stand in `rejects` with stage `check`."""

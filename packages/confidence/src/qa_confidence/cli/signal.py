@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def signal(
-    clean: Annotated[Path, typer.Argument(help="Folder of a clean pass: tables 'predictions' and 'scores'.")],
+    clean: Annotated[
+        list[Path], typer.Argument(help="Folders of clean passes of one model: tables 'predictions' and 'scores'.")
+    ],
     questions: Annotated[list[Path], typer.Option(help="Tables 'questions' that were asked.")],
     out: Out,
-    blind: Annotated[Path | None, typer.Option(help="The same pass without frames.")] = None,
+    blind: Annotated[list[Path] | None, typer.Option(help="The same passes without frames.")] = None,
     panel: Annotated[
         Path | None, typer.Option(help="Table 'questions' of the panel, which every round answers and none trains on.")
     ] = None,
@@ -46,22 +48,23 @@ def signal(
     check_output_folder(out, force=force)
     asked = pl.concat([read_table(path, "questions", QUESTIONS, columns=ABOUT) for path in questions])
     ids = None if panel is None else read_table(panel, "questions", QUESTIONS, columns=["question_id"])["question_id"]
-    seen = _labelled(clean)
-    unseen = None if blind is None else _labelled(blind)
+    seen = [_labelled(folder) for folder in clean]
+    unseen = [_labelled(folder) for folder in blind or ()]
     earlier = None if previous is None else read_confidence([previous])
     result = signal_rows(
-        seen.confidence,
+        pl.concat([one.confidence for one in seen]),
         asked,
-        blind=None if unseen is None else unseen.confidence,
+        blind=pl.concat([one.confidence for one in unseen]) if unseen else None,
         panel=ids,
         previous=earlier,
         seed=seed,
     )
     before = None if previous is None else Calibrator.load(previous)
     facts = signal_facts(result, previous=earlier, calibrator=before, seed=seed)
-    rejects = pl.concat([seen.rejects, *([] if unseen is None else [unseen.rejects]), result.rejects])
-    inputs = [(clean, "predictions"), (blind, "predictions"), (panel, "questions"), (previous, "confidence")]
-    config = {"inputs": input_ids([*inputs, *((path, "questions") for path in questions)]), "seed": seed}
+    rejects = pl.concat([*(one.rejects for one in [*seen, *unseen]), result.rejects])
+    inputs = [(panel, "questions"), (previous, "confidence"), *((path, "questions") for path in questions)]
+    runs = [(path, "predictions") for path in [*clean, *(blind or ())]]
+    config = {"inputs": [input_ids([one]) for one in [*inputs, *runs]], "seed": seed}
     with output_folder(out, force=force) as folder:
         write(result.confidence, folder, "confidence", "qa-confidence signal", config)
         write(rejects, folder, "rejects", "qa-confidence signal", config)

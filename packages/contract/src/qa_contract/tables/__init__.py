@@ -7,7 +7,7 @@ columns names them (``read_table(..., columns=[...])``); it declares no schema o
 
 from __future__ import annotations
 
-from qa_contract.tables import answers, questions, scenes
+from qa_contract.tables import answers, questions, reviews, scenes
 from qa_contract.tables.declaration import Column, Schema, Table
 
 DECLARATIONS: dict[str, Table] = {
@@ -18,6 +18,7 @@ DECLARATIONS: dict[str, Table] = {
         *(questions.QUESTIONS, questions.DETAILS, questions.CHOICES, questions.REJECTS),
         *(answers.PREDICTIONS, answers.METRICS, answers.CONFIDENCE, answers.FEEDBACK, answers.SCORES),
         *(questions.BIAS, questions.PROGRAM_OUTCOMES),
+        reviews.REVIEWS,
     )
 }
 """Table name to declaration."""
@@ -28,6 +29,7 @@ TABLES: dict[str, Schema] = {name: table.schema for name, table in DECLARATIONS.
 VERSIONS: dict[str, str] = {name: table.version for name, table in DECLARATIONS.items()}
 """Table name to the version that is written."""
 
+REVIEWS = TABLES["reviews"]
 SCENES = TABLES["scenes"]
 OBJECTS = TABLES["objects"]
 FRAMES = TABLES["frames"]
@@ -55,6 +57,6 @@ def tables_markdown() -> str:
 
 __all__ = [
     "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "DETAILS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH",
-    "METRICS", "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "SCENES", "SCORES",
-    "TABLES", "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
+    "METRICS", "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "REVIEWS",
+    "SCENES", "SCORES", "TABLES", "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
 ]  # fmt: skip

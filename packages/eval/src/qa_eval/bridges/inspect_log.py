@@ -44,7 +44,7 @@ def write_inspect_log(source: Path, out: Path, *, questions: Path | None = None,
         There are no scored answers.
     """
     stored = read_stored(source)
-    log = inspect_log(stored, answer_rows(stored, read_sources(stored.manifest.get("inputs", {}), questions, store)))
+    log = inspect_log(stored, answer_rows(stored, read_sources(stored, questions, store)))
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:
         temporary.write_text(json.dumps(log, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -104,6 +104,8 @@ def score(
     else:
         typer.echo(f"benchmark {chosen.name}, parser {name}")
         typer.echo(summary_table(run_summary(scored, chosen, seed=seed)))
+    if chosen.hint and scored.parse_failed.sum() > n / 2:
+        typer.echo(f"hint: {int(scored.parse_failed.sum())} of {n} answers cannot be read; {chosen.hint}.", err=True)
     if judged is not None:
         typer.echo(f"The judge read {judged.read} of {judged.asked} answers that the parser could not read.", err=True)
     if judged is not None and judged.lost:

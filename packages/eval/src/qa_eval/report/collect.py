@@ -78,7 +78,7 @@ def read_run(path: Path, name: str) -> RunReport:
     if path.is_dir() and not (path / "scores.parquet").is_file():
         raise QAEvalError(f"{path}: no finished run of 'qa-eval run', and no scores.parquet.")
     stored = read_stored(path)
-    sources = read_sources(stored.manifest.get("inputs", {}))
+    sources = read_sources(stored)
     rows = answer_rows(stored, sources).drop_nulls("score")
     curves = path / "curves.json"
     wins, losses = _gallery(rows, sources)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.cli import shell
 from qa_contract.pages import Fragment, Page, Section, href
 
 from qa_eval.errors import QAEvalError
@@ -97,7 +98,7 @@ def build_view(
     title: str = "Every answer",
 ) -> tuple[Page, int]:
     """Build the page as it lies in `folder`; also the number of questions on it."""
-    sources = [read_sources(run.manifest.get("inputs", {}), questions, store) for run in runs]
+    sources = [read_sources(run, questions, store) for run in runs]
     tables = [answer_rows(run, source) for run, source in zip(runs, sources, strict=True)]
     if len(tables) > 1 and not set(tables[0]["question_id"]) & set(tables[1]["question_id"]):
         raise QAEvalError(f"{runs[0].path} and {runs[1].path} share no question.")
@@ -106,6 +107,7 @@ def build_view(
     counts = types["question_type"].value_counts().sort("question_type")
     values = {"types": counts.rows(), "two": len(runs) > 1, "second": names[min(1, len(names) - 1)]}
     data = {"runs": [{"name": name} for name in names], "rows": rows, "frames": frames, "facts": facts}
+    data["explain"] = _explain(runs[0].manifest.get("inputs", {}), questions, store) if facts else None
     page = Page(
         title,
         [Section("Answers", [Fragment(FORM, values)])],
@@ -118,6 +120,12 @@ def build_view(
         footer=KEYS,
     )
     return page, len(rows)
+
+
+def _explain(inputs: Mapping[str, Any], questions: Path | None, store: Path | None) -> str | None:
+    """Write the command that draws an explanation, up to the question's id; None where its inputs are not known."""
+    places = store or inputs.get("store"), questions or inputs.get("questions")
+    return None if None in places else shell("qa-engine", "explain", *map(str, places))
 
 
 def _rows(
@@ -133,10 +141,12 @@ def _rows(
             name = row["question_id"]
             if name not in rows:
                 files = source.shown(row)
-                key = tuple(path for _, path in files)
-                if files and key not in frames:
+                # Frames that were decoded from videos have names alone.
+                named = [n for n, _ in files] or row["frame_ids"] or []
+                key = (*named, *(path for _, path in files))
+                if key and key not in frames:
                     frames[key] = len(shown)
-                    shown.append({"names": [n for n, _ in files], "paths": [href(p, folder) for p in key]})
+                    shown.append({"names": named, "paths": [href(path, folder) for _, path in files]})
                 explained = explanation(row)
                 if explained:
                     facts.append(explained)

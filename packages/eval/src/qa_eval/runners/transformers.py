@@ -95,6 +95,7 @@ class TransformersRunner:
         """
         answers: list[Answer | None] = [None] * len(items)
         ready: list[int] = []
+        self.vision.load([key for item in items for key in keys_of(item)])
         for i, item in enumerate(items):
             answers[i] = self._check(item)
             if answers[i] is None:

@@ -11,6 +11,7 @@ import polars as pl
 from qa_contract.tableio import read_table, table_files, table_metadata
 from qa_contract.tables import FRAME_SETS
 
+from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError, unknown_name
 from qa_eval.runners import Item, RunnerKind
 from qa_eval.runners.base import DTYPES
@@ -18,7 +19,7 @@ from qa_eval.runners.models import find_model
 from qa_eval.runs.fingerprint import ends_hash, model_id, package_version, tables_hash
 from qa_eval.runs.items import Problem, Shots, build_items, depth_paths, frame_shots, shown_frames
 from qa_eval.runs.videos import describe_videos, video_shots
-from qa_eval.scoring.questions import questions_revision, read_questions
+from qa_eval.scoring.questions import question_files, questions_revision, read_questions
 
 PRODUCER = "qa-eval run"
 LOCAL_PACKAGES = ("torch", "torchvision", "transformers", "pillow")
@@ -145,11 +146,12 @@ def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch
         Options do not fit each other, or an input is missing.
     """
     _check(options, sources, kind)
-    table = read_questions(sources.questions)[: options.limit]
+    benchmark = find_benchmark(options.benchmark)
+    table = read_questions(sources.questions, benchmark)[: options.limit]
     frame_set = f"video-{options.n_frames}" if sources.videos is not None else options.frame_set
     if frame_set is not None:
         table = table.with_columns(frame_set_id=pl.lit(frame_set))
-    revision = tables_hash(table_files(Path(sources.questions), "questions"))
+    revision = tables_hash(question_files(sources.questions))
     config: dict[str, Any] = {k: v for k, v in asdict(options).items() if k not in ("model", "trust_remote_code")}
     frames = _frames(table, sources, options, kind, scratch)
     model = find_model(str(options.model)) if kind.is_local else options.model
@@ -159,8 +161,8 @@ def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch
     reference: tuple[Item, ...] = ()
     if kind.is_fitted:
         source = Path(sources.majority_from or sources.questions)
-        reference = tuple(build_items(read_questions(source), {}))
-        config["majority_from"] = tables_hash(table_files(source, "questions"))
+        reference = tuple(build_items(read_questions(source, benchmark), {}))
+        config["majority_from"] = tables_hash(question_files(source))
     if sources.answers is not None:
         config["answers"] = tables_hash(table_files(Path(sources.answers), "predictions"))
     keys = zip(table["scene_name"], table["frame_set_id"], strict=True)
@@ -226,10 +228,15 @@ def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: Ru
     as_video = options.frame_input == "video"
     if kind.frames == "none":
         return _Frames()
-    if table["frame_set_id"].null_count() == table.height:
+    if frameless := table["frame_set_id"].null_count():
+        which = (
+            f"{frameless:,} of {table.height:,} questions name no"
+            if frameless < table.height
+            else "no question names a"
+        )
         raise QAEvalError(
-            f"{sources.questions}: no question names a frame set, so runner '{options.runner}' would answer without a "
-            "single picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
+            f"{sources.questions}: {which} frame set, so runner '{options.runner}' would answer them without a single "
+            "picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
             "--videos DIR --frames N; to ask without frames on purpose, pass --runner blind (openai-blind at a server)."
         )
     if sources.videos is not None:

@@ -77,7 +77,10 @@ def score_rows(inputs: RunInputs, rows: pl.DataFrame, benchmark: Benchmark, pars
     asked = inputs.questions.select(
         pl.col("question_id").alias("id"),
         *("question_type", "ground_truth", "options", "scene_name", pl.col("frame_set_id").alias("frames")),
-        pl.lit(None, SCHEMA["references"]).alias("references"),
+        *(
+            pl.col(n) if n in inputs.questions.columns else pl.lit(None, SCHEMA[n]).alias(n)
+            for n in ("references", "group")
+        ),
     )
     carried = [name for name in rows.columns if name not in asked.columns]
     answers = Answers.of(asked.hstack(rows.select(pl.col("completion").alias("prediction"), *carried)))

@@ -35,6 +35,10 @@ def percent_summary(scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
         }
     if found.text_metrics:
         summary["text_metrics"] = found.text_metrics
+    if found.beside:
+        summary["read_by"] = {name: value * 100 for name, value in found.beside.items()}
+    if found.figures:
+        summary["figures"] = {name: value * 100 for name, value in found.figures.items()}
     summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
     return summary
 
@@ -62,6 +66,8 @@ def run_summary(scored: Scored, benchmark: Benchmark, *, seed: int) -> dict[str,
         "frame_budgets": found.frame_budgets,
         "diagnostics": diagnostics(scored),
         **({"text_metrics": found.text_metrics} if found.text_metrics else {}),
+        **({"read_by": found.beside} if found.beside else {}),
+        **({"figures": found.figures} if found.figures else {}),
         "interval": f"95%, bootstrap over scenes, {RESAMPLES} resamples, seed {seed}",
     }
 
@@ -106,6 +112,10 @@ def summary_table(summary: dict[str, Any]) -> str:
     lines.append(line("micro", n, summary["micro"]))
     for name, value in summary.get("text_metrics", {}).items():
         lines.append(f"{'  ' + name:<28} {n:>5}  {value:7.2f}")
+    for name, value in summary.get("figures", {}).items():
+        lines.append(f"{'  ' + name:<28} {'':>5}  {100 * value:7.2f}")
+    for name, value in summary.get("read_by", {}).items():
+        lines.append(f"{'  read by ' + name:<28} {n:>5}  {100 * value:7.2f}")
     for name, cell in summary.get("frame_budgets", {}).items():
         lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")

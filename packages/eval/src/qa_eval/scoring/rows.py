@@ -12,6 +12,7 @@ from qa_contract.errors import TableError
 from qa_contract.tableio import read_table, with_every_column
 from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, Schema
 
+from qa_eval.benchmarks import BENCHMARKS, Benchmark
 from qa_eval.errors import QAEvalError
 from qa_eval.scoring.questions import read_questions
 from qa_eval.scoring.stored import Stored
@@ -48,14 +49,16 @@ class Sources:
         return [(name, path) for name, path in files if path is not None]
 
 
-def read_sources(inputs: Mapping[str, Any], questions: Path | None = None, store: Path | None = None) -> Sources:
-    """Open the questions and the store that a manifest names, or those that are given instead."""
+def read_sources(stored: Stored, questions: Path | None = None, store: Path | None = None) -> Sources:
+    """Open the questions and the store that a run's manifest names, or those that are given instead."""
+    inputs = stored.manifest.get("inputs", {})
+    names = stored.frame["benchmark"].drop_nulls().unique().to_list()
     place = store or inputs.get("store")
     sets, frames = _table(place, "frame_sets", FRAME_SETS), _table(place, "frames", FRAMES)
     paths = [] if frames is None else frames["scene_name", "frame_id", "image_path"].iter_rows()
     listed = [] if sets is None else sets["scene_name", "frame_set_id", "frame_ids"].iter_rows()
     return Sources(
-        _questions(questions or inputs.get("questions")),
+        _questions(questions or inputs.get("questions"), BENCHMARKS.get(names[0]) if len(names) == 1 else None),
         {(scene, name): Path(str(place)) / path for scene, name, path in paths},
         {(scene, name): ids for scene, name, ids in listed},
     )
@@ -105,13 +108,13 @@ def _confidences(rows: pl.DataFrame) -> list[float | None]:
     return found.join(tokens, on="row", how="left", maintain_order="left")["confidence"].to_list()
 
 
-def _questions(source: object) -> pl.DataFrame | None:
+def _questions(source: object, benchmark: Benchmark | None) -> pl.DataFrame | None:
     """Read questions, a table or a published file, if they are still where they were."""
     table = _table(source, "questions", QUESTIONS)
     if table is not None or not isinstance(source, str | Path):
         return table
     try:
-        return read_questions(Path(source))
+        return read_questions(Path(source), benchmark)
     except (QAEvalError, TableError):
         return None
 

@@ -50,7 +50,7 @@ class Reason(StrEnum):
     UNSTABLE = "unstable"
     """The answer flips within the stated noise of boxes."""
     BOX_UNSURE = "box_unsure"
-    """A box is less sure than the stated noise, and the answer is one of several."""
+    """A box is less sure than the stated noise, and the answer is one of several or would be half itself off."""
     ASKED_BEFORE = "asked_before"
     """The signature is in an excluded table."""
     BAD_SCENE = "bad_scene"

@@ -17,6 +17,7 @@ from qa_engine.cli import (
     programs,
     propose,
     replay,
+    review,
     scan,
     stores,
     view,
@@ -24,7 +25,8 @@ from qa_engine.cli import (
 
 app = make_app("qa-engine", "Make spatial questions from 3D scenes; every answer is computed and can be replayed.")
 for group in (
-    scan, stores, doctor, lift, frames, generate, propose, gate, replay, programs, audit, view, explain, export, lists,
+    scan, stores, doctor, lift, review, frames, generate, propose, gate, replay, programs,
+    audit, view, explain, export, lists,
 ):  # fmt: skip
     group.register(app)
 

@@ -17,6 +17,7 @@ from qa_engine.cli.options import (
     FrameSet,
     MinVisiblePx,
     Profile,
+    Reviews,
     Round,
     Split,
     warn_of_benchmarks,
@@ -99,6 +100,7 @@ def generate(
         typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
     ] = None,
     exclude: Exclude = None,
+    reviews: Reviews = None,
     confidence: Confidence = None,
     seed: Seed = 0,
     workers: Workers = 1,
@@ -145,7 +147,12 @@ def generate(
     if shuffled_of is not None and sampler != "shuffled":
         raise QAEngineError(f"--shuffled-of {shuffled_of}: is for --sampler shuffled, not for '{sampler}'.")
     past = read_past(
-        sampler, feedback=feedback, exclude=exclude or (), confidence=confidence or (), state=sampler_state
+        sampler,
+        feedback=feedback,
+        exclude=exclude or (),
+        confidence=confidence or (),
+        state=sampler_state,
+        reviews=reviews,
     )
     with Progress("scenes") as progress:
         run = write_generation(

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from qa_contract.cli import COMMON, App, AsJson, Out, Progress, Store, Workers, Wrote, close, resumable, shell
 
+from qa_engine.cli.options import Reviews
+
 
 def register(app: App) -> None:
     """Add the command of this module to the command line."""
@@ -22,6 +24,7 @@ def lift(
     out: Out,
     layout: Annotated[str, typer.Option(help="auto, png, coco, grounded-sam2 (images), grounded-sam2-video.")] = "auto",
     min_frames: Annotated[int, typer.Option(min=1, max=8, help="Frames that must show an object.")] = 2,
+    reviews: Reviews = None,
     workers: Workers = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing store.", rich_help_panel=COMMON)] = False,
     as_json: AsJson = False,
@@ -41,6 +44,7 @@ def lift(
             out=out,
             layout=layout,
             min_frames=min_frames,
+            reviews=reviews,
             workers=workers,
             force=force,
             progress=progress.stage("lift"),

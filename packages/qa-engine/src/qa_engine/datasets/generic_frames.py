@@ -22,7 +22,7 @@ from qa_engine.formats.recordings.base import FrameFormat, Recording
 from qa_engine.formats.text_tables import read_matrix
 from qa_engine.scenes.scene import Frame
 
-SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp")
+SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp", ".heic", ".HEIC")
 """What names without an ending may end with."""
 
 DEPTH_PER_METRE = 1000.0

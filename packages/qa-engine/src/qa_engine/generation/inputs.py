@@ -15,6 +15,7 @@ from qa_contract.tables import FEEDBACK, QUESTIONS, REJECTS
 from qa_engine.errors import QAEngineError
 from qa_engine.generation.samplers import Past, get_sampler
 from qa_engine.generation.samplers.items import read_answered
+from qa_engine.scenes.reviews import read_reviews
 
 STATE_FILE = "sampler.json"
 """File beside the questions with what the sampler of the next round should know."""
@@ -27,6 +28,7 @@ def read_past(
     exclude: Sequence[Path] = (),
     confidence: Sequence[Path] = (),
     state: Path | None = None,
+    reviews: Path | None = None,
 ) -> Past:
     """Read what earlier rounds left.
 
@@ -40,12 +42,16 @@ def read_past(
         Tables `questions` that were asked before, and `confidence` with their labels.
     state : Path, optional
         The sampler's state: `sampler.json`, or the folder of the questions of the round before.
+    reviews : Path, optional
+        Table `reviews`: the questions that a person rejected are not asked again.
     """
+    rejected = [] if reviews is None else [read_reviews(reviews).rejected]
+    asked = [part for part in (read_asked(exclude), *rejected) if part is not None]
     return Past(
         feedback=None if feedback is None else read_table(feedback, "feedback", FEEDBACK),
         answered=read_answered(exclude, confidence) if get_sampler(sampler).reads_answers else None,
         state={} if state is None else read_state(state, sampler),
-        asked=read_asked(exclude),
+        asked=pl.concat(asked) if asked else None,
     )
 
 

@@ -19,6 +19,9 @@ from qa_engine.tasks.base import Candidates, Draw
 from qa_engine.tasks.screening import not_visible
 from qa_engine.tasks.wording import References, signatures, word_questions
 
+WIDEST = 0.5
+"""A number that may be this part of itself off, as its box is unsure, is not asked."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -173,12 +176,16 @@ def _within_error(task: Task, batch: Batch, part: Candidates) -> Candidates:
     """
     if len(part) == 0:
         return part
-    doubt = np.append(batch.doubt, 1.0)[part.roles].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
+    named = part.roles[:, task.roles_of_kind("name")]
+    doubt = np.append(batch.doubt, 1.0)[named].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
     if task.answer_type != "choice":
         own = part.answers
         low, high = own.value - (own.value - own.low) * doubt, own.value + (own.high - own.value) * doubt
-        return replace(part, answers=replace(own, low=np.where(own.low >= 0, np.maximum(low, 0), low), high=high))
-    kept, rejects = first_broken(part.scene, [(Reason.BOX_UNSURE, doubt > 1)])
+        part = replace(part, answers=replace(own, low=np.where(own.low >= 0, np.maximum(low, 0), low), high=high))
+        unsure = (doubt > 1) & (high - low > 2 * WIDEST * np.abs(own.value))
+    else:
+        unsure = doubt > 1
+    kept, rejects = first_broken(part.scene, [(Reason.BOX_UNSURE, unsure)])
     return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
 
 

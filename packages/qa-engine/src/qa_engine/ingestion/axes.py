@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.arrays import Array
 from qa_engine.geometry import Boxes, box_corners
 from qa_engine.ingestion.findings import MIN_OBJECTS, Doubt, Finding, finding
 from qa_engine.ingestion.plausible import Terms, judge
@@ -24,6 +25,8 @@ UNSURE = 12.0
 MOSTLY_UPRIGHT = 0.75
 """Share of upright boxes below which boxes are freely tilted: the smallest boxes around points, as of ScanNet."""
 SMALL_TILT_DEG = 2.0
+MOST_BY_OTHERS = 6.0
+"""Cameras and points alone name what is up, and never refuse a scene: people hold cameras as they like."""
 AS_IT_IS = np.eye(3)
 MIN_LEVELLED = 5
 """Boxes that a tilt of some degrees is found by."""
@@ -52,7 +55,7 @@ def compare_axes(
     prior: Prior,
     *,
     source: NDArray[np.float64] = AS_IT_IS,
-    other: Callable[[Reading], float] = lambda reading: 0.0,
+    other: Callable[[Boxes, Terms, Array | None], float] | None = None,
 ) -> Comparison:
     """Compare the boxes as given with all other readings.
 
@@ -64,47 +67,65 @@ def compare_axes(
         What is usual for these objects.
     source : (3, 3) float64
         How the source was turned to what is given here.
-    other : callable
-        Log-likelihood ratio of a reading by what else is known: cameras and points.
+    other : callable, optional
+        Log-likelihood of a reading by what else is known, cameras and points: of its boxes, their terms, and how it
+        turns the world, None if it does not.
     """
     if not len(boxes.size):
         return Comparison([], [])
     given = _levelled(boxes, prior)
-    margins: list[tuple[float, float, Reading, Terms]] = []
+    cases: list[_Case] = []
     for reading in (*turns(source), *AXES, *directions(boxes.rotation, source)):
         changed = reading.apply(boxes)
         terms = judge(changed, prior)
         if terms.total > given.total - 4 * UNSURE:
             terms = _levelled(changed, prior, terms)
-        margin = terms.total - given.total + other(reading)
-        doubt = 0.0
-        if terms.upright < MOSTLY_UPRIGHT:
-            doubt = UNSURE - NAMED
-            if reading not in AXES:
-                doubt = min(doubt, max(terms.axes - given.axes, 0.0))
-        margins.append((margin - doubt, margin, reading, terms))
-    margin, _, reading, terms = max(margins, key=lambda item: item[0])
-    if margin > NAMED:
-        problem = f"{reading.name}, it seems (--set {reading.switch}): {_words(given, terms)}"
-        severe = margin > REFUSED and len(boxes.size) >= MIN_OBJECTS
+        by_others = 0.0
+        if other is not None and reading.turn is None:
+            by_others = other(changed, terms, None) - other(boxes, given, None)
+        elif other is not None:
+            gain = other(changed, terms, reading.turn) - other(boxes, given, AS_IT_IS)
+            by_others = float(np.clip(gain, -MOST_BY_OTHERS, MOST_BY_OTHERS))
+        cases.append(_Case(reading, terms, terms.total - given.total, by_others, _doubt(reading, terms, given)))
+    best = max(cases, key=lambda case: case.margin - case.doubt)
+    if best.margin - best.doubt > NAMED:
+        reading = best.reading
+        problem = f"{reading.name}, it seems (--set {reading.switch}): {_words(given, best)}"
+        told = reading.turn is None or best.by_boxes - best.doubt > NAMED
+        severe = best.margin - best.doubt > REFUSED and len(boxes.size) >= MIN_OBJECTS and told
         return Comparison([finding(reading.field, problem, reading.reason, severe=severe)], [])
-    untold = [
-        Doubt(reading.name, reading.switch)
-        for _, margin, reading, _ in margins
-        if margin > -NAMED and _moves(reading, boxes)
-    ]
-    return Comparison([], untold)
+    untold = [case.reading for case in cases if case.margin > -NAMED and _moves(case.reading, boxes)]
+    return Comparison([], [Doubt(reading.name, reading.switch) for reading in untold])
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A reading against the boxes as given: log-likelihood ratios by boxes and by others, and what is taken off."""
+
+    reading: Reading
+    terms: Terms
+    by_boxes: float
+    by_others: float
+    doubt: float
+
+    @property
+    def margin(self) -> float:
+        return self.by_boxes + self.by_others
+
+
+def _doubt(reading: Reading, terms: Terms, given: Terms) -> float:
+    """Take off what freely tilted boxes, if the reading makes them such, may seem to say."""
+    if terms.upright >= MOSTLY_UPRIGHT:
+        return 0.0
+    return min(UNSURE - NAMED, np.inf if reading in AXES else max(terms.axes - given.axes, 0.0))
 
 
 def _levelled(boxes: Boxes, prior: Prior, given: Terms | None = None) -> Terms:
     """Score boxes, with the tilt of some degrees taken out that scans have."""
-    readings = (
-        directions(boxes.rotation, AS_IT_IS, SMALL_TILT_DEG, MIN_TILT_DEG)[:2]
-        if len(boxes.size) >= MIN_LEVELLED
-        else ()
-    )
     scores = [judge(boxes, prior) if given is None else given]
-    scores += [judge(reading.apply(boxes), prior) for reading in readings]
+    if len(boxes.size) >= MIN_LEVELLED:
+        readings = directions(boxes.rotation, AS_IT_IS, SMALL_TILT_DEG, MIN_TILT_DEG)[:2]
+        scores += [judge(reading.apply(boxes), prior) for reading in readings]
     return max(scores, key=lambda terms: terms.total)
 
 
@@ -118,8 +139,9 @@ def _moves(reading: Reading, boxes: Boxes) -> bool:
     return bool(apart.min(axis=2).max() > MOVED_M)
 
 
-def _words(given: Terms, terms: Terms) -> str:
+def _words(given: Terms, case: _Case) -> str:
     """Say what speaks for another reading, the strongest first."""
+    terms = case.terms
     said = {
         terms.level - given.level: (
             f"what stands on the floor is {terms.off_floor_m:.2f} m off it then, {given.off_floor_m:.2f} m as given"
@@ -128,6 +150,7 @@ def _words(given: Terms, terms: Terms) -> str:
             f"objects differ by {terms.height_error:.0%} from usual heights then, by {given.height_error:.0%} as given"
         ),
         terms.axes - given.axes: f"{terms.upright:.0%} of the boxes are upright then, {given.upright:.0%} as given",
+        case.by_others: "cameras and points fit it better",
         terms.ceiling - given.ceiling: (
             f"things reach over {terms.reach_m:.1f} m then, over {given.reach_m:.1f} m as given"
         ),

@@ -48,6 +48,8 @@ class Terms:
         Nothing lies below the floor or above a ceiling.
     axes : float
         Boxes have a vertical axis.
+    floor_m : float
+        Height of the floor.
     height_error : float
         Median deviation of vertical extents from usual ones, as a fraction.
     off_floor_m : float
@@ -62,6 +64,7 @@ class Terms:
     level: float
     ceiling: float
     axes: float
+    floor_m: float
     height_error: float
     off_floor_m: float
     reach_m: float
@@ -108,7 +111,8 @@ def judge(boxes: Boxes, prior: Prior) -> Terms:
     cosine = np.abs(boxes.rotation[:, :, 2]).max(axis=1)
     axes = float(_upright(np.degrees(np.arccos(np.minimum(cosine, 1)))) @ prior.weight)
     reach = float(high.max() - low.min())
-    return Terms(heights, level, ceiling, axes, height_error, off_floor, reach, float((cosine > UPRIGHT_COS).mean()))
+    upright = float((cosine > UPRIGHT_COS).mean())
+    return Terms(heights, level, ceiling, axes, floor, height_error, off_floor, reach, upright)
 
 
 def scale_likelihood(boxes: Boxes, prior: Prior) -> Array:
@@ -125,7 +129,7 @@ def scale_likelihood(boxes: Boxes, prior: Prior) -> Array:
     return student(residual, prior.spread[:, None]).mean(axis=2) @ prior.weight[prior.rows]
 
 
-def student(residual: Array, spread: Array | float) -> Array:
+def student(residual: Array | np.floating | float, spread: Array | float) -> Array:
     """Log-density of Student's t with `FREEDOM` degrees, up to a constant."""
     return -(FREEDOM + 1) / 2 * np.log1p((residual / spread) ** 2 / FREEDOM)
 

@@ -6,6 +6,7 @@ one that was taken with the likely mistakes. A finding is severe where another r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,18 +17,16 @@ from qa_engine.formats.depth import image_size
 from qa_engine.geometry import Boxes, box_bounds
 from qa_engine.ingestion.axes import compare_axes
 from qa_engine.ingestion.findings import MIN_OBJECTS, Doubt, Finding, finding
-from qa_engine.ingestion.poses import compare_poses
+from qa_engine.ingestion.poses import Seen, compare_poses, read_images
 from qa_engine.ingestion.scale import check_scale
-from qa_engine.ingestion.typical import Prior, prior_of
+from qa_engine.ingestion.surroundings import check_points, surroundings_of
+from qa_engine.ingestion.typical import ODD_LARGE, ODD_SMALL, ODD_SPREADS, Prior, prior_of
 from qa_engine.scenes.cameras import camera_of
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.structure import is_structure
 
 MAX_COORDINATE_M = 1e7
 """Coordinates of maps reach this far from their origin (UTM northings), none further."""
-SMALL_RATIO, LARGE_RATIO, SPREADS = float(np.exp(-1.2)), float(np.exp(0.5)), 4.0
-"""An object is odd if its longest side lies beyond these ratios to the usual one and as many spreads of its category.
-Scans cut objects off, and never add to them: of 1,500 objects of the data sets that are read none is beyond."""
 ROOM_MARGIN_M = 1.0
 """Cameras may stand this far outside of the bounds of the objects: people scan from doors and corners."""
 CAMERA_HEIGHT_M = (0.1, 3.0)
@@ -68,12 +67,25 @@ def check_scene(scene: Scene) -> Inspection:
     prior = prior_of(scene.category)
     findings, factor, scales = check_scale(scene.boxes, prior)
     boxes = Boxes(scene.center / factor, scene.size / factor, scene.rotation)
-    axes = compare_axes(boxes, prior, source=_turn_of(scene.canonical_from_source))
+    posed = [frame for frame in scene.frames if frame.world_from_camera is not None] if len(scene) else []
+    images = [] if findings else _images(posed)
+    with np.errstate(over="ignore", invalid="ignore"):  # of absurd lenses
+        poses, confirmed = compare_poses(scene, images)
+    around = None if findings or poses else surroundings_of(scene, posed, images)
+    axes = compare_axes(boxes, prior, source=_turn_of(scene.canonical_from_source), other=around)
     findings += axes.findings
     if not findings:
-        findings += _sizes(scene, prior) + _frames(scene, prior)
+        findings = poses + _sizes(scene, prior) + check_points(scene)
+        if posed and not poses and not confirmed:
+            findings += _cameras(scene, prior, np.array([frame.world_from_camera for frame in posed])[:, :3, 3])
     findings += _labels(scene)
     return Inspection(tuple(sorted(findings, key=lambda found: not found.severe)), (*scales, *axes.untold))
+
+
+def _images(posed: Sequence[Frame]) -> list[Seen]:
+    """Read some of the frames, evenly spaced."""
+    few = posed[:: max(1, -(-len(posed) // MAX_FRAMES))]
+    return read_images([(camera, frame) for frame in few if (camera := camera_of(_with_size(frame)))])
 
 
 def _turn_of(matrix: Array) -> Array:
@@ -81,18 +93,6 @@ def _turn_of(matrix: Array) -> Array:
     linear = matrix[:3, :3]
     scale = np.cbrt(abs(np.linalg.det(linear)))
     return linear / scale if scale > 0 else np.eye(3)
-
-
-def _frames(scene: Scene, prior: Prior) -> list[Finding]:
-    """Check poses by what frames show, else by where cameras stand."""
-    posed = [(frame, frame.world_from_camera) for frame in scene.frames if frame.world_from_camera is not None]
-    if not posed or not len(scene):
-        return []
-    few = posed[:: max(1, -(-len(posed) // MAX_FRAMES))]
-    cameras = [(camera, frame) for frame, _ in few if (camera := camera_of(_with_size(frame)))]
-    with np.errstate(over="ignore", invalid="ignore"):  # of absurd lenses
-        poses = compare_poses(scene, cameras) if cameras else []
-    return poses or _cameras(scene, prior, np.array([pose[:3, 3] for _, pose in posed]))
 
 
 def _with_size(frame: Frame) -> Frame:
@@ -118,8 +118,8 @@ def _absurd(scene: Scene) -> list[Finding]:
 def _sizes(scene: Scene, prior: Prior) -> list[Finding]:
     """Name objects that are far too small or large for what they are called."""
     longest, usual = scene.size[prior.rows].max(axis=1), prior.sides[:, 0]
-    margin = np.exp(SPREADS * prior.spread)
-    low, high = usual * SMALL_RATIO / margin, usual * LARGE_RATIO * margin
+    spread = ODD_SPREADS * prior.spread
+    low, high = usual * np.exp(-ODD_SMALL - spread), usual * np.exp(ODD_LARGE + spread)
     odd = ((longest < low) | (longest > high)) & ~is_structure(scene.category[prior.rows])
     return [
         finding(

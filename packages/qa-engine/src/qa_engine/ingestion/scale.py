@@ -10,7 +10,7 @@ from qa_engine.errors import IngestReason
 from qa_engine.geometry import Boxes
 from qa_engine.ingestion.findings import MIN_OBJECTS, Doubt, Finding, finding
 from qa_engine.ingestion.plausible import FACTORS, judge, scale_likelihood
-from qa_engine.ingestion.typical import Prior
+from qa_engine.ingestion.typical import ODD_LARGE, ODD_SPREADS, Prior
 
 UNITS = {
     "millimetres (--set units=mm)": 1000.0,
@@ -33,6 +33,7 @@ NAMED = 3.0
 REFUSED = 6.0
 """... and refused from here on, if several objects say so, or if it is far off."""
 FAR = 8.0
+"""A few objects tell as well, where each is this much smaller or larger than an odd one of its category."""
 
 
 def check_scale(boxes: Boxes, prior: Prior) -> tuple[list[Finding], float, list[Doubt]]:
@@ -59,13 +60,15 @@ def check_scale(boxes: Boxes, prior: Prior) -> tuple[list[Finding], float, list[
     name = next((name for name, unit in UNITS.items() if 1 / UNIT_RATIO < factor / unit < UNIT_RATIO), None)
     about = next((half for half in HALF if 1 / UNIT_RATIO < factor / half < UNIT_RATIO), None)
     if about is not None and _same_places(boxes, prior, about):
-        return [_named(f"{problem}, as if sizes were {HALF[about]}", margin, ratio, prior)], 1.0, []
+        return [_named(f"{problem}, as if sizes were {HALF[about]}", margin, boxes, prior)], 1.0, []
     problem += f", as if lengths were {name}, not metres" if name else f" (if all is: --set units={1 / factor:.2g})"
-    return [_named(problem, margin, ratio, prior)], factor, []
+    return [_named(problem, margin, boxes, prior)], factor, []
 
 
-def _named(problem: str, margin: float, ratio: float, prior: Prior) -> Finding:
-    severe = margin > REFUSED and (len(prior) >= MIN_OBJECTS or ratio > FAR)
+def _named(problem: str, margin: float, boxes: Boxes, prior: Prior) -> Finding:
+    longest = np.abs(np.log(boxes.size[prior.rows].max(axis=1) / prior.sides[:, 0]))
+    far = bool((longest > np.log(FAR) + ODD_LARGE + ODD_SPREADS * prior.spread).all())
+    severe = margin > REFUSED and (len(prior) >= MIN_OBJECTS or far)
     return finding("objects.size", problem, IngestReason.WRONG_UNITS, severe=severe)
 
 

@@ -128,6 +128,10 @@ and washing machines follow their norms: leaves of 2.0 to 2.1 m (DIN 18101), app
 1116). Where these sources have fewer than three (bucket, wardrobe, jacket, projector, laundry basket), sizes as sold.
 """
 
+ODD_SMALL, ODD_LARGE, ODD_SPREADS = 1.2, 0.5, 4.0
+"""An object is odd if the logarithm of its longest side is off by more than this and as many spreads of its category.
+Scans cut objects off, and never add to them: of 1,500 objects of the data sets that are read none is odd."""
+
 ALIKE = 0.25
 """Correlation of the deviations of objects of one category in one scene: they are made, cut off and mistaken alike, so
 n of them count as n / (1 + (n - 1) ALIKE) (Kish's design effect)."""

@@ -64,6 +64,7 @@ def lift(
     out: Path,
     layout: str = "auto",
     min_frames: int = 2,
+    reviews: Path | None = None,
     workers: int = 1,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -82,6 +83,8 @@ def lift(
         A name in `MASK_LAYOUTS`, or `auto`.
     min_frames : int
         Frames that must show an object.
+    reviews : Path, optional
+        Table `reviews` about an earlier run of the same masks: decisions about its objects.
     workers : int
         Processes; their number changes nothing in the store.
 
@@ -93,7 +96,15 @@ def lift(
     Store(store)
     options = IngestOptions(annotations=masks, settings={"layout": layout, "min_frames": str(min_frames)})
     return ingest(
-        LIFTED, store, out=out, options=options, split=DEFAULT_SPLIT, workers=workers, force=force, progress=progress
+        LIFTED,
+        store,
+        out=out,
+        options=options,
+        split=DEFAULT_SPLIT,
+        reviews=reviews,
+        workers=workers,
+        force=force,
+        progress=progress,
     )
 
 

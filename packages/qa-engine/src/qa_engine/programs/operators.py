@@ -15,6 +15,7 @@ from qa_engine.geometry.boxes import level_sides
 from qa_engine.geometry.directions import CLOCK, COMPASS, FRONT_BACK
 from qa_engine.geometry.routes import TURNS, route_turns_deg
 from qa_engine.programs.language import ProgramCode, ProgramError
+from qa_engine.scenes.structure import is_structure
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ def _count_seen(facts: Facts, category: int, frame_set_id: str) -> int:
 
 
 def _objects(facts: Facts) -> list[int]:
-    return facts.scene.instance_id.tolist()
+    return facts.scene.instance_id[~is_structure(facts.scene.category)].tolist()
 
 
 def _categories(facts: Facts) -> list[str]:
-    return [facts.categories[code] for code in np.flatnonzero(facts.boxes)]
+    things = (facts.boxes > 0) & ~is_structure(facts.categories)
+    return [facts.categories[code] for code in np.flatnonzero(things)]
 
 
 def _instances(facts: Facts, category: int) -> list[int]:
@@ -247,9 +249,9 @@ SCENE_OPERATORS: dict[str, Operator] = {
         "Objects of a category that the frames of a frame set show well enough to be recognised.",
         _count_seen,
     ),
-    "objects": Operator((), "instances", "", "All instances with a box.", _objects),
+    "objects": Operator((), "instances", "", "All instances with a box, without walls, floors and ceilings.", _objects),
     "instances": Operator((("category", "category"),), "instances", "", "Instances of a category.", _instances),
-    "categories": Operator((), "categories", "", "All categories with a box, by name.", _categories),
+    "categories": Operator((), "categories", "", "All categories of these, by name.", _categories),
     "category": Operator(_ONE, "category", "", "Category of an instance.", _category),
     "longest_side_cm": Operator(
         _ONE, "number", "cm", "Longest of length, width and height of the box.", _longest_side_cm

@@ -204,3 +204,23 @@ def test_a_format_can_be_asked_for_and_is_missed_by_name(scan, tmp_path, room):
     assert {frame.time_s for frame in read(scan, frames_from="tum").frames} == set(writers.TIMES)
     with pytest.raises(SceneError, match="keyframes"):
         read(scan, frames_from="polycam")
+
+
+def test_photos_of_phones_may_be_heic(scan, tmp_path, room):
+    heif = pytest.importorskip("pillow_heif")
+    (scan / "images").mkdir()
+    for i, (colours, _) in enumerate(writers.sensor(room), start=1):
+        heif.from_pillow(Image.fromarray(colours)).save(scan / "images" / f"{i:04d}.heic", quality=-1, chroma=444)
+    value = room.transforms()
+    for frame in value["frames"]:
+        frame["file_path"] = frame["file_path"].replace(".png", ".heic")
+    (scan / "transforms.json").write_text(json.dumps(value))
+    store = stored(scan.parent, tmp_path)
+    worst, n = outlines_agree(room, store)
+    assert worst <= 3
+    assert n >= 8
+    assert {path.rsplit(".")[-1] for path in pl.read_parquet(store / "frames.parquet")["image_path"]} == {"jpg"}
+    (scan / "images" / "0001.heic").write_bytes((scan / "images" / "0001.heic").read_bytes()[:300])
+    ingest(get_dataset("generic"), scan.parent, out=tmp_path / "cut", options=IngestOptions())
+    assert pl.read_parquet(tmp_path / "cut" / "frames.parquet").height == 1
+    assert "HEIC" in pl.read_parquet(tmp_path / "cut" / "rejects.parquet")["detail"][0]

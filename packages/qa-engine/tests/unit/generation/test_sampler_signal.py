@@ -165,6 +165,16 @@ def test_newest_round_counts_most_and_tells_the_progress():
     np.testing.assert_allclose(means.n, 30)
 
 
+def test_accuracy_weighs_types_by_their_smoothed_score():
+    table = feedback({"mean_score": [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, None]})
+    weights = make("accuracy", table).weights()
+    right, half = 1 - (80 + 0.7) / 82, 1 - (30 + 0.7) / 62
+    np.testing.assert_allclose(by_type(weights), np.array([max(0.05, right), half]) / (max(0.05, right) + half))
+    np.testing.assert_allclose(weights[:4], weights[0])
+    nothing = make("accuracy", feedback({}))
+    np.testing.assert_allclose(nothing.weights(), CELLS.even)
+
+
 def test_reasons_stand_beside_every_cell():
     for name in ("learnability", "headroom", "progress", "shuffled"):
         choices = explain_cells(make(name, feedback(clean(np.linspace(0, 1, N)))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qa_engine.errors import unknown_name
+from qa_engine.generation.samplers.accuracy import Accuracy
 from qa_engine.generation.samplers.base import Cells, Past, Sampler
 from qa_engine.generation.samplers.baseline import Baseline
 from qa_engine.generation.samplers.headroom import Headroom
@@ -20,6 +21,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "learnability": Learnability,
     "headroom": Headroom,
     "progress": Progress,
+    "accuracy": Accuracy,
     "paper": Paper,
     "shuffled": Shuffled,
 }

@@ -129,6 +129,19 @@ class Past:
         asked = {(row[0], row[1]): row[2:] for row in pooled.select("question_type", "cell", *_COUNTS).iter_rows()}
         return np.array([asked.get(name, (0.0,) * len(_COUNTS)) for name in cells.names], dtype=np.float64)
 
+    def scores(self, cells: Cells) -> tuple[Array, Array]:
+        """Count the scored answers per cell and sum their scores, (k,) each; zeros where there are none."""
+        if self.feedback is None:
+            return np.zeros(len(cells)), np.zeros(len(cells))
+        scored = self.feedback.filter(pl.col("mean_score").is_not_null())
+        weight = pl.coalesce(pl.when(pl.col("n_clean") > 0).then("n_clean"), "n")
+        pooled = scored.group_by("question_type", "cell").agg(
+            n=weight.sum(), total=(weight * pl.col("mean_score")).sum()
+        )
+        found = {(row[0], row[1]): row[2:] for row in pooled.iter_rows()}
+        both = np.array([found.get(name, (0.0, 0.0)) for name in cells.names], dtype=np.float64)
+        return both[:, 0], both[:, 1]
+
     def clean(self, cells: Cells) -> CleanMeans | None:
         """Pool what the clean passes tell per cell; None where the feedback holds none."""
         table = None if self.feedback is None else self.feedback.filter(pl.col("n_clean").fill_null(0) > 0)
