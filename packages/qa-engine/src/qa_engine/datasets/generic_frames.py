@@ -102,7 +102,7 @@ def read_frames(
         form.axes if settings["camera"] == "auto" else settings["camera"],
         form.maps if settings["pose"] == "auto" else settings["pose"],
     )
-    world, joined = _world(form, folder, canonical_from_source, roots, settings)
+    world, joined = frames_world(form, folder, canonical_from_source, roots, settings)
     try:
         images = in_order(_timed(form.read(recording), settings["fps"]))
     except SceneError as error:
@@ -179,7 +179,7 @@ def frames_per_second(text: str) -> float:
     return rate
 
 
-def _world(
+def frames_world(
     form: FrameFormat,
     folder: Path,
     canonical_from_source: NDArray[np.float64],
