@@ -4,10 +4,10 @@ import pytest
 from qa_contract.cli.settings import load_settings
 from qa_contract.errors import UserError
 from qa_trainer.cli import app
-from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.rewards import REWARDS
-from qa_trainer.score.settings import ScoreSettings
-from qa_trainer.sft.settings import SFTSettings
+from qa_trainer.settings.grpo import GRPOSettings
+from qa_trainer.settings.score import ScoreSettings
+from qa_trainer.settings.sft import SFTSettings
 from typer.testing import CliRunner
 
 

@@ -34,7 +34,7 @@ class TransformersRunner:
         try:
             import torch
             from safetensors import SafetensorError
-            from transformers import AutoModelForImageTextToText, AutoProcessor
+            from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
             from transformers.utils import logging
         except ImportError as error:
             raise QAEvalError(
@@ -47,8 +47,9 @@ class TransformersRunner:
         model = str(config.model)
         if model.startswith((".", "/", "~")) and not (Path(model).expanduser() / "config.json").is_file():
             raise QAEvalError(f"{model}: no model here (expected config.json).")
-        # float32 on a CPU: bfloat16 is slower there and its sums depend on the batch.
-        dtype = torch.float32 if self.device == "cpu" else "auto"
+        # One precision for a base saved in bfloat16 and for what was trained from it in float32. On a CPU bfloat16 is
+        # slower and its sums depend on the batch.
+        dtype = torch.float32 if self.device == "cpu" else torch.bfloat16
         trust = config.trust_remote_code
         try:
             self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=trust)
@@ -61,6 +62,8 @@ class TransformersRunner:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
+        # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
+        self.model.generation_config = GenerationConfig(eos_token_id=sorted(self.eos_ids))
         self.vision = VisionCache(self.processor)
         part = f"{config.frame_input.removesuffix('s')}_processor"
         self.facts: Mapping[str, Any] = {
@@ -139,9 +142,6 @@ class TransformersRunner:
                 max_new_tokens=self.max_new_tokens,
                 do_sample=False,
                 num_beams=1,
-                temperature=None,
-                top_p=None,
-                top_k=None,
                 pad_token_id=self.processor.tokenizer.pad_token_id,
                 return_dict_in_generate=True,
                 output_logits=True,
@@ -177,17 +177,22 @@ class TransformersRunner:
         if not seen:
             return dict(tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False))
         if not all(one.joins for one in seen):
-            return dict(self.processor(text=texts, **vision_inputs(items), padding=True, return_tensors="pt"))
+            # The chat template writes the token that begins a text.
+            options = {"padding": True, "return_tensors": "pt", "add_special_tokens": False}
+            return dict(self.processor(text=texts, **vision_inputs(items), **options))
         is_video = any(item.clip is not None for item in items)
         token = self.processor.video_token if is_video else self.processor.image_token
         replacements = iter([one.text for one in seen])
         texts = ["".join(_interleave(text.split(token), replacements)) for text in texts]
         encoded = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
-        types = self.processor.create_mm_token_type_ids(encoded["input_ids"].tolist())
+        types: dict[str, torch.Tensor] = {}
+        if "mm_token_type_ids" in self.processor.model_input_names:
+            found = self.processor.create_mm_token_type_ids(encoded["input_ids"].tolist())
+            types = {"mm_token_type_ids": torch.tensor(found)}
         return {
             "input_ids": encoded["input_ids"],
             "attention_mask": encoded["attention_mask"],
-            "mm_token_type_ids": torch.tensor(types),
+            **types,
             **{name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features},
         }
 

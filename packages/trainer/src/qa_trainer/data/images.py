@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
@@ -190,3 +191,12 @@ class CachedImageProcessor:
         while self._used > self._limit:
             _, (values, _) = self._results.popitem(last=False)
             self._used -= values.nbytes
+
+
+def with_cache(processor: Any, *, limit_bytes: int) -> Any:
+    """Copy a processor so that it keeps processed frames, where its layout allows it."""
+    if not CachedImageProcessor.fits(processor.image_processor):
+        return processor
+    cached = copy.copy(processor)
+    cached.image_processor = CachedImageProcessor(processor.image_processor, limit_bytes=limit_bytes)
+    return cached

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class RecordingSFTTrainer(SFTTrainer):
         Names rows for a message.
     schedule_steps : int
         Steps over which the learning rate is scheduled, whatever the last step of this run.
+    answer_tokens : callable
+        Counts the answer tokens of a step (from 1), over all processes.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class RecordingSFTTrainer(SFTTrainer):
         metrics: StepMetrics,
         names: Callable[[Any], list[str]],
         schedule_steps: int,
+        answer_tokens: Callable[[int], int],
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
@@ -45,6 +49,7 @@ class RecordingSFTTrainer(SFTTrainer):
         self.metrics = metrics
         self.names = names
         self.schedule_steps = schedule_steps
+        self.answer_tokens = answer_tokens
         self.window = LabelWindow()
         # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
         # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
@@ -53,6 +58,15 @@ class RecordingSFTTrainer(SFTTrainer):
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Schedule over all rounds; the trainer itself knows this run's last step only."""
         return super().create_scheduler(self.schedule_steps, optimizer)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """Hand over micro-batches as they are asked for.
+
+        transformers makes all of a step before the first forward pass, because the loss divides by the answer tokens of
+        the whole step; those are known from the answers alone, and the pixels of 64 questions need not be held.
+        """
+        waiting = _Waiting(epoch_iterator, num_batches)
+        return waiting, torch.tensor(self.answer_tokens(self.state.global_step + 1), device=device)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -120,6 +134,20 @@ class RecordingSFTTrainer(SFTTrainer):
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write no model card: checkpoints are internal."""
+
+
+class _Waiting:
+    """Micro-batches of a step, each made when it is asked for and not kept."""
+
+    def __init__(self, batches: Iterator[Any], count: int) -> None:
+        self._batches = batches
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.islice(self._batches, self._count)
 
 
 def stopped(out: Path, error: Exception) -> QATrainerError:
