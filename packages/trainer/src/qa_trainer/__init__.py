@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qa_trainer.data.questions import load_samples
     from qa_trainer.errors import QATrainerError
-    from qa_trainer.estimate.needs import Estimate, estimate
+    from qa_trainer.estimate.needs import Estimate, estimate_run
     from qa_trainer.frames.sample import sample_frames
     from qa_trainer.frames.settings import SamplingSettings
     from qa_trainer.grpo.run import GRPOInputs, train_grpo
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _MODULES: dict[str, tuple[str, ...]] = {
     "data.questions": ("load_samples",),
     "errors": ("QATrainerError",),
-    "estimate.needs": ("Estimate", "estimate"),
+    "estimate.needs": ("Estimate", "estimate_run"),
     "frames.sample": ("sample_frames",),
     "frames.settings": ("SamplingSettings",),
     "grpo.run": ("GRPOInputs", "train_grpo"),
@@ -70,6 +70,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "REWARDS", "Estimate", "GRPOInputs", "GRPOSettings", "QATrainerError", "SFTInputs", "SFTSettings",
-    "SamplingSettings", "ScoreSettings", "estimate", "load_model", "load_samples", "resolve_model",
+    "SamplingSettings", "ScoreSettings", "estimate_run", "load_model", "load_samples", "resolve_model",
     "sample_frames", "score_questions", "train_grpo", "train_sft",
 ]  # fmt: skip

@@ -37,7 +37,7 @@ def test_unknown_key_names_the_file_and_the_nearest_key(tmp_path):
     [
         ("steps = 0", "steps needs a whole number, at least 1; found 0"),
         ("learning_rate = nan", "learning_rate"),
-        ('dtype = "float16"', "dtype needs one of float32, bfloat16"),
+        ('dtype = "float16"', "dtype needs one of auto, float32, bfloat16"),
         ("batch_size = 6\nmicro_batch_size = 4", "batch_size 6 is not a multiple of micro_batch_size 4"),
         ("steps = ", "not a TOML file"),
     ],

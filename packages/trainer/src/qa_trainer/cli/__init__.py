@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from qa_contract.cli import make_app, run
 
+from qa_trainer.cli.convert_spatial import convert_spatial
 from qa_trainer.cli.grpo import grpo
 from qa_trainer.cli.init_spatial import init_spatial
 from qa_trainer.cli.models import models
@@ -34,6 +35,7 @@ app.command(topic=TRAIN)(probe)
 app.command(settings="qa_trainer.estimate.settings:PlanSettings", fields=PLANNED, topic=PREPARE)(plan)
 app.command(settings="qa_trainer.frames.settings:SamplingSettings", topic=PREPARE)(sample_frames)
 app.command(topic=PREPARE)(init_spatial)
+app.command(topic=PREPARE)(convert_spatial)
 app.command(topic=TINY)(models)
 app.command(topic=TINY)(init_tiny)
 app.command(topic=TINY)(pretrain_tiny)

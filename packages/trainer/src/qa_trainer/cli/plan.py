@@ -36,7 +36,7 @@ def plan(
     from qa_trainer.errors import QATrainerError
     from qa_trainer.estimate.advice import advice
     from qa_trainer.estimate.devices import local_devices, parse_devices
-    from qa_trainer.estimate.needs import estimate
+    from qa_trainer.estimate.needs import estimate_run
     from qa_trainer.estimate.settings import settings_for
     from qa_trainer.models.loading import resolve_model
     from qa_trainer.models.quiet import quiet_libraries
@@ -50,7 +50,7 @@ def plan(
     if memory_gb is not None:
         on = replace(on, memory_bytes=int(memory_gb * 1e9))
     folder = resolve_model(model, weights=False)
-    found = estimate(folder, own, on, frames=frames, frame_size=(int(width), int(height)))
+    found = estimate_run(folder, own, on, frames=frames, frame_size=(int(width), int(height)))
     changes = advice(found, own, on)
     if as_json:
         facts = {"total_bytes": found.total_bytes, "available_bytes": on.memory_bytes, "devices": asdict(on)}

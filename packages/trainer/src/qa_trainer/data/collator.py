@@ -55,8 +55,10 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         return sum(map(len, self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]))
 
 
-def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCollator:
+def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int, later: bool = False) -> SFTCollator:
     """Make the collator: loss on the completion only, no truncation, frames processed once per run.
+
+    With `later`, frames of Qwen-VL are bytes, for `RawPatches` to make into values.
 
     Raises
     ------
@@ -64,6 +66,6 @@ def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCol
         The chat template puts something between the place where a model begins to answer and the answer.
     """
     check_answers_follow(processor)
-    cached = with_cache(processor, limit_bytes=image_cache_bytes)
+    cached = with_cache(processor, limit_bytes=image_cache_bytes, later=later)
     # Truncation would cut image tokens.
     return SFTCollator(processor=cached, max_length=None, completion_only_loss=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError
 from qa_trainer.estimate.devices import Devices, local_bytes
-from qa_trainer.estimate.needs import Estimate, estimate
+from qa_trainer.estimate.needs import Estimate, estimate_run
 from qa_trainer.settings.shared import RunSettings, settled
 
 T = TypeVar("T", bound=RunSettings)
@@ -117,7 +117,7 @@ def refuse_what_cannot_fit(
     """
     # The speed is not asked for here.
     devices = Devices("this machine", processes, local_bytes(gpu=gpu), 1.0, gpu)
-    found = estimate(model_folder, settings, devices, frames=frames, frame_size=frame_size)
+    found = estimate_run(model_folder, settings, devices, frames=frames, frame_size=frame_size)
     if not gpu:
         # Processes on a CPU share its memory.
         devices = Devices("this machine", 1, devices.memory_bytes // max(processes, 1), 1.0, gpu)

@@ -85,7 +85,7 @@ class Estimate:
         return trained + self.activation_bytes + self.pixel_bytes + self.reference_bytes
 
 
-def estimate(
+def estimate_run(
     model_folder: Path,
     settings: SFTSettings | GRPOSettings | ScoreSettings,
     devices: Devices,
@@ -110,16 +110,13 @@ def estimate(
     -----
     Several devices hold the whole model each where that fits, else a part of it.
     """
-    from qa_trainer.data.images import with_cache
     from qa_trainer.models.loading import load_processor, register_own_code
 
     register_own_code(model_folder)
     freeze = settings.freeze if isinstance(settings, RunSettings) else ()
     shape = read_shape(model_folder, freeze)
     processor: Any = load_processor(model_folder)
-    shown = show_frames(
-        with_cache(processor, limit_bytes=0), _vision_config(model_folder), frames=frames, size=frame_size
-    )
+    shown = show_frames(processor, _vision_config(model_folder), frames=frames, size=frame_size)
     if isinstance(settings, ScoreSettings):
         return _answering(shape, shown, settings, devices, frames)
     found = [

@@ -159,7 +159,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         train_dataset=_dataset(run, settings, row_of),
         processing_class=processor,
         peft_config=adapter_config(model, settings) if adapts and not continued else None,
-        shows=with_cache(processor, limit_bytes=settings.image_cache_mb * 2**20),
+        shows=with_cache(processor, limit_bytes=settings.image_cache_mb * 2**20, later=True),
         sources=lambda rows: samples.examples(list(rows))["images"],
         recorder=recorder,
         schedule_steps=settings.schedule_steps or run.last_step,

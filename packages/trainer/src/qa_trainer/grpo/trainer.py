@@ -148,6 +148,9 @@ class FramesGRPOTrainer(GRPOTrainer):
         inputs = dict(prompt_inputs(self._shows, prompts, sources))
         shape = inputs.pop("input_ids").shape
         del inputs["attention_mask"]
+        raw = getattr(self._shows.image_processor, "raw", None)
+        if raw is not None and "pixel_values" in inputs:
+            inputs["pixel_values"] = raw.restore(inputs["pixel_values"].to(self.accelerator.device))
         for name, value in inputs.items():
             if width and value.shape == shape:
                 inputs[name] = functional.pad(value, (width - shape[1], more))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import model_validator
 from qa_contract.cli.settings import setting
 
@@ -21,10 +23,14 @@ class SFTSettings(RunSettings):
     8
     """
 
+    execution_only = RunSettings.execution_only | {"loader_processes"}
+
     batch_size: int = setting(64, topic=OPTIMISATION, ge=1)
     """Questions per optimizer step."""
     micro_batch_size: int | None = setting(None, topic=OPTIMISATION, none="all of a step; on a GPU 1", ge=1)
     """Questions per forward pass; gradients are accumulated."""
+    loader_processes: int | None = setting(None, topic=RUN, none="on a GPU up to 8, else none", ge=0)
+    """Processes that read frames ahead of the training; with several, each has its share of the image cache."""
     round: int | None = setting(None, topic=RUN, none="the questions'", ge=0)
     """Round written into the predictions."""
     report_to: tuple[str, ...] = setting((), topic=RUN)
@@ -35,6 +41,11 @@ class SFTSettings(RunSettings):
         if self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch}")
         return self
+
+    def loaders(self, *, gpu: bool) -> int:
+        """Give the number of processes that read frames, on a machine with or without a GPU."""
+        most = min(8, (os.cpu_count() or 1) - 1) if gpu else 0
+        return most if self.loader_processes is None else self.loader_processes
 
     @property
     def micro_batch(self) -> int:

@@ -38,7 +38,7 @@ class RunSettings(ContentSettings):
 
     Examples
     --------
-    >>> print(RunSettings(freeze=("vision",)).to_toml().splitlines()[3])
+    >>> print(RunSettings(freeze=("vision",)).to_toml().splitlines()[6])
     freeze = ["vision"]
     """
 

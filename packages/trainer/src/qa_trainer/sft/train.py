@@ -123,7 +123,8 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         images = processor.image_processor
         return trained_rows(recorded, run.feed, run_id=run.run_id, round_number=settings.round, image_processor=images)
 
-    collator = sft_collator(processor, image_cache_bytes=settings.image_cache_mb * 2**20)
+    cache_bytes = settings.image_cache_mb * 2**20 // max(1, settings.loaders(gpu=not use_cpu))
+    collator = sft_collator(processor, image_cache_bytes=cache_bytes, later=True)
 
     def answer_tokens(step: int) -> int:
         items = range((step - 1) * settings.batch_size, step * settings.batch_size)
@@ -141,6 +142,7 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         names=lambda rows: run.feed.names([int(row) for row in rows]),
         schedule_steps=settings.schedule_steps or run.last_step,
         answer_tokens=answer_tokens,
+        raw=getattr(collator.processor.image_processor, "raw", None),
         callbacks=[
             SealCheckpoint(
                 folder,
@@ -232,6 +234,9 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
         logging_steps=1,
         logging_nan_inf_filter=False,
         dataloader_pin_memory=not use_cpu,
+        dataloader_num_workers=settings.loaders(gpu=not use_cpu),
+        # Forked ones would inherit polars' locks.
+        dataloader_multiprocessing_context="forkserver" if settings.loaders(gpu=not use_cpu) else None,
         report_to=list(settings.report_to) or "none",
         disable_tqdm=True,
         log_level="error",
@@ -279,15 +284,21 @@ def _check_sharding(trainer: RecordingSFTTrainer, settings: SFTSettings, feed: F
         )
 
 
+@dataclass(frozen=True)
+class _Load:
+    """Reads items of a feed; a class, so that loader processes can be given one."""
+
+    feed: Feed
+
+    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        # TRL looks at item 0 to see what the rows are like.
+        items = [max(item, self.feed.first) for item in batch["item"]]
+        return {ROW: items, **self.feed.examples(items)}
+
+
 def _dataset(feed: Feed, count: int) -> Dataset:
     """Make a dataset whose item i is what global step i // batch_size + 1 trains on.
 
     The items of the earlier steps are never loaded: the trainer skips them by number, as in any resumed run.
     """
-
-    def load(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        # TRL looks at item 0 to see what the rows are like.
-        items = [max(item, feed.first) for item in batch["item"]]
-        return {ROW: items, **feed.examples(items)}
-
-    return Dataset.from_dict({"item": range(count)}).with_transform(load)
+    return Dataset.from_dict({"item": range(count)}).with_transform(_Load(feed))
