@@ -10,6 +10,7 @@ from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError
 from qa_trainer.estimate.devices import Devices, local_bytes
 from qa_trainer.estimate.needs import Estimate, estimate_run
+from qa_trainer.runs.reporter import Reporter
 from qa_trainer.settings.shared import RunSettings, settled
 
 T = TypeVar("T", bound=RunSettings)
@@ -56,7 +57,13 @@ def advice(found: Estimate, settings: Any, devices: Devices) -> list[str]:
 
 
 def settle_for_this_machine(
-    model_folder: Path, settings: T, samples: Sequence[Samples], *, processes: int, sharded: bool
+    model_folder: Path,
+    settings: T,
+    samples: Sequence[Samples],
+    reporter: Reporter,
+    *,
+    processes: int,
+    sharded: bool,
 ) -> tuple[T, Estimate | None]:
     """Fill in what the settings leave to the device, and refuse what it has no room for.
 
@@ -66,6 +73,8 @@ def settle_for_this_machine(
     settings : SFTSettings or GRPOSettings
     samples : sequence of Samples
         What is trained on; the largest question counts.
+    reporter : Reporter
+        Takes a line where the sizes cannot be read.
     processes : int
     sharded : bool
         The weights are cut over the processes.
@@ -73,7 +82,7 @@ def settle_for_this_machine(
     Returns
     -------
     settings, estimate
-        No estimate where the memory is not to be checked.
+        No estimate where the memory is not checked.
 
     Raises
     ------
@@ -87,15 +96,20 @@ def settle_for_this_machine(
         return settled(settings, gpu=gpu, activation_checkpointing=gpu), None
     sizes = [source.largest for source in samples] or [(0, 1, 1)]
     frames, width, height = max(sizes, key=lambda size: size[0] * size[1] * size[2])
-    found = refuse_what_cannot_fit(
-        model_folder,
-        settings,
-        gpu=gpu,
-        processes=processes,
-        sharded=sharded,
-        frames=frames,
-        frame_size=(width, height),
-    )
+    try:
+        found = refuse_what_cannot_fit(
+            model_folder,
+            settings,
+            gpu=gpu,
+            processes=processes,
+            sharded=sharded,
+            frames=frames,
+            frame_size=(width, height),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        # A model may be trained whose sizes are written down in another way.
+        reporter.say(f"memory not checked: the sizes of the model cannot be read ({error})")
+        return settled(settings, gpu=gpu, activation_checkpointing=gpu), None
     return settled(settings, gpu=gpu, activation_checkpointing=found.activation_checkpointing), found
 
 
@@ -129,3 +143,29 @@ def refuse_what_cannot_fit(
         f"('qa-trainer plan' says for what). It would fit with one or several of:{changes}\n"
         "To try it all the same, pass --no-check-memory."
     )
+
+
+def describe(found: Estimate, settings: RunSettings, *, processes: int) -> str:
+    """Say in one line what a run trains, on what, and what it needs.
+
+    Examples
+    --------
+    >>> parts = {"vision": 8, "language": 9}
+    >>> found = Estimate(parts, 9, 40, 20, 16, 36, 36, 72, 9, 9, 0, 1.0, 1.0, 4.0, False, False, 4)
+    >>> describe(found, RunSettings(freeze=("vision",), dtype="float32", device="cpu", steps=4), processes=1)
+    'trains 0.0 of 0.0 M parameters (language) in float32 on a CPU, 1 process: 4 steps, 40 tokens a question, 0.0 GB'
+    """
+    parts = ", ".join(part for part in found.parameters if part not in settings.freeze)
+    kind = "adapters in " if settings.lora_rank is not None else ""
+    count = f"{processes} process{'es' if processes > 1 else ''}"
+    return (
+        f"trains {found.trained / 1e6:.1f} of {sum(found.parameters.values()) / 1e6:.1f} M parameters "
+        f"({kind}{parts}) in {settings.dtype} on a {_where(settings)}, {count}: {settings.steps} steps, "
+        f"{found.tokens:,} tokens a question, {found.total_bytes / 1e9:.1f} GB"
+    )
+
+
+def _where(settings: RunSettings) -> str:
+    import torch
+
+    return "GPU" if settings.device == "auto" and torch.cuda.is_available() else "CPU"

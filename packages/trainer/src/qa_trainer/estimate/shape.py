@@ -168,16 +168,21 @@ def _tower(config: Any, *, gated: bool) -> Tower:
     and after rotation (and norm), the attention's output, and what the MLP multiplies: its hidden layer before and
     after the activation, and with a gate the gate and the product, too.
     """
-    hidden = config.hidden_size
-    heads = getattr(config, "num_attention_heads", None) or config.num_heads
-    head_dim = getattr(config, "head_dim", None) or hidden // heads
-    queries = heads * head_dim
-    keys = (getattr(config, "num_key_value_heads", None) or heads) * head_dim
     layers = getattr(config, "num_hidden_layers", None) or config.depth
-    mlp = (4 if gated else 2) * (getattr(config, "intermediate_size", None) or 4 * hidden)
-    kept = layers * (6 * hidden + 3 * (queries + keys) + keys + queries + mlp)
+    # A configuration whose layers differ answers for one layer at a time.
+    of_layers = list(config.per_layer_config) if getattr(config, "is_heterogeneous", False) else [config] * layers
+    hidden, kept, queries, keys = config.hidden_size, 0, 0, 0
+    for layer in of_layers:
+        heads = getattr(layer, "num_attention_heads", None) or layer.num_heads
+        head_dim = getattr(layer, "head_dim", None) or hidden // heads
+        asking = heads * head_dim
+        asked = (getattr(layer, "num_key_value_heads", None) or heads) * head_dim
+        mlp = (4 if gated else 2) * (getattr(layer, "intermediate_size", None) or 4 * hidden)
+        kept += 6 * hidden + 3 * (asking + asked) + asked + asking + mlp
+        queries, keys = queries + asking, keys + asked
     whole = getattr(config, "fullatt_block_indexes", None)
-    return Tower(layers, hidden, queries, keys, kept, layers if whole is None else len(whole))
+    full = layers if whole is None else len(whole)
+    return Tower(layers, hidden, queries // layers, keys // layers, kept, full)
 
 
 def _geometry(encoder: Any) -> Tower:

@@ -146,9 +146,11 @@ def train_grpo(
         if settings.vllm_server_url is not None:
             check_server(settings.vllm_server_url)
         samples = _samples(inputs, settings, reporter)
-        from qa_trainer.estimate.advice import settle_for_this_machine
+        from qa_trainer.estimate.advice import describe, settle_for_this_machine
 
-        settings, _ = settle_for_this_machine(model, settings, [samples], processes=1, sharded=False)
+        settings, needs = settle_for_this_machine(model, settings, [samples], reporter, processes=1, sharded=False)
+        if needs is not None:
+            reporter.say(describe(needs, settings, processes=1))
         return _train(inputs, settings, folder, samples, model, identity, start_step, reporter, started)
 
 

@@ -179,10 +179,14 @@ def train_sft(
         for line in _check_leaks(feed, settings):
             reporter.say(line)
         _report_shares(feed, settings, reporter)
-        from qa_trainer.estimate.advice import settle_for_this_machine
+        from qa_trainer.estimate.advice import describe, settle_for_this_machine
 
         samples = [source for source in feed.sources if isinstance(source, Samples)]
-        settings, _ = settle_for_this_machine(model, settings, samples, processes=team.count, sharded=is_sharded())
+        settings, needs = settle_for_this_machine(
+            model, settings, samples, reporter, processes=team.count, sharded=is_sharded()
+        )
+        if needs is not None:
+            reporter.say(describe(needs, settings, processes=team.count))
         folder.begin(identity, settings.to_toml())
         rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
         rejects = pl.concat([source.rejects for source in feed.sources])
