@@ -1,11 +1,12 @@
 """Score the same odd answers with qa-eval and with the public scorers themselves, row by row.
 
-    pip install --no-deps --target DIR lmms-eval==0.7.3 ms-vlmeval==0.0.20 num2words
     uv run python benchmarks/eval_public_scorers.py DIR --out benchmarks/results/eval_public_scorers.json
 
-DIR also holds `mmsi_bench.py` of InternRobotics/MMSI-Bench (vlmeval/dataset).
+DIR holds the folders `lmms_eval` and `vlmeval` of checkouts of EvolvingLMMs-Lab/lmms-eval and open-compass/VLMEvalKit
+(or of `pip install --no-deps --target DIR lmms-eval ms-vlmeval`), the package num2words, and `mmsi_bench.py` of
+InternRobotics/MMSI-Bench (vlmeval/dataset).
 
-The functions of the installed packages are executed as they are; only their modules' imports of models and data sets
+The functions of the packages are executed as they are; only their modules' imports of models and data sets
 are left out. Answers are put together at random from fragments that scorers trip over: brackets, tags, reasoning,
 units, signs, words for numbers, other scripts, empty text.
 """
@@ -27,6 +28,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from qa_eval.benchmarks import find_benchmark
+from qa_eval.benchmarks.points import mask_text, tuples_score
+from qa_eval.benchmarks.robospatial import any_inside
 from qa_eval.benchmarks.spar_bench import CHOICE_TASKS, NUMBER_TASKS, VIEW_CHANGE
 from qa_eval.benchmarks.vsi_bench import CHOICE_TYPES, NUMBER_TYPES
 from qa_eval.metrics.aggregate import aggregate
@@ -56,7 +59,7 @@ NUMBERS = ("1", "2", "4", "0.5", "3.5", "190", "12.6", "20")
 Kinds = Mapping[str, tuple[str, ...]]
 """Question type to ground truths."""
 
-KEPT_IMPORTS = ("re", "math", "ast", "functools", "typing", "collections", "num2words")
+KEPT_IMPORTS = ("re", "json", "string", "math", "ast", "functools", "typing", "collections", "num2words")
 
 
 def main() -> None:
@@ -65,6 +68,7 @@ def main() -> None:
     options.add_argument("packages", type=Path, help="folder with the installed packages")
     options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--seed", type=int, default=8)
+    options.add_argument("--revision", action="append", default=[], help="NAME=COMMIT of a checkout, kept beside it")
     options.add_argument("--out", type=Path)
     chosen = options.parse_args()
     sys.path.append(str(chosen.packages))
@@ -80,9 +84,10 @@ def main() -> None:
         first = [(*rows[i], float(expected[i]), float(scored[i])) for i in wrong[:3].tolist()]
         results[name] = {"rows": len(rows), "differences": len(wrong), "mean": float(expected.mean()), "first": first}
         sys.stderr.write(f"{name}: {len(wrong)} of {len(rows)} scores differ {first}\n")
-    results |= aggregates(chosen.packages, rng)
+    results |= aggregates(chosen.packages, rng) | point_scores(chosen.packages, rng)
     versions = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions(path=[str(chosen.packages)])}
     kept = {name: versions[name] for name in ("lmms_eval", "lmms-eval", "ms-vlmeval", "ms_vlmeval") if name in versions}
+    kept |= dict(pair.split("=", 1) for pair in chosen.revision)
     if chosen.out:
         value = {"packages": kept, "seed": chosen.seed, "comparisons": results}
         chosen.out.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
@@ -195,7 +200,7 @@ def comparisons(folder: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., 
             return 0.0
         return float(kit["mean_relative_accuracy"](number, float(truth), 0.5, 0.95, 0.05))
 
-    return {
+    return more_comparisons(tasks) | {
         "vsi-bench official": ("vsi-bench", "official", vsi_kinds, official),
         "vsi-bench lmms-eval": ("vsi-bench", "lmms-eval", vsi_kinds, lmms),
         "vsi-bench vlmevalkit": ("vsi-bench", "vlmevalkit", vsi_kinds, vlmevalkit),
@@ -231,6 +236,125 @@ def comparisons(folder: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., 
 
 
 NA_KEY = "MRA:.5:.95:.05"
+
+
+def more_comparisons(tasks: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., float]]]:
+    """Compare the choices of further benchmarks with lmms-eval's `process_results`, executed."""
+    names = ("blink", "cv_bench", "sitebench", "3dsrbench", "omnispatial", "spatialviz", "robo_spatial")
+    blink, cv, site, dsr, omni, viz, robo = (public_functions(tasks / name / "utils.py") for name in names)
+    omni["config"] = {"metadata": {"eval_type": "re"}}
+    omni["omnispatial_doc_to_text"] = viz["spatialviz_doc_to_text"] = lambda _: ""
+    # Where no letter occurs, the code draws one at random; here that is no answer.
+    site["random"] = types.SimpleNamespace(choice=lambda _: None)
+    idx = {"idx": 0, "sub_task": "", "type": "", "task": "", "source": ""}
+    choice = {"options": list("ABCDEF"), "category": "", "dataset": ""}
+    entry = {"id": 0, "task_type": "", "sub_task_type": "", "index": "0", "category": ""}
+    drawn = {"Image_id": 0, "Category": "", "Task": "", "Level": ""}
+
+    def option(function: Callable[..., Any], doc: dict[str, Any], truth: str, key: str, score: str) -> Any:
+        def public(_: str, right: str, text: str) -> float:
+            return float(function({**doc, truth: right}, [text])[key][score])
+
+        return public
+
+    yes_no: Kinds = {"configuration": ("yes", "no")}
+    return {
+        "blink lmms-eval": (
+            "blink",
+            "lmms-eval",
+            dict.fromkeys(("Counting", "Jigsaw"), LETTERS),
+            option(blink["blink_process_results"], idx, "answer", "blink_acc", "is_correct"),
+        ),
+        "cv-bench": (
+            "cv-bench",
+            "official",
+            dict.fromkeys(("ADE20K", "COCO", "Omni3D"), LETTERS),
+            option(cv["cv_bench_process_results"], idx, "answer", "cv_bench_acc", "is_correct"),
+        ),
+        "site": (
+            "site",
+            "official",
+            {"any": LETTERS},
+            option(site["spatial_process_results"], choice, "answer", "accuracy", "overall"),
+        ),
+        "3dsrbench": (
+            "3dsrbench",
+            "official",
+            {"any": LETTERS},
+            option(dsr["process_results"], entry, "answer", "vanilla_accuracy", "score"),
+        ),
+        "omnispatial": (
+            "omnispatial",
+            "official",
+            {"any": LETTERS},
+            option(omni["omnispatial_process_results"], entry, "gt", "omnispatial", "is_correct"),
+        ),
+        "spatialviz": (
+            "spatialviz",
+            "official",
+            {"any": LETTERS},
+            option(viz["spatialviz_process_results"], drawn, "Answer", "spatialviz_score", "is_correct"),
+        ),
+        "robospatial yes or no": (
+            "robospatial",
+            "official",
+            yes_no,
+            lambda _, t, x: robo["evaluate_binary_answer"](t, robo["remove_think"](x)),
+        ),
+        **realworldqa(tasks),
+    }
+
+
+def realworldqa(tasks: Path) -> dict[str, tuple[str, str, Kinds, Callable[..., float]]]:
+    """Compare letters and words; the function imports its extraction when it is called."""
+    name = "lmms_eval.tasks._task_utils.mcq_extract"
+    module = types.ModuleType(name)
+    vars(module).update(public_functions(tasks / "_task_utils/mcq_extract.py"))
+    parents = ("lmms_eval", "lmms_eval.tasks", "lmms_eval.tasks._task_utils")
+    sys.modules.update({parent: types.ModuleType(parent) for parent in parents} | {name: module})
+    function = public_functions(tasks / "realworldqa/utils.py")["realworldqa_process_results"]
+    kinds: Kinds = {"choice": LETTERS, "open": ("0", "left", "sofa", "E", "2 m")}
+    return {
+        "realworldqa": (
+            "realworldqa",
+            "official",
+            kinds,
+            lambda _, t, x: float(function({"answer": t}, [x])["exact_match"]),
+        )
+    }
+
+
+def point_scores(folder: Path, rng: np.random.Generator, rows: int = 2_000) -> dict[str, Any]:
+    """Compare the shares of points in random masks with those of Where2Place, RefSpatial and RoboSpatial."""
+    tasks = folder / "lmms_eval/tasks"
+    place, ref, robo = (public_functions(tasks / n / "utils.py") for n in ("where2place", "refspatial", "robo_spatial"))
+    results = {}
+    for name, score in (("where2place", place), ("refspatial", ref), ("robospatial, points", robo)):
+        wrong = []
+        for _ in range(rows):
+            mask = rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < 0.5
+            text, expected = point_row(rng, name, score, mask)
+            function = any_inside if score is robo else tuples_score
+            mine = function(text, str(mask_text((255 * mask).astype(np.uint8)))) or 0.0
+            wrong += [(text, expected, mine)] if expected != mine else []
+        sys.stderr.write(f"{name}: {len(wrong)} of {rows} scores differ {wrong[:3]}\n")
+        results[name] = {"rows": rows, "differences": len(wrong), "first": wrong[:3]}
+    return results
+
+
+def point_row(rng: np.random.Generator, name: str, public: dict[str, Any], mask: Any) -> tuple[str, float]:
+    """Draw an answer with points, some out of the picture or out of form, and score it by the public code."""
+    height, width = mask.shape
+    pairs = rng.uniform(-0.2, 1.2, (int(rng.integers(0, 4)), 2))
+    if name.startswith("robospatial"):
+        rows = [{"point_2d": [round(1000 * x), round(1000 * y)]} for x, y in pairs.tolist()]
+        text = str(rng.choice(["```json\n{}\n```", "{}", "<think>x</think>```\n{}```"])).replace("{}", json.dumps(rows))
+        points = public["json2pts"](public["remove_think"](text), width, height)
+        return text, float(any(0 <= x < width and 0 <= y < height and mask[y, x] for x, y in points))
+    forms = ("({:.2f}, {:.3f})", "({:.0f},{:.1f})", "[{:.2f}, {:.2f}]", "({:.2f}, {:.2f}, 1)")
+    text = "[" + ", ".join(str(rng.choice(forms)).format(*pair) for pair in pairs.tolist()) + "]"
+    accuracy = public["_where2place_acc" if name == "where2place" else "_refspatial_acc"]
+    return text, float(accuracy(mask.astype(int), public["_text2pts"](text, width, height)))
 
 
 def public_functions(path: Path, owner: str | None = None) -> dict[str, Any]:

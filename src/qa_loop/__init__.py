@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from qa_loop.report import write_report
     from qa_loop.results import Comparison, comparison, format_comparison, read_scores
     from qa_loop.run import Outcome, run_loop
-    from qa_loop.stages import Stage, plan
+    from qa_loop.stage import Stage
+    from qa_loop.stages import plan
     from qa_loop.status import RunStatus, run_status
 
 __version__ = "0.1.0"
@@ -41,7 +42,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "report": ("write_report",),
     "results": ("Comparison", "comparison", "format_comparison", "read_scores"),
     "run": ("Outcome", "run_loop"),
-    "stages": ("Stage", "plan"),
+    "stage": ("Stage",),
+    "stages": ("plan",),
     "status": ("RunStatus", "run_status"),
 }
 _OWNER = {name: module for module, names in _MODULES.items() for name in names}

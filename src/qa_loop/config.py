@@ -1,40 +1,20 @@
-"""The configuration of a run: the sections of `loop.toml`, checked before anything is started."""
+"""The configuration of a run: `loop.toml`, checked before anything is started."""
 
 from __future__ import annotations
 
-import math
+import inspect
 import os
 import re
+import shlex
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError
 from qa_contract.errors import suggest
 
 from qa_loop.errors import QALoopError
-
-Scalar = str | int | float | bool
-Options = dict[str, Scalar | list[str | int | float]]
-"""Further options of a stage command: `key = value` becomes `--key value`."""
-
-SCENE_FLAGS = {
-    "annotations": "--annotations",
-    "frames_dir": "--frames-dir",
-    "scenes": "--scenes",
-    "frames": "--frames-per-scene",
-    "size": "--size",
-    "first_scene": "--first-scene",
-}
-"""Keys of [scenes] that some data sets have, with their option of `qa-engine ingest`; the engine knows which."""
-OWNED_OPTIONS = (
-    *("out", "seed", "round", "force", "store", "model", "state-from"),
-    *("feedback", "exclude", "confidence", "runner"),
-)
-"""Options that the loop sets itself, so that a stage's `options` may not."""
-
-QUESTION_OPTIONS = ("profile", "frame-set", "screen", "min-visible-px", "min-time-gap-s")
-"""Options of `qa-engine generate` that say what a question is; the others say who asks and what is chosen."""
+from qa_loop.sections import EvalSection, GuardSection, LoopConfig
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     # The recipe of Ouroboros-Spatial (arXiv 2606.11719).
@@ -48,180 +28,20 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
 """Values that `run.profile` fills in where the file is silent."""
 
 
-class Section(BaseModel):
-    """A section of the file; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    owned: ClassVar[frozenset[str]] = frozenset(OWNED_OPTIONS)
-
-    @field_validator("options", check_fields=False)
-    @classmethod
-    def _options_are_free(cls, options: Options) -> Options:
-        for name, value in options.items():
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, float) and not math.isfinite(item):
-                    raise ValueError(f"'{name}' must be a finite number, found {item}")
-            if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
-                raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
-        return options
-
-
-def _dashed(section: type[BaseModel]) -> set[str]:
-    return {name.replace("_", "-") for name in section.model_fields}
-
-
-class RunSection(Section):
-    """`[run]`: what the run is called, its seed, and how many rounds it has."""
-
-    name: str = Field(min_length=1)
-    seed: int = Field(default=0, ge=0)
-    rounds: int = Field(ge=1)
-    profile: Literal["paper"] | None = None
-
-
-class ScenesSection(Section):
-    """`[scenes]`: one of `qa-engine datasets`, and what `qa-engine ingest` needs to read it."""
-
-    dataset: str = Field(min_length=1)
-    root: str | None = None
-    annotations: str | None = None
-    frames_dir: str | None = None
-    only: list[str] = []
-    scenes: int | None = Field(default=None, ge=1)
-    frames: int | None = Field(default=None, ge=1)
-    size: int | None = Field(default=None, ge=16)
-    first_scene: int | None = Field(default=None, ge=0)
-    seed: int = Field(default=0, ge=0)
-    split: str | None = None
-    options: Options = {}
-
-    @field_validator("split")
-    @classmethod
-    def _split_is_a_partition(cls, split: str | None) -> str | None:
-        if split is None:
-            return None
-        try:
-            shares = {name.strip(): float(share) for name, share in (part.split("=") for part in split.split(","))}
-        except ValueError:
-            raise ValueError('write it as "train=0.6,val=0.1,test=0.3"') from None
-        if unknown := set(shares) - {"train", "val", "test"}:
-            raise ValueError(f"unknown split {sorted(unknown)}; valid: train, val, test")
-        if not (min(shares.values()) >= 0 and abs(sum(shares.values()) - 1) <= 1e-6):  # NaN is neither
-            raise ValueError(f"shares must be 0 or more and add up to 1, found {sum(shares.values()):g}")
-        return split
-
-
-class FramesSection(Section):
-    """`[frames]`: which frames of a scene the model sees. Without the section, questions are asked on text alone.
-
-    With `observe`, only questions are asked whose objects these frames show; that needs poses or instance images.
-    """
-
-    method: str = "uniform"
-    frames: int = Field(ge=1)
-    observe: bool = True
-
-
-class GenerateSection(Section):
-    """`[generate]`: the questions of every round.
-
-    The evaluation set is drawn from templates; of `options` it takes those that say what a question is, not who asks.
-    """
-
-    owned: ClassVar[frozenset[str]] = frozenset(OWNED_OPTIONS) - {"model"}  # a server's name for the proposer's model
-
-    tasks: list[str] = []
-    split: str = "train"
-    workers: int = Field(default=1, ge=1)
-    options: Options = {}
-
-    @property
-    def evaluation_options(self) -> Options:
-        """Options that say what a question is."""
-        return {name: value for name, value in self.options.items() if name.replace("_", "-") in QUESTION_OPTIONS}
-
-    @property
-    def reads_labels(self) -> bool:
-        """Tell whether single earlier questions with their labels are read: as exemplars, or to predict from."""
-        return self.options.get("proposer") == "llm" or self.options.get("sampler") == "predicted"
-
-
-class TrainSection(Section):
-    """`[train]`: one round of training. A round asks `steps x batch_size` questions, each trained on once."""
-
-    model: str = Field(min_length=1)
-    steps: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, allow_inf_nan=False)
-    options: Options = {}
-
-    @property
-    def adapts(self) -> bool:
-        """Tell whether low-rank adapters are trained, so that every round starts from the same weights."""
-        return bool({"lora_rank", "lora-rank"}.intersection(self.options))
-
-
-class ConfidenceSection(Section):
-    """`[confidence]`: how training predictions become easy, frontier and hard."""
-
-    profile: str = "paper"
-    options: Options = {}
-
-
-class EvalSection(Section):
-    """`[eval]`: the fixed question set, drawn before round 1, and what is measured on it."""
-
-    split: str | None = None
-    in_sample: bool = False
-    per_scene: int | None = Field(default=None, ge=1)
-    count: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0)
-    batch_size: int = Field(default=8, ge=1)
-    runners: list[Literal["blind", "majority", "oracle"]] = ["blind", "majority"]
-    blind_every_round: bool = False
-    options: Options = {}
-
-    @model_validator(mode="after")
-    def _one_size(self) -> EvalSection:
-        if (self.per_scene is None) == (self.count is None):
-            raise ValueError("give per_scene or count, one of the two")
-        return self
-
-
-class LoopConfig(Section):
-    """A whole configuration, with every default filled in and every path absolute."""
-
-    run: RunSection
-    scenes: ScenesSection
-    frames: FramesSection | None = None
-    generate: GenerateSection = GenerateSection()
-    train: TrainSection
-    confidence: ConfidenceSection = ConfidenceSection()
-    eval: EvalSection
-
-    @model_validator(mode="after")
-    def _held_out_unless_said(self) -> LoopConfig:
-        if self.eval.in_sample and self.eval_split != self.generate.split:
-            raise ValueError(
-                f"eval.in_sample = true asks about the training split '{self.generate.split}', "
-                f"but eval.split is '{self.eval.split}'; remove one of the two"
-            )
-        if not self.eval.in_sample and self.eval_split == self.generate.split:
-            raise ValueError(
-                f"eval.split and generate.split are both '{self.generate.split}': scores would not be held out. "
-                "Choose another split, or say eval.in_sample = true (a plumbing check, no result)"
-            )
-        return self
-
-    @property
-    def eval_split(self) -> str:
-        """Split of the evaluation questions: `test`, or the training split where `in_sample` is said."""
-        return self.eval.split or (self.generate.split if self.eval.in_sample else "test")
-
-    @property
-    def questions_per_round(self) -> int:
-        """Every question of a round is trained on once."""
-        return self.train.steps * self.train.batch_size
+HINTS: dict[str, str] = {
+    "confidence.clean_pass": "Clean passes come with profile = 'calibrated'; panel and sample are their sizes.",
+    "grpo": "Reinforcement is a stage of training: [[train.stage]] with method = 'grpo'.",
+    "score": "Clean passes come with confidence.profile = 'calibrated'; confidence.sample is their size.",
+    "run.stop_gain": "It is [stop] min_gain, beside on = the name of an [[eval]] on split 'val'.",
+    "run.patience": "It is [stop] patience, beside on = the name of an [[eval]] on split 'val'.",
+    "run.keep": "[stop] on = NAME of an [[eval]] on split 'val' names the best round; every round is kept.",
+    "train.processes": "Write the launcher: train.launch = 'accelerate launch --num_processes 8'.",
+    "train.launcher": "Write the whole launcher: train.launch = 'accelerate launch --num_processes 8'.",
+    "train.lr_schedule": "It is train.schedule.",
+    "scenes.datasets": "A run reads one data set, scenes.dataset; several are not supported.",
+    "eval.model": "The model of the round is evaluated.",
+}
+"""What to do in place of keys and sections that published recipes suggest."""
 
 
 def load_config(path: Path) -> LoopConfig:
@@ -262,31 +82,54 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
     try:
         return LoopConfig.model_validate(_with_profile(raw))
     except ValidationError as error:
-        raise QALoopError("\n".join(f"{source}: {_describe(item)}" for item in error.errors())) from None
+        found = [f"{source}: {_describe(item)}" for item in error.errors()]
+        if isinstance(raw.get("eval"), dict):  # a single section has no number
+            found = [text.replace(": eval.0.", ": eval.", 1) for text in found]
+        raise QALoopError("\n".join(found)) from None
 
 
-def _sections() -> dict[str, type[BaseModel]]:
-    """Map each section's name to its model."""
-    found: dict[str, type[BaseModel]] = {}
-    for name, field in LoopConfig.model_fields.items():
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found[name] = part
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Collect the models that an annotation names, inside lists and unions too."""
+    if inspect.isclass(annotation) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return [annotation]
+    found: list[type[BaseModel]] = []
+    for part in get_args(annotation):
+        found += _models(part)
     return found
 
 
 def _unknown_keys(raw: dict[str, Any]) -> list[str]:
-    sections = _sections()
+    sections = {name: _models(known.annotation)[0] for name, known in LoopConfig.model_fields.items()}
     found: list[str] = []
     for name, values in raw.items():
         if name not in sections:
-            found.append(f"unknown section [{name}].{suggest(name, sections)} Valid: {', '.join(sections)}.")
-            continue
-        if not isinstance(values, dict):
+            hint = HINTS.get(name)
+            found.append(
+                f"unknown section [{name}]. {hint}"
+                if hint
+                else f"unknown section [{name}].{suggest(name, sections)} Valid: {', '.join(sections)}."
+            )
+        elif isinstance(values, list) and name == "eval" and all(isinstance(entry, dict) for entry in values):
+            found += [text for entry in values for text in _unknown_of(name, entry, sections[name])]
+        elif not isinstance(values, dict):
             found.append(f"'{name}' must be a section, [{name}].")
+        else:
+            found += _unknown_of(name, values, sections[name])
+    return found
+
+
+def _unknown_of(name: str, values: dict[str, Any], model: type[BaseModel]) -> list[str]:
+    """Name the unknown keys of a section, and of the lists of tables in it."""
+    found: list[str] = []
+    for key, value in values.items():
+        if key not in model.model_fields:
+            hint = HINTS.get(f"{name}.{key}")
+            found.append(f"unknown key '{name}.{key}'.{f' {hint}' if hint else suggest(key, model.model_fields)}")
             continue
-        fields = sections[name].model_fields
-        found += [f"unknown key '{name}.{key}'.{suggest(key, fields)}" for key in values if key not in fields]
+        inner = _models(model.model_fields[key].annotation)
+        if inner and isinstance(value, list):
+            tables = [entry for entry in value if isinstance(entry, dict)]
+            found += [text for entry in tables for text in _unknown_of(f"{name}.{key}", entry, inner[0])]
     return found
 
 
@@ -312,20 +155,54 @@ _LOCAL_MODEL = ("./", "../", "/", "~", "$")  # a model that starts so is a folde
 
 def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     """Make every path absolute and check that it is there."""
-    scenes = {
-        key: _existing(value, folder, where=f"{source}: scenes.{key}")
-        for key in ("root", "annotations", "frames_dir")
-        if (value := getattr(config.scenes, key)) is not None
-    }
-    train: dict[str, str] = {}
+
+    def there(value: str | None, key: str) -> str | None:
+        return None if value is None else _existing(value, folder, where=f"{source}: {key}")
+
+    keys = ("root", "annotations", "frames_dir")
+    scenes = {key: there(getattr(config.scenes, key), f"scenes.{key}") for key in keys}
+    train: dict[str, Any] = {"launch": _with_files(config.train.launch, folder)}
     if config.train.model.startswith(_LOCAL_MODEL):
-        train["model"] = _existing(config.train.model, folder, where=f"{source}: train.model")
+        train["model"] = there(config.train.model, "train.model")
+    train["stage"] = [
+        stage.model_copy(update={"launch": _with_files(stage.launch, folder)}) for stage in config.train.stage
+    ]
+    train["general"] = [
+        entry.model_copy(update={key: there(getattr(entry, key), f"train.general.{key}") for key in ("data", "images")})
+        for entry in config.train.general
+    ]
+
+    def asked(entry: EvalSection | GuardSection, name: str) -> Any:
+        paths = {key: there(getattr(entry, key), f"{name}.{key}") for key in ("questions", "store")}
+        options = {
+            key: there(value, f"{name}.options.{key}") if key in _PATH_OPTIONS and isinstance(value, str) else value
+            for key, value in entry.options.items()
+        }
+        return entry.model_copy(update={**paths, "options": options})
+
     return config.model_copy(
         update={
             "scenes": config.scenes.model_copy(update=scenes),
             "train": config.train.model_copy(update=train),
+            "eval": [asked(entry, "eval") for entry in config.eval],
+            "guard": None if config.guard is None else asked(config.guard, "guard"),
         }
     )
+
+
+_PATH_OPTIONS = ("videos", "answers", "majority_from", "majority-from")
+"""Options of `qa-eval run` that name files of the user; stages run in the run's folder."""
+
+
+def _with_files(launch: str | None, folder: Path) -> str | None:
+    """Make the words of a launcher absolute that are files beside the configuration."""
+    if launch is None:
+        return None
+    words = [
+        str((folder / word).resolve()) if not word.startswith("-") and (folder / word).is_file() else word
+        for word in shlex.split(launch)
+    ]
+    return shlex.join(words)
 
 
 def _existing(text: str, folder: Path, *, where: str) -> str:

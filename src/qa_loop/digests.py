@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,8 +17,12 @@ DIGESTS = "digests"
 THREADS = 4
 
 
-def record_digests(folder: Path, record: Record) -> str:
-    """Write the digest of every file of a finished stage.
+TIMED = ("manifest.json", "metrics.parquet")
+"""Files that hold times, so that they differ from run to run."""
+
+
+def record_digests(folder: Path, record: Record) -> None:
+    """Write the digest of every file of a finished stage; its record gets `digest` and `content`.
 
     Parameters
     ----------
@@ -25,18 +30,40 @@ def record_digests(folder: Path, record: Record) -> str:
         Of the run.
     record : Record
         Of the stage.
-
-    Returns
-    -------
-    str
-        Digest of the list, for the manifest.
     """
     files = _files(folder / record.out)
     found = dict(zip((str(path.relative_to(folder)) for path in files), _digests(files), strict=True))
     path = _list(folder, record)
     path.parent.mkdir(exist_ok=True)
     write_json(path, found)
-    return _digest(path)
+    record.digest = _digest(path)
+    lasting = {name: digest for name, digest in found.items() if Path(name).name not in TIMED}
+    record.content = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
+
+
+def sources_digest(paths: Sequence[str], *, since_s: float | None = None) -> str | None:
+    """Hash names, sizes and times of all files of some files and folders, which tells whether one was repaired.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    since_s : float, optional
+        Seconds since the epoch.
+
+    Returns
+    -------
+    str or None
+        None where a file was written after `since_s`: who read meanwhile may have met the old one or the new one.
+    """
+    found = hashlib.sha256()
+    for path in paths:
+        root = Path(path)
+        for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
+            about = file.stat()
+            if since_s is not None and about.st_mtime > since_s:
+                return None
+            found.update(f"{file}\x1f{about.st_size}\x1f{about.st_mtime_ns}\x1e".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def damage(folder: Path, record: Record) -> list[str]:

@@ -41,6 +41,16 @@ class Record:
         Times that the stage was started.
     digest : str or None
         Of the list of its files' digests, see `qa_loop.digests`.
+    content : str or None
+        The same without the files that hold times: equal where the stage wrote the same.
+    before : str or None
+        `content` of the stage when those that read it ran; they are kept if it is the same again.
+    sources : str or None
+        State of the files outside the run that a stage with missing rows read, see `digests.sources_digest`.
+    flops : float or None
+        Floating-point operations of a stage that runs a model, estimated from its rows.
+    cpu_s, peak_mb : float or None
+        CPU seconds of all its processes, and the most memory that they held at one time, MB (1e6 bytes).
     """
 
     name: str
@@ -56,6 +66,17 @@ class Record:
     rows: int | None = None
     attempts: int = 1
     digest: str | None = None
+    content: str | None = None
+    before: str | None = None
+    sources: str | None = None
+    cpu_s: float | None = None
+    peak_mb: float | None = None
+    flops: float | None = None
+
+    @property
+    def rows_per_s(self) -> float | None:
+        """Rows of the table per second of the last start; None where there is nothing to divide."""
+        return self.rows / self.seconds if self.rows is not None and self.seconds else None
 
 
 @dataclass

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from qa_loop.config import SCENE_FLAGS, ScenesSection
 from qa_loop.errors import QALoopError, unknown_name
 from qa_loop.process import find_program
+from qa_loop.sections import SCENE_FLAGS, ScenesSection
 
 ASK_TIMEOUT_S = 120
 
@@ -53,7 +53,7 @@ def check_scenes(scenes: ScenesSection, datasets: Mapping[str, Mapping[str, Any]
         name, _, value = str(setting).partition("=")
         if name not in dataset["settings"]:
             raise unknown_name(f"setting of '{scenes.dataset}'", name, dataset["settings"], "See 'qa-engine datasets'.")
-        if value not in dataset["settings"][name]:
+        if value not in dataset["settings"][name] and name not in dataset.get("free_settings", ()):
             raise unknown_name(f"value of '{name}'", value, dataset["settings"][name], "See 'qa-engine datasets'.")
 
 

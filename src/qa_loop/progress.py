@@ -10,7 +10,7 @@ from typing import TextIO
 from qa_contract.cli import Progress
 from qa_contract.cli.progress import clock
 
-from qa_loop.stages import Stage
+from qa_loop.stage import Stage
 
 
 class RunProgress:
@@ -30,11 +30,15 @@ class RunProgress:
 
     def __init__(self, name: str, stages: Sequence[Stage], *, folder: Path, stream: TextIO | None = None):
         self.name = name
-        self.number = {stage.name: i for i, stage in enumerate(stages, 1)}
+        self.plan(stages)
         self.width = max(len(stage.name) for stage in stages)
         self.folder = folder
         self.bars = Progress("stages", stream=stream)
         self.stage_started = time.monotonic()
+
+    def plan(self, stages: Sequence[Stage]) -> None:
+        """Take over which stages there are."""
+        self.number = {stage.name: i for i, stage in enumerate(stages, 1)}
 
     def start(self, stage: Stage) -> None:
         """Say that a stage begins."""

@@ -9,8 +9,10 @@ from typing import Any
 
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest
-from qa_loop.stages import Stage, plan
+from qa_loop.stage import Stage
+from qa_loop.stages import plan
 from qa_loop.status import resolved_config
+from qa_loop.stopping import ended
 
 OVERALL = "overall"
 RUNNER_KINDS = ("eval", "blind", "majority", "oracle")
@@ -97,15 +99,20 @@ class Comparison:
 def finished(folder: Path) -> list[Stage]:
     """List the finished stages of a run, in order."""
     records = load_manifest(folder).stages
-    stages = plan(resolved_config(folder))
+    config = resolved_config(folder)
+    over = ended(config, folder)
+    stages = plan(config, rounds=over.round if over else None)
     return [s for s in stages if s.name in records and records[s.name].state == "done" and s.complete(folder)]
 
 
 def read_scores(folder: Path) -> dict[tuple[str, int], Scores]:
-    """Read the summary of every finished evaluation, by kind (`eval`, `blind`, ...) and round."""
+    """Read the summary of every finished evaluation, by kind and round.
+
+    The kind is `eval`, `blind`, ... for the main evaluation, and with a name for others: `eval:guard`.
+    """
     found: dict[tuple[str, int], Scores] = {}
     for stage in finished(folder):
-        if stage.kind in RUNNER_KINDS and stage.round is not None:
+        if stage.kind.partition(":")[0] in RUNNER_KINDS and stage.round is not None:
             found[stage.kind, stage.round] = _summary(Path(folder) / stage.out / "summary.json")
     return found
 
@@ -126,7 +133,7 @@ def comparison(folder: Path) -> Comparison:
     columns = [scores.get(key, {}) for key in (("eval", last), ("eval", 0), ("blind", blind), ("majority", 0))]
     names = [*sorted({name for column in columns for name in column} - {OVERALL}), OVERALL]
     rows = [Row(name, *(column.get(name) for column in columns)) for name in names]
-    return Comparison(last, blind, resolved_config(folder).eval.in_sample, rows)
+    return Comparison(last, blind, resolved_config(folder).main_eval.in_sample, rows)
 
 
 def format_comparison(table: Comparison) -> str:

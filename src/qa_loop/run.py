@@ -8,27 +8,35 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from qa_contract.errors import ExitCode
-from qa_contract.files import write_json
+from qa_contract.files import atomic_path, write_json
 from qa_contract.identity import refuse_other_identity
 
 from qa_loop import facts
 from qa_loop.config import LoopConfig
-from qa_loop.digests import damage, record_digests
+from qa_loop.costs import Costs, estimated
+from qa_loop.digests import damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
+from qa_loop.mixtures import mixtures
 from qa_loop.offers import check_scenes, engine_datasets, with_folder
-from qa_loop.process import find_program, lock_folder, run_command
+from qa_loop.options import check_options
+from qa_loop.process import Ended as Exit
+from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
-from qa_loop.stages import STORE, Stage, dependents, plan
+from qa_loop.stage import Stage, dependents
+from qa_loop.stages import STORE, plan
+from qa_loop.stopping import Ended, ended
 
-SPEED_KEYS = (("generate", "workers"),)
+SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
 """Keys that may change between starts: they do not change what is written."""
+COUNTED = ("train", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
+"""Kinds of stages whose floating-point operations are estimated."""
 LOG_LINES = 15
 SHOWN_DAMAGE = 5
 
@@ -39,6 +47,15 @@ class Stopped(KeyboardInterrupt):
     exit_code = ExitCode.TERMINATED
 
 
+class Preempted(KeyboardInterrupt):
+    """The loop was asked by SIGUSR1 to make room and to be started again."""
+
+    exit_code = ExitCode.AGAIN
+
+
+_ASKED: dict[signal.Signals, type[KeyboardInterrupt]] = {signal.SIGTERM: Stopped, signal.SIGUSR1: Preempted}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -47,12 +64,15 @@ class Outcome:
     ----------
     lossy : list of str
         Stages that said that rows are missing.
+    ended : Ended or None
+        Where the run stopped before its last round.
     """
 
     lossy: list[str]
+    ended: Ended | None = None
 
 
-def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
+def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: bool = False) -> Outcome:
     """Run every stage that is not done yet.
 
     Parameters
@@ -63,6 +83,8 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
         The run's folder; one that was begun with the same configuration is continued.
     force : bool
         Accept a changed configuration: stages from the first changed one on are done again.
+    redo_lost : bool
+        Do the stages again whose rows are missing. One that reads scans is done again by itself when these changed.
 
     Raises
     ------
@@ -71,24 +93,73 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False) -> Outcome:
     StageError
         A stage ended without its output.
     KeyboardInterrupt
-        Ctrl-C or SIGTERM; the running stage has been ended.
+        Ctrl-C, SIGTERM or SIGUSR1; the running stage has been ended.
     """
     out = Path(out)
-    stages = plan(config)
+    over = ended(config, out)
+    stages = plan(config, rounds=over.round if over else None)
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
         find_program(program)
     _check_folder(out)
     if not (out / STORE).exists():
         check_scenes(config.scenes, engine_datasets())
+    if not (out / MANIFEST).exists() or force:
+        check_options(stages)
     (out / "logs").mkdir(parents=True, exist_ok=True)
-    with lock_folder(out) as lock, _sigterm_raises():
+    with lock_folder(out) as lock, _signals_raise():
         manifest = _open_manifest(config, out, stages, force=force)
+        for path, text in mixtures(config).items():
+            (out / path).parent.mkdir(exist_ok=True)
+            with atomic_path(out / path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
-        trusted: set[str] = set()
-        for stage in stages:
-            _run_stage(stage, stages, manifest=manifest, out=out, lock=lock, progress=progress, trusted=trusted)
+        _take_up_lost(manifest, out, stages, every=redo_lost)
+        limits = Limits(config.run.stage_timeout, config.run.heartbeat)
+        work = _Work(stages, manifest, out, lock, limits, progress, config)
+        over = _run_stages(config, work)
+        if over is not None:
+            progress.bars.say(f"stopped after round {over.round}: {over.reason}")
         progress.complete()
-    return Outcome(lossy=manifest.lossy)
+    return Outcome(lossy=manifest.lossy, ended=over)
+
+
+def _run_stages(config: LoopConfig, work: _Work) -> Ended | None:
+    """Run stage after stage; after each it is known anew which there are, for a run may stop early."""
+    passed: set[str] = set()
+    while True:
+        over = ended(config, work.out, manifest=work.manifest)
+        work.stages = plan(config, rounds=over.round if over else None)
+        work.progress.plan(work.stages)
+        stage = next((stage for stage in work.stages if stage.name not in passed), None)
+        if stage is None:
+            return over
+        _run_stage(stage, work)
+        passed.add(stage.name)
+
+
+@dataclass
+class _Work:
+    """What the stages of one start have in common; `trusted` names those whose files are as they wrote them."""
+
+    stages: Sequence[Stage]
+    manifest: Manifest
+    out: Path
+    lock: int
+    limits: Limits
+    progress: RunProgress
+    config: LoopConfig
+    trusted: set[str] = field(default_factory=set)
+
+    @functools.cached_property
+    def costs(self) -> Costs | None:
+        """What the trainer says that a question costs; asked once, when the first model has run."""
+        return estimated(self.config)
+
+    def flops(self, stage: Stage, rows: int | None) -> float | None:
+        """Estimate the operations of a stage; only where there are passes whose cost has to be known."""
+        if not self.config.confidence.calibrated or stage.kind not in COUNTED:
+            return None
+        return self.costs.flops(stage, rows) if self.costs else None
 
 
 def count_rows(out: Path, stage: Stage) -> int | None:
@@ -117,7 +188,7 @@ def _open_manifest(config: LoopConfig, out: Path, stages: Sequence[Stage], *, fo
     manifest, resolved = Manifest(), config.model_dump(mode="json")
     if (out / MANIFEST).exists():
         if not force:
-            refuse_other_identity(out, _decisive(load_resolved(out)), _decisive(resolved), error=QALoopError)
+            refuse_other_identity(out, _decisive(_stored(out)), _decisive(resolved), error=QALoopError)
         manifest = load_manifest(out)
         _drop_changed(manifest, out, stages)
     manifest.versions, manifest.host = facts.versions(), facts.host()
@@ -127,13 +198,23 @@ def _open_manifest(config: LoopConfig, out: Path, stages: Sequence[Stage], *, fo
     return manifest
 
 
+def _stored(out: Path) -> dict[str, Any]:
+    """Read the configuration of an earlier start, with the defaults of keys that its version did not know."""
+    stored = load_resolved(out)
+    try:
+        return LoopConfig.model_validate(stored).model_dump(mode="json")
+    except ValueError:
+        return stored
+
+
 def _decisive(resolved: dict[str, Any]) -> dict[str, Any]:
     """Give a configuration without the keys that change nothing but the speed."""
-    return {
-        section: {key: value for key, value in values.items() if (section, key) not in SPEED_KEYS}
-        for section, values in resolved.items()
-        if isinstance(values, dict)
-    }
+    kept: dict[str, Any] = {}
+    for section, values in resolved.items():
+        if isinstance(values, dict):
+            values = {key: value for key, value in values.items() if (section, key) not in SPEED_KEYS}
+        kept[section] = {str(i): value for i, value in enumerate(values)} if isinstance(values, list) else values
+    return kept
 
 
 def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> None:
@@ -149,54 +230,82 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
             manifest.drop({stage.name} | dependents(stages, stage))
 
 
-def _run_stage(
-    stage: Stage,
-    stages: Sequence[Stage],
-    *,
-    manifest: Manifest,
-    out: Path,
-    lock: int,
-    progress: RunProgress,
-    trusted: set[str],
-) -> None:
-    """Run a stage unless it is done; `trusted` names stages whose files are known to be what they wrote."""
-    record = manifest.stages.get(stage.name)
-    if record is not None and record.state == "done" and stage.complete(out):
-        progress.skip(stage)
+def _take_up_lost(manifest: Manifest, out: Path, stages: Sequence[Stage], *, every: bool) -> None:
+    """Mark stages whose rows are missing to be done again: where their sources changed, or all.
+
+    Stages whose output lies in that of a marked one go with it. Those that read them are kept until it is known whether
+    something else came out: a repaired scan costs what it changes, a touched file costs no training.
+    """
+    again: list[Stage] = []
+    for stage in stages:
+        record = manifest.stages.get(stage.name)
+        if record is None or record.state != "done" or not record.lost:
+            continue
+        if every or (stage.sources and sources_digest(stage.sources) != record.sources):
+            again += [other for other in stages if Path(stage.out) in (Path(other.out), *Path(other.out).parents)]
+    for stage in again:
+        record = manifest.stages.get(stage.name)
+        if record is not None and record.state == "done":
+            record.state, record.before = "failed", record.content
+    manifest.save(out)
+    for stage in again:
+        _remove(out / stage.out)
+
+
+def _run_stage(stage: Stage, work: _Work) -> None:
+    """Run a stage unless it is done."""
+    manifest, out, stages = work.manifest, work.out, work.stages
+    old = manifest.stages.get(stage.name)
+    if old is not None and old.state == "done" and stage.complete(out):
+        work.progress.skip(stage)
         return
-    _check_inputs(stage, stages, manifest, out, trusted)
-    if record is None or record.state == "done" or not stage.resumes:
+    _check_inputs(stage, work)
+    if old is None or old.state == "done" or not stage.resumes:
         _remove(out / stage.out)
     _remove_leftovers(out / stage.out)
-    manifest.drop(dependents(stages, stage))
-    attempts = 1 if record is None else record.attempts + 1
-    record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now(), attempts=attempts)
+    record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now())
+    if old is not None:
+        record.attempts = old.attempts + 1
+        record.before = old.before if old.state != "done" else None
+    if record.before is None:
+        manifest.drop(dependents(stages, stage))
     manifest.drop([stage.name])
     manifest.stages[stage.name] = record
     manifest.save(out)
     (out / stage.out).parent.mkdir(parents=True, exist_ok=True)
-    progress.start(stage)
-    began = time.monotonic()
-    tick = functools.partial(progress.tick, stage)
-    code = run_command(with_folder(stage.command), cwd=out, log=out / stage.log, lock=lock, tick=tick)
-    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), code
-    good = code in (0, 1) and stage.complete(out)
+    work.progress.start(stage)
+    began, started = time.monotonic(), time.time()
+    tick = functools.partial(work.progress.tick, stage)
+    exit = run_command(
+        with_folder(stage.command), cwd=out, log=out / stage.log, lock=work.lock, tick=tick, limits=work.limits
+    )
+    record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), exit.code
+    record.cpu_s, record.peak_mb = exit.cpu_s, exit.peak_mb
+    good = not exit.limit and exit.code in (0, 1) and stage.complete(out)
     record.state = "done" if good else "failed"
-    record.lost = good and code == 1 and not stage.gaps
-    record.rows = count_rows(out, stage) if good else None
-    record.digest = record_digests(out, record) if good else None
+    if good:
+        record.lost = exit.code == 1 and not stage.gaps
+        record.rows = count_rows(out, stage)
+        record.flops = work.flops(stage, record.rows)
+        record_digests(out, record)
+        if record.lost and stage.sources:
+            record.sources = sources_digest(stage.sources, since_s=started)
+        if record.before not in (None, record.content):
+            manifest.drop(dependents(stages, stage))
+        record.before = None
     manifest.save(out)
     if not good:
-        raise _failure(stage, code, out)
-    trusted.add(stage.name)
-    progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
+        raise _failure(stage, exit, out)
+    work.trusted.add(stage.name)
+    work.progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
 
 
-def _check_inputs(stage: Stage, stages: Sequence[Stage], manifest: Manifest, out: Path, trusted: set[str]) -> None:
+def _check_inputs(stage: Stage, work: _Work) -> None:
     """Refuse to read what an earlier start wrote and something changed since."""
-    for earlier in stages:
-        record = manifest.stages.get(earlier.name)
-        if earlier.out not in stage.inputs or earlier.name in trusted or record is None:
+    out = work.out
+    for earlier in work.stages:
+        record = work.manifest.stages.get(earlier.name)
+        if earlier.out not in stage.inputs or earlier.name in work.trusted or record is None:
             continue
         if found := damage(out, record):
             more = f"\n  and {len(found) - SHOWN_DAMAGE} more" if len(found) > SHOWN_DAMAGE else ""
@@ -206,11 +315,14 @@ def _check_inputs(stage: Stage, stages: Sequence[Stage], manifest: Manifest, out
                 + f"{more}\nRestore them from a copy, or remove {out / earlier.out} and start the same command again: "
                 "the stage and all that reads it are done anew."
             )
-        trusted.add(earlier.name)
+        work.trusted.add(earlier.name)
 
 
-def _failure(stage: Stage, code: int, out: Path) -> StageError:
-    if code < 0:
+def _failure(stage: Stage, ended: Exit, out: Path) -> StageError:
+    code = ended.code
+    if ended.limit:
+        how = ended.limit
+    elif code < 0:
         name = signal.Signals(-code).name
         how = f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     elif code == 0:
@@ -222,7 +334,7 @@ def _failure(stage: Stage, code: int, out: Path) -> StageError:
     message = (
         f"Stage {stage.name} {how}. Its log, {out / stage.log}, ends with:\n{tail}\nCommand: {' '.join(stage.command)}"
     )
-    return StageError(message, exit_code=2 if code == 2 else 1)
+    return StageError(message, exit_code=2 if code == 2 and not ended.limit else 1)
 
 
 def _remove(path: Path) -> None:
@@ -239,14 +351,15 @@ def _remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that the running stage is ended first."""
+def _signals_raise() -> Iterator[None]:
+    """Turn SIGTERM and SIGUSR1 into exceptions, so that the running stage is ended first."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        raise Stopped
+        raise _ASKED[signal.Signals(signum)]
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in _ASKED}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

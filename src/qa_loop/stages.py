@@ -2,76 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa_loop.config import SCENE_FLAGS, LoopConfig, Options
+from qa_loop.sections import SCENE_FLAGS, EvalSection, GuardSection, LoopConfig
+from qa_loop.stage import TRAINER_MODULE, Stage, flags, round_folder
 
 STORE = "store"
 FRAME_SETS = f"{STORE}/frame_sets.parquet"
 OBSERVATIONS = f"{STORE}/observations.parquet"
 EVAL_QUESTIONS = "eval_questions"
+PANEL = "panel"
+MIXTURES = "mixtures"
+"""Folder with a mixture file per round, which the loop writes before it starts."""
 
 COMMANDS = {"template": "generate", "llm": "propose"}
 """What `[generate.options] proposer` says to the command of the engine that asks so."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One command of the plan. Paths are relative to the run's folder, where the command is started.
-
-    Attributes
-    ----------
-    name : str
-        Name in the manifest, in `status`, and of the log file.
-    kind : str
-        What the stage does; stages of one kind take about the same time in every round.
-    round : int or None
-        None before round 0.
-    argv : tuple of str
-        The command; a finished stage whose command differs from the plan's is done again.
-    out : str
-        Folder or file that belongs to this stage alone.
-    inputs : tuple of str
-        `out` of the stages that this one reads.
-    files : tuple of str
-        What must be there when the stage is complete.
-    table : str
-        Table in `out` whose rows are counted.
-    speed_argv : tuple of str
-        Options that change how fast the command is and not what it writes.
-    resumes : bool
-        The command continues its own half-finished folder; the other commands write all or nothing.
-    gaps : bool
-        Rows may be missing without anything being lost: an empty answer has no confidence, and is scored all the same.
-    """
-
-    name: str
-    kind: str
-    round: int | None
-    argv: tuple[str, ...]
-    out: str
-    inputs: tuple[str, ...]
-    files: tuple[str, ...]
-    table: str
-    speed_argv: tuple[str, ...] = ()
-    resumes: bool = False
-    gaps: bool = False
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """The whole command line."""
-        return self.argv + self.speed_argv
-
-    @property
-    def log(self) -> str:
-        """Where the stage's output goes, relative to the run's folder."""
-        return f"logs/{self.name}.log"
-
-    def complete(self, folder: Path) -> bool:
-        """Tell whether every file of the output is there."""
-        return all((folder / name).exists() for name in self.files)
 
 
 @dataclass
@@ -93,7 +42,8 @@ class _Planner:
         argv += flags({flag.removeprefix("--"): getattr(scenes, key) for key, flag in SCENE_FLAGS.items()})
         argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
         files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
-        self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes"))
+        sources = tuple(path for path in (scenes.root, scenes.annotations, scenes.frames_dir) if path)
+        self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes", sources=sources))
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -116,29 +66,162 @@ class _Planner:
         stage = Stage("sample-frames", "sample-frames", None, argv, FRAME_SETS, (STORE,), (FRAME_SETS,), "frame_sets")
         self.stages.append(stage)
 
-    def eval_questions(self) -> None:
-        wanted = self.config.eval
-        size = {"per-scene": wanted.per_scene, "count": wanted.count}
-        self._generate("eval-questions", "eval-questions", 0, EVAL_QUESTIONS, self.config.eval_split, wanted.seed, size)
+    def eval_questions(self, entry: EvalSection) -> None:
+        if entry.questions is not None:
+            return
+        name = _named("eval-questions", entry, self.config.main_eval)
+        size = {"per-scene": entry.per_scene, "count": entry.count}
+        split = self.config.split_of(entry)
+        self._generate(name, "eval-questions", 0, self._asked(entry), split, entry.seed, size)
+
+    def _asked(self, entry: EvalSection | GuardSection) -> str:
+        """Questions of an evaluation."""
+        if entry.questions is not None:
+            return entry.questions
+        return EVAL_QUESTIONS if entry is self.config.main_eval else f"{EVAL_QUESTIONS}_{entry.name}"  # type: ignore[union-attr]
+
+    def panel(self) -> None:
+        confidence = self.config.confidence
+        size = {"count": confidence.n_panel}
+        self._generate("panel", "panel", 0, PANEL, self.config.generate.split, confidence.seed, size)
+
+    def look(self, number: int) -> None:
+        """Let the model of the round before answer the panel, and tell the sampler what follows."""
+        here = round_folder(number)
+        self._pass(number, "panel", PANEL)
+        argv = ["qa-confidence", "signal", f"{here}/panel_pass", "--questions", PANEL, "--panel", PANEL]
+        before = f"{round_folder(number - 1)}/panel_signal" if number > 1 else None
+        inputs = [f"{here}/panel_pass", PANEL, *([before] if before else [])]
+        argv += [*self._blind(f"{here}/panel_blind", inputs), "--out", f"{here}/panel_signal"]
+        argv += flags({"previous": before, "seed": self.config.confidence.seed})
+        self._signal(number, "panel-signal", argv, inputs)
+        told, asked, clean = f"{here}/panel_signal", [PANEL], f"{here}/panel_signal"
+        inputs = [clean, PANEL]
+        argv = ["qa-confidence", "feedback"]
+        if number > 1:
+            last = round_folder(number - 1)
+            supervised = self.config.train.trains_supervised
+            told = f"{last}/confidence" if supervised else f"{last}/signal"
+            asked = [f"{last}/questions"] if supervised else [f"{last}/drawn", PANEL]
+            inputs += [told, *asked, f"{last}/signal", f"{last}/panel_signal"]
+        argv += [told, *flags({"questions": asked}), "--out", f"{here}/feedback"]
+        if number > 1:
+            argv += ["--signal", clean, "--signal", f"{round_folder(number - 1)}/signal"]
+            argv += ["--previous", f"{round_folder(number - 1)}/panel_signal"]
+        files = (f"{here}/feedback/feedback.parquet",)
+        read = tuple(dict.fromkeys(inputs))
+        self.stages.append(
+            Stage(f"{here}-feedback", "feedback", number, tuple(argv), f"{here}/feedback", read, files, "feedback")
+        )
+
+    def weigh(self, number: int) -> None:
+        """Let the model of the round before answer a sample of the candidates."""
+        here, confidence = round_folder(number), self.config.confidence
+        candidates, drawn = f"{here}/candidates", f"{here}/drawn"
+        argv = ["qa-engine", "draw", candidates, "--out", drawn]
+        argv += flags({"count": confidence.n_sample, "seed": confidence.seed})
+        inputs = [candidates]
+        if number > 1:
+            last = round_folder(number - 1)
+            argv += ["--again", f"{last}/drawn", "--doubts", f"{last}/signal"]
+            inputs += [f"{last}/drawn", f"{last}/signal"]
+        files = (f"{drawn}/questions.parquet",)
+        stage = Stage(f"{here}-drawn", "drawn", number, tuple(argv), drawn, tuple(inputs), files, "questions")
+        self.stages.append(stage)
+        self._pass(number, "clean", drawn)
+        clean = [f"{here}/panel_pass", f"{here}/clean_pass"]
+        argv = ["qa-confidence", "signal", *clean, "--questions", drawn, "--questions", PANEL, "--panel", PANEL]
+        inputs = [*clean, drawn, PANEL]
+        argv += self._blind(f"{here}/panel_blind", inputs) + self._blind(f"{here}/clean_blind", inputs)
+        before = f"{round_folder(number - 1)}/signal" if number > 1 else None
+        inputs += [before] if before else []
+        argv += ["--out", f"{here}/signal", *flags({"previous": before, "seed": confidence.seed})]
+        self._signal(number, "signal", argv, inputs)
+
+    def _blind(self, source: str, inputs: list[str]) -> list[str]:
+        if not self.config.confidence.blind:
+            return []
+        inputs.append(source)
+        return ["--blind", source]
+
+    def _signal(self, number: int, kind: str, argv: Sequence[str], inputs: Sequence[str]) -> None:
+        out = f"{round_folder(number)}/{kind.replace('-', '_')}"
+        files = tuple(f"{out}/{name}" for name in ("confidence.parquet", "calibrator.json", "signal.json"))
+        self.stages.append(
+            Stage(
+                *(f"{round_folder(number)}-{kind}", kind, number, tuple(argv), out, tuple(inputs), files, "confidence"),
+                gaps=True,
+            )
+        )
+
+    def _pass(self, number: int, name: str, questions: str) -> None:
+        """Answer questions with the model that the round begins with, with and without frames."""
+        confidence, here = self.config.confidence, round_folder(number)
+        model, inputs = self.config.train.model, [questions]
+        if number > 1:
+            model = f"{self._trained(number - 1)}/model"
+            inputs.append(self._trained(number - 1))
+        for runner in ("transformers", *(["blind"] if confidence.blind else [])):
+            kind = f"{name}-{'pass' if runner == 'transformers' else 'blind'}"
+            out = f"{here}/{kind.replace('-', '_')}"
+            argv = ["qa-eval", "run", questions, "--store", STORE, "--model", model, "--out", out]
+            argv += flags({"runner": runner, "batch-size": confidence.batch_size or 32, "round": number})
+            files = tuple(f"{out}/{written}" for written in _EVALUATED)
+            read = (*self.seeing, *inputs)
+            self.stages.append(
+                Stage(f"{here}-{kind}", kind, number, tuple(argv), out, read, files, "scores", resumes=True)
+            )
 
     def questions(self, number: int) -> None:
-        earlier = [f"{_round(t)}/questions" for t in range(1, number)]
-        feedback = f"{_round(number - 1)}/feedback" if number > 1 else None
-        labels = [f"{_round(t)}/confidence" for t in range(1, number)] if self.config.generate.reads_labels else []
-        self._generate(
-            f"{_round(number)}-questions",
-            "questions",
-            number,
-            f"{_round(number)}/questions",
-            self.config.generate.split,
-            self.config.run.seed,
-            {
-                "count": self.config.questions_per_round,
-                "feedback": feedback,
-                "exclude": earlier,
-                "confidence": labels,
-            },
-            inputs=(*([feedback] if feedback else []), *earlier, *labels),
+        here, calibrated = round_folder(number), self.config.confidence.calibrated
+        gates, wanted = self.config.gating, self.config.generate
+        earlier = [f"{round_folder(t)}/questions" for t in range(1, number)]
+        labels = [f"{round_folder(t)}/confidence" for t in range(1, number)] if wanted.reads_labels else []
+        feedback = f"{here}/feedback" if calibrated else f"{round_folder(number - 1)}/feedback" if number > 1 else None
+        name = "candidates" if gates else "questions"
+        state = f"{round_folder(number - 1)}/{name}" if number > 1 and self._sampler in STATEFUL else None
+        count = self.config.questions_per_round
+        values = {
+            "count": math.ceil(count * gates.offer) if gates else count,
+            "feedback": feedback,
+            "sampler": self._sampler,
+            "explore": wanted.explore,
+            "sampler-state": state,
+            "exclude": [*([PANEL] if calibrated else []), *earlier],
+            "confidence": labels,
+        }
+        inputs = [path for path in (feedback, state, *([PANEL] if calibrated else []), *earlier, *labels) if path]
+        split, seed = wanted.split, self.config.run.seed
+        self._generate(f"{here}-{name}", name, number, f"{here}/{name}", split, seed, values, inputs=tuple(inputs))
+
+    @property
+    def _sampler(self) -> str | None:
+        """Sampler of the rounds; None leaves it to the engine."""
+        wanted = self.config.generate
+        if wanted.sampler is None and self.config.confidence.calibrated:
+            return CALIBRATED_SAMPLER
+        return wanted.sampler
+
+    def gate(self, number: int) -> None:
+        gates, here = self.config.gating, round_folder(number)
+        if gates is None:
+            return
+        out, earlier = f"{here}/questions", [f"{round_folder(t)}/questions" for t in range(1, number)]
+        argv = ["qa-engine", "gate", f"{here}/candidates", "--out", out, "--store", STORE]
+        argv += flags({"gates": ",".join(gates.use), "count": self.config.questions_per_round})
+        inputs = [f"{here}/candidates", *self.observed, *earlier]
+        if self.config.confidence.calibrated:
+            signals = [f"{round_folder(t)}/signal" for t in range(1, number + 1)]
+            about = [PANEL, *(f"{round_folder(t)}/drawn" for t in range(1, number + 1))]
+            argv += flags({"evidence": signals, "about": about})
+            inputs += [*signals, *about]
+        argv += flags({"exclude": earlier, **gates.options})
+        files = (f"{out}/questions.parquet", f"{out}/rejects.parquet", f"{out}/manifest.json")
+        self.stages.append(
+            Stage(
+                *(f"{here}-questions", "questions", number, tuple(argv), out, tuple(inputs), files, "questions"),
+                section="gates.options",
+            )
         )
 
     def _generate(
@@ -153,52 +236,109 @@ class _Planner:
         inputs: tuple[str, ...] = (),
     ) -> None:
         wanted = self.config.generate
-        options = dict(wanted.options if kind == "questions" else wanted.evaluation_options)
+        asks = kind in ("questions", "candidates")
+        options = dict(wanted.options if asks else wanted.evaluation_options)
         more = {"tasks": ",".join(wanted.tasks) or None, "split": split, "seed": seed, "round": number, **more}
         command = COMMANDS.get(str(options.get("proposer")), "generate")
         if options.get("proposer") in COMMANDS:
             del options["proposer"]
         if command == "propose":  # a model chooses the types, and hears of the last round by its labelled questions
-            more = {name: value for name, value in more.items() if name not in ("tasks", "feedback")}
+            more = {name: value for name, value in more.items() if name not in _OF_TEMPLATES}
         argv = ["qa-engine", command, STORE, "--out", out, *flags({**more, **options})]
         speed = tuple(flags({"workers": wanted.workers}))
-        number_or_none = number if kind == "questions" else None
+        number_or_none = None if kind in ("eval-questions", "panel") else number
         files = (f"{out}/questions.parquet",)
-        stage = Stage(name, kind, number_or_none, tuple(argv), out, self.observed + inputs, files, "questions", speed)
-        self.stages.append(stage)
-
-    def train(self, number: int) -> None:
-        train, here, before = self.config.train, _round(number), _round(number - 1)
-        out = f"{here}/train"
-        argv = ["qa-trainer", "sft", f"{here}/questions", "--store", STORE]
-        # Adapters go on with their state, on the weights that they were made for; round_NN/train/model has them merged.
-        goes_on = number > 1 and not train.adapts
-        argv += ["--model", f"{before}/train/model" if goes_on else train.model, "--out", out]
-        argv += flags({"steps": train.steps, "batch-size": train.batch_size, "learning-rate": train.learning_rate})
-        argv += flags({"state-from": f"{before}/train" if number > 1 else None})
-        argv += flags({"round": number, "seed": self.config.run.seed, **train.options})
-        inputs = (*self.seeing, f"{here}/questions", *([f"{before}/train"] if number > 1 else []))
-        files = tuple(f"{out}/{name}" for name in ("model", "state", "predictions.parquet", "manifest.json"))
         self.stages.append(
-            Stage(f"{here}-train", "train", number, tuple(argv), out, inputs, files, "predictions", resumes=True)
+            Stage(
+                *(name, kind, number_or_none, tuple(argv), out, self.observed + inputs, files, "questions", speed),
+                section="generate.options",
+            )
         )
 
-    def confidence(self, number: int, kind: str = "confidence") -> None:
-        """Label the predictions of the training pass, or with kind `eval-confidence` the model's own answers."""
-        wanted, here = self.config.confidence, _round(number)
-        source = f"{here}/train" if kind == "confidence" else f"{here}/eval"
-        out = f"{here}/{kind.replace('-', '_')}"
-        argv = ["qa-confidence", "label", source, "--out", out]
-        argv += flags({"profile": wanted.profile, "scores": None if kind == "confidence" else source})
+    def train(self, number: int) -> None:
+        """Run every stage of training, each on the model of the one before."""
+        train, here = self.config.train, round_folder(number)
+        model = train.model
+        if number > 1 and not (train.goes_on and train.adapts):
+            # Adapters go on with their state, on the weights that they were made for; `model` has them merged.
+            model = f"{self._trained(number - 1)}/model"
+        for k, stage in enumerate(train.stages):
+            out = self._training(number, k)
+            argv = ["qa-trainer"] if stage.launch is None else [*shlex.split(stage.launch), "-m", TRAINER_MODULE]
+            argv += [stage.method, f"{here}/questions", "--store", STORE, "--model", model, "--out", out]
+            values = {"steps": stage.steps, "batch-size": stage.batch_size, "learning-rate": stage.learning_rate}
+            inputs = [*self.seeing, f"{here}/questions"]
+            if stage.method == "sft":
+                state = self._trained(number - 1) if number > 1 and train.goes_on else None
+                values |= {"schedule": train.schedule, "state-from": state, "round": number}
+                if train.schedule and train.goes_on:
+                    values["schedule-steps"] = self.config.run.rounds * (stage.steps or 0)
+                if train.general or (train.replay and number > 1):
+                    values["mixture"] = f"{MIXTURES}/round_{number:02d}.toml"
+                    inputs += [f"{round_folder(t)}/questions" for t in range(1, number)] if train.replay else []
+            argv += flags({**values, "seed": self.config.run.seed, **stage.options})
+            inputs += [str(Path(model).parent)] if model != train.model else []
+            inputs += [self._trained(number - 1)] if number > 1 and train.goes_on else []
+            supervised = ("state", "predictions.parquet") if stage.method == "sft" else ()
+            files = tuple(f"{out}/{name}" for name in ("model", *supervised, "manifest.json"))
+            name = f"{here}-{Path(out).name.replace('_', '-')}"
+            kind = "train" if stage.method == "sft" else "reinforce"
+            table = "predictions" if stage.method == "sft" else "rejects"
+            read = tuple(dict.fromkeys(inputs))
+            self.stages.append(
+                Stage(
+                    *(name, kind, number, tuple(argv), out, read, files, table),
+                    resumes=True,
+                    section="train.stage.options" if train.stage else "train.options",
+                    sources=tuple(entry.data for entry in train.general) if "mixture" in values else (),
+                )
+            )
+            model = f"{out}/model"
+
+    def _training(self, number: int, k: int) -> str:
+        """Folder of the k-th stage of training."""
+        stages = self.config.train.stages
+        return f"{round_folder(number)}/train" + (f"_{k + 1}_{stages[k].method}" if len(stages) > 1 else "")
+
+    def _trained(self, number: int) -> str:
+        """Folder of the training that gives the model of a round."""
+        return self._training(number, len(self.config.train.stages) - 1)
+
+    def confidence(self, number: int) -> None:
+        """Label the predictions of the last supervised training of the round."""
+        wanted, here = self.config.confidence, round_folder(number)
+        stages = self.config.train.stages
+        last = max(k for k, stage in enumerate(stages) if stage.method == "sft")
+        source, out = self._training(number, last), f"{here}/confidence"
+        argv = ["qa-confidence", "label", source, "--out", out, *flags({"profile": wanted.profile})]
+        inputs = [source]
+        if wanted.calibrated:
+            argv += ["--signal", f"{here}/signal", "--questions", f"{here}/questions"]
+            argv += flags({"seed": wanted.seed})
+            inputs += [f"{here}/signal", f"{here}/questions"]
+        self._label(f"{here}-confidence", "confidence", number, [*argv, *flags(wanted.options)], out, inputs)
+
+    def own_confidence(self, number: int, entry: EvalSection) -> None:
+        """Say how sure the model was of its own answers to the main evaluation."""
+        wanted, here = self.config.confidence, round_folder(number)
+        source, out = f"{here}/eval", f"{here}/eval_confidence"
+        profile = "paper" if wanted.calibrated else wanted.profile
+        argv = ["qa-confidence", "label", source, "--out", out, *flags({"profile": profile, "scores": source})]
         argv += flags(wanted.options)
-        files = (f"{out}/confidence.parquet",)
-        gaps = kind == "eval-confidence"
+        self._label(f"{here}-eval-confidence", "eval-confidence", number, argv, out, [source])
+
+    def _label(self, name: str, kind: str, number: int, argv: Sequence[str], out: str, inputs: Sequence[str]) -> None:
+        files, gaps = (f"{out}/confidence.parquet",), kind == "eval-confidence"
         self.stages.append(
-            Stage(f"{here}-{kind}", kind, number, tuple(argv), out, (source,), files, "confidence", gaps=gaps)
+            Stage(
+                *(name, kind, number, tuple(argv), out, tuple(inputs), files, "confidence"),
+                gaps=gaps,
+                section="confidence.options",
+            )
         )
 
     def feedback(self, number: int) -> None:
-        here = _round(number)
+        here = round_folder(number)
         source, questions, out = f"{here}/confidence", f"{here}/questions", f"{here}/feedback"
         argv = ("qa-confidence", "feedback", source, "--questions", questions, "--out", out)
         files = (f"{out}/feedback.parquet",)
@@ -206,80 +346,108 @@ class _Planner:
             Stage(f"{here}-feedback", "feedback", number, argv, out, (source, questions), files, "feedback")
         )
 
-    def evaluate(self, number: int, runner: str) -> None:
-        wanted, here = self.config.eval, _round(number)
+    def evaluate(self, number: int, runner: str, entry: EvalSection | GuardSection) -> None:
+        here, main = round_folder(number), entry is self.config.main_eval
+        name = "guard" if isinstance(entry, GuardSection) else entry.name
         kind = "eval" if runner == "transformers" else runner
-        out = f"{here}/{kind}"
-        argv = ["qa-eval", "run", EVAL_QUESTIONS, "--store", STORE]
-        argv += ["--model", f"{here}/train/model" if number else self.config.train.model, "--out", out]
-        argv += flags({"runner": runner, "batch-size": wanted.batch_size, "round": number})
-        argv += flags({"seed": wanted.seed, **wanted.options})
-        inputs = (*self.seeing, EVAL_QUESTIONS, *([f"{here}/train"] if number else []))
-        written = ("predictions.parquet", "scores.parquet", "summary.json", "manifest.json")
-        files = tuple(f"{out}/{name}" for name in written)
+        out = f"{here}/{kind}" + ("" if main else f"_{name}")
+        asked = self._asked(entry)
+        store = entry.store or (None if "videos" in entry.options else STORE)
+        argv = ["qa-eval", "run", asked, *flags({"store": store})]
+        argv += ["--model", f"{self._trained(number)}/model" if number else self.config.train.model, "--out", out]
+        argv += flags({"runner": runner, "batch-size": entry.batch_size, "round": number})
+        argv += flags({"benchmark": entry.benchmark, "parser": entry.parser})
+        seed = 0 if isinstance(entry, GuardSection) else entry.seed
+        argv += flags({"seed": seed, **entry.options})
+        inputs = [*(self.seeing if store == STORE else ()), *([asked] if entry.questions is None else [])]
+        inputs += [self._trained(number)] if number else []
+        files = tuple(f"{out}/{written}" for written in _EVALUATED)
         self.stages.append(
-            Stage(f"{here}-{kind}", kind, number, tuple(argv), out, inputs, files, "scores", resumes=True)
+            Stage(
+                f"{here}-{kind}" + ("" if main else f"-{name}"),
+                kind if main else f"{kind}:{name}",
+                *(number, tuple(argv), out, tuple(inputs), files, "scores"),
+                resumes=True,
+                section="guard.options" if isinstance(entry, GuardSection) else "eval.options",
+                sources=(entry.questions,) if entry.questions is not None else (),
+            )
         )
 
 
-def plan(config: LoopConfig) -> list[Stage]:
+_EVALUATED = ("predictions.parquet", "scores.parquet", "summary.json", "manifest.json")
+"""What `qa-eval run` writes."""
+
+_OF_TEMPLATES = ("tasks", "feedback", "sampler", "explore", "sampler-state")
+"""Options of `qa-engine generate` that `propose` lacks: a model chooses the types itself."""
+
+STATEFUL = ("progress", "shuffled", "predicted", "learnability", "headroom")
+"""Samplers whose state is handed from round to round."""
+
+CALIBRATED_SAMPLER = "learnability"
+"""Sampler of profile `calibrated` where the file names none."""
+
+
+def plan(config: LoopConfig, *, rounds: int | None = None) -> list[Stage]:
     """List every stage of a run in order.
 
     Round 0 scores the untrained model; the last round also scores the trained model without its frames.
+
+    Parameters
+    ----------
+    config : LoopConfig
+    rounds : int, optional
+        Rounds that there are in the end, where a run stopped early.
     """
     planner = _Planner(config)
     planner.ingest()
     planner.observe()
     planner.sample_frames()
-    planner.eval_questions()
-    runners = config.eval.runners
-    planner.evaluate(0, "transformers")
-    planner.confidence(0, "eval-confidence")
-    for runner in runners:
-        planner.evaluate(0, runner)
-    for number in range(1, config.run.rounds + 1):
+    for entry in config.eval:
+        planner.eval_questions(entry)
+    calibrated = config.confidence.calibrated
+    if calibrated:
+        planner.panel()
+    for entry in config.eval:
+        main = entry is config.main_eval
+        planner.evaluate(0, "transformers", entry)
+        if main:
+            planner.own_confidence(0, entry)
+        for runner in _runners(entry, main=main):
+            planner.evaluate(0, runner, entry)
+    if config.guard is not None:
+        planner.evaluate(0, "transformers", config.guard)
+    last_round = config.run.rounds if rounds is None else rounds
+    for number in range(1, last_round + 1):
+        if calibrated:
+            planner.look(number)
         planner.questions(number)
+        if calibrated:
+            planner.weigh(number)
+        planner.gate(number)
         planner.train(number)
-        planner.confidence(number)
-        planner.feedback(number)
-        planner.evaluate(number, "transformers")
-        planner.confidence(number, "eval-confidence")
-        last = number == config.run.rounds
-        if "blind" in runners and (last or config.eval.blind_every_round):
-            planner.evaluate(number, "blind")
+        if config.train.trains_supervised:
+            planner.confidence(number)
+        if not calibrated:
+            planner.feedback(number)
+        last = number == last_round
+        for entry in config.eval:
+            main = entry is config.main_eval
+            if number % entry.every and not last:
+                continue
+            planner.evaluate(number, "transformers", entry)
+            if main:
+                planner.own_confidence(number, entry)
+            if "blind" in _runners(entry, main=main) and (last or entry.blind_every_round):
+                planner.evaluate(number, "blind", entry)
+        if config.guard is not None:
+            planner.evaluate(number, "transformers", config.guard)
     return planner.stages
 
 
-def dependents(stages: Iterable[Stage], changed: Stage) -> set[str]:
-    """Name the stages that read, directly or not, what `changed` writes."""
-    outs, names = {changed.out}, set()
-    for stage in stages:
-        if outs.intersection(stage.inputs):
-            outs.add(stage.out)
-            names.add(stage.name)
-    return names
+def _runners(entry: EvalSection, *, main: bool) -> Sequence[str]:
+    """Name what an evaluation is measured against: by default blind and majority, for the main one."""
+    return entry.runners if entry.runners is not None else ("blind", "majority") if main else ()
 
 
-def flags(values: Mapping[str, object] | Options) -> list[str]:
-    """Turn options into arguments; None and empty lists are left out, a list repeats its flag.
-
-    Examples
-    --------
-    >>> flags({"steps": 4, "state_from": None, "exclude": ["a", "b"], "lora": True, "shuffle": False})
-    ['--steps', '4', '--exclude', 'a', '--exclude', 'b', '--lora', '--no-shuffle']
-    """
-    found: list[str] = []
-    for name, value in values.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            found.append(f"--{flag}" if value else f"--no-{flag}")
-        elif isinstance(value, list):
-            found += [part for item in value for part in (f"--{flag}", str(item))]
-        elif value is not None:
-            found += [f"--{flag}", str(value)]
-    return found
-
-
-def _round(number: int) -> str:
-    """Folder of a round."""
-    return f"round_{number:02d}"
+def _named(name: str, entry: EvalSection, main: EvalSection) -> str:
+    return name if entry is main else f"{name}-{entry.name}"

@@ -11,7 +11,9 @@ from qa_loop.digests import damage
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest, load_resolved
 from qa_loop.process import folder_is_locked
-from qa_loop.stages import Stage, plan
+from qa_loop.stage import Stage
+from qa_loop.stages import plan
+from qa_loop.stopping import ended
 
 Standing = Literal["done", "rows missing", "damaged", "running", "interrupted", "failed", "waiting"]
 
@@ -25,6 +27,8 @@ class StageStatus:
     rows: int | None
     table: str
     seconds: float | None
+    cpu_s: float | None
+    peak_mb: float | None
     log: str
 
 
@@ -104,10 +108,11 @@ def run_status(folder: Path, *, check: bool = False) -> RunStatus:
         return "rows missing" if record.lost else "done"
 
     stages: list[StageStatus] = []
-    for stage in plan(config):
+    over = ended(config, folder)
+    for stage in plan(config, rounds=over.round if over else None):
         record = records.get(stage.name)
-        rows, seconds = (record.rows, record.seconds) if record else (None, None)
-        stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, seconds, stage.log))
+        rows, *used = (record.rows, record.seconds, record.cpu_s, record.peak_mb) if record else (None,) * 4
+        stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, *used, log=stage.log))
     found = [text for texts in damaged.values() for text in texts]
     return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work), found)
 
@@ -120,6 +125,8 @@ def _next(folder: Path, stages: list[StageStatus], *, at_work: bool) -> str:
         return f"read {folder / failed[0].log}, then start the same command again with --out {folder}"
     if any(stage.state == "damaged" for stage in stages):
         return "restore the damaged files, or remove the stage's folder and start the same command again"
-    if all(stage.state in ("done", "rows missing") for stage in stages):
-        return f"qa-loop report {folder}"
+    states = {stage.state for stage in stages}
+    if states <= {"done", "rows missing"}:
+        repaired = "; when the cause of the missing rows is repaired, start the same command with --redo-lost"
+        return f"qa-loop report {folder}{repaired if 'rows missing' in states else ''}"
     return f"start the same command again with --out {folder}; finished stages are kept"

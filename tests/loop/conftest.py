@@ -167,6 +167,14 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for i, row in enumerate(trained)
         ]
         write(folder, f"confidence_{number}", "confidence", labelled)
+    cells = {"n": 9, "mean_score": 0.5, "ece_before": 0.3, "ece_after": 0.1, "brier_before": 0.3, "brier_after": 0.2}
+    told = {"rows": 9, "panel": 3, "suspects": 1, "labels": {"easy": 2, "suspect": 1}, "mean_headroom": 0.1}
+    told |= {"calibration": {"all": cells, TYPES[0]: cells}, "drift": None, "refit": {"refit": True, "gain": None}}
+    (folder / "signal.json").write_text(json.dumps(told))
+    (folder / "calibrator.json").write_text("{}")
+    gates = [{"gate": "duplicate", "seen": 9, "judged": 9, "refused": 2}]
+    gates += [{"gate": "blind", "seen": 7, "judged": 5, "refused": 1}]
+    (folder / "gate.json").write_text(json.dumps({"candidates": 9, "questions": 6, "passed": 6, "gates": gates}))
     return folder
 
 

@@ -80,7 +80,7 @@ def resuming(out, files, reads, stage):
         if step == STEPS // 2:
             fault(stage)
     for name in ("model", "state"):
-        if stage.endswith("train"):
+        if "train" in stage:
             (out / name).mkdir(exist_ok=True)
             (out / name / "weights.bin").write_bytes(bytes(range(256)))
     for source, name in files.items():
@@ -91,9 +91,16 @@ def resuming(out, files, reads, stage):
 
 def main():
     program, command = sys.argv[1:3]
+    if "--describe" in sys.argv:
+        print(os.environ.get("FAKE_OPTIONS", "[]"))
+        return
     out = option("--out", "store/frame_sets")
     stage = out.replace("/", "_")
     number = option("--round", "0")
+    if command == "plan":
+        cost = {"flops": 3e6, "seconds": 0.1, "total_bytes": 10, "available_bytes": 20}
+        print(json.dumps({**cost, "weights_bytes": 4, "optimizer_bytes": 8}))
+        return
     if command in ("datasets", "models"):
         options = ["--scenes", "--frames-per-scene", "--size"]
         print(json.dumps([{"name": "rooms", "options": options, "settings": {}}] if command == "datasets" else []))
@@ -107,28 +114,58 @@ def main():
     elif command == "sample-frames":
         fault(stage)
         shutil.copy(TABLES / "frame_sets.parquet", "store/frame_sets.parquet")
+    elif command == "compare":
+        cell = {"n": 9, "a": 0.5, "b": 0.6, "difference": 0.1}
+        clear, open_ = {"low": 0.05, "high": 0.15}, {"low": -0.1, "high": 0.3}
+        print(json.dumps({"types": {"count": {**cell, "interval": clear}}, "overall": {**cell, "interval": open_}}))
+        return
+    elif command == "generate" and out == "all":
+        all_or_nothing(out, {"questions_1.parquet": "questions.parquet"}, [], stage)
     elif command == "generate":
-        source = "eval_questions" if out == "eval_questions" else f"questions_{number}"
-        reads = ["store"] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in ("--exclude", "--feedback")]
+        fixed = out.startswith("eval_questions") or out == "panel"
+        source = "eval_questions" if fixed else f"questions_{number}"
+        told = ("--exclude", "--feedback", "--sampler-state")
+        reads = ["store"] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in told]
         files = {f"{source}.parquet": "questions.parquet"}
-        if source != "eval_questions":
+        if not fixed:
             files |= {f"{name}_{number}.parquet": f"{name}.parquet" for name in ("choices", "rejects")}
         all_or_nothing(out, files, reads, stage)
+    elif command in ("draw", "gate"):
+        here = int(out.split("/")[0][-2:])
+        told = ("--evidence", "--exclude", "--about", "--again", "--doubts")
+        reads = [sys.argv[3]] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in told]
+        files = {f"questions_{here}.parquet": "questions.parquet"}
+        if command == "gate":
+            files |= {f"rejects_{here}.parquet": "rejects.parquet", "gate.json": "manifest.json"}
+        all_or_nothing(out, files, reads, stage)
+    elif command == "signal":
+        here = int(out.split("/")[0][-2:])
+        told = ("--blind", "--questions", "--panel", "--previous")
+        reads = [sys.argv[3]] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in told]
+        files = {f"own_{here}.parquet": "confidence.parquet"}
+        files |= {name: name for name in ("calibrator.json", "signal.json")}
+        all_or_nothing(out, files, reads, stage)
+    elif command == "grpo":
+        number = out.split("/")[0][-2:].lstrip("0")
+        resuming(out, {f"rejects_{number}.parquet": "rejects.parquet"}, [sys.argv[3]], stage)
     elif command == "sft":
         reads = [sys.argv[3], *([option("--state-from")] if option("--state-from") else [])]
         resuming(out, {f"train_{number}.parquet": "predictions.parquet"}, reads, stage)
     elif command == "label":
         own = sys.argv[3].endswith("eval")
+        reads = [sys.argv[3], *([option("--signal")] if option("--signal") else [])]
         here = int(sys.argv[3].split("/")[0][-2:])
         source = f"own_{here}" if own else f"confidence_{here}"
-        all_or_nothing(out, {f"{source}.parquet": "confidence.parquet"}, [sys.argv[3]], stage)
+        all_or_nothing(out, {f"{source}.parquet": "confidence.parquet"}, reads, stage)
     elif command == "feedback":
-        all_or_nothing(out, {"feedback.parquet": "feedback.parquet"}, [sys.argv[3], option("--questions")], stage)
+        reads = [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in ("--questions", "--signal", "--previous")]
+        all_or_nothing(out, {"feedback.parquet": "feedback.parquet"}, [sys.argv[3], *reads], stage)
     elif command == "run":
         runner = option("--runner")
         kind = "eval" if runner == "transformers" else runner
         files = {f"{kind}_{number}_{name}": name for name in ("predictions.parquet", "scores.parquet", "summary.json")}
-        reads = [sys.argv[3], *([str(Path(option("--model")).parent)] if number != "0" else [])]
+        trained = [str(Path(option("--model")).parent)] if option("--model").startswith("round_") else []
+        reads = [*([] if sys.argv[3].startswith("/") else [sys.argv[3]]), *trained]
         resuming(out, files, reads, stage)
     elif command == "report":
         fault(stage)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -154,3 +155,32 @@ def test_comparison_uses_the_trained_model_without_frames(finished_run):
     found = comparison(finished_run)
     assert (found.last_round, found.blind_round) == (2, 2)
     assert found.rows[-1].name == "overall"
+
+
+def test_plan_says_what_runs_out_and_starts_nothing(fakes, tables):
+    store = fakes.folder / "store"
+    store.mkdir()
+    scenes = pl.read_parquet(tables / "scenes.parquet").with_columns(split=pl.lit("train"))
+    scenes.write_parquet(store / "scenes.parquet")
+    fakes.change("rounds = 2", "rounds = 9")
+    done = fakes.run("plan", fakes.config, "--store", store)
+    assert done.returncode == 0, done.stderr
+    assert "9 rounds of 12 questions" in done.stdout
+    assert "it lasts 0 rounds, then other cells take its share" in done.stderr
+    assert "rows will be missing" in done.stderr
+    assert "A question costs 1.67e+05 FLOPs" in done.stdout
+    told = json.loads(fakes.run("plan", fakes.config, "--store", store, "--json").stdout)
+    assert sum(item["available"] for item in told["supply"]) == 9
+    assert told["steps"] == 18
+    assert not (fakes.folder / "out").exists()
+
+
+def test_compare_pairs_two_runs_round_by_round(fakes, finished_run):
+    done = fakes.run("compare", finished_run, finished_run, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [(row["name"], row["round"]) for row in rows] == [(n, t) for t in range(3) for n in ("count", "overall")]
+    assert [row["clear"] for row in rows[:2]] == [True, False]
+    shown = fakes.run("compare", finished_run, finished_run).stdout
+    assert "+10.0 [+5.0, +15.0] *" in shown
+    assert fakes.run("compare", finished_run, fakes.folder).returncode == 2

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from qa_loop.config import SCENE_FLAGS, ScenesSection, parse_config
+from qa_loop.config import parse_config
 from qa_loop.errors import QALoopError
 from qa_loop.offers import check_scenes, engine_datasets, shipped_models, with_folder
+from qa_loop.sections import SCENE_FLAGS, ScenesSection
 from qa_loop.stages import plan
 
 VALUES = {"annotations": "a", "frames_dir": "f", "scenes": 3, "frames": 2, "size": 32, "first_scene": 5}

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import qa_loop
-from qa_loop.config import LoopConfig, load_config, parse_config
+from qa_loop.config import load_config, parse_config
 from qa_loop.errors import QALoopError
+from qa_loop.sections import LoopConfig
 
 ROOT = Path(__file__).parents[2]
 SMALL = {

@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from qa_loop.config import parse_config
-from qa_loop.stages import Stage, dependents, plan
+from qa_loop.stage import Stage, dependents
+from qa_loop.stages import plan
 
 BASE = {
     "run": {"name": "x", "rounds": 3, "seed": 11},
@@ -47,9 +48,11 @@ def test_questions_of_a_round_follow_feedback_and_repeat_nothing():
     assert value(third, "--tasks") == "object_counting,object_abs_distance"
 
 
-@pytest.mark.parametrize("options", [{"sampler": "predicted"}, {"proposer": "llm", "base_url": "u", "model": "m"}])
-def test_labels_of_all_earlier_rounds_go_where_single_questions_are_read(options):
-    found = stages(generate={"options": options}, run={"rounds": 3})
+@pytest.mark.parametrize(
+    "generate", [{"sampler": "predicted"}, {"options": {"proposer": "llm", "base_url": "u", "model": "m"}}]
+)
+def test_labels_of_all_earlier_rounds_go_where_single_questions_are_read(generate):
+    found = stages(generate=generate, run={"rounds": 3})
     third = found["round_03-questions"]
     given = [third.argv[i + 1] for i, word in enumerate(third.argv) if word == "--confidence"]
     assert given == ["round_01/confidence", "round_02/confidence"]
@@ -68,7 +71,7 @@ def test_a_model_is_asked_by_a_command_of_its_own():
 
 
 def test_evaluation_asks_the_same_kind_of_question():
-    found = stages(generate={"options": {"profile": "vsi-bench", "sampler": "learning"}})
+    found = stages(generate={"sampler": "learning", "options": {"profile": "vsi-bench"}})
     assert value(found["eval-questions"], "--profile") == "vsi-bench"
 
 

@@ -187,7 +187,7 @@ def test_answer_without_confidence_is_no_loss(fakes, finished_run):
     assert load_manifest(out).stages["round_02-eval-confidence"].exit_code == 1
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 75)])
 def test_stopped_loop_ends_its_stage_and_says_how_to_go_on(fakes, signum, code):
     out = fakes.folder / "out"
     fakes.fault("store", "hang")

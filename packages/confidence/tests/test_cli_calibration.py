@@ -198,3 +198,62 @@ def test_the_page_opens_sorts_and_tells_numbers(labelled, run, open_page, width,
     page.hover("#reliability svg circle.f-s1")
     assert "rows" in page.js("document.getElementById('tip').textContent")
     page.check()
+
+
+@pytest.fixture
+def clean_passes(make, tmp_path):
+    """Clean passes of two rounds with and without frames, a training pass, and the questions."""
+    rng = np.random.default_rng(1)
+    n = 120
+    place = [{"scene_name": f"s{i % 10}", "question_type": ("size", "count")[i % 2]} for i in range(n)]
+    for rnd in (1, 2):
+        for name, phase in (("clean", "eval"), ("blind", "eval"), ("train", "train")):
+            c = rng.uniform(0.2, 0.99, n)
+            told = [
+                make.prediction(f"q{i}", [np.log(c[i])], phase=phase, round=rnd, runner="transformers", **place[i])
+                for i in range(n)
+            ]
+            scored = [
+                {"question_id": f"q{i}", "score": float(rng.random() < c[i]), **place[i], "round": rnd}
+                for i in range(n)
+            ]
+            folder = tmp_path / f"{name}{rnd}"
+            make.write(make.predictions(*told), folder, "predictions")
+            make.write(make.scores(*scored), folder, "scores")
+    asked = [{"question_id": f"q{i}", "cell": f"c{i % 2}", "answer_type": "number", **place[i]} for i in range(n)]
+    make.write(make.questions(*asked), tmp_path, "questions")
+    make.write(make.questions(*asked[:30]), tmp_path / "panel", "questions")
+    return tmp_path
+
+
+def test_signal_label_and_feedback_of_two_rounds(clean_passes, run):
+    here = clean_passes
+    for rnd in (1, 2):
+        before = [] if rnd == 1 else ["--previous", here / "signal1"]
+        words = ["--blind", here / f"blind{rnd}", "--questions", here, "--panel", here / "panel"]
+        done = run("signal", here / f"clean{rnd}", *words, *before, "--out", here / f"signal{rnd}", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["rows"] == 120
+        done = run(
+            *("label", here / f"train{rnd}", "--profile", "calibrated", "--signal", here / f"signal{rnd}"),
+            *("--questions", here, "--out", here / f"confidence{rnd}"),
+        )
+        assert done.returncode == 0, done.stderr
+        words = ["--questions", here, "--signal", here / f"signal{rnd}", *before]
+        done = run("feedback", here / f"confidence{rnd}", *words, "--out", here / f"feedback{rnd}")
+        assert done.returncode == 0, done.stderr
+    facts = json.loads((here / "signal2/signal.json").read_text())
+    assert facts["drift"][0]["anchors"] == 30
+    assert facts["refit"]["refit"] in (True, False)
+    table = pl.read_parquet(here / "feedback2/feedback.parquet")
+    assert table["progress"].null_count() == 0
+    assert table["mean_headroom"].null_count() == 0
+    assert pl.read_parquet(here / "feedback1/feedback.parquet")["progress"].null_count() > 0
+
+
+def test_calibrated_labels_say_what_they_need(clean_passes, run):
+    here = clean_passes
+    done = run("label", here / "train1", "--profile", "calibrated", "--out", here / "l")
+    assert done.returncode == 2
+    assert "--signal" in done.stderr
+    assert "--questions" in done.stderr

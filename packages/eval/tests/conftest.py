@@ -229,7 +229,7 @@ def questions(tmp_path) -> Path:
         for i, letter in enumerate("ABAAB")
     ]
     rows.append(question("z0", "s1", "object_size_estimation", "How long is the bed?", "200"))
-    rows.append(question("z1", "s1", "object_size_estimation", "How long is it?", "150") | {"frame_set_id": None})
+    rows.append(question("z1", "s1", "object_size_estimation", "How long is it?", "150"))
     return save(rows, tmp_path / "questions", "questions", QUESTIONS)
 
 

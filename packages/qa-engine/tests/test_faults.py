@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import time
 
@@ -183,3 +184,62 @@ def test_answers_keep_their_question_where_a_field_is_null(call, store, question
         assert answers["status"][0] == "not_answerable"
         assert answers["reason"][0] is not None
         assert answers[1:].equals(whole[1:])
+
+
+@pytest.fixture
+def rooms(call, tmp_path):
+    """A store with two frames, depth and instance images."""
+    path = tmp_path / "rooms"
+    assert call("ingest", "rooms", "--scenes", 1, "--frames-per-scene", 2, "--size", 48, "--out", path) == 0
+    assert call("sample-frames", path, "--frames", 2) == 0
+    return path
+
+
+def link_frame(store, secret):
+    frame = min(store.glob("frames/*/*.png"))
+    frame.unlink()
+    frame.symlink_to(secret)
+
+
+def link_folder(store, secret):
+    folder = next(store.glob("frames/*"))
+    shutil.move(folder, secret.parent / "frames")
+    folder.symlink_to(secret.parent / "frames")
+
+
+def link_instances(store, secret):
+    edit(store / "frames.parquet", lambda rows: rows.with_columns(instance_path=pl.lit("instances.png")))
+    (store / "instances.png").symlink_to(secret)
+
+
+def name_absolute(store, secret):
+    edit(store / "frames.parquet", lambda rows: rows.with_columns(image_path=pl.lit(str(secret))))
+
+
+def name_above(store, secret):
+    edit(store / "frames.parquet", lambda rows: rows.with_columns(image_path=pl.lit(f"../{secret.name}")))
+
+
+def link_cloud(store, secret):
+    edit(store / "scenes.parquet", lambda rows: rows.with_columns(cloud_path=pl.lit("cloud.parquet")))
+    (store / "cloud.parquet").symlink_to(secret)
+
+
+@pytest.mark.parametrize("lead", [link_frame, link_folder, link_instances, name_absolute, name_above, link_cloud])
+def test_view_shows_no_file_from_outside_the_store(call, rooms, tmp_path, capfd, lead):
+    secret = tmp_path / "secret.png"
+    shutil.copy(min(rooms.glob("frames/*/*.png")), secret)
+    lead(rooms, secret)
+    assert call("view", rooms, "--out", tmp_path / "pages") == 2
+    assert "leads out of the folder" in capfd.readouterr().err
+    assert not (tmp_path / "pages").exists()
+
+
+def test_no_frame_from_outside_the_store_is_observed_or_sent(call, rooms, tmp_path, capfd):
+    secret = tmp_path / "secret.png"
+    shutil.copy(min(rooms.glob("frames/*/*.png")), secret)
+    link_frame(rooms, secret)
+    server = ("--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--retries", 0)
+    for words in (("observe", rooms), ("propose", rooms, *server, "--out", tmp_path / "q")):
+        assert call(*words) in (1, 2)
+        assert "leads out of the folder" in capfd.readouterr().err, words

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import FEEDBACK, OBJECTS, QUESTIONS
-from qa_engine.tasks import TASKS
+from qa_engine.tasks import DEFAULT, TASKS
 
-COMMON = set(TASKS) - {"obj_appearance_order", "route_planning"}
+COMMON = set(DEFAULT) - {"obj_appearance_order", "route_planning"}
 """Question types that twenty rooms with one frame always give."""
 
 

@@ -24,9 +24,19 @@ Accept = Annotated[
         rich_help_panel=COMMON,
     ),
 ]
+RedoLost = Annotated[
+    bool,
+    typer.Option(
+        "--redo-lost",
+        help="Do stages again whose rows are missing, and what follows if something else comes out.",
+        rich_help_panel=COMMON,
+    ),
+]
 
 
-def run_and_report(config: LoopConfig, out: Path, *, force: bool, again: str, as_json: bool) -> None:
+def run_and_report(
+    config: LoopConfig, out: Path, *, force: bool, redo_lost: bool = False, again: str, as_json: bool
+) -> None:
     """Run the loop, write its report, print its table.
 
     Parameters
@@ -37,6 +47,8 @@ def run_and_report(config: LoopConfig, out: Path, *, force: bool, again: str, as
         Folder of the run.
     force : bool
         Accept a changed configuration.
+    redo_lost : bool
+        Do stages again whose rows are missing.
     again : str
         The command line that goes on after a stop.
     as_json : bool
@@ -47,7 +59,7 @@ def run_and_report(config: LoopConfig, out: Path, *, force: bool, again: str, as
     started = time.perf_counter()
     with resumable(f"nothing is lost. Continue with: {again}"):
         try:
-            outcome = run_loop(config, out, force=force)
+            outcome = run_loop(config, out, force=force, redo_lost=redo_lost)
         except StageError as error:
             kept = f"Finished stages are kept. When it is fixed: {again}"
             raise StageError(f"{error}\n{kept}", exit_code=error.exit_code) from None
@@ -62,7 +74,8 @@ def run_and_report(config: LoopConfig, out: Path, *, force: bool, again: str, as
     notes = [f"{config.run.rounds} rounds of {config.questions_per_round:,} questions"]
     if outcome.lossy:
         notes.append(
-            f"rows are missing in {', '.join(outcome.lossy)}: the reasons are in their rejects and in {out / 'logs'}"
+            f"rows are missing in {', '.join(outcome.lossy)}: the reasons are in their rejects and in {out / 'logs'}; "
+            "when the cause is repaired, start the same command with --redo-lost"
         )
     close(
         Wrote(path, answers, "scored answers"),

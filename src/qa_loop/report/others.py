@@ -9,7 +9,8 @@ from pathlib import Path
 from qa_loop.errors import QALoopError
 from qa_loop.process import find_program
 from qa_loop.progress import last_lines
-from qa_loop.stages import EVAL_QUESTIONS, Stage
+from qa_loop.stage import Stage
+from qa_loop.stages import EVAL_QUESTIONS
 
 PAGES = "pages"
 TIMEOUT_S = 600

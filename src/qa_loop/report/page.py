@@ -19,8 +19,10 @@ from qa_loop.report.sections import (
     questions_sections,
     scores_sections,
 )
+from qa_loop.report.signal import further_sections, gates_sections, signal_sections
 from qa_loop.report.tables import RunTables
 from qa_loop.results import finished
+from qa_loop.stopping import best_round, ended, guard_drops
 
 REPORT = "report.html"
 IN_SAMPLE = "In-sample, plumbing only: the questions are about scenes that the model is trained on."
@@ -75,9 +77,12 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = ()) -> Page:
     """
     config = run.config
     sections = [
-        Section("Result", [verdict(run), *links]),
+        Section("Result", [verdict(run), *stopped(run), *links]),
         *scores_sections(run),
+        *further_sections(run),
         *confidence_sections(tables),
+        *signal_sections(run),
+        *gates_sections(run),
         *questions_sections(tables),
         *cards_sections(run, tables),
         facts_section(run),
@@ -86,7 +91,24 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = ()) -> Page:
         f"{config.train.model} on {config.scenes.dataset}: {config.run.rounds} rounds of "
         f"{config.questions_per_round:,} questions, seed {config.run.seed}."
     )
-    return Page(config.run.name, sections, about, warnings=[IN_SAMPLE] if config.eval.in_sample else [])
+    return Page(config.run.name, sections, about, warnings=warnings_of(run, tables))
+
+
+def warnings_of(run: Run, tables: RunTables) -> list[str]:
+    """Say what stands above everything else: no held-out result, lost general ability, targets of one letter."""
+    found = [IN_SAMPLE] if run.config.main_eval.in_sample else []
+    for drop in guard_drops(run.config, run.folder):
+        found.append(
+            f"General ability fell: after round {drop.round} the guard scores {percent(drop.score)}, before training "
+            f"{percent(drop.first)}, and the intervals do not touch."
+        )
+    if rounds := tables.rounds_of_letters():
+        named = ", ".join(map(str, rounds))
+        found.append(
+            f"Every target of round {named} is a letter: training on short answers alone is known to damage general "
+            "ability within a few steps. Mix in other answers, or general data by share."
+        )
+    return found
 
 
 def verdict(run: Run) -> str:
@@ -108,6 +130,17 @@ def verdict(run: Run) -> str:
     return (
         f"{text} It is clearly above both blind and majority on {len(table.clear)} of {n_types} question types{names}."
     )
+
+
+def stopped(run: Run) -> list[str]:
+    """Say why the run ended early, and which round is the best on what is no test."""
+    found = []
+    if over := ended(run.config, run.folder, manifest=run.manifest):
+        found.append(f"It was stopped after round {over.round}: {over.reason}.")
+    if best := best_round(run.config, run.folder):
+        name = run.config.stop.on if run.config.stop else ""
+        found.append(f"The best round on '{name}' is {best[0]}, with {percent(best[1])}.")
+    return found
 
 
 def _other_pages(folder: Path) -> list[Part]:

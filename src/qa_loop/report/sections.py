@@ -156,7 +156,7 @@ def cards_sections(run: Run, tables: RunTables) -> list[Section]:
     if run.comparison is not None:
         last, blind = run.comparison.last_round, run.comparison.blind_round
         if rows := tables.evaluated(last=last, blind=blind):
-            kind = "In-sample" if run.config.eval.in_sample else "Held-out"
+            kind = "In-sample" if run.config.main_eval.in_sample else "Held-out"
             note = Note("Up to two wins and two losses per question type.")
             cards = evaluated_cards(rows, tables, store, last=last, blind=blind)
             sections.append(Section(f"{kind} questions: wins and losses", [note, cards], id="answers"))
@@ -170,9 +170,15 @@ def cards_sections(run: Run, tables: RunTables) -> list[Section]:
 def facts_section(run: Run) -> Section:
     """List stages, commands, configuration and machine."""
     records = list(run.manifest.stages.values())
+    one_digit = "{:,.1f}".format
     stages = Table(
-        [Column("stage", "text"), "rows", Column("seconds", format=lambda s: f"{s:,.1f}"), "exit code"],
-        [[r.name, r.rows, r.seconds, r.exit_code] for r in records],
+        [
+            Column("stage", "text"),
+            "rows",
+            *(Column(name, format=one_digit) for name in ("seconds", "CPU seconds", "peak MB", "rows/s")),
+            "exit code",
+        ],
+        [[r.name, r.rows, r.seconds, r.cpu_s, r.peak_mb, r.rows_per_s, r.exit_code] for r in records],
     )
     commands = "\n".join(shlex.join(record.command) for record in records)
     config = json.dumps(run.config.model_dump(mode="json"), indent=1)

@@ -128,6 +128,14 @@ class RunTables:
                 counts[label] = n
         return found
 
+    def rounds_of_letters(self) -> list[int]:
+        """List the rounds whose training questions are all choices."""
+        found = self.rows(
+            "SELECT round FROM done_questions WHERE kind = 'questions' GROUP BY round "
+            "HAVING bool_and(answer_type = 'choice') ORDER BY round"
+        )
+        return found["round"].to_list()
+
     def question_counts(self, by: Sequence[str]) -> list[tuple[tuple[str, ...], dict[int, int]]]:
         """Count training questions per group of the columns `by`, and round."""
         groups = ", ".join(f"coalesce({quote(name)}, '-') AS {quote(name)}" for name in by)

@@ -15,7 +15,7 @@ from qa_confidence.metrics.cells import rank_cells, sums
 LABELS = ("easy", "frontier", "hard", "suspect")
 """The closed list of labels."""
 
-PROFILES = ("paper", "calibrated-paper", "quantile", "risk-control")
+PROFILES = ("paper", "calibrated", "calibrated-paper", "quantile", "risk-control")
 
 PAPER_EASY = 0.9
 PAPER_HARD = 0.1

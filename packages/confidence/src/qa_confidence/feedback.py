@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
-from qa_contract.tables import FEEDBACK
+from qa_contract.tableio import with_every_column
+from qa_contract.tables import CONFIDENCE, FEEDBACK
 
 from qa_confidence.arrays import check_unit
 from qa_confidence.difficulty import LABELS
@@ -14,6 +15,7 @@ from qa_confidence.intervals import wilson_interval
 from qa_confidence.labelling import OWN_ANSWER, check_present, check_scores, reject_rows
 
 EXEMPLARS_PER_LABEL = 2
+_KEY = ["round", "scene_name", "question_type", "cell"]
 
 REASONS = {
     "unknown_question": "the question is not in the questions table",
@@ -35,6 +37,8 @@ def feedback_rows(
     *,
     scores: pl.DataFrame | None = None,
     phase: str | None = None,
+    signal: pl.DataFrame | None = None,
+    progress: pl.DataFrame | None = None,
 ) -> Feedback:
     """Count labels and average confidence per round x scene x question type x cell; a null cell is a group of its own.
 
@@ -51,6 +55,12 @@ def feedback_rows(
         The `scores` table of the models' own answers; overrides the score stored in `confidence`.
     phase : str, optional
         Count this phase only; needed where the table holds training rows and own answers.
+    signal : DataFrame, optional
+        `confidence` of signals of this round and the next. What they hold beside the rows counted, the panel and
+        questions that were not trained on, is counted too, and the columns of the clean pass are their means. Default:
+        the rows themselves, as far as they are a signal.
+    progress : DataFrame, optional
+        Of `qa_confidence.signal.progress.learning_progress`.
 
     Raises
     ------
@@ -58,7 +68,7 @@ def feedback_rows(
         A row lacks its identity, has an unknown label or a confidence outside [0, 1]; the table mixes phases, a
         question is twice in `questions`, or several scores belong to one row.
     """
-    rows = _one_phase(confidence, phase).with_row_index("row")
+    rows = _one_phase(with_every_column(confidence, CONFIDENCE), phase).with_row_index("row")
     check_present(rows, ("question_id", "round", "scene_name", "question_type"))
     check_scores(rows)
     basis = rows.select(label_basis()).to_series()
@@ -73,14 +83,21 @@ def feedback_rows(
     if len(twice):
         raise QAConfidenceError(f"Questions are there twice: {twice['question_id'].unique().sort().head(5).to_list()}.")
     known = pl.lit(True).alias("known")
-    rows = rows.join(cells.with_columns(known), on="question_id", how="left", maintain_order="left").with_columns(
+    asked = cells.select("question_id", known, asked_cell="cell")
+    rows = rows.join(asked, on="question_id", how="left", maintain_order="left").with_columns(
         reason=pl.when(pl.col("known").is_null()).then(pl.lit("unknown_question")).otherwise(pl.lit(None, pl.String))
     )
     rejects = reject_rows(rows.filter(pl.col("reason").is_not_null()), stage="feedback", reasons=REASONS)
-    rows = rows.filter(pl.col("reason").is_null())
+    # A table of a signal says itself of which cell a question is.
+    rows = rows.filter(pl.col("reason").is_null()).with_columns(cell=pl.coalesce("asked_cell", "cell"))
     if scores is not None:
         rows = _with_scores(rows, scores)
-    counted = _count(rows.with_columns(basis=label_basis()))
+    clean = rows.filter(pl.col("phase").is_in(OWN_ANSWER) & pl.col("corrected").is_not_null())
+    if signal is not None:
+        clean = signal.filter(pl.col("label").is_not_null())
+        beside = clean.join(rows, on=["question_id", "round"], how="anti").select(list(CONFIDENCE))
+        rows = pl.concat([rows.select(list(CONFIDENCE)), beside])
+    counted = _with_clean(_count(rows.with_columns(basis=label_basis())), clean, progress)
     low, high = wilson_interval(counted["mean_confidence"].to_numpy(), counted["n"].to_numpy())
     counted = counted.with_columns(ci_low=pl.Series(low, dtype=pl.Float64), ci_high=pl.Series(high, dtype=pl.Float64))
     return Feedback(counted.select(list(FEEDBACK)), rejects)
@@ -120,6 +137,23 @@ def _with_scores(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(score=pl.coalesce("_score", "score")).drop("_score")
 
 
+def _with_clean(counted: pl.DataFrame, clean: pl.DataFrame, progress: pl.DataFrame | None) -> pl.DataFrame:
+    """Attach the means of the clean pass, and the learning progress of the type and cell."""
+    blind = pl.col("corrected") - pl.col("headroom")
+    means = clean.group_by(_KEY).agg(
+        n_clean=pl.len().cast(pl.Int64),
+        mean_corrected=pl.col("corrected").mean(),
+        mean_learnability=(pl.col("corrected") * (1 - pl.col("corrected"))).mean(),
+        mean_blind=blind.mean(),
+        mean_headroom=pl.col("headroom").mean(),
+    )
+    counted = counted.join(means, on=_KEY, how="left", maintain_order="left", nulls_equal=True)
+    if progress is not None:
+        of_cell = ["question_type", "cell"]
+        counted = counted.join(progress, on=of_cell, how="left", maintain_order="left", nulls_equal=True)
+    return with_every_column(counted, FEEDBACK)
+
+
 def _count(rows: pl.DataFrame) -> pl.DataFrame:
     """Group by round x scene x question type x cell."""
     order = {
@@ -137,9 +171,8 @@ def _count(rows: pl.DataFrame) -> pl.DataFrame:
         .implode()
         for name in LABELS
     )
-    key = ["round", "scene_name", "question_type", "cell"]
     return (
-        rows.group_by(key)
+        rows.group_by(_KEY)
         .agg(
             n=pl.len().cast(pl.Int64),
             **{f"n_{name}": (label == name).sum().cast(pl.Int64) for name in LABELS},
@@ -147,5 +180,5 @@ def _count(rows: pl.DataFrame) -> pl.DataFrame:
             mean_score=pl.col("score").mean(),
             exemplars=exemplars,
         )
-        .sort(key)
+        .sort(_KEY)
     )

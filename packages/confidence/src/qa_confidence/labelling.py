@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.tableio import with_every_column
 from qa_contract.tables import CONFIDENCE, REJECTS
 
 from qa_confidence.difficulty import threshold_labels
@@ -122,7 +123,7 @@ def label_predictions(
     if scores is not None:
         good = _with_scores(good, scores)
     return Labelled(
-        confidence=good.select(list(CONFIDENCE)),
+        confidence=with_every_column(good, CONFIDENCE),
         rejects=reject_rows(bad.sort("row"), stage="label", reasons=REASONS),
         skipped=len(rows) - len(kept),
         repeated=repeated,

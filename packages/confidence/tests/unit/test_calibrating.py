@@ -27,7 +27,8 @@ def table(n=600, *, phase="eval", rnd=1, seed=0, **columns):
         "calibrator_id": [None] * n,
         "group": [None] * n,
     }
-    return pl.DataFrame({**base, **columns}, schema=dict(CONFIDENCE))
+    later = {name: [None] * n for name in CONFIDENCE if name not in base}
+    return pl.DataFrame({**base, **later, **columns}, schema=dict(CONFIDENCE))
 
 
 def test_split_is_stable_for_scenes_never_seen():

@@ -25,6 +25,8 @@ class ExitCode(IntEnum):
     FAULT = 70
     """A fault of the program, with its traceback; the number is EX_SOFTWARE of sysexits.h. Python's own 1 would read as
     rows that are lost."""
+    AGAIN = 75
+    """Stopped by SIGUSR1 before a scheduler's time is up: start the same command again. EX_TEMPFAIL of sysexits.h."""
     INTERRUPTED = 130
     """Ctrl-C, as shells count it: 128 + SIGINT."""
     TERMINATED = 143

@@ -212,6 +212,38 @@ def check_output_file(path: Path, *, force: bool = False) -> None:
         raise FileError(f"{path}: is no {kind} and is not replaced. Choose another file, or delete it yourself.")
 
 
+def path_inside(folder: Path, relative: str) -> Path:
+    """Name a file of a folder that others may have written, by its path in it as tables give it.
+
+    Parameters
+    ----------
+    folder : Path
+    relative : str
+
+    Raises
+    ------
+    FileError
+        The path leads out of the folder: it is absolute, climbs by `..`, or goes through a link. What is shown, sent or
+        packed from a store would else be any file of this machine.
+
+    Examples
+    --------
+    >>> path_inside(Path("store"), "frames/attic/0.png").as_posix()
+    'store/frames/attic/0.png'
+    >>> path_inside(Path("store"), "../key.txt")
+    Traceback (most recent call last):
+    ...
+    qa_contract.errors.FileError: store: names the file '../key.txt', which leads out of the folder. ... folder again.
+    """
+    path, root = Path(folder) / relative, os.path.realpath(folder)
+    if "\0" in relative or not os.path.realpath(path).startswith(os.path.join(root, "")):
+        raise FileError(
+            f"{folder}: names the file {relative!r}, which leads out of the folder. "
+            "Put the file itself in the place of a link, or write the folder again."
+        )
+    return path
+
+
 def _home() -> Path:
     return Path(os.path.expanduser("~")).resolve()
 

@@ -18,17 +18,37 @@ class Prompt:
         Line before the question.
     choice_request, number_request : str
         Last line for a question with options, and for one without.
+    lists_options : bool
+        Whether the options stand between; not where the question's text holds them already.
     """
 
     opening: str
     choice_request: str
     number_request: str
+    lists_options: bool = True
 
 
 PROMPTS: dict[str, Prompt] = {
     # The wording of VSI-Bench's own evaluation (arXiv 2412.14171).
     "vsi-bench": Prompt(
         opening="These are frames of a video.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
+    # A benchmark's own text, which holds the options.
+    "as-published": Prompt(
+        opening="",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+        lists_options=False,
+    ),
+    "image": Prompt(
+        opening="This is an image of a place.",
+        choice_request="Answer with the option's letter from the given choices directly.",
+        number_request="Please answer the question using a single word or phrase.",
+    ),
+    "images": Prompt(
+        opening="These are two images of one place, the first image before the second.",
         choice_request="Answer with the option's letter from the given choices directly.",
         number_request="Please answer the question using a single word or phrase.",
     ),
@@ -56,6 +76,7 @@ def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) 
     if prompt_id not in PROMPTS:
         raise unknown_name("prompt_id", prompt_id, PROMPTS)
     prompt = PROMPTS[prompt_id]
-    if options:
-        return "\n".join([prompt.opening, question, "Options:", *options, prompt.choice_request])
-    return "\n".join([prompt.opening, question, prompt.number_request])
+    lines = [prompt.opening, question] if prompt.opening else [question]
+    if options and prompt.lists_options:
+        lines += ["Options:", *options]
+    return "\n".join([*lines, prompt.choice_request if options else prompt.number_request])

@@ -131,7 +131,7 @@ def read_table(
     columns : sequence of str, optional
         Columns that the caller needs; more columns in the file are ignored.
     optional : sequence of str
-        Those of `columns` that older files may lack; they are null there.
+        Those of `columns` that files may lack; they are null there, as are those of a later minor version.
     unique : bool
         Refuse two rows with one key; false for a caller that refuses the scene alone.
 
@@ -141,6 +141,8 @@ def read_table(
         With the file, what was expected and what was found.
     """
     names = list(schema if columns is None else columns)
+    declared = DECLARATIONS.get(table)
+    optional = (*optional, *(declared.later if declared else ()))
     files = table_files(source, table)
     everywhere = set(names)
     for path in files:
@@ -160,7 +162,7 @@ def read_table(
     except pl.exceptions.PolarsError as error:
         types = ", ".join(f"{name}: {frame.schema[name]}" for name in names if frame.schema[name] != schema[name])
         raise TableError(f"{files[0]}: table '{table}' has columns of other types ({types}): {error}") from error
-    key = DECLARATIONS[table].key if table in DECLARATIONS else ()
+    key = declared.key if declared else ()
     if unique and key and set(key) <= set(names):
         check_unique(frame, key, files[0] if len(files) == 1 else source)
     return frame

@@ -104,6 +104,15 @@ def test_what_an_earlier_run_did_does_not_count_for_the_rate(clock):
     assert stream.getvalue() == "ask: 950 of 1,000 rows, 1.2 s each, 1:00 left\n"
 
 
+def test_the_share_of_the_work_decides_the_time_left(clock):
+    stream = io.StringIO()
+    report = Progress(stream=stream)
+    report("ask", 100, 1000, share=0.02)
+    clock.now = 60
+    report("ask", 500, 1000, share=0.12)
+    assert stream.getvalue() == "ask: 500 of 1,000 rows, 6.7/s, 8:48 left\n"
+
+
 def test_an_unknown_total_and_an_unfinished_stage_end_with_the_block(clock):
     stream = io.StringIO()
     with Progress("scenes", stream=stream) as report:

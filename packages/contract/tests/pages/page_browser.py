@@ -46,7 +46,16 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 TIMEOUT_S = 30.0
-KEYS = {"Escape": 27, "Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+KEYS = {
+    "Escape": 27,
+    "Tab": 9,
+    "Enter": 13,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "End": 35,
+}
 LOADED = """Promise.all([...document.images].map(image => {
   image.loading = 'eager';
   return image.complete ? null : new Promise(done => { image.onload = image.onerror = done; });

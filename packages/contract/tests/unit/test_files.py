@@ -6,7 +6,15 @@ import sys
 
 import pytest
 from qa_contract.errors import FileError
-from qa_contract.files import KINDS, atomic_path, check_output_file, check_output_folder, output_folder, write_json
+from qa_contract.files import (
+    KINDS,
+    atomic_path,
+    check_output_file,
+    check_output_folder,
+    output_folder,
+    path_inside,
+    write_json,
+)
 
 
 def names(folder):
@@ -175,3 +183,21 @@ def test_what_is_no_file_is_never_replaced(tmp_path, make):
     for force in (False, True):
         with pytest.raises(FileError):
             check_output_file(tmp_path / "out.jsonl", force=force)
+
+
+def test_a_path_that_leads_out_of_its_folder_is_refused(tmp_path):
+    store, other = tmp_path / "store", tmp_path / "store2"
+    for folder in (store / "frames", other):
+        folder.mkdir(parents=True)
+    (other / "key").write_text("secret")
+    (store / "frames/0.png").write_text("frame")
+    (store / "again.png").symlink_to(store / "frames/0.png")
+    (store / "link.png").symlink_to(other / "key")
+    (store / "folder").symlink_to(other)
+    for path in ("frames/0.png", "again.png", "frames/../frames/0.png", "frames/missing.png"):
+        assert path_inside(store, path) == store / path
+    for path in ("link.png", "folder/key", "../store2/key", "/etc/passwd", "frames/../../store2/key", "", "a\0b"):
+        with pytest.raises(FileError, match="leads out of the folder"):
+            path_inside(store, path)
+    (tmp_path / "link").symlink_to(store)
+    assert path_inside(tmp_path / "link", "frames/0.png").is_file(), "the folder itself may be a link"

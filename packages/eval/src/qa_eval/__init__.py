@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qa_eval.errors import QAEvalError
     from qa_eval.parsers import PARSERS, Parser, find_parser
     from qa_eval.report import write_report
+    from qa_eval.report.view import write_view
     from qa_eval.runners import RUNNERS, RunnerKind, find_runner
     from qa_eval.runs.inputs import RunOptions
     from qa_eval.runs.run import run
@@ -42,6 +43,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "errors": ("QAEvalError",),
     "parsers": ("PARSERS", "Parser", "find_parser"),
     "report": ("write_report",),
+    "report.view": ("write_view",),
     "runners": ("RUNNERS", "RunnerKind", "find_runner"),
     "runs.inputs": ("RunOptions",),
     "runs.run": ("run",),
@@ -69,5 +71,5 @@ def __dir__() -> list[str]:
 __all__ = [
     "BENCHMARKS", "PARSERS", "RUNNERS", "Answers", "Benchmark", "Parser", "QAEvalError", "RunOptions", "RunnerKind",
     "Scored", "Summary", "compare_runs", "find_benchmark", "find_parser", "find_runner", "read_answers", "read_log",
-    "run", "score_answers", "summarise", "write_report",
+    "run", "score_answers", "summarise", "write_report", "write_view",
 ]  # fmt: skip

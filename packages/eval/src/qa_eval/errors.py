@@ -21,6 +21,7 @@ REASONS: dict[str, str] = {
     "unknown_question": "the prediction belongs to no question",
     "missing_frame_set": "the store has no frame set of that id for the scene",
     "missing_frame": "a frame of the frame set is not in the store",
+    "frame_outside_store": "the path of a frame leads out of the store",
     "unreadable_frame": "a frame is not a readable image",
     "no_video": "the frames have no growing times, or there is one only",
     "missing_video": "the folder of videos has no file of the scene",

@@ -14,7 +14,7 @@ Columns = dict[str, list[Any]]
 
 PREDICTION_COLUMNS = (
     *("question_id", "scene_name", "question_type", "run_id", "model_id", "runner", "round", "phase", "completion"),
-    *("frame_set_id", "prompt_id"),
+    *("frame_set_id", "prompt_id", "settings"),
 )
 """Columns of the predictions table that scoring needs."""
 

@@ -7,11 +7,14 @@ import re
 import polars as pl
 import pytest
 from qa_eval.benchmarks import BENCHMARKS, find_benchmark
+from qa_eval.bridges import read_log
 from qa_eval.errors import QAEvalError
 from qa_eval.parsers import find_parser
 from qa_eval.scoring.formats import percent_summary, run_summary, summary_table
 from qa_eval.scoring.inputs import read_answers
 from qa_eval.scoring.score import score_answers
+
+from .more_cases import FIGURES, MORE
 
 MINDCUBE = [
     {"id": "among_group1_q0_1", "question": "Where? A. Sofa B. Table", "images": ["g1/a.jpg"], "gt_answer": "A"},
@@ -154,6 +157,7 @@ CASES = {
         75,
     ),
 }
+CASES |= MORE
 
 
 def write_rows(path, rows):
@@ -184,6 +188,32 @@ def test_published_file_to_score(tmp_path, name):
     assert not scored.reason
     assert {kind: round(cell["score"], 9) for kind, cell in summary["types"].items()} == types
     assert summary["overall"] == pytest.approx(overall)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_further_figures_of_the_papers(tmp_path, name):
+    _, scored, summary, _, _ = score_file(tmp_path, name)
+    assert summary["figures"] == pytest.approx(FIGURES[name])
+    table = summary_table(run_summary(scored, find_benchmark(name), seed=0))
+    assert all(f"  {figure}" in table for figure in FIGURES[name])
+
+
+@pytest.mark.parametrize("by_log", [False, True])
+def test_subsets_of_vsi_bench_by_column(tmp_path, by_log):
+    rows = [
+        {"id": i, "question_type": kind, "ground_truth": "B", "pruned": pruned, "prediction": text}
+        for i, (kind, pruned, text) in enumerate(
+            [("route_planning", False, "B"), ("route_planning", False, "A"), ("object_rel_distance", True, "B")]
+        )
+    ]
+    if by_log:
+        samples = [{"doc_id": i, "filtered_resps": row["prediction"], "m": row} for i, row in enumerate(rows)]
+        rows = read_log(write_rows(tmp_path / "x_samples_vsibench.jsonl", samples), "lmms-eval")
+    benchmark = find_benchmark("vsi-bench")
+    stored = read_answers(write_rows(tmp_path / "p.jsonl", rows), benchmark=benchmark)
+    summary = percent_summary(score_answers(stored.answers, benchmark, find_parser("official")), benchmark)
+    assert summary["figures"] == {"debiased": 50, "pruned": 100}
+    assert summary["overall"] == 75
 
 
 def test_every_benchmark_of_others_is_tested():
@@ -226,7 +256,7 @@ def test_shards_are_read_together_and_images_are_not(tmp_path):
         write_rows(tmp_path / f"test-0000{i}-of-00002.parquet", rows)
     columns = find_benchmark("spar-bench").read(tmp_path)
     assert columns["id"] == list(range(8))
-    assert set(columns) == {"id", "question_type", "ground_truth"}
+    assert set(columns) == {"id", "question", "question_type", "ground_truth"}
 
 
 def test_sqa3d_reads_the_real_files(data_dir, tmp_path):

@@ -55,9 +55,11 @@ def test_json_is_all_that_is_on_stdout(command, tmp_path):
     assert summary["object_counting"] == 60
     assert summary["overall"] == summary["micro"] == 30
     assert (summary["n"], summary["parse_failures"]) == (2, 1)
-    assert [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()] == [
-        {"id": 1, "question_type": "object_counting", "score": 0.6, "parsed": "3", "parse_failed": False},
-        {"id": 2, "question_type": "route_planning", "score": 0.0, "parsed": None, "parse_failed": True},
+    names = ("id", "question_type", "ground_truth", "prediction", "parsed", "score", "parse_failed", "parser")
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (1, "object_counting", "4", "3", "3", 0.6, False, "official"),
+        (2, "route_planning", "B", "(B)", None, 0.0, True, "official"),
     ]
 
 
@@ -139,7 +141,7 @@ def test_questions_without_an_answer_exit_1(command, questions, store, tiny_mode
     args = ("--store", store, "--model", tiny_model, "--out", tmp_path / "out", "--device", "cpu")
     done = command("run", questions, *args, "--max-new-tokens", 2)
     assert done.returncode == 1, done.stderr
-    assert "UNSCORED: 6 of 11" in done.stdout
+    assert "UNSCORED: 7 of 11" in done.stdout
 
 
 def test_a_jsonl_file_is_scored_without_loading_a_database_or_torch(tmp_path):
@@ -175,9 +177,13 @@ def test_version(command):
 
 def test_imported_log_is_scored_as_its_tool_does(command, tmp_path):
     doc = {"id": 1, "question_type": "object_counting", "ground_truth": "4", "prediction": "x"}
-    log = write(tmp_path / "samples.jsonl", [{"target": "4", "filtered_resps": "about four", "vsibench_overall": doc}])
+    doc |= {"MRA:.5:.95:.05": 1.0}
+    sample = {"target": "4", "filtered_resps": "about four", "vsibench_overall": doc}
+    log = write(tmp_path / "x_samples_vsibench.jsonl", [sample])
     done = command("import-log", log, "--from", "lmms-eval", "--out", tmp_path / "p.jsonl")
     assert done.returncode == 0, done.stderr
+    assert "1 rows that the log scored: 100.00; read again by lmms-eval-cli: 100.00; 0 rows differ" in done.stdout
+    assert "--benchmark vsi-bench --parser lmms-eval-cli" in done.stderr
     scores = [
         json.loads(command("score", tmp_path / "p.jsonl", "--parser", parser, "--json").stdout)["overall"]
         for parser in ("official", "lmms-eval-cli")

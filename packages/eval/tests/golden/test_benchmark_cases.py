@@ -1,4 +1,4 @@
-"""Answers that the public scorers were executed on, by benchmark: lmms-eval 0.7.3 and ms-vlmeval 0.0.20.
+"""Answers that the public scorers were executed on, by benchmark: lmms-eval and VLMEvalKit.
 
 `benchmarks/eval_public_scorers.py` does the same for as many rows as one likes.
 """

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from qa_eval.errors import QAEvalError
@@ -14,10 +15,19 @@ def runner(tiny_model):
     return TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8))
 
 
+@pytest.fixture(scope="module")
+def plain(tiny_model):
+    """The same model asked for every question with all its frames."""
+    runner = TransformersRunner(RunnerConfig(str(tiny_model), "cpu", 8))
+    runner.prefixes = None
+    return runner
+
+
 @pytest.fixture
 def items(questions, store):
     table = read_questions(questions)
-    return build_items(table, frame_shots(table, store))
+    *shown, text_only = build_items(table, frame_shots(table, store))
+    return [*shown, replace(text_only, frames=(), frame_ids=())]
 
 
 def test_a_batch_answers_as_single_rows_do(runner, items):
@@ -30,11 +40,11 @@ def test_a_batch_answers_as_single_rows_do(runner, items):
     assert len({answer.completion for answer in together}) > 1
 
 
-def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, items):
+def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, plain, items):
     import torch
 
     (answer,) = runner.answer(items[:1])
-    inputs = runner._inputs(items[:1])
+    inputs = plain._inputs(items[:1])
     ids = torch.cat([inputs["input_ids"], torch.tensor([answer.token_ids])], dim=1)
     types = torch.nn.functional.pad(inputs["mm_token_type_ids"], (0, len(answer.token_ids)))
     with torch.no_grad():
@@ -52,14 +62,14 @@ def test_logprobs_equal_a_forward_pass_over_prompt_and_answer(runner, items):
     assert answer.token_entropy == pytest.approx((-(steps.exp() * steps).sum(-1)).tolist(), abs=1e-3)
 
 
-def test_cached_inputs_equal_those_of_the_processor(runner, items):
+def test_cached_inputs_equal_those_of_the_processor(plain, items):
     import torch
     from PIL import Image
 
-    mine = runner._inputs(items[:3])
-    texts = [runner._chat_text(item) for item in items[:3]]
+    mine = plain._inputs(items[:3])
+    texts = [plain._chat_text(item) for item in items[:3]]
     images = [[Image.open(path).convert("RGB") for path in item.frames] for item in items[:3]]
-    theirs = runner.processor(text=texts, images=images, padding=True, return_tensors="pt")
+    theirs = plain.processor(text=texts, images=images, padding=True, return_tensors="pt")
     assert set(mine) == set(theirs)
     for name in mine:
         assert torch.equal(mine[name], theirs[name]), name
@@ -103,6 +113,25 @@ def test_frame_cache_keeps_to_its_size(runner, items):
     cache.get(second)
     assert list(cache.entries) == [second]
     assert cache.n_bytes == one
+
+
+@pytest.mark.parametrize("model", ["tiny_model", "tiny_qwen25"])
+def test_images_processed_together_are_those_processed_alone(request, model, items, store):
+    import torch
+
+    processor = TransformersRunner(RunnerConfig(str(request.getfixturevalue(model)), "cpu", 1)).processor
+    keys = [key for item in items for key in keys_of(item)]
+    together, alone = VisionCache(processor), VisionCache(processor)
+    together.load(keys)
+    assert set(together.entries) == set(keys)
+    for key in together.entries:
+        one, other = together.entries[key], alone.get(key)
+        assert (one.text, one.pixels) == (other.text, other.pixels)
+        assert all(torch.equal(one.features[name], other.features[name]) for name in other.features)
+    (store / "images/s2/0.png").write_bytes(b"no image")
+    damaged = VisionCache(processor)
+    damaged.load(keys)
+    assert not damaged.entries
 
 
 def test_clear_errors(tmp_path):

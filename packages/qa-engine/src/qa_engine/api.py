@@ -12,8 +12,9 @@ from qa_contract.tables import QUESTIONS
 
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import Dataset, IngestOptions
-from qa_engine.errors import QAEngineError
+from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.facts.profiles import get_profile
+from qa_engine.facts.references import REFERENCES
 from qa_engine.generation.files import write_generation
 from qa_engine.generation.request import Request
 from qa_engine.generation.run import generate as run
@@ -101,10 +102,19 @@ def make_request(
         raise QAEngineError("--count and --per-scene exclude each other; give one of them.")
     get_profile(what.get("profile", Request.profile))
     chosen = choose_frame_set(store, frame_set)
+    reference = what.get("reference", Request.reference)
+    if reference not in REFERENCES:
+        raise unknown_name("reference", reference, REFERENCES, "The default is 'name'.")
+    screened = screen and can_screen(store, chosen)
+    if reference in ("mark", "coordinate") and not screened:
+        raise QAEngineError(
+            f"--reference {reference} needs frames that are known to show something; run 'qa-engine observe' and "
+            "'qa-engine sample-frames', and leave --no-screen out."
+        )
     return Request(
         tasks=tuple(task.question_type for task in select_tasks(tasks)),
         frame_set_id=chosen,
-        screen=screen and can_screen(store, chosen),
+        screen=screened,
         **what,
     )
 

@@ -314,7 +314,7 @@ def read_everything(name, root, out):
     for source in sources:
         try:
             scene = dataset.load(source)
-            if any(finding.severe for finding in check_scene(scene)):
+            if any(finding.severe for finding in check_scene(scene).findings):
                 continue
         except (SceneError, OSError):  # an OSError becomes a row of rejects, too: a name that is too long
             continue

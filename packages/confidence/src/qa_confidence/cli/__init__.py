@@ -11,11 +11,12 @@ from qa_confidence.cli.feedback import feedback
 from qa_confidence.cli.fit import fit
 from qa_confidence.cli.label import label
 from qa_confidence.cli.report import report
+from qa_confidence.cli.signal import signal
 
 app = make_app(
     "qa-confidence", "Confidence, calibration and difficulty labels for the answers of a vision-language model."
 )
-_TOPICS = {"Labels": (label, feedback), "Calibration": (fit, apply), "Reports": (report, compare)}
+_TOPICS = {"Labels": (label, signal, feedback), "Calibration": (fit, apply), "Reports": (report, compare)}
 for topic, commands in _TOPICS.items():
     for command in commands:
         app.command(topic=topic)(command)

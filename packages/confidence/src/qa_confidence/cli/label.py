@@ -5,22 +5,30 @@ from __future__ import annotations
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from qa_contract.cli import AsJson, Force, Out, Wrote, close, shell
+from qa_contract.cli import AsJson, Force, Out, Seed, Wrote, close, shell
 
 from qa_confidence.cli.shared import (
     Asked,
     Calibrators,
     Previous,
     Profile,
+    Signal,
     by_reason,
     calibrated,
     input_ids,
+    read_confidence,
     write,
     write_manifest,
 )
+from qa_confidence.errors import QAConfidenceError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from qa_confidence.calibrators import Calibrator
 
 
 class Score(StrEnum):
@@ -44,10 +52,16 @@ def label(
     calibrator: Calibrators = None,
     questions: Asked = None,
     previous: Previous = None,
+    signal: Signal = None,
+    seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compute the confidence of every prediction and label it easy, frontier, hard or suspect."""
+    """Compute the confidence of every prediction and label it easy, frontier, hard or suspect.
+
+    Profile calibrated takes --signal and --questions, and maps what was trained on to the score that the model is
+    expected to have; --seed is of the parts of the scenes that are fitted apart.
+    """
     from qa_contract.files import check_output_folder, output_folder
     from qa_contract.tableio import read_table
     from qa_contract.tables import PREDICTIONS, SCORES
@@ -59,8 +73,11 @@ def label(
     frame = read_table(predictions, "predictions", PREDICTIONS, columns=READ, optional=LATER)
     scored = None if scores is None else read_table(scores, "scores", SCORES)
     result = label_predictions(frame, score=score.value, scores=scored)
-    table, used = calibrated(result.confidence, profile.value, calibrator, questions, previous)
-    inputs = [(predictions, "predictions"), (scores, "scores"), (previous, "confidence")]
+    if profile is Profile.calibrated:
+        table, used = _calibrated(result.confidence, signal, questions, seed)
+    else:
+        table, used = calibrated(result.confidence, profile.value, calibrator, questions, previous)
+    inputs = [(predictions, "predictions"), (scores, "scores"), (previous, "confidence"), (signal, "confidence")]
     config = {
         "profile": profile.value,
         "score": score.value,
@@ -89,3 +106,21 @@ def label(
         },
         as_json=as_json,
     )
+
+
+def _calibrated(
+    table: pl.DataFrame, signal: Path | None, questions: Path | None, seed: int
+) -> tuple[pl.DataFrame, list[Calibrator]]:
+    """Map the likelihoods of a training pass by the clean pass of its round."""
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import QUESTIONS
+
+    from qa_confidence.signal.rows import ABOUT, expected_of_training
+
+    if signal is None or questions is None:
+        raise QAConfidenceError(
+            "Profile 'calibrated' needs --signal, the folder of 'qa-confidence signal' of the round, and --questions."
+        )
+    asked = read_table(questions, "questions", QUESTIONS, columns=ABOUT)
+    rows, calibrator = expected_of_training(table, read_confidence([signal]), asked, seed=seed)
+    return rows, [calibrator]

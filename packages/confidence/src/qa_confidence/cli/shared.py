@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qa_confidence.errors import QAConfidenceError
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -20,6 +22,7 @@ class Profile(StrEnum):
     """Rules of the labels; `qa_confidence.difficulty.PROFILES` says what each does."""
 
     paper = "paper"
+    calibrated = "calibrated"
     calibrated_paper = "calibrated-paper"
     quantile = "quantile"
     risk_control = "risk-control"
@@ -42,6 +45,7 @@ Calibrators = Annotated[
 ]
 Asked = Annotated[Path | None, typer.Option("--questions", help="Table 'questions'.")]
 Previous = Annotated[Path | None, typer.Option(help="Table 'confidence' of the round before.")]
+Signal = Annotated[Path | None, typer.Option(help="Folder of 'qa-confidence signal' of the same round.")]
 Resamples = Annotated[int, typer.Option(min=1, help="Bootstrap resamples.", rich_help_panel="Intervals")]
 BootstrapSeed = Annotated[
     int, typer.Option("--seed", min=0, help="Seed of the bootstrap.", rich_help_panel="Intervals")
@@ -80,6 +84,8 @@ def calibrated(
 
     loaded = [Calibrator.load(path) for path in calibrators or []]
     table = apply_table(table, loaded, questions=read_questions(questions))
+    if profile == Profile.calibrated:
+        raise QAConfidenceError("Labels of profile 'calibrated' come from 'qa-confidence signal' and 'label --signal'.")
     if profile is not None:
         earlier = None if previous is None else read_confidence([previous])
         table = relabel(table, profile, calibrators=loaded, previous=earlier)

@@ -100,6 +100,9 @@ class Group(TyperGroup):
         if "--version" in flags:
             typer.echo(f"{name} {_version(name)}")
             sys.exit(0)
+        if "--describe" in flags:
+            typer.echo(self.described(words))
+            sys.exit(0)
         if words[:1] in ([], ["--help"]):
             typer.echo(help_page(name, self.help, [], self.commands), err=not words)
             sys.exit(0 if words else int(ExitCode.USER_ERROR))
@@ -117,6 +120,16 @@ class Group(TyperGroup):
         finally:
             close_all()
         sys.exit(int(code) if isinstance(code, int) else 0)
+
+    def described(self, words: Sequence[str]) -> str:
+        """Say as JSON which options a command takes, for programs that check a command line before they start it."""
+        from qa_contract.cli.describe import described
+
+        command = self.commands.get(words[0]) if words else None
+        if command is None:
+            typer.echo(f"error: --describe follows a command of {self.name}: {', '.join(self.commands)}.", err=True)
+            sys.exit(int(ExitCode.USER_ERROR))
+        return described(command)
 
 
 class App(typer.Typer):
@@ -220,10 +233,10 @@ def _no_options() -> None:
 
 
 def _take_global(words: Sequence[str]) -> tuple[list[str], set[str]]:
-    """Take --debug and --version out of the words, wherever they stand before `--`."""
+    """Take --debug, --describe and --version out of the words, wherever they stand before `--`."""
     words = list(words)
     end = words.index("--") if "--" in words else len(words)
-    flags = {word for word in words[:end] if word in ("--debug", "--version")}
+    flags = {word for word in words[:end] if word in ("--debug", "--describe", "--version")}
     return [word for word in words[:end] if word not in flags] + words[end:], flags
 
 

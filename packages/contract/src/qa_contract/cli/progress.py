@@ -47,6 +47,8 @@ class Stage:
         A figure of the moment, such as the loss.
     bar : TaskID or None
         Its bar on a terminal.
+    share, first_share : float or None
+        Part of the work that is done, and that was at the first report, where what is counted differs in size.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Stage:
     of: int | None
     note: str = ""
     bar: TaskID | None = None
+    share: float | None = None
+    first_share: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -73,8 +77,14 @@ class Stage:
         if new > 0 and seconds > 0:
             parts.append(rate(new / seconds))
             if self.of is not None:
-                parts.append(f"{clock((self.of - self.done) * seconds / new)} left")
+                parts.append(f"{clock(seconds * self._left(self.of))} left")
         return ", ".join([*parts, *([self.note] if self.note else [])])
+
+    def _left(self, of: int) -> float:
+        """Tell what is left, as a multiple of what was done since the first report."""
+        if self.share is None or self.share <= self.first_share:
+            return (of - self.done) / (self.done - self.first)
+        return (1 - self.share) / (self.share - self.first_share)
 
 
 class Progress:
@@ -117,7 +127,9 @@ class Progress:
         """Leave the terminal clean."""
         self.close()
 
-    def __call__(self, stage: str, done: int, of: int | None = None, note: str = "") -> None:
+    def __call__(
+        self, stage: str, done: int, of: int | None = None, note: str = "", *, share: float | None = None
+    ) -> None:
         """Report how far a stage is.
 
         Parameters
@@ -130,6 +142,8 @@ class Progress:
             How much there is.
         note : str
             A figure of the moment.
+        share : float, optional
+            Part of all work that is done; decides the time left where what is counted differs in size.
         """
         with self._lock:
             now = time.monotonic()
@@ -137,10 +151,12 @@ class Progress:
             if known is None:
                 if stage in self._ended and of is not None and done >= of:
                     return  # said before
-                known = self._stages[stage] = Stage(stage, self.unit, done, now, now, done, of)
+                known = self._stages[stage] = Stage(
+                    stage, self.unit, done, now, now, done, of, first_share=share or 0.0
+                )
                 if self.live:
                     self._draw(known, now)
-            known.done, known.of, known.note = done, of, note
+            known.done, known.of, known.note, known.share = done, of, note, share
             if known.complete:
                 self._finish(known, now)
             elif now - known.shown >= (DRAW_S if self.live else LINE_S):

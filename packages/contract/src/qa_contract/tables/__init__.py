@@ -7,7 +7,7 @@ columns names them (``read_table(..., columns=[...])``); it declares no schema o
 
 from __future__ import annotations
 
-from qa_contract.tables import answers, questions, scenes
+from qa_contract.tables import answers, questions, reviews, scenes
 from qa_contract.tables.declaration import Column, Schema, Table
 
 DECLARATIONS: dict[str, Table] = {
@@ -15,9 +15,10 @@ DECLARATIONS: dict[str, Table] = {
     for table in (
         *(scenes.SCENES, scenes.OBJECTS, scenes.FRAMES, scenes.FRAME_SETS, scenes.OBSERVATIONS),
         *(scenes.CLOUD, scenes.MESH),
-        *(questions.QUESTIONS, questions.CHOICES, questions.REJECTS),
+        *(questions.QUESTIONS, questions.DETAILS, questions.CHOICES, questions.REJECTS),
         *(answers.PREDICTIONS, answers.METRICS, answers.CONFIDENCE, answers.FEEDBACK, answers.SCORES),
         *(questions.BIAS, questions.PROGRAM_OUTCOMES),
+        reviews.REVIEWS,
     )
 }
 """Table name to declaration."""
@@ -28,6 +29,7 @@ TABLES: dict[str, Schema] = {name: table.schema for name, table in DECLARATIONS.
 VERSIONS: dict[str, str] = {name: table.version for name, table in DECLARATIONS.items()}
 """Table name to the version that is written."""
 
+REVIEWS = TABLES["reviews"]
 SCENES = TABLES["scenes"]
 OBJECTS = TABLES["objects"]
 FRAMES = TABLES["frames"]
@@ -36,6 +38,7 @@ OBSERVATIONS = TABLES["observations"]
 CLOUD = TABLES["cloud"]
 MESH = TABLES["mesh"]
 QUESTIONS = TABLES["questions"]
+DETAILS = TABLES["details"]
 CHOICES = TABLES["choices"]
 REJECTS = TABLES["rejects"]
 PREDICTIONS = TABLES["predictions"]
@@ -53,7 +56,7 @@ def tables_markdown() -> str:
 
 
 __all__ = [
-    "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH", "METRICS",
-    "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "SCENES", "SCORES", "TABLES",
-    "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
+    "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "DETAILS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH",
+    "METRICS", "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "REVIEWS",
+    "SCENES", "SCORES", "TABLES", "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
 ]  # fmt: skip

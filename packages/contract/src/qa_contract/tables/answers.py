@@ -19,6 +19,12 @@ from qa_contract.tables.declaration import (
     maybe,
 )
 
+SETTINGS = maybe(
+    pl.String,
+    "JSON of what else moves an answer: attention, dtype, device, decoding, system prompt, size of the images",
+    since="1.1",
+)
+
 PREDICTIONS = Table(
     name="predictions",
     rows="answer",
@@ -59,7 +65,9 @@ PREDICTIONS = Table(
         "decoding": maybe(pl.String, 'for example "greedy, 16 new tokens"'),
         "dataset_revision": maybe(pl.String, "revision of the questions, or a hash of their file"),
         "versions": maybe(pl.String, 'packages that decide the answer, "torch 2.13.0, transformers 5.23.0"'),
+        "settings": SETTINGS,
     },
+    version="1.1",
 )
 
 METRICS = Table(
@@ -97,8 +105,9 @@ METRICS = Table(
 CONFIDENCE = Table(
     name="confidence",
     rows="prediction",
-    written_by="`qa-confidence label`",
+    written_by="`qa-confidence label`, `qa-confidence signal`",
     about="Two confidences that are never mixed: in the ground truth, and in the model's own answer.",
+    version="1.1",
     columns={
         "question_id": QUESTION_ID,
         "scene_name": SCENE_NAME,
@@ -108,12 +117,19 @@ CONFIDENCE = Table(
         "phase": always(pl.String, "train, score or eval"),
         "gold_confidence": maybe(pl.Float64, "likelihood of the ground truth; phase train only"),
         "raw_confidence": maybe(pl.Float64, "probability of the model's own answer; phases score and eval only"),
-        "confidence": maybe(pl.Float64, "raw_confidence after calibration"),
+        "confidence": maybe(pl.Float64, "expected score of the model's own answer, by calibration"),
         "score": maybe(pl.Float64, "of the model's own answer, where it is known"),
         "label": maybe(pl.String, "easy, frontier, hard, suspect"),
         "profile": maybe(pl.String, "rules of the labels"),
         "calibrator_id": maybe(pl.String, "null without calibration"),
         "group": maybe(pl.String, "group of the calibrator"),
+        "chance": maybe(pl.Float64, "score of a guess: 1 / number of options; 0 for numbers", "1.1"),
+        "corrected": maybe(pl.Float64, "confidence less chance, over 1 less chance; at least 0", "1.1"),
+        "blind_confidence": maybe(pl.Float64, "expected score of the same model's answer without frames", "1.1"),
+        "blind_score": maybe(pl.Float64, "score of that answer", "1.1"),
+        "headroom": maybe(pl.Float64, "corrected less the same of blind_confidence: worth of looking, -1 to 1", "1.1"),
+        "cell": maybe(pl.String, "of the question, where it is known", "1.1"),
+        "panel": maybe(pl.Boolean, "of the panel, which every round answers and none trains on", "1.1"),
     },
 )
 
@@ -123,6 +139,7 @@ FEEDBACK = Table(
     written_by="`qa-confidence feedback`",
     about="What the next round's questions are chosen by.",
     key=("round", "scene_name", "question_type", "cell"),
+    version="1.1",
     columns={
         "round": ROUND,
         "scene_name": SCENE_NAME,
@@ -138,6 +155,16 @@ FEEDBACK = Table(
         "ci_low": maybe(pl.Float64, "95% interval of mean_confidence"),
         "ci_high": maybe(pl.Float64, "95% interval of mean_confidence"),
         "exemplars": maybe(pl.List(pl.String), "question ids"),
+        "n_clean": maybe(pl.Int64, "questions of the clean pass; the means below are over these", "1.1"),
+        "mean_corrected": maybe(pl.Float64, "mean of corrected", "1.1"),
+        "mean_learnability": maybe(pl.Float64, "mean of corrected (1 - corrected)", "1.1"),
+        "mean_blind": maybe(pl.Float64, "mean of blind_confidence, corrected for chance", "1.1"),
+        "mean_headroom": maybe(pl.Float64, "mean of headroom", "1.1"),
+        "n_panel": maybe(
+            pl.Int64, "panel questions of the type and cell, over all scenes, answered now and the round before", "1.1"
+        ),
+        "progress": maybe(pl.Float64, "mean change of their score since then; the same for every scene", "1.1"),
+        "progress_se": maybe(pl.Float64, "standard error of progress, scenes drawn whole; null with one scene", "1.1"),
     },
 )
 
@@ -161,5 +188,11 @@ SCORES = Table(
         "parse_failed": maybe(pl.Boolean, "the completion held no answer"),
         "frame_set_id": FRAME_SET_ID,
         "prompt_id": maybe(pl.String, "wording around the question"),
+        "options": maybe(pl.List(pl.String), '"A. text"; null for numbers', since="1.1"),
+        "ground_truth": maybe(pl.String, "the right answer", since="1.1"),
+        "completion": maybe(pl.String, "text of the answer as it was given", since="1.1"),
+        "reason": maybe(pl.String, "code of why the row has no score", since="1.1"),
+        "settings": SETTINGS,
     },
+    version="1.1",
 )

@@ -23,11 +23,14 @@ class Column:
         What it holds: shape, unit, values.
     nullable : bool
         Whether a row may lack it.
+    since : str
+        Version of the table that brought it; files of earlier versions read as null.
     """
 
     dtype: Any
     meaning: str
     nullable: bool
+    since: str = "1"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ class Table:
         """Column name to polars dtype."""
         return {name: column.dtype for name, column in self.columns.items()}
 
+    @property
+    def later(self) -> tuple[str, ...]:
+        """Columns that a file of the same major version may lack, because a minor version brought them."""
+        return tuple(name for name, column in self.columns.items() if "." in column.since)
+
     def markdown(self) -> str:
         """Describe the table for people, as a section of a page.
 
@@ -91,9 +99,9 @@ def always(dtype: Any, meaning: str) -> Column:
     return Column(dtype, meaning, nullable=False)
 
 
-def maybe(dtype: Any, meaning: str) -> Column:
+def maybe(dtype: Any, meaning: str, since: str = "1") -> Column:
     """Declare a column that a row may lack."""
-    return Column(dtype, meaning, nullable=True)
+    return Column(dtype, meaning, nullable=True, since=since)
 
 
 def type_name(dtype: Any) -> str:

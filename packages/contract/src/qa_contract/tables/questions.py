@@ -54,6 +54,31 @@ QUESTIONS = Table(
     },
 )
 
+_MARK = pl.Struct(
+    {
+        "frame_id": pl.String,
+        "instance_id": pl.Int64,
+        "shape": pl.String,
+        "colour": pl.String,
+        "label": pl.String,
+        "box_2d": pl.List(pl.Float64),
+    }
+)
+
+DETAILS = Table(
+    name="details",
+    rows="question, in the order of `questions`",
+    written_by="`qa-engine generate` with `--reference` or `--paraphrase`",
+    about="How each question says what it is about, and what has to be drawn on its frames.",
+    key=("question_id",),
+    columns={
+        "question_id": QUESTION_ID,
+        "reference": always(pl.String, "name, description, mark, coordinate"),
+        "wording": always(pl.Int32, "number of the wording, 0 for the type's own"),
+        "marks": maybe(pl.List(_MARK), "boxes or points with colour and label, in pixels of their frame; null: none"),
+    },
+)
+
 CHOICES = Table(
     name="choices",
     rows="question, in the order of `questions`",
@@ -69,9 +94,12 @@ CHOICES = Table(
         "sampler": always(pl.String, "rule that chose, see `--sampler`"),
         "weight": maybe(pl.Float64, "share of the questions that the cell was meant to have"),
         "predicted_confidence": maybe(
-            pl.Float64, "sampler predicted: expected confidence of the learner, before the question is asked; else null"
+            pl.Float64,
+            "where candidates were compared: confidence expected before the question is asked; else null",
         ),
-        "predicted_frontier": maybe(pl.Float64, "the same for the chance to be at the frontier"),
+        "predicted_frontier": maybe(
+            pl.Float64, "worth that they were compared by; sampler predicted: the chance to be at the frontier"
+        ),
         "why": maybe(pl.String, "the weight's reason and, where candidates were compared, how this one came first"),
     },
 )

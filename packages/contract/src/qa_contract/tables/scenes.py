@@ -45,7 +45,13 @@ OBJECTS = Table(
         "size": always(pl.List(pl.Float64), "(3,) full extents, metres"),
         "rotation": always(pl.List(pl.Float64), "(9,) row-major 3x3, rows = box axes in world"),
         "n_points": maybe(pl.Int64, "points of the instance"),
+        "face_error_m": maybe(
+            pl.Float64,
+            "how far a face of the box may be off, where that is known; null: the noise that answers allow for",
+        ),
+        "confidence": maybe(pl.Float64, "0 to 1: how sure the source is that the object is there and called this"),
     },
+    version="1.1",
 )
 
 FRAMES = Table(

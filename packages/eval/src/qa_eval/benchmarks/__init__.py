@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.blink import BLINK
+from qa_eval.benchmarks.cv_bench import CV_BENCH
+from qa_eval.benchmarks.dsr_bench import DSR_BENCH
 from qa_eval.benchmarks.embspatial import EMBSPATIAL
 from qa_eval.benchmarks.erqa import ERQA
 from qa_eval.benchmarks.mindcube import MINDCUBE
 from qa_eval.benchmarks.mmsi_bench import MMSI_BENCH
+from qa_eval.benchmarks.omnispatial import OMNISPATIAL
 from qa_eval.benchmarks.questions import QUESTIONS_TABLE
+from qa_eval.benchmarks.realworldqa import REALWORLDQA
+from qa_eval.benchmarks.refspatial import REFSPATIAL
 from qa_eval.benchmarks.revsi import REVSI
+from qa_eval.benchmarks.robospatial import ROBOSPATIAL
+from qa_eval.benchmarks.sat import SAT
 from qa_eval.benchmarks.scanqa import SCANQA
+from qa_eval.benchmarks.site_bench import SITE_BENCH
 from qa_eval.benchmarks.spar_bench import SPAR_BENCH
+from qa_eval.benchmarks.spatialviz import SPATIALVIZ
+from qa_eval.benchmarks.spbench import SPBENCH
 from qa_eval.benchmarks.sqa3d import SQA3D
 from qa_eval.benchmarks.sti_bench import STI_BENCH
 from qa_eval.benchmarks.viewspatial import VIEWSPATIAL
 from qa_eval.benchmarks.vsi_bench import VSI_BENCH
+from qa_eval.benchmarks.where2place import WHERE2PLACE
 from qa_eval.errors import unknown_name
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -32,6 +44,18 @@ BENCHMARKS: dict[str, Benchmark] = {
         SPAR_BENCH,
         SCANQA,
         SQA3D,
+        BLINK,
+        CV_BENCH,
+        SITE_BENCH,
+        DSR_BENCH,
+        REFSPATIAL,
+        ROBOSPATIAL,
+        WHERE2PLACE,
+        SAT,
+        REALWORLDQA,
+        OMNISPATIAL,
+        SPBENCH,
+        SPATIALVIZ,
     )
 }
 """Name to benchmark; add one's own with ``BENCHMARKS[name] = Benchmark(...)``."""

@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from qa_eval.benchmarks.columns import PLAIN, LogColumns
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns
 from qa_eval.metrics.aggregate import Overall
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.official import OFFICIAL
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Metric = str
 """A key of `qa_eval.scoring.scorers.SCORERS`: relative accuracy of a number (`mra`), an option (`choice`), free text
@@ -37,6 +41,8 @@ class Benchmark:
         In the order in which their means are added up.
     overall : str
         ``tasks`` = plain mean of the tasks; ``rows`` = mean of all rows.
+    columns : mapping of str to task
+        Heads of the paper's table, in its order; empty where the tasks stand as they are.
     every_type : metric, optional
         Metric of the question types that `metrics` does not list; None = they are not scored.
     open_types : bool
@@ -60,6 +66,16 @@ class Benchmark:
         Where a harness has functions of its own.
     captions : bool
         Whether answers are scored as captions of their references too: BLEU, ROUGE-L, CIDEr.
+    aliases : tuple of str
+        Other names under which logs know the benchmark.
+    log, results : LogColumns
+        Names of the columns in the logs of harnesses, and in the result files of the authors' own code.
+    beside : tuple of str
+        Parsers whose overall scores are shown beside that of the chosen one, because papers report them as well.
+    hint : str
+        Said where the parser reads fewer than half of the answers.
+    figures : callable, optional
+        Rows with a score (question_type, group, options, score) to further figures that papers print, fractions of 1.
     """
 
     name: str
@@ -68,6 +84,7 @@ class Benchmark:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overall: Overall = "tasks"
+    columns: Mapping[str, str] = field(default_factory=dict)
     every_type: Metric | None = None
     open_types: bool = False
     file: str = "rows with id, question_type, ground_truth"
@@ -78,6 +95,12 @@ class Benchmark:
     special: Special = field(default_factory=dict)
     special_by_harness: Mapping[str, Special] = field(default_factory=dict)
     captions: bool = False
+    aliases: tuple[str, ...] = ()
+    log: LogColumns = PLAIN
+    results: LogColumns = PLAIN
+    beside: tuple[str, ...] = ()
+    hint: str = ""
+    figures: Callable[[pl.DataFrame], Mapping[str, float]] | None = None
 
     def reader(self, parser: Parser, question_type: str) -> Parser:
         """Choose what reads the answers of a question type.

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from qa_eval.benchmarks.base import LETTERS, Benchmark, lettered, unique_ids
+from qa_eval.benchmarks.columns import LogColumns
+from qa_eval.benchmarks.figures import by_group
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import letters_only
 from qa_eval.parsers.lmms_eval import lmms_eval
@@ -28,12 +30,15 @@ def first_letter(completion: str) -> str | None:
 
 def read_embspatial(path: Path) -> Columns:
     """Read ``embspatial_bench.json``; `answer` is the position of the right option, from 0."""
-    rows = read_published(path, ("question_id", "question", "relation", "answer_options", "answer"))
+    names = ("question_id", "question", "relation", "answer_options", "answer")
+    rows = read_published(path, names, optional=("data_source",))
     return {
         "id": unique_ids(rows["question_id"], path),
+        "question": rows["question"],
         "question_type": rows["relation"],
         "ground_truth": [LETTERS[value] if isinstance(value, int) else None for value in rows["answer"]],
         "options": [lettered(options) for options in rows["answer_options"]],
+        "group": rows.get("data_source") or [None] * len(rows["answer"]),
     }
 
 
@@ -41,7 +46,7 @@ OFFICIAL = letters_only("official", first_letter, "lmms-eval, lmms_eval/tasks/em
 
 EMBSPATIAL = Benchmark(
     name="embspatial",
-    description="EmbSpatial-Bench: accuracy; overall = mean of all questions; 6 relations beside it",
+    description="EmbSpatial-Bench: accuracy; overall = mean of all questions; 6 relations and 3 sources beside it",
     source="arXiv 2406.05756; Phineas476/EmbSpatial-Bench; answer extraction as lmms-eval embspatial",
     overall="rows",
     every_type="choice",
@@ -49,4 +54,6 @@ EMBSPATIAL = Benchmark(
     read=read_embspatial,
     official=OFFICIAL,
     harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
+    log=LogColumns(question_type=("relation", "sub_task", "category", "data_source"), group=("data_source",)),
+    figures=by_group("source "),
 )

@@ -35,6 +35,7 @@ def read_erqa(path: Path) -> Columns:
 def _columns(rows: Columns) -> Columns:
     return {
         "id": rows["question_id"],
+        "question": rows["question"],
         "question_type": rows["question_type"],
         "ground_truth": [None if text is None else text.strip() for text in rows["answer"]],
         "options": [options_in_text(str(text), ".") for text in rows["question"]],
@@ -74,4 +75,6 @@ ERQA = Benchmark(
     read=read_erqa,
     official=letters_only("official", whole_text, "embodiedreasoning/ERQA, eval_harness.py"),
     harnesses={**lmms_eval(LMMS_EVAL_ERQA), "vlmevalkit": VLMEVALKIT},
+    beside=("lmms-eval", "vlmevalkit", "lenient"),
+    hint="the authors' code counts an answer that is nothing but its letter; harnesses look for a letter in the answer",
 )

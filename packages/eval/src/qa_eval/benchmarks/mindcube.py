@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from qa_eval.benchmarks.base import Benchmark, options_in_text, unique_ids
+from qa_eval.benchmarks.columns import LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import letters_only
 from qa_eval.parsers.lmms_eval import lmms_eval
@@ -64,12 +67,17 @@ def setting(question_id: str) -> str:
     return {"aroundnew": "around"}.get(first, first if first in ("among", "around", "rotation") else "other")
 
 
+def _setting_of(record: Mapping[str, Any]) -> str | None:
+    return setting(str(record["id"])) if record.get("id") else None
+
+
 def read_mindcube(path: Path) -> Columns:
     """Read ``MindCube_tinybench.jsonl`` or ``MindCube.jsonl``; questions that share a first image are one scene."""
     rows = read_published(path, ("id", "question", "images", "gt_answer"))
     ids = [str(value) for value in unique_ids(rows["id"], path)]
     return {
         "id": ids,
+        "question": [str(text) for text in rows["question"]],
         "question_type": [setting(value) for value in ids],
         "ground_truth": rows["gt_answer"],
         "options": [options_in_text(str(text), ".") for text in rows["question"]],
@@ -89,4 +97,12 @@ MINDCUBE = Benchmark(
     read=read_mindcube,
     official=OFFICIAL,
     harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
+    # lmms-eval writes the name of a variable in place of the target.
+    log=LogColumns(ground_truth=("gt_answer", "ground_truth", "answer"), derive_type=_setting_of),
+    results=LogColumns(
+        question_type=(),
+        ground_truth=("gt_answer",),
+        prediction=("answer",),
+        derive_type=_setting_of,
+    ),
 )

@@ -58,6 +58,7 @@ def read_mmsi(path: Path) -> Columns:
     rows = read_published(path, ("id", "question_type", "question", "answer"))
     return {
         "id": unique_ids(rows["id"], path),
+        "question": [str(text) for text in rows["question"]],
         "question_type": rows["question_type"],
         "ground_truth": [None if text is None else text.strip() for text in rows["answer"]],
         "options": [options_in_text(str(text), ":") for text in rows["question"]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qa_eval.benchmarks.base import Benchmark
-from qa_eval.benchmarks.vsi_bench import HARNESSES, VSI_METRICS, VSI_TASKS
+from qa_eval.benchmarks.vsi_bench import HARNESSES, VSI_COLUMNS, VSI_METRICS, VSI_TASKS
 
 QUESTIONS_TABLE = Benchmark(
     name="questions",
@@ -12,6 +12,7 @@ QUESTIONS_TABLE = Benchmark(
     harnesses=HARNESSES,
     metrics=VSI_METRICS,
     tasks=VSI_TASKS,
+    columns=VSI_COLUMNS,
     open_types=True,
     file="a questions table, or rows with id, question_type, ground_truth, options",
 )

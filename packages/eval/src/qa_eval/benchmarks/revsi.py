@@ -40,6 +40,7 @@ def read_revsi(path: Path) -> Columns:
     unique_ids([None if value is None else (value, n) for value, n in zip(ids, rows["num_frames"], strict=True)], path)
     return {
         "id": ids,
+        "question": rows["question"],
         "question_type": rows["question_type"],
         "ground_truth": rows["ground_truth"],
         "options": rows["options"],

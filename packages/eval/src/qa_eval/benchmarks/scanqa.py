@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
+from qa_eval.benchmarks.columns import LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.free_text import LEO, as_it_is
@@ -32,6 +33,7 @@ def read_scanqa(path: Path) -> Columns:
     rows = read_published(path, ("scene_id", "question_id", "question", "answers"))
     return {
         "id": unique_ids(rows["question_id"], path),
+        "question": rows["question"],
         "question_type": [question_class(str(text)) for text in rows["question"]],
         "ground_truth": [answers[0] if answers else None for answers in rows["answers"]],
         "references": rows["answers"],
@@ -52,4 +54,10 @@ SCANQA = Benchmark(
     official=Parser("official", lambda _: None, lambda _: None, "ATR-DBI/ScanQA, scripts/score.py", text=as_it_is),
     harnesses={"leo": LEO},
     captions=True,
+    results=LogColumns(
+        question_type=(),
+        ground_truth=("answers",),
+        prediction=("answer_top10", "pred_answers_at10", "prediction", "pred", "response"),
+        derive_type=lambda record: question_class(str(record["question"])) if record.get("question") else None,
+    ),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from qa_contract.answers import mean_relative_accuracy
 
 from qa_eval.benchmarks.base import Benchmark, Metric, unique_ids
+from qa_eval.benchmarks.figures import by_types
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.vlmevalkit import VLMEVALKIT
@@ -126,7 +127,12 @@ def _moves(text: str) -> dict[str, float] | None:
 def read_spar(path: Path) -> Columns:
     """Read the Parquet shards of `SPAR-Bench` or its tiny variant, without their images."""
     rows = read_published(path, ("id", "task", "question", "answer"))
-    return {"id": unique_ids(rows["id"], path), "question_type": rows["task"], "ground_truth": rows["answer"]}
+    return {
+        "id": unique_ids(rows["id"], path),
+        "question": rows["question"],
+        "question_type": rows["task"],
+        "ground_truth": rows["answer"],
+    }
 
 
 SOURCE = "fudan-zvg/spar; lmms-eval, lmms_eval/tasks/sparbench/utils.py"
@@ -139,9 +145,17 @@ METRICS: dict[str, Metric] = {
     VIEW_CHANGE: "special",
 }
 
+LEVELS = {
+    "low": NUMBER_TASKS,
+    "middle": (VIEW_CHANGE, "position_matching", "camera_motion_infer"),
+    # lmms-eval loses the view change by its name when it averages the level.
+    "middle, lmms-eval": ("position_matching", "camera_motion_infer"),
+    "high": tuple(name for name in CHOICE_TASKS if name not in ("position_matching", "camera_motion_infer")),
+}
+
 SPAR_BENCH = Benchmark(
     name="spar-bench",
-    description="SPAR-Bench: accuracy and mean relative accuracy; overall = mean of the 20 tasks",
+    description="SPAR-Bench: accuracy and mean relative accuracy; overall = mean of the 20 tasks; 3 levels beside it",
     source="arXiv 2503.22976; jasonzhango/SPAR-Bench; metrics as lmms-eval sparbench",
     metrics=METRICS,
     tasks={name: (name,) for name in TASKS},
@@ -154,6 +168,7 @@ SPAR_BENCH = Benchmark(
         "vlmevalkit": VLMEVALKIT,
     },
     official_by_type=READERS,
+    figures=by_types(LEVELS, macro=True),
     special={VIEW_CHANGE: view_change},
     special_by_harness={"vlmevalkit": {VIEW_CHANGE: loose_view_change}},
 )

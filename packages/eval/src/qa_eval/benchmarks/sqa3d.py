@@ -46,6 +46,7 @@ def read_sqa3d(path: Path) -> Columns:
     answers = [[str(entry["answer"]) for entry in entries or ()] for entries in rows["answers"]]
     return {
         "id": unique_ids(rows["question_id"], path),
+        "question": [text[name] for name in rows["question_id"]],
         "question_type": [question_class(text[name]) for name in rows["question_id"]],
         "ground_truth": [entries[0] if entries else None for entries in answers],
         "references": answers,

@@ -49,6 +49,7 @@ def read_sti(path: Path) -> Columns:
         ids = [f"{video}/{name}" for video, name in zip(rows["Video"], ids, strict=True)]
     return {
         "id": unique_ids(ids, path),
+        "question": rows["Question"],
         "question_type": rows["Task"],
         "ground_truth": [None if text is None else text.strip() for text in rows["Answer"]],
         "options": [_options(value, path) for value in rows["Candidates"]],

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
+
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.figures import by_group
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import letters_only
 from qa_eval.parsers.lmms_eval import lmms_eval
@@ -31,6 +35,7 @@ def read_viewspatial(path: Path) -> Columns:
     rows = read_published(path, ("question_type", "image_path", "question", "answer", "choices"))
     return {
         "id": list(range(len(rows["answer"]))),
+        "question": rows["question"],
         "question_type": rows["question_type"],
         "ground_truth": [letter_of_last_line(str(text)) for text in rows["answer"]],
         "options": [str(text).split("\n") for text in rows["choices"]],
@@ -46,9 +51,16 @@ def _scene(images: list[str]) -> str:
 
 OFFICIAL = letters_only("official", letter_of_last_line, "ZJU-REAL/ViewSpatial-Bench, evaluate.py")
 
+
+def perspectives(rows: pl.DataFrame) -> Mapping[str, float]:
+    """Average the rows seen from the camera and those seen by a person, as the paper's two columns."""
+    sides = rows.with_columns(group=pl.col("question_type").str.extract(r"^(\w+) perspective"))
+    return by_group()(sides.with_columns(group=pl.col("group") + pl.lit(" perspective")))
+
+
 VIEWSPATIAL = Benchmark(
     name="viewspatial",
-    description="ViewSpatial-Bench: accuracy; overall = mean of all questions; 5 question types beside it",
+    description="ViewSpatial-Bench: accuracy; overall = mean of all questions; 5 types, 2 perspectives beside it",
     source="arXiv 2505.21500; lidingm/ViewSpatial-Bench; evaluate.py of ZJU-REAL/ViewSpatial-Bench",
     overall="rows",
     every_type="choice",
@@ -56,4 +68,5 @@ VIEWSPATIAL = Benchmark(
     read=read_viewspatial,
     official=OFFICIAL,
     harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
+    figures=perspectives,
 )

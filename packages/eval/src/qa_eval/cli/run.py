@@ -25,13 +25,40 @@ def run_questions(
     ] = "transformers",
     model: Annotated[
         str | None,
-        typer.Option(help="Model folder, hub id, or name at the server.", metavar="MODEL", rich_help_panel=ANSWERING),
+        typer.Option(
+            help="Model folder, hub id, 'tiny' (of qa-trainer), or name at the server.",
+            metavar="MODEL",
+            rich_help_panel=ANSWERING,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.", rich_help_panel=ANSWERING)] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.", rich_help_panel=ANSWERING)] = 8,
     max_new_tokens: Annotated[
         int, typer.Option(min=1, help="Tokens of an answer; VSI-Bench takes 16.", rich_help_panel=ANSWERING)
     ] = 16,
+    attention: Annotated[
+        str | None,
+        typer.Option(
+            help="eager, sdpa, flash_attention_2: moves scores.",
+            show_default="the model's",
+            metavar="NAME",
+            rich_help_panel=ANSWERING,
+        ),
+    ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="float32, bfloat16, float16; auto: float32 on a CPU, else the model's.", rich_help_panel=ANSWERING
+        ),
+    ] = "auto",
+    system_prompt: Annotated[
+        str | None,
+        typer.Option(help="Text.", show_default="the model's", metavar="TEXT", rich_help_panel=ANSWERING),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ask the first N questions.", show_default="all", rich_help_panel=ANSWERING),
+    ] = None,
     trust_remote_code: Annotated[
         bool,
         typer.Option(
@@ -70,6 +97,15 @@ def run_questions(
             help="images: one by one; video: as one video with its times (transformers).", rich_help_panel=FRAMES
         ),
     ] = "images",
+    min_pixels: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Of an image in the model (Qwen-VL).", show_default="the model's", rich_help_panel=FRAMES
+        ),
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="The same, at most.", show_default="the model's", rich_help_panel=FRAMES)
+    ] = None,
     degrade: Annotated[
         str | None,
         typer.Option(
@@ -111,7 +147,9 @@ def run_questions(
     damages = [str(damage) for damage in parse_damages(degrade)] if degrade else []
     chosen = RunOptions(runner, model, batch_size, max_new_tokens, round_, seed, device, benchmark, parser)
     chosen = replace(chosen, frame_set=frame_set, frame_input=frame_input, n_frames=frames)
-    chosen = replace(chosen, trust_remote_code=trust_remote_code)
+    chosen = replace(chosen, trust_remote_code=trust_remote_code, limit=limit)
+    chosen = replace(chosen, attention=attention, dtype=dtype, system_prompt=system_prompt)
+    chosen = replace(chosen, min_pixels=min_pixels, max_pixels=max_pixels)
 
     def start(folder: Path, what: RunOptions) -> RunResult:
         return run(
@@ -124,7 +162,7 @@ def run_questions(
             answers=answers,
             connection=Connection(base_url, concurrency, retries, timeout, cache),
             force=force,
-            progress=lambda done, of: progress(what.degrade or "answer", done, of),
+            progress=lambda done, of, share: progress(what.degrade or "answer", done, of, share=share),
         )
 
     with Progress("questions") as progress, resumable(f"the same command goes on in {out}"):

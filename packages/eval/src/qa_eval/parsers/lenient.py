@@ -8,50 +8,42 @@ import unicodedata
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.free_text import clean_text, contains
 from qa_eval.parsers.lmms_eval import first_number_or_words
+from qa_eval.parsers.verdict import decided_letter, mentioned
 
 REASONING = re.compile(r"<\s*think(?:ing)?\s*>.*?(?:<\s*/\s*think(?:ing)?\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 TAGGED = re.compile(r"<\s*answer\s*>(.*?)(?:<\s*/\s*answer\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 BOXED = re.compile(r"\\boxed\{\s*(?:\\(?:text|mathrm|mathbf)\{)?([^{}]*)\}")
-PHRASE = re.compile(r"\banswer\b(\s+(?:is|was|would\s+be|should\s+be|must\s+be)\b)?\s*([:=])?\s*", re.IGNORECASE)
-SPECIAL = re.compile(r"</?s>|<\|[^|<>]{1,40}\|>|<(?:bos|eos|pad|unk|end_of_turn)>|\[/?INST\]|[\u200b-\u200d\ufeff]")
+PHRASE = re.compile(
+    r"(?:\banswer\b|答案|정답|答え)(\s+(?:is|was|(?:would|should|must|has\s+to)\s+be)\b|\s*[是为は은])?['\"]?\s*([:=])?\s*",
+    re.IGNORECASE,
+)
+BARE = re.compile(r"[(\[*]*(?:[A-HJ](?![\w'’]|\s+[a-z])|\d)")
+"""What "answer" without a verb is followed by where it names one: a letter on its own, or a number."""
+SPECIAL = re.compile(
+    r"</?s>|<\|[^|<>]{1,40}\|>|<(?:bos|eos|pad|unk|end_of_turn)>|\[/?INST\]|\b[Nn]/[Aa]\b|[\u200b-\u200d\ufeff]"
+)
+MARKS = str.maketrans({"。": ".", "、": ",", "和": " and ", "与": " and ", "或": " or "})
+BESIDE_HAN = re.compile(r"(?<=[A-Ja-j])(?=[\u3000-\u9fff\uac00-\ud7af])|(?<=[\u3000-\u9fff\uac00-\ud7af])(?=[A-Ja-j])")
+"""Between a letter and a script without blanks."""
 DECORATION = " \t\n\r*_`\"'()[]{}$"
 
 NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
+UNIT_POWER = re.compile(r"(?<![A-Za-z])([cdk]?m|ft|in|met(?:er|re)s?|feet)\^?\{?[23]\}?(?!\w|\.\d)", re.IGNORECASE)
+"""The exponent of a unit is no number."""
 RANGE = re.compile(r"\d\s*(?:-|–|to)\s*\d")
 
-LEADING_LETTER = re.compile(
-    r"\s*(?:the\s+)?(?:(?:option|choice|letter)\s+)?[(\[{]?"
-    r"(?:([A-HJ])(?:\.(?!\w\.)|[):\]}]|\s*(?:\n|\Z)|\s+[-–—]\s|,(?!\s*(?:(?:and|or)\s+)?[(\[]?[A-J]\b))"
-    r"|(?-i:(I))(?:[.)\]}:]|\s*(?:\n|\Z)))",
+LEADING = re.compile(
+    r"\s*(?:it['’]?s\s+|it\s+is\s+)?(?:the\s+)?(?:(?:option|choice|letter)\s+)?[(\[{]?"
+    r"(?:([A-HJ])(?=\.(?!\w\.)|[):\]},/&]|\s*(?:\n|\Z)|\s+(?:[-–—&]|(?:or|and|since|because)\b))|(?-i:(I))(?=\.(?!\w)|[)\]}:]|\s*(?:\n|\Z)))",
     re.IGNORECASE,
 )
-"""A letter that opens the answer, set off from what follows; one before a comma and another letter is a list."""
-
-NOUN = (
-    r"(?:options?|choices?|letters?|points?|box(?:es)?|images?|views?|objects?|regions?|figures?|pictures?|marke[rd])"
+"""A letter that opens the answer, set off from what follows."""
+ANOTHER = re.compile(
+    r"[)\]]?(?:\s*[,/&]|\s+(?:and|or)\b|(?=\s*[(\[]))\s*(?:(?:and|or|maybe|perhaps)\s+)*[(\[]?[A-J]\b(?!['’])"
 )
-VERB = (
-    r"(?:is|are|was|were|has|have|had|does|do|did|can|cannot|could|will|would|should|must|may|might|looks?|seems?|appears?"
-    r"|fits?|lies|sits|stands|shows?|matches|and|or|than|because|since|but|not|in|on|at|to|for|from|with|as|which|that)\b"
-)
-MENTION = re.compile(
-    r"(\b(?:not|isn't|never|neither|nor)\s+(?:the\s+)?(?:" + NOUN + r"\s+)?)?"
-    r"(?:[(\[]([A-HJ]|[a-hj])[)\]]"
-    rf"|\b(?i:{NOUN})\s+([A-HJ])(?![\w'’-])"
-    r"|(?<![\w°'’-])(?<!\d\s)([B-HJ])(?![\w'’-])"
-    rf"|(?<![\w'’-])(A)(?=\s+{VERB}|\s*(?:[.,;:!?)\]*]|\Z))(?![\w'’-]))"
-)
-"""A letter that a careful reader takes for an option: in brackets, after a noun such as "point", or a bare capital.
-
-"A" is one where no article can stand: before a verb, a conjunction, a preposition, a mark or the end.
-"""
-
-
-VERDICT = re.compile(
-    r"(?:\A|[.!?\n]\s*|\b(?:[Ss]o|[Tt]herefore|[Tt]hus|[Hh]ence),?\s+)(?:[Tt]he\s+)?(?:(?i:" + NOUN + r")\s+)?"
-    r"\(?([A-HJ])\)?\s+(?:is|are)\s+(?:the\s+)?(?!not\b|wrong\b|incorrect\b|false\b|no\b|also\b)\w+(?:\s+one)?\s*(?=[.!\n]|\Z)"
-)
-"""A short sentence that says of one letter what the question asks: "A is closer."."""
+LISTING = re.compile(r"[\s*_`(]*A(?:[).:\]]\s[^\n]*?\s[\s*_`]*\(?B[).:\]]\s|\s*\n\s*B\s*\n)")
+"""Options in their order, as the question lists them."""
+QUESTION_AND_ANSWER = re.compile(r"\bA:(?=\s*\(?[A-J]\)?\.?\s*\Z)")
 
 
 def conclusion(completion: str) -> str:
@@ -76,10 +68,8 @@ def lenient_letter(completion: str) -> str | None:
 
     Notes
     -----
-    Where several letters are mentioned, the one of which a short sentence of its own speaks is meant ("A is closer.");
-    else the text is no answer: "A is closer than B" answers "which is closer" and "which is farther" with different
-    letters. A letter after "not" is not meant. "I" is a letter alone or set off by
-    a mark, never the word.
+    Where several letters are mentioned, `decided_letter` finds the one that is meant. A letter after "not" is not
+    meant. "I" is a letter alone or set off by a mark, never the word.
 
     Examples
     --------
@@ -88,22 +78,22 @@ def lenient_letter(completion: str) -> str | None:
     >>> [lenient_letter(t) for t in ("Point A is closer than point B.", "（A）", "<s> A) left", "I am not sure")]
     [None, 'A', 'A', None]
     """
-    plain = unicodedata.normalize("NFKC", completion)
+    plain = QUESTION_AND_ANSWER.sub("", BESIDE_HAN.sub(" ", unicodedata.normalize("NFKC", completion).translate(MARKS)))
     text = conclusion(plain)
-    if found := LEADING_LETTER.match(text):
-        return (found[1] or found[2]).upper()
-    letters = {letter.upper() for no, *groups in MENTION.findall(text) for letter in groups if letter and not no}
-    if len(letters) > 1:
-        letters = {letter.upper() for letter in VERDICT.findall(text)}
-    if len(letters) == 1:
-        return letters.pop()
-    # "C: the answer that fits" speaks of an answer behind the letter.
-    found = (
-        None
-        if MENTION.search(text)
-        else LEADING_LETTER.match(SPECIAL.sub(" ", REASONING.sub(" ", plain)).strip(DECORATION))
-    )
-    return (found[1] or found[2]).upper() if found else None
+    whole = SPECIAL.sub(" ", REASONING.sub(" ", plain)).strip(DECORATION)
+    for part in dict.fromkeys((text, whole)):
+        if letter := _leading(part):
+            return letter
+        if letters := mentioned(part):
+            return letters.pop() if len(letters) == 1 else decided_letter(part)
+    return None
+
+
+def _leading(text: str) -> str | None:
+    found = LEADING.match(text)
+    if found is None or ANOTHER.match(text, found.end()) or LISTING.match(text):
+        return None
+    return (found[1] or found[2]).upper()
 
 
 def lenient_number(completion: str) -> float | None:
@@ -118,7 +108,7 @@ def lenient_number(completion: str) -> float | None:
     >>> [lenient_number(t) for t in ("1,234 cm", "about 3.5m", "twenty-one", "3-4", "1e2", "it is 2 or 3", "-2")]
     [1234.0, 3.5, 21.0, None, 100.0, None, -2.0]
     """
-    text = conclusion(completion)
+    text = conclusion(UNIT_POWER.sub(r"\1", unicodedata.normalize("NFKC", completion)))
     if RANGE.search(text):
         return None
     numbers = {float(found.replace(",", "")) for found in NUMBER.findall(text) if found}
@@ -139,12 +129,15 @@ def lenient_text(completion: str) -> str:
 
 
 def _after_phrase(text: str) -> str:
-    """Take what follows the last "answer is" or "answer:" in its line, else the last "answer"; all where none is."""
+    """Take what follows the last "answer is" or "answer:" in its line, else a bare "answer" before an answer."""
     found = list(PHRASE.finditer(text))
     strong = [phrase for phrase in found if phrase[1] or phrase[2]]
-    for phrase in reversed(strong or found):
+    bare = [
+        phrase for phrase in found if BARE.match(text, phrase.end()) or not text[: phrase.start()].strip(DECORATION)
+    ]
+    for phrase in reversed(strong or bare):
         rest = text[phrase.end() :].split("\n", 1)[0]
-        if rest.strip(DECORATION):
+        if rest.strip(DECORATION) and not LISTING.match(text, phrase.end()):
             return rest
     return text
 

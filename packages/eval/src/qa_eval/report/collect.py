@@ -1,4 +1,4 @@
-"""Read what a report shows from run folders."""
+"""Read what a report shows from run folders and scored files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from qa_contract.errors import TableError
-from qa_contract.tableio import read_table
-from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, SCORES
 
+from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.scoring.questions import read_questions
+from qa_eval.scoring.answers import Scored, answer_frame
+from qa_eval.scoring.formats import run_summary
+from qa_eval.scoring.rows import Sources, answer_rows, read_sources
+from qa_eval.scoring.stored import Stored, read_stored
 
 GALLERY = 6
 """Examples of each sort, right and wrong."""
@@ -46,8 +47,9 @@ class RunReport:
     ----------
     name : str
         Folder name, made unique among the runs.
-    summary, manifest : dict
-        As written by the run.
+    stored : Stored
+    summary : dict
+        As a run writes it; made from the rows of a scored file.
     curves : dict, optional
         Content of `curves.json`.
     confidence : list of (low, high, n, mean confidence, mean score)
@@ -56,44 +58,34 @@ class RunReport:
     """
 
     name: str
+    stored: Stored
     summary: dict[str, Any]
-    manifest: dict[str, Any]
     curves: dict[str, Any] | None
     confidence: list[tuple[float, float, int, float, float]]
     wins: list[Example] = field(default_factory=list)
     losses: list[Example] = field(default_factory=list)
 
 
-_READ = (
-    *("question_id", "scene_name", "question_type", "frame_set_id", "frame_ids", "completion"),
-    *("token_logprobs", "token_mask"),
-)
-
-
-def read_run(folder: Path, name: str) -> RunReport:
-    """Read one run folder.
+def read_run(path: Path, name: str) -> RunReport:
+    """Read a run folder, a scores table, or the rows of `score --out`.
 
     Raises
     ------
     QAEvalError
-        It holds no finished run.
+        It holds no scored answers.
     """
-    folder = Path(folder)
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise QAEvalError(f"{folder}: no finished run of 'qa-eval run' ({error}).") from error
-    curves = folder / "curves.json"
-    predictions = read_table(folder, "predictions", PREDICTIONS, columns=_READ, optional=["frame_ids"])
-    scores = read_table(folder, "scores", SCORES, columns=["question_id", "score"])
-    rows = predictions.join(scores, on="question_id", how="inner", maintain_order="left").drop_nulls("score")
-    rows = rows.with_columns(confidence=pl.Series(_confidences(rows), dtype=pl.Float64))
-    wins, losses = _gallery(rows, manifest.get("inputs", {}))
+    path = Path(path)
+    if path.is_dir() and not (path / "scores.parquet").is_file():
+        raise QAEvalError(f"{path}: no finished run of 'qa-eval run', and no scores.parquet.")
+    stored = read_stored(path)
+    sources = read_sources(stored)
+    rows = answer_rows(stored, sources).drop_nulls("score")
+    curves = path / "curves.json"
+    wins, losses = _gallery(rows, sources)
     return RunReport(
         name=name,
-        summary=summary,
-        manifest=manifest,
+        stored=stored,
+        summary=stored.summary or _summary(stored),
         curves=json.loads(curves.read_text(encoding="utf-8")) if curves.is_file() else None,
         confidence=_bins(rows),
         wins=wins,
@@ -101,19 +93,23 @@ def read_run(folder: Path, name: str) -> RunReport:
     )
 
 
-def _confidences(rows: pl.DataFrame) -> list[float | None]:
-    """Geometric mean probability of the answer's own tokens, from the exploded token lists."""
-    tokens = (
-        rows.with_row_index("row")
-        .select("row", "token_logprobs", "token_mask")
-        .drop_nulls()
-        .explode("token_logprobs", "token_mask", empty_as_null=True)
-        .filter("token_mask")
-        .group_by("row")
-        .agg(pl.col("token_logprobs").mean().exp().alias("confidence"))
+def _summary(stored: Stored) -> dict[str, Any]:
+    """Make the summary of answers that were scored from a file."""
+    frame, first = stored.frame, stored.frame.row(0, named=True)
+    benchmark = find_benchmark(first["benchmark"])
+    asked = answer_frame(
+        {
+            "id": frame["question_id"].to_list(),
+            **{name: frame[name].to_list() for name in ("question_type", "ground_truth", "options", "scene_name")},
+            "prediction": frame["completion"].to_list(),
+            "frames": frame["frame_set_id"].to_list(),
+        }
     )
-    found = pl.DataFrame({"row": pl.int_range(rows.height, dtype=pl.UInt32, eager=True)})
-    return found.join(tokens, on="row", how="left", maintain_order="left")["confidence"].to_list()
+    scored = asked.with_columns(
+        frame["score"], frame["parsed"], frame["reason"], frame["parse_failed"].fill_null(value=False)
+    )
+    summary = run_summary(Scored(scored), benchmark, seed=0)
+    return summary | {name: first[name] for name in ("runner", "model_id", "parser", "run_id", "round")}
 
 
 def _bins(rows: pl.DataFrame) -> list[tuple[float, float, int, float, float]]:
@@ -129,38 +125,20 @@ def _bins(rows: pl.DataFrame) -> list[tuple[float, float, int, float, float]]:
     return [(b * width, (b + 1) * width, n, c, s) for b, n, c, s in grouped.iter_rows()]
 
 
-def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example], list[Example]]:
+def _gallery(rows: pl.DataFrame, sources: Sources) -> tuple[list[Example], list[Example]]:
     """Pick right and wrong answers, spread over the question types, the most confident first."""
-    questions = _questions(inputs.get("questions"))
-    if questions is None:
-        return [], []
-    columns = ["question_id", "question", "options", "ground_truth", "program"]
-    joined = rows.join(questions.select(columns), on="question_id", how="inner", maintain_order="left")
-    sets = _table(inputs.get("store"), "frame_sets", FRAME_SETS)
-    frames = _table(inputs.get("store"), "frames", FRAMES)
-    paths = (
-        {} if frames is None else {(s, f): p for s, f, p in frames["scene_name", "frame_id", "image_path"].iter_rows()}
-    )
-    chosen = (
-        {}
-        if sets is None
-        else {(s, i): ids for s, i, ids in sets["scene_name", "frame_set_id", "frame_ids"].iter_rows()}
-    )
-    store = Path(str(inputs.get("store")))
+    asked = rows.drop_nulls("question")
 
     def example(row: dict[str, Any]) -> Example:
-        # Runs of older versions name the frame set alone.
-        ids = row["frame_ids"] or chosen.get((row["scene_name"], row["frame_set_id"]), [])
-        files = [paths.get((row["scene_name"], frame_id)) for frame_id in ids[:FRAMES_SHOWN]]
         return Example(
             *(row[name] for name in ("question_id", "scene_name", "question_type", "question")),
             options=tuple(row["options"] or ()),
-            ground_truth=row["ground_truth"],
+            ground_truth=row["ground_truth"] or "",
             completion=row["completion"] or "",
             score=row["score"],
             confidence=row["confidence"],
             program=row["program"],
-            frames=tuple(store / path for path in files if path is not None),
+            frames=tuple(path for _, path in sources.shown(row)[:FRAMES_SHOWN]),
         )
 
     def pick(part: pl.DataFrame) -> list[Example]:
@@ -168,25 +146,4 @@ def _gallery(rows: pl.DataFrame, inputs: dict[str, Any]) -> tuple[list[Example],
         spread = best.with_columns(rank=pl.int_range(pl.len()).over("question_type")).sort("rank", maintain_order=True)
         return [example(row) for row in spread.head(GALLERY).to_dicts()]
 
-    return pick(joined.filter(pl.col("score") >= 0.9)), pick(joined.filter(pl.col("score") <= 0.1))
-
-
-def _questions(source: object) -> pl.DataFrame | None:
-    """Read the questions of the run, a table or a published file, if they are still where they were."""
-    table = _table(source, "questions", QUESTIONS)
-    if table is not None or not isinstance(source, str):
-        return table
-    try:
-        return read_questions(Path(source)).with_columns(program=pl.lit(None, pl.String))
-    except (QAEvalError, TableError):
-        return None
-
-
-def _table(source: object, table: str, schema: Any) -> pl.DataFrame | None:
-    """Read an input of the run if it is still where it was."""
-    if not isinstance(source, str) or not Path(source).exists():
-        return None
-    try:
-        return read_table(Path(source), table, schema)
-    except TableError:
-        return None
+    return pick(asked.filter(pl.col("score") >= 0.9)), pick(asked.filter(pl.col("score") <= 0.1))

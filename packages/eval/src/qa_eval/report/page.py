@@ -34,6 +34,7 @@ from qa_contract.pages import (
 )
 
 from qa_eval.report.collect import Example, RunReport
+from qa_eval.report.facts import head, unlike_lines
 from qa_eval.runners import RUNNERS
 
 FRAME_PX = 320
@@ -47,11 +48,13 @@ def build_page(runs: Sequence[RunReport], title: str) -> Page:
     first = runs[0]
     sections = [scores(runs), _types(runs), _confidence(runs), _degraded(runs), _letters(runs), _examples(runs)]
     how = [Details(run.name, [Facts(_facts(run))]) for run in runs]
+    overall = _score(first.summary["overall"])
+    total = f"{overall.text} ({overall.note})" if overall.note else str(overall.text)
     return Page(
         title,
         [section for section in sections if section is not None] + [Section("How it was run", how)],
         subtitle=", ".join(run.name for run in runs),
-        facts=_head(first),
+        facts=[("overall", total), *head(first.stored)],
         warnings=warnings(runs),
     )
 
@@ -64,10 +67,9 @@ def warnings(runs: Sequence[RunReport]) -> list[str]:
         if scored < n:
             why = ", ".join(f"{reason} {count}" for reason, count in run.summary["unscored"].items())
             lines.append(f"{run.name}: {n - scored} of {n} questions have no score ({why}); the scores leave them out.")
-    for what in ("parser", "benchmark"):
-        if len({run.summary[what] for run in runs}) > 1:
-            lines.append(f"The runs differ in the {what}; their scores do not compare.")
-    return lines
+    if len({run.summary["benchmark"] for run in runs}) > 1:
+        lines.append("The runs differ in the benchmark; their scores do not compare.")
+    return lines + unlike_lines([run.stored for run in runs], [run.name for run in runs])
 
 
 def scores(runs: Sequence[RunReport]) -> Section:
@@ -220,24 +222,15 @@ def _card(example: Example) -> Card:
     )
 
 
-def _head(run: RunReport) -> list[tuple[str, str]]:
-    """Name what a number depends on: model, benchmark, parser, frames, decoding."""
-    frames, model = run.manifest.get("frames", {}), run.manifest.get("model", {})
-    per_question = ", ".join(frames.get("frames_per_question", {}))
-    shown = frames.get("input", "unknown") + (f", {per_question} per question" if per_question else "")
-    facts = [("model", run.summary["model_id"]), ("runner", run.summary["runner"])]
-    facts += [("benchmark", run.summary["benchmark"]), ("parser", run.summary["parser"]), ("frames", shown)]
-    facts += [("decoding", model["decoding"])] if "decoding" in model else []
-    return [*facts, ("questions", f"{run.summary['n_scored']:,} of {run.summary['n']:,} scored")]
-
-
 def _facts(run: RunReport) -> list[tuple[str, str]]:
+    manifest = run.stored.manifest
     facts = {
-        **run.manifest["config"],
-        "run_id": run.manifest["run_id"],
-        **{f"frames: {name}": value for name, value in run.manifest.get("frames", {}).items()},
-        **run.manifest.get("model", {}),
-        **run.manifest["packages"],
+        **manifest.get("config", {}),
+        "run_id": run.summary["run_id"],
+        **{f"frames: {name}": value for name, value in manifest.get("frames", {}).items()},
+        **run.stored.settings,
+        **manifest.get("model", {}),
+        **manifest.get("packages", {}),
     }
     return [(str(name), str(value)) for name, value in facts.items() if value is not None]
 

@@ -1,4 +1,4 @@
-"""Write a report folder: report.html, report.md, report.json, model_card.md."""
+"""Write a report folder: report.html, report.md, report.json, model_card.md, and tables for papers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qa_contract.pages import Page, to_markdown
 from qa_eval.errors import QAEvalError
 from qa_eval.report.collect import RunReport, read_run
 from qa_eval.report.page import build_page, scores, warnings
+from qa_eval.report.tables import paper_tables
 
 
 def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial questions", force: bool = False) -> None:
@@ -27,30 +28,34 @@ def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial qu
     if not folders:
         raise QAEvalError("Name at least one run folder.")
     with output_folder(out, force=force) as folder:
-        runs = [read_run(path, name) for path, name in zip(folders, _names(folders), strict=True)]
+        runs = [read_run(path, name) for path, name in zip(folders, run_names(folders), strict=True)]
         (folder / "report.html").write_text(build_page(runs, title).html(), encoding="utf-8")
         short = Page(title, [scores(runs)], warnings=warnings(runs))
         (folder / "report.md").write_text(to_markdown(short), encoding="utf-8")
         (folder / "model_card.md").write_text("".join(model_card(run) for run in runs), encoding="utf-8")
+        for name, text in paper_tables(runs).items():
+            (folder / name).write_text(text, encoding="utf-8")
         write_json(folder / "report.json", {run.name: {"summary": run.summary, "curves": run.curves} for run in runs})
 
 
 def model_card(run: RunReport) -> str:
     """Write one run as a section of a model card, with what is needed to repeat it."""
-    s, config = run.summary, run.manifest["config"]
+    s, manifest = run.summary, run.stored.manifest
     missing = "" if s["n_scored"] == s["n"] else f" ({s['n'] - s['n_scored']} of {s['n']} questions without a score)"
     lines = [
         f"## Evaluation: {_plain(run.name)}",
         "",
         f"- overall {_number(s['overall'])}, micro {_number(s['micro'])} on {s['n_scored']} questions{missing}",
         f"- benchmark `{s['benchmark']}`, parser `{s['parser']}`, {s['parse_failures']} parse failures",
-        f"- model `{s['model_id']}`, runner `{s['runner']}`{_facts(run.manifest.get('model', {}))}",
-        f"- frames{_facts(run.manifest.get('frames', {}))}",
-        f"- questions `{config['questions']}`, run `{run.manifest['run_id']}`",
-        "- packages: " + ", ".join(f"{name} {version}" for name, version in run.manifest["packages"].items()),
-        "",
+        f"- model `{s['model_id']}`, runner `{s['runner']}`{_facts(run.stored.settings)}",
     ]
-    return "\n".join(lines) + "\n"
+    if manifest:
+        lines += [
+            f"- frames{_facts(manifest.get('frames', {}))}",
+            f"- questions `{manifest['config']['questions']}`, run `{manifest['run_id']}`",
+            "- packages: " + ", ".join(f"{name} {version}" for name, version in manifest["packages"].items()),
+        ]
+    return "\n".join([*lines, ""]) + "\n"
 
 
 def _facts(facts: dict[str, Any]) -> str:
@@ -58,7 +63,7 @@ def _facts(facts: dict[str, Any]) -> str:
     return "".join(f", {name} {_plain(str(value))}" for name, value in facts.items())
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def run_names(folders: Sequence[Path]) -> list[str]:
     """Name runs by their folders, with as many parents as it takes to tell them apart."""
     parts = [Path(folder).resolve().parts for folder in folders]
     for depth in range(1, max(len(p) for p in parts) + 1):

@@ -140,6 +140,10 @@ class Connection:
     cache: Path | None = None
 
 
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+"""Numbers that a local model computes with; auto = float32 on a processor, the checkpoint's own on a GPU."""
+
+
 @dataclass(frozen=True)
 class RunnerConfig:
     """Options that runners share; a runner ignores what it does not need.
@@ -160,6 +164,14 @@ class RunnerConfig:
         images or video.
     trust_remote_code : bool
         Whether code that a model's folder holds is run.
+    attention : str, optional
+        Implementation of transformers: eager, sdpa, flash_attention_2, ...; None = the model's own choice.
+    dtype : str
+        One of `DTYPES`.
+    min_pixels, max_pixels : int, optional
+        Of an image, or of a whole video, as it goes into the model; None = the processor's own.
+    system_prompt : str, optional
+        None = the chat template's own, or none.
     connection : Connection
     """
 
@@ -171,6 +183,11 @@ class RunnerConfig:
     seed: int = 0
     frame_input: str = "images"
     trust_remote_code: bool = False
+    attention: str | None = None
+    dtype: str = "auto"
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    system_prompt: str | None = None
     connection: Connection = field(default_factory=Connection)
 
 

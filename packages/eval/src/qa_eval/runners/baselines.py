@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -106,15 +107,29 @@ def majority_answer(items: Sequence[Item]) -> str:
     >>> majority_answer([left, Item("2", "side", "", "B", options=("A. right", "B. left"))])
     'left'
     """
-    if not items[0].options:
+    if not items[0].options and all(is_number(item.ground_truth) for item in items):
         return best_constant([item.ground_truth for item in items])
     texts = {frozenset(option_text(option) for option in item.options) for item in items}
     answers = [item.ground_truth for item in items]
-    if len(texts) == 1:
+    if len(texts) == 1 and items[0].options:
         lookup = [{option_letter(option): option_text(option) for option in item.options} for item in items]
         answers = [table.get(answer, answer) for table, answer in zip(lookup, answers, strict=True)]
     # The first of equally frequent answers in sorted order, so that the order of the rows does not matter.
     return min(Counter(answers).items(), key=lambda pair: (-pair[1], pair[0]))[0]
+
+
+def is_number(text: str) -> bool:
+    """Whether a ground truth is a number that can be averaged.
+
+    Examples
+    --------
+    >>> is_number("2.5"), is_number("brown"), is_number("inf")
+    (True, False, False)
+    """
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def best_constant(ground_truth: Sequence[str]) -> str:

@@ -56,6 +56,7 @@ class OpenAIRunner:
         self.facts: Mapping[str, Any] = {
             "decoding": f"temperature 0, seed {config.seed}, {config.max_new_tokens} new tokens",
             "images": "as stored, base64",
+            "system_prompt": config.system_prompt or "none",
         }
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
@@ -75,9 +76,11 @@ class OpenAIRunner:
             return Answer(error="missing_frame", detail=str(error.filename))
         except OSError as error:
             return Answer(error="unreadable_frame", detail=str(error))
+        prompt = self.config.system_prompt
+        system = [] if prompt is None else [{"role": "system", "content": prompt}]
         body = {
             "model": self.config.model,
-            "messages": [{"role": "user", "content": [*content, {"type": "text", "text": item.prompt}]}],
+            "messages": [*system, {"role": "user", "content": [*content, {"type": "text", "text": item.prompt}]}],
             "max_tokens": self.config.max_new_tokens,
             "temperature": 0,
             "seed": self.config.seed,

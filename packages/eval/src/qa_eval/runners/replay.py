@@ -22,6 +22,7 @@ SOURCE_COLUMNS = (
     "frame_fps",
     "decoding",
     "versions",
+    "settings",
 )
 TOKEN_COLUMNS = ("token_ids", "token_logprobs", "token_mask", "token_is_top1", "token_entropy")
 ANSWER_COLUMNS = (*TOKEN_COLUMNS, "option_logprobs", "frame_pixels")

@@ -11,7 +11,8 @@ from qa_contract.tokens import counts, letter_tokens
 
 from qa_eval.errors import QAEvalError
 from qa_eval.runners.base import Answer, Item, RunnerConfig
-from qa_eval.runners.vision import VisionCache, keys_of, limits, vision_inputs
+from qa_eval.runners.prefixes import Prefixes, Prompt, can_share
+from qa_eval.runners.vision import Seen, VisionCache, joined, keys_of, limits, set_limits, vision_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -49,11 +50,15 @@ class TransformersRunner:
             raise QAEvalError(f"{model}: no model here (expected config.json).")
         # One precision for a base saved in bfloat16 and for what was trained from it in float32. On a CPU bfloat16 is
         # slower and its sums depend on the batch.
-        dtype = torch.float32 if self.device == "cpu" else torch.bfloat16
+        own = torch.float32 if self.device == "cpu" else torch.bfloat16
+        dtype = own if config.dtype == "auto" else getattr(torch, config.dtype)
+        attention = {"attn_implementation": config.attention} if config.attention else {}
         trust = config.trust_remote_code
         try:
             self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=trust)
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype, trust_remote_code=trust)
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(
+                model, dtype=dtype, trust_remote_code=trust, **attention
+            )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             raise _load_error(model, error, trust=trust) from error
         self.model.to(self.device).eval()
@@ -64,21 +69,27 @@ class TransformersRunner:
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
         # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
         self.model.generation_config = GenerationConfig(eos_token_id=sorted(self.eos_ids))
-        self.vision = VisionCache(self.processor)
         part = f"{config.frame_input.removesuffix('s')}_processor"
+        set_limits(getattr(self.processor, part, None), config.min_pixels, config.max_pixels)
+        self.system_prompt = config.system_prompt
+        self.vision = VisionCache(self.processor)
+        self.prefixes = Prefixes(self.model, self.processor.tokenizer.pad_token_id) if can_share(self.model) else None
         self.facts: Mapping[str, Any] = {
             "decoding": f"greedy, {config.max_new_tokens} new tokens",
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": self.device,
+            "attention": self.model.config._attn_implementation,
+            "system_prompt": config.system_prompt or "the chat template's",
             part: limits(getattr(self.processor, part, None)),
         }
         if config.frame_input == "video":
             self._need_video(model)
 
     def batch_key(self, item: Item) -> tuple[int, int, str, int]:
-        """Sort by number of frames, rough length of the text, scene: little padding, and frames found in the cache."""
-        n_frames = len(item.frames)
-        return (n_frames, len(item.prompt) // 128, item.scene_name if n_frames else "", len(item.prompt))
+        """Sort by frames where they are read once for all their questions, else by length first: little padding."""
+        n_frames, shown = len(item.frames), " ".join((item.scene_name, *item.frame_ids)) if item.frames else ""
+        rough = 0 if n_frames and self.prefixes is not None else len(item.prompt) // 128
+        return (n_frames, rough, shown, len(item.prompt))
 
     def answer(self, items: Sequence[Item]) -> list[Answer]:
         """Generate greedily; a batch that does not fit into the GPU's memory is halved.
@@ -87,6 +98,7 @@ class TransformersRunner:
         """
         answers: list[Answer | None] = [None] * len(items)
         ready: list[int] = []
+        self.vision.load([key for item in items for key in keys_of(item)])
         for i, item in enumerate(items):
             answers[i] = self._check(item)
             if answers[i] is None:
@@ -135,8 +147,8 @@ class TransformersRunner:
     def _generate_batch(self, items: Sequence[Item]) -> list[Answer]:
         import torch
 
-        inputs = {name: tensor.to(self.device) for name, tensor in self._inputs(items).items()}
         with torch.inference_mode():
+            inputs = self._inputs(items)
             output = self.model.generate(
                 **inputs,
                 max_new_tokens=self.max_new_tokens,
@@ -167,40 +179,56 @@ class TransformersRunner:
         """Width times height of the first frame after processing; None without frames."""
         return self.vision.get(keys_of(item)[0]).pixels if item.frames else None
 
-    def _inputs(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
-        """Build the model's inputs. Processed frames come from the cache where the processor's layout allows it."""
+    def _inputs(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Build the arguments of `generate`.
+
+        Processed frames come from the cache where the processor's layout allows it, and the frames of a scene are read
+        once where the model allows that.
+        """
         import torch
 
         texts = [self._chat_text(item) for item in items]
         tokenizer = self.processor.tokenizer
-        seen = [self.vision.get(key) for item in items for key in keys_of(item)]
-        if not seen:
-            return dict(tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False))
-        if not all(one.joins for one in seen):
+        seen = [[self.vision.get(key) for key in keys_of(item)] for item in items]
+        every = [one for shown in seen for one in shown]
+        if every and not all(one.joins for one in every):
             # The chat template writes the token that begins a text.
             options = {"padding": True, "return_tensors": "pt", "add_special_tokens": False}
-            return dict(self.processor(text=texts, **vision_inputs(items), **options))
-        is_video = any(item.clip is not None for item in items)
+            inputs = self.processor(text=texts, **vision_inputs(items), **options)
+        elif every:
+            texts = [self._with_frames(text, shown) for text, shown in zip(texts, seen, strict=True)]
+            if self.prefixes is not None and all(seen):
+                return self.prefixes.inputs(self._prompts(texts, items, seen))
+            inputs = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
+            types: dict[str, torch.Tensor] = {}
+            if "mm_token_type_ids" in self.processor.model_input_names:
+                found = self.processor.create_mm_token_type_ids(inputs["input_ids"].tolist())
+                types = {"mm_token_type_ids": torch.tensor(found)}
+            inputs = {**inputs, **types, **joined(every)}
+        else:
+            inputs = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+    def _prompts(self, texts: Sequence[str], items: Sequence[Item], seen: Sequence[Sequence[Seen]]) -> list[Prompt]:
+        """Make tokens of texts that hold the placeholders of their frames."""
+        ids = self.processor.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        types = self.processor.create_mm_token_type_ids(ids)
+        frames = [tuple(keys_of(item)) for item in items]
+        return [Prompt(*parts) for parts in zip(ids, types, frames, seen, strict=True)]
+
+    def _with_frames(self, text: str, seen: Sequence[Seen]) -> str:
+        """Put what stands for each frame in place of the placeholders."""
+        is_video = any("pixel_values_videos" in one.features for one in seen)
         token = self.processor.video_token if is_video else self.processor.image_token
-        replacements = iter([one.text for one in seen])
-        texts = ["".join(_interleave(text.split(token), replacements)) for text in texts]
-        encoded = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
-        types: dict[str, torch.Tensor] = {}
-        if "mm_token_type_ids" in self.processor.model_input_names:
-            found = self.processor.create_mm_token_type_ids(encoded["input_ids"].tolist())
-            types = {"mm_token_type_ids": torch.tensor(found)}
-        return {
-            "input_ids": encoded["input_ids"],
-            "attention_mask": encoded["attention_mask"],
-            **types,
-            **{name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features},
-        }
+        return "".join(_interleave(text.split(token), iter([one.text for one in seen])))
 
     def _chat_text(self, item: Item) -> str:
         kind = "image" if item.clip is None else "video"
         content = [{"type": kind}] * len(keys_of(item)) + [{"type": "text", "text": item.prompt}]
-        message = {"role": "user", "content": content}
-        return self.processor.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if self.system_prompt is not None:
+            messages.insert(0, {"role": "system", "content": [{"type": "text", "text": self.system_prompt}]})
+        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
     def _answer(self, ids: list[int], logprobs: list[float], top1: list[bool], entropy: list[float]) -> Answer:
         """Cut one row after its end token and mark the tokens of the answer."""

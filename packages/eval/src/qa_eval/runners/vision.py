@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa_eval.errors import QAEvalError
 from qa_eval.runners.base import Clip, Item
 from qa_eval.runners.images import open_image
 
@@ -26,6 +27,9 @@ LAYOUTS = (
     {"pixel_values_videos", "video_grid_thw", "second_per_grid_ts"},
 )
 """Outputs of a processor that are put together for a batch by joining them; others are made for the whole batch."""
+
+TEXT_OUTPUTS = {"input_ids", "attention_mask", "mm_token_type_ids", "text_replacement_offsets"}
+"""Outputs of a processor that are about the text alone."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,24 @@ class VisionCache:
         if key in self.entries:
             self.entries.move_to_end(key)
             return self.entries[key]
-        seen = process(self.processor, key)
+        return self._keep(key, process(self.processor, key))
+
+    def load(self, keys: Sequence[Key]) -> None:
+        """Process the images that are not remembered all at once, which costs half of one after another.
+
+        Where that is not possible, because a file is no image or the processor's layout is unknown, nothing happens.
+        """
+        missing = [key for key in dict.fromkeys(keys) if key not in self.entries and key[1] is None]
+        if len(missing) < 2:
+            return
+        try:
+            found = process_images(self.processor, missing)
+        except (OSError, ValueError, SyntaxError):
+            return  # `get` finds out which one it is
+        for key, seen in zip(missing, found, strict=False):
+            self._keep(key, seen)
+
+    def _keep(self, key: Key, seen: Seen) -> Seen:
         self.entries[key] = seen
         self.n_bytes += _size(seen)
         while self.n_bytes > self.max_bytes and len(self.entries) > 1:
@@ -110,21 +131,78 @@ def video_metadata(clip: Clip) -> dict[str, Any]:
     return {"total_num_frames": clip.total, "fps": clip.fps, "frames_indices": list(clip.numbers)}
 
 
-def process(processor: Any, key: Key) -> Seen:
-    """Run the processor over one image or video alone; one of an unknown kind only has its files read."""
+def process_images(processor: Any, keys: Sequence[Key]) -> list[Seen]:
+    """Run the processor over single images together; empty where its layout does not tell them apart."""
+    if not _tells_text(processor):
+        return []
+    images = [[open_image(path) for path in paths] for paths, _ in keys]
+    texts = [processor.image_token] * len(keys)
+    made = processor(text=texts, images=images, padding=True, return_tensors="pt", return_text_replacement_offsets=True)
+    if set(made) - TEXT_OUTPUTS != LAYOUTS[0]:
+        return []
+    texts = [offsets[0]["replacement"] for offsets in made["text_replacement_offsets"]]
+    grids = made["image_grid_thw"]
+    # Each a copy of its own: a part of the whole would hold all of it in memory.
+    pixels = [part.clone() for part in made["pixel_values"].split(grids.prod(-1).tolist())]
+    features = [
+        {"pixel_values": part, "image_grid_thw": grid[None]} for part, grid in zip(pixels, grids.clone(), strict=True)
+    ]
+    return [Seen(one, text, _pixels(processor, one)) for one, text in zip(features, texts, strict=True)]
+
+
+def _tells_text(processor: Any) -> bool:
+    """Whether a processor says what stands in a prompt in place of an image."""
     from transformers import ProcessorMixin
 
+    kind = type(processor)
+    return (
+        kind.__call__ is ProcessorMixin.__call__ and kind.replace_image_token is not ProcessorMixin.replace_image_token
+    )
+
+
+def process(processor: Any, key: Key) -> Seen:
+    """Run the processor over one image or video alone; one of an unknown kind only has its files read."""
     paths, clip = key
     shown = vision_inputs([Item("", "", "", frames=paths, clip=clip)])
-    kind = type(processor)
-    if kind.__call__ is not ProcessorMixin.__call__ or kind.replace_image_token is ProcessorMixin.replace_image_token:
+    if not _tells_text(processor):
         return Seen({}, "", None)
     token = processor.image_token if clip is None else processor.video_token
     made = dict(processor(text=[token], **shown, return_tensors="pt", return_text_replacement_offsets=True))
     text = made.pop("text_replacement_offsets")[0][0]["replacement"]
     # The text is tokenized with the question around it.
-    features = {k: v for k, v in made.items() if k not in ("input_ids", "attention_mask", "mm_token_type_ids")}
+    features = {name: tensor for name, tensor in made.items() if name not in TEXT_OUTPUTS}
     return Seen(features, text, _pixels(processor, features))
+
+
+def joined(seen: Sequence[Seen]) -> dict[str, torch.Tensor]:
+    """Join the features of images, or of videos, for one batch; their layouts must allow it."""
+    import torch
+
+    return {name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features}
+
+
+def set_limits(part: Any, least: int | None, most: int | None) -> None:
+    """Set the fewest and the most pixels to which an image or video processor brings what it is shown.
+
+    Raises
+    ------
+    QAEvalError
+        The processor has no such limits, or the least is more than the most.
+    """
+    given = {"shortest_edge": least, "longest_edge": most}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return
+    size = dict(getattr(part, "size", None) or {})
+    if not {"shortest_edge", "longest_edge"} <= size.keys() or not hasattr(part, "merge_size"):
+        raise QAEvalError(
+            f"--min-pixels, --max-pixels: {type(part).__name__} does not size images by their pixels; it holds "
+            f"{size or 'no size'}. Change its preprocessor_config.json."
+        )
+    size |= given
+    if size["shortest_edge"] > size["longest_edge"]:
+        raise QAEvalError(f"At least {size['shortest_edge']} pixels are more than at most {size['longest_edge']}.")
+    part.size = type(part.size)(**size) if not isinstance(part.size, dict) else size
 
 
 def limits(part: Any) -> dict[str, Any]:

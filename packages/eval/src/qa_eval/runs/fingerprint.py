@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import re
 from pathlib import Path
 
 from qa_eval.errors import QAEvalError
@@ -14,8 +13,6 @@ FULL_HASH_BYTES = 256 * 1024**2
 """Larger files (weights of real models) are identified by name, size, and their first and last megabyte."""
 
 MODEL_SUFFIXES = (".json", ".safetensors", ".bin", ".txt", ".jinja", ".model", ".py")
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-"""A name without an owner, or `owner/name`; all else can only be a folder."""
 
 
 def file_hash(path: Path) -> str:
@@ -45,14 +42,10 @@ def model_id(model: str) -> str:
     Raises
     ------
     QAEvalError
-        The folder holds no model, or what is written like a path is no folder.
+        The folder holds no model.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        if not HUB_ID.fullmatch(model):
-            raise QAEvalError(
-                f"{model}: no such folder, and not the id of a model on the Hugging Face hub (owner/name)."
-            )
         return model
     config = folder / "config.json"
     if not config.is_file():

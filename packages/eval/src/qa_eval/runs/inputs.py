@@ -11,12 +11,15 @@ import polars as pl
 from qa_contract.tableio import read_table, table_files, table_metadata
 from qa_contract.tables import FRAME_SETS
 
+from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError, unknown_name
 from qa_eval.runners import Item, RunnerKind
+from qa_eval.runners.base import DTYPES
+from qa_eval.runners.models import find_model
 from qa_eval.runs.fingerprint import ends_hash, model_id, package_version, tables_hash
 from qa_eval.runs.items import Problem, Shots, build_items, depth_paths, frame_shots, shown_frames
 from qa_eval.runs.videos import describe_videos, video_shots
-from qa_eval.scoring.questions import questions_revision, read_questions
+from qa_eval.scoring.questions import question_files, questions_revision, read_questions
 
 PRODUCER = "qa-eval run"
 LOCAL_PACKAGES = ("torch", "torchvision", "transformers", "pillow")
@@ -41,6 +44,12 @@ class RunOptions:
     frame_input: str = "images"
     n_frames: int | None = None
     trust_remote_code: bool = False
+    limit: int | None = None
+    attention: str | None = None
+    dtype: str = "auto"
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    system_prompt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,8 @@ class RunInputs:
         What identifies the questions.
     versions : dict
         Packages that decide the answers.
+    model : str, optional
+        Where a local model is: a folder, or an id of the hub.
     config, metadata : dict
     """
 
@@ -109,6 +120,7 @@ class RunInputs:
     shown: dict[str, Any]
     revision: dict[str, str]
     versions: dict[str, str]
+    model: str | None
     config: dict[str, Any]
     metadata: dict[str, str]
 
@@ -134,22 +146,23 @@ def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch
         Options do not fit each other, or an input is missing.
     """
     _check(options, sources, kind)
-    table = read_questions(sources.questions)
+    benchmark = find_benchmark(options.benchmark)
+    table = read_questions(sources.questions, benchmark)[: options.limit]
     frame_set = f"video-{options.n_frames}" if sources.videos is not None else options.frame_set
     if frame_set is not None:
         table = table.with_columns(frame_set_id=pl.lit(frame_set))
-    revision = tables_hash(table_files(Path(sources.questions), "questions"))
+    revision = tables_hash(question_files(sources.questions))
     config: dict[str, Any] = {k: v for k, v in asdict(options).items() if k not in ("model", "trust_remote_code")}
-    config |= {"questions": revision, "model_id": _model_id(options, kind)}
     frames = _frames(table, sources, options, kind, scratch)
-    config |= frames.hashes
+    model = find_model(str(options.model)) if kind.is_local else options.model
+    config |= {"questions": revision, "model_id": _model_id(options, kind, model), **frames.hashes}
     versions = {name: version for name in LOCAL_PACKAGES if (version := package_version(name))} if kind.is_local else {}
     config |= {"versions": versions} if versions else {}
     reference: tuple[Item, ...] = ()
     if kind.is_fitted:
         source = Path(sources.majority_from or sources.questions)
-        reference = tuple(build_items(read_questions(source), {}))
-        config["majority_from"] = tables_hash(table_files(source, "questions"))
+        reference = tuple(build_items(read_questions(source, benchmark), {}))
+        config["majority_from"] = tables_hash(question_files(source))
     if sources.answers is not None:
         config["answers"] = tables_hash(table_files(Path(sources.answers), "predictions"))
     keys = zip(table["scene_name"], table["frame_set_id"], strict=True)
@@ -162,6 +175,7 @@ def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch
         shown=frames.shown,
         revision=questions_revision(sources.questions) | {"sha256": revision},
         versions={"qa-eval": package_version("qa-eval") or "unknown", **versions},
+        model=model,
         config=config,
         metadata=table_metadata("predictions", PRODUCER, config, options.seed),
     )
@@ -183,6 +197,15 @@ def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
             raise QAEvalError(f"{name} shows no frames; {idle} has no effect.")
         if options.degrade:
             raise QAEvalError(f"{name} shows no frames; there is nothing to degrade.")
+    if options.dtype not in DTYPES:
+        raise unknown_name("dtype", options.dtype, DTYPES)
+    local = {"--attention": options.attention, "--dtype": None if options.dtype == "auto" else options.dtype}
+    local |= {"--min-pixels": options.min_pixels, "--max-pixels": options.max_pixels}
+    idle = next((flag for flag, value in local.items() if value is not None), None)
+    if idle is not None and not kind.is_local:
+        raise QAEvalError(f"{name} runs no local model; {idle} has no effect. A server sets it for itself.")
+    if options.system_prompt is not None and not kind.is_model:
+        raise QAEvalError(f"{name} asks no model; --system-prompt has no effect.")
     if options.frame_input not in ("images", "video"):
         raise unknown_name("frame input", options.frame_input, ("images", "video"))
     if options.frame_input == "video" and not kind.takes_video:
@@ -193,11 +216,11 @@ def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
         raise QAEvalError("Frames come from --videos, or from --store and its frame sets; pass one of them.")
 
 
-def _model_id(options: RunOptions, kind: RunnerKind) -> str:
+def _model_id(options: RunOptions, kind: RunnerKind, model: str | None) -> str:
     """Name what answers: a local model by its content, a model of a server by its name, else the runner."""
     if not kind.is_model:
         return options.runner
-    return model_id(str(options.model)) if kind.is_local else f"{options.runner}:{options.model}"
+    return model_id(str(model)) if kind.is_local else f"{options.runner}:{model}"
 
 
 def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: RunnerKind, scratch: Path) -> _Frames:
@@ -205,10 +228,15 @@ def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: Ru
     as_video = options.frame_input == "video"
     if kind.frames == "none":
         return _Frames()
-    if table["frame_set_id"].null_count() == table.height:
+    if frameless := table["frame_set_id"].null_count():
+        which = (
+            f"{frameless:,} of {table.height:,} questions name no"
+            if frameless < table.height
+            else "no question names a"
+        )
         raise QAEvalError(
-            f"{sources.questions}: no question names a frame set, so runner '{options.runner}' would answer without a "
-            "single picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
+            f"{sources.questions}: {which} frame set, so runner '{options.runner}' would answer them without a single "
+            "picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
             "--videos DIR --frames N; to ask without frames on purpose, pass --runner blind (openai-blind at a server)."
         )
     if sources.videos is not None:

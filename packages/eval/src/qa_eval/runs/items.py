@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import FileError
+from qa_contract.files import path_inside
+from qa_contract.frame_lists import read_frame_sets
 from qa_contract.prompts import format_prompt
 from qa_contract.tableio import read_table
-from qa_contract.tables import FRAME_SETS, FRAMES
+from qa_contract.tables import FRAMES
 
 from qa_eval.runners.base import Clip, Item
 
@@ -68,7 +71,7 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
     store = Path(store)
     keys = ["scene_name", "frame_set_id"]
     used = questions.select(keys).unique().drop_nulls()
-    sets = read_table(store, "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    sets = read_frame_sets(store, used)
     images = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path", "time_s"])
     listed = (
         used.join(sets, on=keys, how="left")
@@ -86,9 +89,19 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
         elif missing is not None:
             found[key] = Problem("missing_frame", f"{store}: frames has no row {missing} of scene {scene}")
         else:
-            shot = Shot(tuple(store / path for _, path in rows), tuple(frame_id for frame_id, _ in rows))
-            found[key] = _as_video(shot, group["time_s"].to_list(), str(scene)) if as_video else shot
+            shot = _shot(store, rows)
+            times_s = group["time_s"].to_list()
+            found[key] = _as_video(shot, times_s, str(scene)) if as_video and isinstance(shot, Shot) else shot
     return found
+
+
+def _shot(store: Path, rows: Sequence[tuple[str, str]]) -> Shot | Problem:
+    """Name the files of frames (frame_id, path), which are shown to a model that may be on another machine."""
+    try:
+        paths = tuple(path_inside(store, path) for _, path in rows)
+    except FileError as error:
+        return Problem("frame_outside_store", str(error))
+    return Shot(paths, tuple(frame_id for frame_id, _ in rows))
 
 
 def _as_video(shot: Shot, times_s: list[float | None], scene: str) -> Shot | Problem:
@@ -111,7 +124,7 @@ def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[st
         ``fps`` is the median over the frame sets of (frames - 1) / (last time - first time), None without times.
     """
     keys = ["scene_name", "frame_set_id"]
-    sets = read_table(Path(store), "frame_sets", FRAME_SETS, columns=[*keys, "frame_ids"])
+    sets = read_frame_sets(Path(store), questions)
     images = read_table(Path(store), "frames", FRAMES, columns=["scene_name", "frame_id", "time_s", "width", "height"])
     asked = questions.group_by(keys).len("questions").drop_nulls("frame_set_id")
     used = asked.join(sets, on=keys, how="inner")
@@ -142,7 +155,7 @@ def depth_paths(store: Path) -> dict[Path, Path]:
     """Map image files of a store to their depth maps, where there are any."""
     columns = ["image_path", "depth_path"]
     table = read_table(Path(store), "frames", FRAMES, columns=columns).drop_nulls()
-    return {Path(store) / image: Path(store) / depth for image, depth in table.iter_rows()}
+    return {Path(store) / image: path_inside(store, depth) for image, depth in table.iter_rows()}
 
 
 def build_items(questions: pl.DataFrame, shots: Shots, *, shown: str = "all") -> list[Item]:

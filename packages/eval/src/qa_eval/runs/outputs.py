@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ def prediction_rows(
     run |= {"versions": ", ".join(f"{name} {version}" for name, version in inputs.versions.items())}
     columns: dict[str, Any] = {name: inputs.questions[name][list(batch)].to_list() for name in CARRIED}
     columns |= {name: [getattr(answer, name) for answer in answers] for name in ANSWERED}
+    run["settings"] = json.dumps(dict(facts), sort_keys=True) if facts else None
     columns |= {name: [value] * len(batch) for name, value in run.items()}
     columns["frame_input"] = [item.frame_input for item in items]
     columns["frame_ids"] = [list(item.frame_ids) or None for item in items]
@@ -75,7 +77,10 @@ def score_rows(inputs: RunInputs, rows: pl.DataFrame, benchmark: Benchmark, pars
     asked = inputs.questions.select(
         pl.col("question_id").alias("id"),
         *("question_type", "ground_truth", "options", "scene_name", pl.col("frame_set_id").alias("frames")),
-        pl.lit(None, SCHEMA["references"]).alias("references"),
+        *(
+            pl.col(n) if n in inputs.questions.columns else pl.lit(None, SCHEMA[n]).alias(n)
+            for n in ("references", "group")
+        ),
     )
     carried = [name for name in rows.columns if name not in asked.columns]
     answers = Answers.of(asked.hstack(rows.select(pl.col("completion").alias("prediction"), *carried)))
@@ -87,7 +92,9 @@ def write_tables(out: Path, inputs: RunInputs, rows: pl.DataFrame, scored: Score
     """Write predictions, scores (all questions; null without an answer) and rejects."""
     predictions = rows.filter(pl.col("error").is_null())
     write_table(with_every_column(predictions, PREDICTIONS), out / "predictions.parquet", PREDICTIONS, inputs.metadata)
-    frame = scored.frame.with_columns(benchmark=pl.lit(options.benchmark), parser=pl.lit(options.parser))
+    frame = scored.frame.with_columns(
+        pl.col("prediction").alias("completion"), benchmark=pl.lit(options.benchmark), parser=pl.lit(options.parser)
+    )
     metadata = inputs.metadata | {"table": "scores"}
     write_table(with_every_column(frame, SCORES), out / "scores.parquet", SCORES, metadata)
     rejects = frame.with_columns(pl.lit("run").alias("stage"), inputs.questions["signature"]).drop_nulls("reason")

@@ -27,6 +27,7 @@ from qa_eval.scoring.formats import run_summary
 
 WORK = "work"
 BASELINE_BATCH = 4096
+Report = Callable[[int, int, float], None]
 OUTPUTS = ("predictions.parquet", "scores.parquet", "rejects.parquet", "summary.json", "manifest.json")
 
 
@@ -41,7 +42,7 @@ def run(
     answers: Path | None = None,
     connection: Connection | None = None,
     force: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Report = lambda done, total, share: None,
 ) -> RunResult:
     """Answer and score all questions; write predictions, scores, rejects, summary and manifest into `out`.
 
@@ -59,7 +60,7 @@ def run(
     force : bool
         Discard a run of another configuration in `out`.
     progress : callable
-        Gets rows done and rows in all after every batch.
+        Gets rows done, rows in all and the share of the work that is done, after every batch that was answered.
 
     Raises
     ------
@@ -141,7 +142,7 @@ class _Job:
     connection: Connection
     work: Path
 
-    def answer_all(self, progress: Callable[[int, int], None]) -> tuple[pl.DataFrame, int, dict[str, Any]]:
+    def answer_all(self, progress: Report) -> tuple[pl.DataFrame, int, dict[str, Any]]:
         """Answer all batches that have no file yet.
 
         Returns all rows in question order, how many were found answered, and what the runner says about itself.
@@ -149,7 +150,7 @@ class _Job:
         inputs, options = self.inputs, self.options
         runner = self.kind.make(
             RunnerConfig(
-                model=options.model,
+                model=inputs.model,
                 device=options.device,
                 max_new_tokens=options.max_new_tokens,
                 reference=inputs.reference,
@@ -157,6 +158,11 @@ class _Job:
                 seed=options.seed,
                 frame_input=options.frame_input,
                 trust_remote_code=options.trust_remote_code,
+                attention=options.attention,
+                dtype=options.dtype,
+                min_pixels=options.min_pixels,
+                max_pixels=options.max_pixels,
+                system_prompt=options.system_prompt,
                 connection=self.connection,
             )
         )
@@ -165,7 +171,8 @@ class _Job:
         unasked = sorted(inputs.problems)
         reasons = [Answer(error=inputs.problems[i].reason, detail=inputs.problems[i].detail) for i in unasked]
         shards = [prediction_rows(inputs, unasked, reasons, options, runner.facts)]
-        done, n_resumed = 0, 0
+        done, n_resumed, worked = 0, 0, 0
+        work = sum(_work(inputs.items[i]) for i in asked)
         for number, batch in enumerate(make_batches(inputs.items, asked, runner, size)):
             path = self.work / f"batch-{number:06d}.parquet"
             if path.is_file():
@@ -177,7 +184,9 @@ class _Job:
                 write_table(shard, path, SHARD, inputs.metadata)
             shards.append(shard)
             done += len(batch)
-            progress(done, len(asked))
+            worked += sum(_work(inputs.items[i]) for i in batch)
+            if done > n_resumed:  # what an earlier run left done says nothing about the time left
+                progress(done, len(asked), worked / work)
         order = pl.DataFrame({"question_id": inputs.questions["question_id"]})
         rows = order.join(pl.concat(shards), on="question_id", how="left", maintain_order="left")
         return rows, n_resumed, dict(runner.facts)
@@ -194,6 +203,11 @@ class _Job:
             Answer(error="unreadable_video", detail=failed[i]) if i in failed else next(answers)
             for i in range(len(items))
         ]
+
+
+def _work(item: Item) -> int:
+    """Rough work of a question, to tell the time left: frames outweigh the text."""
+    return 1 + len(item.frames)
 
 
 def make_batches(items: Sequence[Item], rows: Sequence[int], runner: Runner, size: int) -> list[list[int]]:

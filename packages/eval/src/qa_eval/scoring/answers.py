@@ -19,6 +19,7 @@ SCHEMA: dict[str, Any] = {
     "scene_name": pl.String,
     "references": pl.List(pl.String),
     "frames": pl.String,
+    "group": pl.String,
 }
 """Columns of an answer beside its `id`, which is a number or text, as in the file it comes from."""
 
@@ -38,6 +39,8 @@ class Answers:
         All right answers of a free-text question; without them `ground_truth` is the only one.
     frames : sequence of str or None, optional
         Frame set or number of frames of each row.
+    group : sequence of str or None, optional
+        What else a benchmark averages by: source, level, or the question that a row is a variant of.
 
     Attributes
     ----------
@@ -60,8 +63,9 @@ class Answers:
         scene_name: Sequence[str] | None = None,
         references: Sequence[Sequence[str] | None] | None = None,
         frames: Sequence[str | None] | None = None,
+        group: Sequence[str | None] | None = None,
     ) -> None:
-        given = (question_type, ground_truth, prediction, options, scene_name, references, frames)
+        given = (question_type, ground_truth, prediction, options, scene_name, references, frames, group)
         columns = {name: values for name, values in zip(SCHEMA, given, strict=True) if values is not None}
         self.frame = answer_frame({"id": ids, **columns})
 

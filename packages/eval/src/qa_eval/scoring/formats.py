@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -34,6 +35,10 @@ def percent_summary(scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
         }
     if found.text_metrics:
         summary["text_metrics"] = found.text_metrics
+    if found.beside:
+        summary["read_by"] = {name: value * 100 for name, value in found.beside.items()}
+    if found.figures:
+        summary["figures"] = {name: value * 100 for name, value in found.figures.items()}
     summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
     return summary
 
@@ -61,6 +66,8 @@ def run_summary(scored: Scored, benchmark: Benchmark, *, seed: int) -> dict[str,
         "frame_budgets": found.frame_budgets,
         "diagnostics": diagnostics(scored),
         **({"text_metrics": found.text_metrics} if found.text_metrics else {}),
+        **({"read_by": found.beside} if found.beside else {}),
+        **({"figures": found.figures} if found.figures else {}),
         "interval": f"95%, bootstrap over scenes, {RESAMPLES} resamples, seed {seed}",
     }
 
@@ -105,6 +112,10 @@ def summary_table(summary: dict[str, Any]) -> str:
     lines.append(line("micro", n, summary["micro"]))
     for name, value in summary.get("text_metrics", {}).items():
         lines.append(f"{'  ' + name:<28} {n:>5}  {value:7.2f}")
+    for name, value in summary.get("figures", {}).items():
+        lines.append(f"{'  ' + name:<28} {'':>5}  {100 * value:7.2f}")
+    for name, value in summary.get("read_by", {}).items():
+        lines.append(f"{'  read by ' + name:<28} {n:>5}  {100 * value:7.2f}")
     for name, cell in summary.get("frame_budgets", {}).items():
         lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")
@@ -139,6 +150,27 @@ def comparison_table(result: Comparison) -> str:
             f"B better on {result.wins} questions, worse on {result.losses}",
         ]
     )
+
+
+def changed_table(rows: Sequence[dict[str, Any]], limit: int) -> str:
+    """Write the first changed questions as text lines: id, type, what each run said, truth, scores.
+
+    Examples
+    --------
+    >>> row = {"question_id": "q1", "question_type": "size", "ground_truth": "4", "score_a": 1.0, "score_b": 0.4}
+    >>> print(changed_table([row | {"completion_a": "4", "completion_b": "about  6"}], 5))
+    changed question          question type             A -> B                            truth   score
+    q1                        size                      4 -> about 6                      4       1.0 -> 0.4
+    """
+    lines = [f"{'changed question':<25} {'question type':<25} {'A -> B':<33} {'truth':<7} score"]
+    for row in rows[:limit]:
+        said = [" ".join((row[f"completion_{run}"] or "(empty)").split())[:14] for run in ("a", "b")]
+        cells = (row["question_id"][:25], row["question_type"][:25], " -> ".join(said), row["ground_truth"] or "")
+        score = " -> ".join(f"{row[f'score_{run}']:.1f}" for run in ("a", "b"))
+        lines.append(f"{cells[0]:<25} {cells[1]:<25} {cells[2]:<33} {cells[3][:7]:<7} {score}")
+    if len(rows) > limit:
+        lines.append(f"and {len(rows) - limit:,} more: --limit N lists them, --json and 'qa-eval view' all")
+    return "\n".join(lines)
 
 
 def consistency_table(found: dict[str, dict[str, Any]]) -> str:

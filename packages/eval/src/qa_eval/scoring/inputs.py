@@ -11,13 +11,14 @@ from typing import Any
 import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.vsi_bench import subset
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, need_columns, read_columns
 from qa_eval.scoring.answers import SCHEMA, Answers, answer_frame
 from qa_eval.scoring.normalise import answer_text, option_list
 
 CARRIED = {
-    **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id"), pl.String),
+    **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id", "settings"), pl.String),
     "round": pl.Int32,
 }
 """Columns of the predictions table that the scores table repeats."""
@@ -93,7 +94,7 @@ def read_answers(
             raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
         need_columns(rows, ["question_type"], predictions)
         rows = rows if frames is None else _of_budget(rows, frames, predictions)
-        frame = _frame(rows, key).with_columns(_texts("prediction", rows[text]))
+        frame = _frame(rows, key).with_columns(_answers(rows, text))
         return StoredAnswers(Answers.of(frame), is_table, [], doubled)
     read = benchmark.read if benchmark else None
     source = read_columns(questions, "questions") if read is None else read(Path(questions))
@@ -106,7 +107,7 @@ def read_answers(
         budgets = ", ".join(dict.fromkeys(str(value) for value in source["num_frames"]))
         raise QAEvalError(f"{questions}: holds several frame budgets ({budgets}); choose one with --frames.")
     asked = _frame(source, question_key)
-    answered = [_texts(KEY, rows[key], str), _texts("prediction", rows[text])]
+    answered = [_texts(KEY, rows[key], str), *_answers(rows, text)]
     if is_table:
         answered += [_texts(name, rows[name], _or_none, dtype=dtype) for name, dtype in CARRIED.items() if name in rows]
     if (own := _frames(rows)) is not None:
@@ -180,7 +181,9 @@ def keep_ids(stored: StoredAnswers, ids: set[str]) -> StoredAnswers:
 
 def _frame(columns: Columns, key: str) -> pl.DataFrame:
     """Build the frame of questions, or of rows that carry their question, without predictions."""
-    scenes, options = columns.get("scene_name"), columns.get("options")
+    scenes, options, groups = columns.get("scene_name"), columns.get("options"), columns.get("group")
+    if groups is None and "pruned" in columns:
+        groups = [None if value is None else subset(value) for value in columns["pruned"]]
     truths = [answer_text(value) for value in columns["ground_truth"]]
     found = {
         "id": columns[key],
@@ -188,11 +191,22 @@ def _frame(columns: Columns, key: str) -> pl.DataFrame:
         "ground_truth": truths if any(truths) else [None] * len(truths),
         "references": columns.get("references"),
         "options": None if options is None else [option_list(value) for value in options],
-        "scene_name": None if scenes is None else [None if value is None else str(value) for value in scenes],
+        "scene_name": None if scenes is None else [_or_none(value) for value in scenes],
+        "group": None if groups is None else [_or_none(value) for value in groups],
     }
     frame = answer_frame({name: values for name, values in found.items() if values is not None})
     frames = _frames(columns)
     return frame if frames is None else frame.with_columns(frames)
+
+
+def _answers(rows: Columns, text: str) -> list[pl.Series]:
+    """Answers as text, and all of them where a row holds several."""
+    found = [_texts("prediction", rows[text])]
+    several = rows.get("predictions") or rows[text]
+    if any(isinstance(value, list) and len(value) > 1 for value in several):
+        lists = [[answer_text(v) for v in value] if isinstance(value, list) else None for value in several]
+        found.append(pl.Series("predictions", lists, dtype=pl.List(pl.String)))
+    return found
 
 
 def _frames(columns: Columns) -> pl.Series | None:

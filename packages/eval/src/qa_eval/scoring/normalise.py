@@ -14,6 +14,8 @@ from qa_contract.options import option_letter, option_letters, option_text
 LISTED = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 LONGEST_LIST = 20_000
 """Characters of options that are written as text; longer ones are no options."""
+ALONE = re.compile(r"\s*[(\[]?([A-Za-z])[)\].:]*\s*")
+"""A letter with nothing but its marks."""
 LETTERED = re.compile(r"\s*\(?([A-Z])\s*[.):]\s*\S")
 
 
@@ -57,14 +59,16 @@ def choice_truth(truth: str, options: Sequence[str] | None) -> str:
     Examples
     --------
     >>> options = ["A. left", "B. right"]
-    >>> [choice_truth(truth, options) for truth in ("b", "B. right", "(B) right", "Right", "behind")]
-    ['b', 'B', 'B', 'B', 'behind']
+    >>> [choice_truth(truth, options) for truth in ("(B)", "B. right", "(B) right", "Right", "behind")]
+    ['B', 'B', 'B', 'B', 'behind']
     >>> choice_truth("B. right", None), choice_truth("left", ["left", "right"])
     ('B', 'left')
     """
     text = truth.strip()
     if len(text) < 2:
         return text
+    if found := ALONE.fullmatch(text):
+        return found[1]
     letters = option_letters(options)
     named = option_letter(text) if LETTERED.match(text) else None
     if named is not None and (letters is None or named in letters):

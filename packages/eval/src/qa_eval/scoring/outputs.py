@@ -11,11 +11,19 @@ from qa_contract.files import atomic_path
 from qa_eval.errors import QAEvalError
 from qa_eval.scoring.answers import Scored
 
+INTERCHANGE = (
+    *("id", "scene_name", "question_type", "options", "ground_truth", "prediction", "parsed", "score", "parse_failed"),
+    *("reason", "frame_set_id", "benchmark", "parser"),
+)
+"""Columns of the rows that `score --out` writes for predictions of other tools."""
+
+NEVER_LEFT_OUT = ("id", "question_type", "ground_truth", "prediction", "parsed", "score", "parse_failed")
+
 
 def write_scores(
     path: Path, scored: Scored, *, is_table: bool, benchmark: str, parser: str, force: bool = False
 ) -> None:
-    """Write one row per answer: `id, question_type, score, parsed, parse_failed`, or the scores table.
+    """Write one row per answer with question, truth, prediction and score, or the scores table.
 
     Parameters
     ----------
@@ -37,17 +45,30 @@ def write_scores(
     check_output_file(path, is_table, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not is_table:
-        write_rows(path, scored.frame.select("id", "question_type", "score", "parsed", "parse_failed"))
+        write_rows(path, interchange(scored, benchmark=benchmark, parser=parser))
         return
     from qa_contract.tableio import table_metadata, with_every_column, write_table
     from qa_contract.tables import SCORES
 
     frame = scored.frame.with_columns(
-        pl.col("id").cast(pl.String).alias("question_id"), benchmark=pl.lit(benchmark), parser=pl.lit(parser)
+        pl.col("id").cast(pl.String).alias("question_id"),
+        pl.col("prediction").alias("completion"),
+        benchmark=pl.lit(benchmark),
+        parser=pl.lit(parser),
     )
     runs = sorted(frame["run_id"].drop_nulls().unique()) if "run_id" in frame.columns else []
     metadata = table_metadata("scores", "qa-eval score", {"benchmark": benchmark, "parser": parser, "runs": runs}, 0)
     write_table(with_every_column(frame, SCORES), path, SCORES, metadata)
+
+
+def interchange(scored: Scored, *, benchmark: str, parser: str) -> pl.DataFrame:
+    """Select the columns of rows that other tools read; those that are null throughout are left out."""
+    frame = scored.frame.with_columns(
+        benchmark=pl.lit(benchmark), parser=pl.lit(parser), frame_set_id=pl.col("frames")
+    ).select(*INTERCHANGE)
+    return frame.select(
+        column for column in frame.iter_columns() if column.name in NEVER_LEFT_OUT or column.null_count() < len(column)
+    )
 
 
 def check_output_file(path: Path, is_table: bool, *, force: bool) -> None:

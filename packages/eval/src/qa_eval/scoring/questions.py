@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from qa_contract.options import option_text
 from qa_contract.prompts import PROMPTS
-from qa_contract.tableio import read_metadata, read_table
+from qa_contract.tableio import read_metadata, read_table, table_files
 from qa_contract.tables import QUESTIONS
 
+from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.vsi_bench import subset
 from qa_eval.errors import QAEvalError
 from qa_eval.files import read_published
+from qa_eval.scoring.normalise import answer_text
 
 QUESTION_COLUMNS = (
     *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
@@ -18,10 +22,12 @@ QUESTION_COLUMNS = (
 )
 
 
-def read_questions(source: Path) -> pl.DataFrame:
-    """Read the columns of a questions table that a run needs, or rows in VSI-Bench's names (JSONL, JSON or Parquet).
+def read_questions(source: Path, benchmark: Benchmark | None = None) -> pl.DataFrame:
+    """Read the columns of a questions table that a run needs, or a published file.
 
-    Such rows get no frames and the prompt ``vsi-bench``; a column `video` is kept.
+    Rows in VSI-Bench's names (JSONL, JSON or Parquet) get no frames and the prompt ``vsi-bench``; a column `video` is
+    kept.
+    The file of another benchmark is read by its own reader and gets the prompt ``as-published``.
 
     Raises
     ------
@@ -31,7 +37,9 @@ def read_questions(source: Path) -> pl.DataFrame:
         The table is missing or lacks columns.
     """
     source = Path(source)
-    if source.suffix in (".jsonl", ".ndjson", ".json") or _is_published(source):
+    if benchmark is not None and benchmark.read is not None and not _is_table(source):
+        frame = _published(source, benchmark)
+    elif source.suffix in (".jsonl", ".ndjson", ".json") or _is_published(source):
         frame = _interchange(source)
     else:
         frame = read_table(source, "questions", QUESTIONS, columns=QUESTION_COLUMNS)
@@ -44,6 +52,58 @@ def read_questions(source: Path) -> pl.DataFrame:
     if unknown:
         raise QAEvalError(f"{source}: unknown prompt_id {sorted(map(str, unknown))}. Valid: {', '.join(PROMPTS)}.")
     return frame
+
+
+def _is_table(source: Path) -> bool:
+    """Whether a file or folder is a questions table of the workspace."""
+    path = next(iter(sorted(source.glob("questions*.parquet"))), source) if source.is_dir() else source
+    if path.suffix != ".parquet" or not path.is_file():
+        return False
+    try:
+        return {"question_id", "signature", "prompt_id"} <= set(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise QAEvalError(f"{path}: not a readable Parquet file ({error}).") from error
+
+
+def _published(source: Path, benchmark: Benchmark) -> pl.DataFrame:
+    """Read a benchmark's own file; the text of a question gets the options that it does not hold itself."""
+    rows = benchmark.read(source) if benchmark.read else {}
+    if "question" not in rows:
+        raise QAEvalError(f"{source}: {benchmark.name} publishes answers without the text of their questions.")
+    n = len(rows["id"])
+    budgets = rows.get("num_frames")
+    if budgets is not None and len(set(budgets)) > 1:
+        raise QAEvalError(f"{source}: holds several frame budgets; pass the file of one.")
+    ids = [str(value) for value in rows["id"]]
+    options = rows.get("options") or [None] * n
+    columns = {
+        "question_id": ids,
+        "scene_name": [str(name or key) for name, key in zip(rows.get("scene_name") or ids, ids, strict=True)],
+        "question_type": [str(value) for value in rows["question_type"]],
+        "question": [with_options(str(q), o) for q, o in zip(rows["question"], options, strict=True)],
+        "options": options,
+        "ground_truth": [answer_text(value) for value in rows["ground_truth"]],
+        "frame_set_id": [None] * n,
+        "prompt_id": ["as-published"] * n,
+        "signature": ids,
+    }
+    frame = pl.DataFrame(columns, schema={name: QUESTIONS[name] for name in QUESTION_COLUMNS})
+    more = {"references": pl.List(pl.String), "group": pl.String}
+    return frame.with_columns(pl.Series(name, rows[name], dtype=kind) for name, kind in more.items() if name in rows)
+
+
+def with_options(question: str, options: list[str] | None) -> str:
+    r"""Write options under a question whose text does not list them.
+
+    Examples
+    --------
+    >>> with_options("Which way?", ["A. left", "B. right"])
+    'Which way?\nA. left\nB. right'
+    >>> with_options("Which way? A. left B. right", ["A. left", "B. right"])
+    'Which way? A. left B. right'
+    """
+    texts = [option_text(option) for option in options or ()]
+    return question if all(text in question for text in texts) else "\n".join([question, *(options or ())])
 
 
 def _is_published(source: Path) -> bool:
@@ -60,7 +120,7 @@ def _is_published(source: Path) -> bool:
 def _interchange(source: Path) -> pl.DataFrame:
     """Read rows with id, scene_name, question_type, question, ground_truth and, for choices, options."""
     names = ("id", "scene_name", "question_type", "question", "ground_truth")
-    rows = read_published(source, names, optional=("options", "frame_set_id", "prompt_id", "video"))
+    rows = read_published(source, names, optional=("options", "frame_set_id", "prompt_id", "video", "pruned"))
     n = len(rows["id"])
     ids = [str(value) for value in rows["id"]]
     columns = {
@@ -75,10 +135,19 @@ def _interchange(source: Path) -> pl.DataFrame:
     schema = {name: QUESTIONS[name] for name in QUESTION_COLUMNS}
     if "video" in rows:
         columns["video"], schema["video"] = rows["video"], pl.String
+    if "pruned" in rows:
+        columns["group"], schema["group"] = [subset(value) for value in rows["pruned"]], pl.String
     try:
         return pl.DataFrame(columns, schema=schema)
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise QAEvalError(f"{source}: the rows do not fit a questions table ({error}).") from error
+
+
+def question_files(source: Path) -> list[Path]:
+    """List the files that hold questions: of a folder the table, or all Parquet shards of a benchmark."""
+    source = Path(source)
+    own = list(source.glob("questions*.parquet"))
+    return sorted(source.glob("*.parquet")) if source.is_dir() and not own else table_files(source, "questions")
 
 
 def questions_revision(source: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.aggregate import Aggregate, aggregate
 from qa_eval.metrics.bootstrap import Intervals, cluster_bootstrap
 from qa_eval.metrics.diagnostics import chance_level, position_bias, yes_bias
+from qa_eval.parsers import find_parser
 from qa_eval.parsers.free_text import LEO
 from qa_eval.parsers.lenient import LENIENT
 from qa_eval.scoring.answers import Answers, Scored
@@ -43,6 +44,10 @@ class Summary:
         `overall`, `micro` and `n` of each frame budget; empty where the rows do not name several.
     text_metrics : dict of str to float
         Percent; empty for benchmarks without free text.
+    beside : dict of str to float
+        Parser to overall score, for those that the benchmark names.
+    figures : dict of str to float
+        The benchmark's further figures, by name.
     """
 
     n: int
@@ -53,6 +58,8 @@ class Summary:
     failures: dict[str, int]
     frame_budgets: dict[str, dict[str, Any]]
     text_metrics: dict[str, float]
+    beside: dict[str, float]
+    figures: dict[str, float]
 
 
 def summarise(scored: Scored, benchmark: Benchmark) -> Summary:
@@ -69,6 +76,8 @@ def summarise(scored: Scored, benchmark: Benchmark) -> Summary:
         failures=dict(failed.iter_rows()),
         frame_budgets=frame_budgets(scored, benchmark),
         text_metrics=text_metrics(scored, benchmark),
+        beside=read_otherwise(scored, benchmark),
+        figures=further_figures(scored, benchmark),
     )
 
 
@@ -139,6 +148,8 @@ def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
     found = {}
     for name, parser in (("EM", benchmark.official), ("EM cleaned", CLEANED), ("EM-R", LENIENT)):
         found[name] = 100 * float(score_answers(Answers.of(rows), benchmark, parser).score.mean())
+    if "predictions" in rows.columns:
+        found["EM@10"] = 100 * _any_of_ten(rows, benchmark)
     if benchmark.captions:
         from qa_eval.metrics.captions import caption_scores  # its patterns cost more than scoring a benchmark
 
@@ -147,3 +158,31 @@ def text_metrics(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
         texts, references = rows.select(pl.col("prediction").fill_null(""), given.alias("references"))
         found |= caption_scores(texts.to_list(), references.to_list())
     return found
+
+
+def further_figures(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
+    """Compute what a benchmark's papers print beside its overall score, as fractions of 1."""
+    rows = scored.frame.drop_nulls("score")
+    return {} if benchmark.figures is None or rows.is_empty() else dict(benchmark.figures(rows))
+
+
+def read_otherwise(scored: Scored, benchmark: Benchmark) -> dict[str, float]:
+    """Score the answers by the further parsers that a benchmark names, as fractions of 1."""
+    found = {}
+    for name in benchmark.beside:
+        again = score_answers(Answers.of(scored.frame), benchmark, find_parser(name))
+        overall = aggregate(again.score, again.question_type, benchmark.tasks, overall=benchmark.overall).overall
+        if overall is not None:
+            found[name] = overall
+    return found
+
+
+def _any_of_ten(rows: pl.DataFrame, benchmark: Benchmark) -> float:
+    """Share of the rows of which one of the first ten answers is right."""
+    each = rows.with_row_index("row").with_columns(
+        prediction=pl.coalesce(pl.col("predictions").list.head(10), pl.concat_list("prediction"))
+    )
+    each = each.explode("prediction", empty_as_null=True).with_columns(pl.col("prediction").fill_null(""))
+    score = score_answers(Answers.of(each), benchmark, benchmark.official).score
+    best = each.select("row", pl.Series("hit", score)).group_by("row").agg(pl.col("hit").max())
+    return float(best["hit"].to_numpy().mean())

@@ -29,3 +29,41 @@ counter-clockwise, which profile `exact` asks both ways]"""
 
 MAX_FOREIGN_VERTICES = 2
 """Of the 8 box corners of the object asked about, those in another sector than its centre. [data: 2]"""
+
+MIN_PICTURE_GAP = 0.05
+"""Share of an image's width or height by which two things are apart that one calls left and right, above and below.
+[OpenSpatial and SpatialEvo have no such margin: their left and right flip with a pixel]"""
+
+MIN_HEIGHT_GAP_CM = 10.0
+"""Difference in height or width that is told by eye across a room. [OpenSpatial and SPRITE have none]"""
+
+MIN_VOLUME_GAP_L = 10.0
+"""Difference in volume, beside the noise of three extents, which is 16%."""
+
+MIN_TOP_GAP_M = 0.15
+"""Difference in height above the floor. [code: SpatialEvo's tie of elevations]"""
+
+MAX_SMALL_M = 0.5
+"""Longest side of an object that one describes by what it is close to. [PinpointQA asks about small objects]"""
+
+MIN_TURN_DEG = 15.0
+"""Turn that one would call a turn at all. [code: view pairs of the field's generators; SpatialEvo asks from 8]"""
+
+MIN_CAMERA_DISTANCE_M = 0.2
+MAX_CAMERA_DISTANCE_M = 10.0
+"""Distances between a camera and an object, or two cameras, that are asked for. [code: VLM-3R's VSTI]"""
+
+MIN_DEPTH_GAP_M = 0.15
+"""Difference in distance to the camera from which on one thing is nearer. [code: SpatialEvo's ties; VSTI's extents]"""
+
+MIN_HIDDEN_PERCENT = 10.0
+"""Share of an object that is hidden from which on one would say so."""
+
+MIN_RISE_M = 0.15
+"""Difference in height between two cameras. [code: SpatialEvo's tie of elevations]"""
+
+MIN_MOVE_M = 0.3
+"""Distance between two cameras from which on it has a direction."""
+
+MIN_LEVEL = 0.5
+"""Length of the direction of view on the floor plan: a camera that looks down by 60 degrees or more has no heading."""

@@ -17,10 +17,17 @@ CENTER_NOISE_M = 0.05
 SIZE_NOISE = 0.05
 TURN_NOISE_DEG = 3.0
 
+CAMERA_NOISE_M = 0.03
+"""Poses of recordings are off by up to so much along each axis: drift of visual odometry within a room."""
+
+CAMERA_TURN_NOISE_DEG = 1.0
+"""And by a turn of up to this."""
+
 COVERAGE_SIGMAS = 1.96
 """Half-width of the bounds in standard deviations: 95% of a normal distribution."""
 
 _CENTER_VARIANCE = CENTER_NOISE_M**2 / 3
+_CAMERA_VARIANCE = CAMERA_NOISE_M**2 / 3
 _SHAPE_VARIANCE = (SIZE_NOISE**2 + np.radians(TURN_NOISE_DEG) ** 2) / 3
 
 
@@ -74,3 +81,44 @@ def turn_noise_deg(distance_facing: Array, distance_target: Array, turn: Array) 
         near, far = 1 / distance_facing, 1 / distance_target
         variance = _CENTER_VARIANCE * 2 * (near**2 + far**2 - np.cos(np.radians(turn)) * near * far)
     return np.where(np.isfinite(variance), np.degrees(COVERAGE_SIGMAS * np.sqrt(variance)), np.inf)
+
+
+def volume_noise(volume: Array) -> Array:
+    """Bounds' half-width of a volume all sides of which are off by the error of an extent, in its own unit."""
+    return volume * ((1 + SIZE_NOISE) ** 3 - 1)
+
+
+def camera_distance_noise_m(half_diagonal: Array) -> Array:
+    """Bounds' half-width of the distance between a camera and a box.
+
+    Parameters
+    ----------
+    half_diagonal : (n,) float64, metres
+
+    Returns
+    -------
+    (n,) float64, metres
+    """
+    return COVERAGE_SIGMAS * np.sqrt(_CENTER_VARIANCE + _CAMERA_VARIANCE + _SHAPE_VARIANCE * half_diagonal**2)
+
+
+def camera_motion_noise_m() -> float:
+    """Bounds' half-width of the distance between two cameras, metres."""
+    return float(COVERAGE_SIGMAS * np.sqrt(2 * _CAMERA_VARIANCE))
+
+
+def camera_turn_noise_deg(distance: Array) -> Array:
+    """Bounds' half-width of the angle between a camera's view and an object.
+
+    Parameters
+    ----------
+    distance : (n,) float64, metres
+        From the camera to the object's centre on the floor plan.
+
+    Returns
+    -------
+    (n,) float64, degrees; infinite where the object is above or below the camera.
+    """
+    with np.errstate(divide="ignore"):
+        aside = np.sqrt(_CENTER_VARIANCE + _CAMERA_VARIANCE) / distance
+    return COVERAGE_SIGMAS * np.hypot(np.degrees(aside), CAMERA_TURN_NOISE_DEG / np.sqrt(3))

@@ -10,17 +10,24 @@ from qa_engine.cli import (
     explain,
     export,
     frames,
+    gate,
     generate,
+    lift,
     lists,
     programs,
     propose,
     replay,
+    review,
+    scan,
     stores,
     view,
 )
 
 app = make_app("qa-engine", "Make spatial questions from 3D scenes; every answer is computed and can be replayed.")
-for group in (stores, doctor, frames, generate, propose, replay, programs, audit, view, explain, export, lists):
+for group in (
+    scan, stores, doctor, lift, review, frames, generate, propose, gate, replay, programs,
+    audit, view, explain, export, lists,
+):  # fmt: skip
     group.register(app)
 
 

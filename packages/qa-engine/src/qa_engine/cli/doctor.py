@@ -98,6 +98,8 @@ def _show(found: Diagnosis) -> None:
         typer.echo(f"{name:{widths[0]}}  {n:>{widths[1]}}  {used_for}")
         if not part.found:
             typer.echo(f"{'':{widths[0]}}  {'':{widths[1]}}  get it from {part.source}")
+    for name, about in found.formats.items():
+        typer.echo(f"\nformat {name}: {about}")
     for scene in found.scenes:
         posed = sum(frame.world_from_camera is not None for frame in scene.frames)
         surface = "" if scene.cloud is None else f"{len(scene.cloud)} points, "
@@ -108,6 +110,8 @@ def _show(found: Diagnosis) -> None:
             f"\nscene {scene.scene_name}: {len(scene)} objects of {len(scene.category_counts)} categories, "
             f"{len(scene.frames)} frames ({posed} posed), room {area}, {surface}{len(scene.refused)} objects left out"
         )
+        if doubts := found.untold.get(scene.scene_name):
+            typer.echo(f"  cannot tell from this scene whether {'; '.join(doubts)}")
     for problem in found.problems:
         title = "error" if problem.severe else "suspicious"
         place = f"scene {problem.scene_name}: " if problem.scene_name else ""
@@ -132,10 +136,12 @@ def _as_json(found: Diagnosis) -> dict[str, object]:
     return {
         "dataset": found.dataset,
         "n_scenes": found.n_scenes,
+        "formats": found.formats,
         "parts": [asdict(part) for part in found.parts],
         "scenes": [
             {"scene_name": scene.scene_name, "n_objects": len(scene), "n_frames": len(scene.frames)}
             for scene in found.scenes
         ],
+        "untold": found.untold,
         "problems": [asdict(problem) for problem in found.problems],
     }

@@ -17,6 +17,7 @@ from qa_engine.cli.options import (
     FrameSet,
     MinVisiblePx,
     Profile,
+    Reviews,
     Round,
     Split,
     warn_of_benchmarks,
@@ -62,6 +63,12 @@ def generate(
         bool,
         typer.Option("--screen/--no-screen", help="Ask only what the frame set shows, where the store is observed."),
     ] = True,
+    reference: Annotated[
+        str, typer.Option(help="What questions call an object: name, description, mark or coordinate.")
+    ] = "name",
+    paraphrase: Annotated[
+        bool, typer.Option("--paraphrase/--no-paraphrase", help="Draw among the wordings of each question type.")
+    ] = False,
     min_visible_px: MinVisiblePx = FIRST_SEEN_PX,
     min_time_gap_s: Annotated[
         float, typer.Option(min=0, help="Order of appearance: seconds between first appearances.")
@@ -74,11 +81,25 @@ def generate(
     sampler: Annotated[
         str, typer.Option(help="How feedback decides; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND)
     ] = "baseline",
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share spread over types and cells alike. Default: the sampler's own.",
+            rich_help_panel=NEXT_ROUND,
+        ),
+    ] = None,
+    shuffled_of: Annotated[
+        str | None,
+        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
+    ] = None,
     sampler_state: Annotated[
         Path | None,
         typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
     ] = None,
     exclude: Exclude = None,
+    reviews: Reviews = None,
     confidence: Confidence = None,
     seed: Seed = 0,
     workers: Workers = 1,
@@ -115,11 +136,22 @@ def generate(
         round=round,
         profile=profile,
         sampler=sampler,
+        reference=reference,
+        paraphrase=paraphrase,
+        explore=explore,
+        shuffled_of=shuffled_of,
         min_visible_px=min_visible_px,
         min_time_gap_s=min_time_gap_s,
     )
+    if shuffled_of is not None and sampler != "shuffled":
+        raise QAEngineError(f"--shuffled-of {shuffled_of}: is for --sampler shuffled, not for '{sampler}'.")
     past = read_past(
-        sampler, feedback=feedback, exclude=exclude or (), confidence=confidence or (), state=sampler_state
+        sampler,
+        feedback=feedback,
+        exclude=exclude or (),
+        confidence=confidence or (),
+        state=sampler_state,
+        reviews=reviews,
     )
     with Progress("scenes") as progress:
         run = write_generation(

@@ -1,4 +1,4 @@
-"""Commands that list what there is: datasets, tasks, samplers, operators."""
+"""Commands that list what there is: datasets, tasks, samplers, gates, operators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (datasets, tasks, samplers, operators):
+    for command in (datasets, tasks, samplers, gates, operators):
         app.command(topic="What there is")(command)
 
 
@@ -29,6 +29,7 @@ def datasets(*, as_json: AsJson = False) -> None:
                 "needs": dataset.needs,
                 "options": [flag(name) for name in sorted(dataset.options)],
                 "settings": {setting.name: list(setting.values) for setting in dataset.settings},
+                "free_settings": [setting.name for setting in dataset.settings if setting.parse is not None],
                 "description": dataset.description,
             }
             for dataset in DATASETS.values()
@@ -38,7 +39,8 @@ def datasets(*, as_json: AsJson = False) -> None:
     for dataset in DATASETS.values():
         typer.echo(f"{dataset.name:{width}}  {dataset.description}\n{'':{width}}  ROOT: {dataset.needs}")
         for setting in dataset.settings:
-            typer.echo(f"{'':{width}}  --set {setting.name}={'|'.join(setting.values)}: {setting.help}")
+            other = f"; or {setting.other}" if setting.other else ""
+            typer.echo(f"{'':{width}}  --set {setting.name}={'|'.join(setting.values)}: {setting.help}{other}")
 
 
 def tasks(*, as_json: AsJson = False) -> None:
@@ -78,6 +80,18 @@ def samplers(*, as_json: AsJson = False) -> None:
     width = max(map(len, SAMPLERS))
     for name, sampler in SAMPLERS.items():
         typer.echo(f"{name:{width}}  {sampler.about}")
+
+
+def gates(*, as_json: AsJson = False) -> None:
+    """List the gates of `gate` in the order in which they apply: what must not be trained on."""
+    from qa_engine.generation.gates import GATES
+
+    if as_json:
+        _print({"name": name, "about": gate.about} for name, gate in GATES.items())
+        return
+    width = max(map(len, GATES))
+    for name, gate in GATES.items():
+        typer.echo(f"{name:{width}}  {gate.about}")
 
 
 def operators(*, as_json: AsJson = False) -> None:

@@ -32,6 +32,9 @@ Annotations = Annotated[Path | None, typer.Option(help="Folder of the annotation
 FramesDir = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")]
 
 
+Reviews = Annotated[Path | None, typer.Option(help="Decisions of 'review': its folder, or the table.")]
+
+
 def warn_of_benchmarks(scene_names: Sequence[str]) -> None:
     """Say how many scenes a benchmark tests on."""
     from qa_contract.leakage import benchmark_scenes

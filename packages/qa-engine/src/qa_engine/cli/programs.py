@@ -39,6 +39,7 @@ def run_programs(
     from qa_engine.programs.pool import ProgramPool
     from qa_engine.scenes.store import Store as SceneStore
     from qa_engine.views.evidence import FrameEvidence
+    from qa_engine.views.recording import RecordingIndex
     from qa_engine.views.sightings import SightingIndex
 
     get_profile(profile)
@@ -47,7 +48,11 @@ def run_programs(
     rows = read_programs(programs)
     began = time.perf_counter()
     with ProgramPool(
-        workers, profile=profile, sightings=SightingIndex(opened).of, evidence=FrameEvidence(opened).every
+        workers,
+        profile=profile,
+        sightings=SightingIndex(opened).of,
+        evidence=FrameEvidence(opened).every,
+        recording=RecordingIndex(opened).of,
     ) as pool:
         ready = time.perf_counter()
         outcomes = run_rows(opened, rows, pool)

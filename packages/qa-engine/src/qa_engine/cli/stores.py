@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from qa_contract.cli import COMMON, App, AsJson, Out, Progress, Seed, Workers, Wrote, close, resumable, shell
 
-from qa_engine.cli.options import Annotations, FramesDir, Settings
+from qa_engine.cli.options import Annotations, FramesDir, Reviews, Settings
 from qa_engine.errors import QAEngineError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def ingest(
     checks: Annotated[
         bool, typer.Option("--checks/--no-checks", help="Refuse scenes with wrong units, axes or poses.")
     ] = True,
+    reviews: Reviews = None,
     scenes: Annotated[int | None, typer.Option(min=1, help="How many.", rich_help_panel=GENERATED)] = None,
     frames_per_scene: Annotated[
         int | None, typer.Option(min=0, help="Frames of each.", rich_help_panel=GENERATED)
@@ -91,6 +92,7 @@ def ingest(
             split=parse_split(split),
             only=only or (),
             checks=checks,
+            reviews=reviews,
             workers=workers,
             force=force,
             progress=progress.stage("ingest"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.parsing import read_text
+from qa_engine.formats.times import nearest
 from qa_engine.scenes.scene import Frame
 
 POSE_TOLERANCE_S = 0.005
@@ -191,27 +192,6 @@ def read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
         i = int(np.argwhere(~np.isfinite(values))[0, 0]) + 1
         raise SceneError(path.name, f"line {i}: a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
     return values
-
-
-def nearest(times: NDArray[np.float64], wanted: NDArray[np.float64], *, tolerance_s: float) -> NDArray[np.intp]:
-    """Find the index of the nearest of `times` for each wanted one, -1 where none is within the tolerance.
-
-    Parameters
-    ----------
-    times : (n,) float64, ascending
-    wanted : (m,) float64
-
-    Examples
-    --------
-    >>> nearest(np.array([0.0, 0.1]), np.array([0.098, 0.05]), tolerance_s=0.005).tolist()
-    [1, -1]
-    """
-    if not len(times):
-        return np.full(len(wanted), -1)
-    right = np.clip(np.searchsorted(times, wanted), 1 if len(times) > 1 else 0, len(times) - 1)
-    left = np.maximum(right - 1, 0)
-    index = np.where(np.abs(times[left] - wanted) <= np.abs(times[right] - wanted), left, right)
-    return np.where(np.abs(times[index] - wanted) <= tolerance_s, index, -1)
 
 
 def _poses(trajectory: Path, times: NDArray[np.float64]) -> list[NDArray[np.float64] | None]:

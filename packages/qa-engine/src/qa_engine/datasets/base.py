@@ -21,6 +21,10 @@ class Setting:
         Name on the command line, and one line on what it decides.
     values : tuple of str
         What it may be; the first is the default.
+    other : str
+        What else it may be, in words.
+    parse : callable, optional
+        Reads such a value; raises ValueError with what is wrong.
 
     Examples
     --------
@@ -31,6 +35,8 @@ class Setting:
     name: str
     help: str
     values: tuple[str, ...]
+    other: str = ""
+    parse: Callable[[str], object] | None = None
 
     @property
     def default(self) -> str:
@@ -133,6 +139,11 @@ class Need:
     required: bool = False
 
 
+def no_formats(_: SceneSource | Path) -> Mapping[str, str]:
+    """Name no format: the data set has but its own."""
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A kind of source that `qa-engine ingest` reads.
@@ -155,6 +166,10 @@ class Dataset:
         Its switches.
     checklist : tuple of Need
         Its parts, the most important first.
+    formats : callable
+        `formats(source)` tells the formats of the files of a scene, by name, without reading them: what `doctor` names.
+    survey : callable
+        `survey(root)` names formats that lie in a folder without making a scene, and what to do with them.
     named_by_parts : bool
         False where its parts have names so common that they do not tell that a folder is this dataset.
     """
@@ -168,6 +183,8 @@ class Dataset:
     options: frozenset[str] = frozenset()
     settings: tuple[Setting, ...] = ()
     checklist: tuple[Need, ...] = ()
+    formats: Callable[[SceneSource], Mapping[str, str]] = no_formats
+    survey: Callable[[Path], Mapping[str, str]] = no_formats
     named_by_parts: bool = True
 
     def chosen(self, options: IngestOptions) -> dict[str, str]:
@@ -191,6 +208,18 @@ class Dataset:
                 if not settings:
                     raise QAEngineError(f"Dataset '{self.name}' has no settings (found --set {name}={value}).")
                 raise unknown_name(f"setting of '{self.name}'", name, settings, "See 'qa-engine datasets'.")
-            if value not in settings[name].values:
-                raise unknown_name(f"value of --set {name}", value, settings[name].values, "See 'qa-engine datasets'.")
+            _check_value(settings[name], value)
         return {name: options.settings.get(name, setting.default) for name, setting in settings.items()}
+
+
+def _check_value(setting: Setting, value: str) -> None:
+    """Refuse a value that a setting does not have."""
+    if value in setting.values:
+        return
+    if setting.parse is None:
+        raise unknown_name(f"value of --set {setting.name}", value, setting.values, "See 'qa-engine datasets'.")
+    try:
+        setting.parse(value)
+    except ValueError as error:
+        known = ", ".join(setting.values)
+        raise QAEngineError(f"--set {setting.name}={value}: {error}. Give {known}, or {setting.other}.") from None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Setting
 from qa_engine.datasets.instances import bounding_boxes
-from qa_engine.extras import require
+from qa_engine.extras import open3d_core
 from qa_engine.geometry import Boxes
 
 FITS = ("aligned", "upright", "minimal")
@@ -88,7 +88,7 @@ def _upright(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 
 def _minimal() -> Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
     """Make the fit of least volume."""
-    o3d = require("open3d", extra="open3d", purpose="--set boxes=minimal")
+    o3d = open3d_core("--set boxes=minimal")
 
     def fit(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         try:

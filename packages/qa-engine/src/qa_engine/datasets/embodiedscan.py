@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.instances import split_flat
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.depth import depth_reader, image_size, png_depth
 from qa_engine.formats.parsing import expect, member, read_bytes
 from qa_engine.formats.posed_images import safe_name
 from qa_engine.formats.safe_pickle import PickledArray, load_plain
@@ -154,9 +154,8 @@ def _frames(
         if depth_name is not None:
             depth_path = located.frames / safe_name(expect(depth_name, str, field), f"{field}.depth_path")
             if depth_path.is_file():
-                depth = depth_reader(
-                    depth_path, roots, per_metre=per_metre, size=image_size(path), depth_from_image=matrix
-                )
+                stored = png_depth(depth_path, roots, per_metre=per_metre)
+                depth = depth_reader(stored, size=image_size(path), depth_from_image=matrix)
         frames.append(
             Frame(
                 frame_id=path.stem,

@@ -1,10 +1,9 @@
 """Own scans: one folder per scan with boxes, or a labelled cloud, and posed frames where there are any.
 
-`boxes.json` is a list of `{"label", "center", "size"}` with optional `id` and one of `rotation` (9 numbers),
-`quaternion` (w, x, y, z) or `yaw` (radians about the up axis); `boxes.csv` has columns label, cx, cy, cz, sx, sy, sz
-and optional id, yaw. A box without extent is refused alone. Without boxes they are fitted to the points of `cloud.ply`
-or `cloud.pcd`, or of `mesh.ply`, with a field `instance`, or of the parts of `mesh.obj`, `mesh.glb` or `mesh.gltf`;
-`labels.json` (`{"instance": "label"}`, or the name of a part) says what they are.
+Boxes are in one of `BOX_FORMATS`. Without boxes they are fitted to the points of `cloud.ply` or `cloud.pcd`, or of
+`mesh.ply`, with a field `instance`, or of the parts of `mesh.obj`, `mesh.glb` or `mesh.gltf`; `labels.json`
+(`{"instance": "label"}`, or the name of a part) says what they are. Frames are in one of `FRAME_FORMATS`. A box without
+extent is refused alone.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,35 +18,27 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.generic_frames import read_frames
-from qa_engine.datasets.generic_scan import (
-    CLOUDS,
-    INSTANCES,
-    LABELS,
-    MESHES,
-    Scan,
-    instance_number,
-    read_labels,
-    read_scan,
-)
+from qa_engine.datasets.generic_frames import frame_format, read_frames
+from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable, rotations
-from qa_engine.formats.parsing import check_inside, expect, member, number, numbers, read_bytes, read_json
-from qa_engine.formats.text_tables import column_names, number_columns, read_csv
+from qa_engine.formats.annotations import BOX_FORMATS
+from qa_engine.formats.annotations.base import Annotated, Annotation, BoxFormat
+from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable, z_up_from
+from qa_engine.formats.catalogue import formats_in
+from qa_engine.formats.confidence import LEVELS
+from qa_engine.formats.parsing import check_inside, read_bytes
+from qa_engine.formats.recordings import FRAME_FORMATS
 from qa_engine.geometry import Boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.scene import Scene
 
-MAX_BYTES = 256_000_000
 MAX_SCAN_BYTES = 4_000_000_000
-BOXES = ("boxes.json", "boxes.csv")
-FILES = (*BOXES, *CLOUDS, *MESHES)
+SCANS = (*CLOUDS, *MESHES)
 BAD_SIZE = IngestReason.BAD_SIZE
-MAX_YAW = 2 * np.pi + 0.01
-NUMBERS = ("cx", "cy", "cz", "sx", "sy", "sz")
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+UP_OTHER = "x,y,z of the direction that points up, gravity:x,y,z, or the 9 or 16 numbers of a matrix to Z up"
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
@@ -60,8 +50,19 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
         The folder is missing, or no scan lies in it.
     """
     settings = GENERIC.chosen(options)
-    folders = scene_folders(root, lambda path: any((path / name).is_file() for name in FILES), needs=GENERIC.needs)
+    folders = scene_folders(
+        root, lambda path: box_file(path, settings["boxes_from"])[1] is not None, needs=GENERIC.needs
+    )
     return folder_sources(root, folders, lambda folder: (folder, settings))
+
+
+def box_file(folder: Path, wanted: str) -> tuple[BoxFormat | None, Path | None]:
+    """Find what objects come from: a format and its file, or None and a cloud or mesh with objects."""
+    for form in BOX_FORMATS.values() if wanted == "auto" else [BOX_FORMATS[wanted]] if wanted in BOX_FORMATS else []:
+        if (path := form.find(folder)) is not None:
+            return form, path
+    scans = SCANS if wanted in ("auto", "cloud") else ()
+    return None, next((folder / name for name in scans if (folder / name).is_file()), None)
 
 
 def load(source: SceneSource) -> Scene:
@@ -73,27 +74,34 @@ def load(source: SceneSource) -> Scene:
         A file is damaged, or a box or a camera is not valid.
     """
     folder, settings = source.data
-    path = next(folder / name for name in FILES if (folder / name).is_file())
+    form, path = box_file(folder, settings["boxes_from"])
+    if path is None:  # it was there when scans were listed
+        raise SceneError(folder.name, "no file of boxes", reason=IngestReason.MISSING_FILE)
     check_inside(path, source.roots)
-    turn = Z_UP_FROM[settings["up"]]
-    canonical_from_source = turn @ np.diag([*[METRES[settings["units"]]] * 3, 1.0])
+    up = (form.up if form is not None else None) or "z"
+    turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
+    canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
     scan = read_scan(folder, canonical_from_source, source.roots)
-    if path.name in BOXES:
-        read = _boxes_json if path.suffix == ".json" else _boxes_csv
-        labels, ids, boxes, refused = read(path, turn[2, :3], settings)
+    floor = None
+    if form is not None:
+        found = form.read(Annotated(folder, path, source.roots, settings, turn[2, :3] / np.linalg.norm(turn[2, :3])))
+        labels, ids, boxes, refused = _solid(found, path.name)
         boxes = move_boxes(boxes, canonical_from_source)
+        if settings["sizes"] == "half":
+            boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
+        floor = None if found.floor is None else _outline(found.floor, canonical_from_source)
+        used = [path, *found.files, *(file for pattern in form.aside for file in folder.glob(pattern))]
     else:
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
             raise SceneError(path.name, problem, reason=IngestReason.MISSING_FIELD)
         names = read_labels(folder, scan.names, settings["labels"], source.roots)
         labels, ids, boxes, refused = _boxes_of_scan(scan, names, settings["boxes"], path.name)
+        used = [path, *([folder / LABELS] if settings["labels"] == "file" else [])]
     # The parts of a mesh have names; numbers of boxes that stand in another file are not theirs.
-    cloud, mesh = scan.of_objects([] if path.name in BOXES and scan.names else ids)
+    cloud, mesh = scan.of_objects([] if form is not None and scan.names else ids)
     frames = read_frames(folder, canonical_from_source, source.roots, settings)
-    used = [path, *scan.files, *frames.files]
-    if path.name not in BOXES and settings["labels"] == "file":
-        used.append(folder / LABELS)
+    used += [*scan.files, *frames.files]
     if any(file.suffix == ".gltf" for file in scan.files):
         used += folder.glob("*.bin")  # its buffers
     return Scene(
@@ -105,6 +113,8 @@ def load(source: SceneSource) -> Scene:
         center=boxes.center,
         size=boxes.size,
         rotation=boxes.rotation,
+        room_size_m2=None if floor is None else _area(floor),
+        floor_polygon=floor,
         canonical_from_source=canonical_from_source,
         source_sha=hashlib.sha256(read_bytes(path, max_bytes=MAX_SCAN_BYTES)).hexdigest(),
         frames=frames.frames,
@@ -114,30 +124,33 @@ def load(source: SceneSource) -> Scene:
     )
 
 
+def metres_of(units: str) -> float:
+    """Read a unit of lengths: its name, or how many metres it has.
+
+    Examples
+    --------
+    >>> metres_of("feet"), metres_of("0.5")
+    (0.3048, 0.5)
+    """
+    if units in METRES:
+        return METRES[units]
+    try:
+        metres = float(units)
+    except ValueError:
+        raise ValueError("no unit and no number") from None
+    if not 0 < metres < np.inf:
+        raise ValueError("not above 0")
+    return metres
+
+
 _Objects = tuple[list[str], list[int], Boxes, list[SceneError]]
 """Labels, numbers and boxes of the objects, and those that were refused."""
 
 
-def _boxes_json(path: Path, up: NDArray[np.float64], settings: dict[str, str]) -> _Objects:
-    """Read a list of boxes."""
-    value, _ = read_json(path, max_bytes=MAX_BYTES)
-    items = expect(value, list, path.name)
-    labels: list[str] = []
-    ids: list[int] = []
-    center, size, rotation = np.empty((len(items), 3)), np.empty((len(items), 3)), np.empty((len(items), 3, 3))
-    for i, entry in enumerate(items):
-        field = f"{path.name}[{i}]"
-        item = expect(entry, dict, field)
-        labels.append(member(item, "label", str, field))
-        ids.append(instance_number(item.get("id", i), f"{field}.id"))
-        center[i] = numbers(member(item, "center", list, field), 3, f"{field}.center")
-        size[i] = numbers(member(item, "size", list, field), 3, f"{field}.size")
-        rotation[i] = _rotation(item, up, settings, field)
-    return _solid(labels, ids, Boxes(center, size, rotation), path.name)
-
-
-def _solid(labels: list[str], ids: list[int], boxes: Boxes, name: str) -> _Objects:
+def _solid(found: Annotation, name: str) -> _Objects:
     """Refuse boxes without thickness, as some tools write windows and doors; the others stay."""
+    labels, boxes = found.labels, found.boxes
+    ids = list(range(len(labels))) if found.ids is None else found.ids
     flat = ~(boxes.size > 0).all(axis=1)
     refused = [
         SceneError(
@@ -147,49 +160,28 @@ def _solid(labels: list[str], ids: list[int], boxes: Boxes, name: str) -> _Objec
     ]
     if refused and flat.all():
         raise refused[0]
+    if not labels and found.refused:
+        raise found.refused[0]
     kept = np.flatnonzero(~flat)
     boxes = Boxes(boxes.center[kept], boxes.size[kept], boxes.rotation[kept])
-    return [labels[i] for i in kept], [ids[i] for i in kept], boxes, refused
+    return [labels[i] for i in kept], [ids[i] for i in kept], boxes, [*found.refused, *refused]
 
 
-def _rotation(
-    item: dict[str, Any], up: NDArray[np.float64], settings: dict[str, str], field: str
-) -> NDArray[np.float64]:
-    """Read the axes of one box as rows, in whichever of the three forms it has."""
-    given = [key for key in ("rotation", "quaternion", "yaw") if item.get(key) is not None]
-    if len(given) > 1:
-        raise SceneError(field, f"give one of {', '.join(given)}", reason=IngestReason.BAD_ROTATION)
-    if given == ["rotation"]:
-        matrix = np.array(numbers(item["rotation"], 9, f"{field}.rotation")).reshape(3, 3)
-        return matrix if settings["axes"] == "rows" else matrix.T
-    if given == ["quaternion"]:
-        values = np.array(numbers(item["quaternion"], 4, f"{field}.quaternion"))
-        return rotations(values[None], f"{field}.quaternion", order=settings["quaternion"])[0].T
-    yaw = number(item["yaw"], f"{field}.yaw") if given else 0.0
-    return _yawed(np.array([yaw]), up, settings, f"{field}.yaw")[0]
+def _outline(corners: NDArray[np.float64], canonical_from_source: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Bring the corners of a floor to the canonical plan, counter-clockwise; None where they are no outline."""
+    from shapely import Polygon
+
+    points = (corners @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3])[:, :2]
+    outline = Polygon(points)
+    if not outline.is_valid or outline.area <= 0:
+        return None
+    return points if outline.exterior.is_ccw else points[::-1]
 
 
-def _boxes_csv(path: Path, up: NDArray[np.float64], settings: dict[str, str]) -> _Objects:
-    """Read a table of boxes."""
-    table = read_csv(path, ["label", *NUMBERS], max_bytes=MAX_BYTES)
-    values = number_columns(table, NUMBERS, path.name)
-    n = len(values)
-    yaw, ids = np.zeros(n), list(range(n))
-    header = column_names(path, max_bytes=MAX_BYTES)
-    if unknown := [name for name in header if name not in ("label", *NUMBERS, "yaw", "id")]:
-        problem = f"not understood; known are label, {', '.join(NUMBERS)}, yaw, id"
-        raise SceneError(f"{path.name}: column {unknown[0]}", problem, reason=IngestReason.BAD_FORMAT)
-    optional = {"yaw", "id"} & set(header)
-    if "yaw" in optional:
-        yaw = number_columns(read_csv(path, ["yaw"], max_bytes=MAX_BYTES), ["yaw"], path.name)[:, 0]
-    if "id" in optional:
-        texts = read_csv(path, ["id"], max_bytes=MAX_BYTES)["id"]
-        ids = [
-            instance_number(int(t) if t.isascii() and t.isdigit() else t, f"{path.name}: id[{i}]")
-            for i, t in enumerate(texts)
-        ]
-    axes = _yawed(yaw, up, settings, f"{path.name}: yaw")
-    return _solid(table["label"], ids, Boxes(values[:, :3], values[:, 3:], axes), path.name)
+def _area(outline: NDArray[np.float64]) -> float:
+    """Area of an outline, by the shoelace formula."""
+    x, y = outline.T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
 def _boxes_of_scan(scan: Scan, names: dict[int, str], fit: str, file: str) -> _Objects:
@@ -202,41 +194,52 @@ def _boxes_of_scan(scan: Scan, names: dict[int, str], fit: str, file: str) -> _O
     return [names[ids[i]] for i in kept], [ids[i] for i in kept], boxes, refused
 
 
-def _yawed(
-    yaw: NDArray[np.float64], up: NDArray[np.float64], settings: dict[str, str], field: str
-) -> NDArray[np.float64]:
-    """Turn boxes about the up axis; rows are the axes.
-
-    Raises
-    ------
-    SceneError
-        Angles in radians go beyond a whole turn, as degrees do.
-    """
-    from scipy.spatial.transform import Rotation
-
-    if settings["yaw"] == "degrees":
-        yaw = np.deg2rad(yaw)
-    elif (np.abs(yaw) > MAX_YAW).any():
-        problem = f"{yaw[np.argmax(np.abs(yaw))]:g} is more than a whole turn in radians, as if it were degrees"
-        raise SceneError(field, problem, reason=IngestReason.WRONG_UNITS)
-    return Rotation.from_rotvec(yaw[:, None] * up).as_matrix().reshape(-1, 3, 3).transpose(0, 2, 1)
+def formats(source: SceneSource) -> dict[str, str]:
+    """Name the formats of the files of a scan, and what their numbers mean."""
+    folder, settings = source.data
+    boxes, _ = box_file(folder, settings["boxes_from"])
+    names = {} if boxes is None else {boxes.name: boxes.about}
+    try:
+        frames, _ = frame_format(folder, settings["frames_from"])
+    except SceneError:  # said where the scan is read
+        return names
+    return names if frames is None else names | {frames.name: frames.about}
 
 
 GENERIC = Dataset(
     name="generic",
     description="Own scans: boxes, or a labelled cloud (PLY, PCD) or mesh (PLY, OBJ, glTF); posed frames.",
-    needs=f"the folder above <scan>/ with one of {', '.join(FILES)}; frames beside it by transforms.json, poses.csv, "
-    "or a model of COLMAP",
+    needs=f"the folder above <scan>/ with boxes ({', '.join(BOX_FORMATS)}) or one of {', '.join(SCANS)}; beside them "
+    f"frames ({', '.join(FRAME_FORMATS)})",
     discover=discover,
     load=load,
+    formats=formats,
+    survey=formats_in,
     settings=(
-        Setting("up", "which axis points up", tuple(Z_UP_FROM)),
-        Setting("units", "unit of lengths", tuple(METRES)),
+        Setting(
+            "up",
+            "which axis points up; auto: as the format has it, else z",
+            ("auto", *Z_UP_FROM),
+            UP_OTHER,
+            z_up_from,
+        ),
+        Setting("boxes_from", "format of the boxes; auto: the first that is there", ("auto", *BOX_FORMATS, "cloud")),
+        Setting("units", "unit of lengths", tuple(METRES), "the number of metres that it has", metres_of),
+        Setting("sizes", "what the sizes of boxes are: full or half lengths", ("full", "half")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),
-        Setting("yaw", "unit of yaw", ("radians", "degrees")),
+        Setting("yaw", "unit of angles; auto: as the format has it, else radians", ("auto", "radians", "degrees")),
         Setting("quaternion", "order of the numbers of quaternion", ("wxyz", "xyzw")),
+        Setting("kitti", "whose axes KITTI's words are in", ("camera", "cloud")),
         FIT_SETTING,
         Setting("labels", "what objects of a mesh are called: labels.json, or names of its parts", ("file", "names")),
+        Setting("frames_from", "format of the frames; auto: the first that is there", ("auto", *FRAME_FORMATS, "none")),
+        Setting(
+            "frames_up",
+            "the same of the frames' world; auto: as its format has it, else as up",
+            ("auto", *Z_UP_FROM),
+            UP_OTHER,
+            z_up_from,
+        ),
         Setting("camera", "axes of the cameras; auto: as the format has them", ("auto", "opencv", "opengl")),
         Setting(
             "pose",
@@ -249,6 +252,15 @@ GENERIC = Dataset(
             "units of depth images per metre; auto: as transforms.json says, else 1000",
             ("auto", "1000", "5000", "4000", "10000", "6553.5", "256", "100"),
         ),
+        Setting("confidence", "least confidence of depth, as ARKit has it", tuple(LEVELS)),
+        Setting("upright", "whether pictures recorded sideways are turned, with their cameras", ("auto", "no")),
+        Setting(
+            "every",
+            "keep one frame in this many; auto: at most 600 of a recording by a phone",
+            ("auto", "1", "2", "3", "5", "10", "15", "20", "30", "60"),
+        ),
+        Setting("applied_transform", "whether that of transforms.json stays or is undone", ("kept", "undone")),
+        Setting("polycam_world", "the world of Polycam's poses: of raw.glb, or of the session", ("mesh", "session")),
         Setting("exif", "which picture poses are of where EXIF turns it to be shown", ("shown", "stored")),
     ),
     checklist=(
@@ -256,7 +268,7 @@ GENERIC = Dataset(
             "objects",
             ("*boxes.json", "*boxes.csv", "*cloud.ply", "*cloud.pcd", "*mesh.ply", "*mesh.obj", "*mesh.gl*"),
             "boxes",
-            "your own annotation",
+            "your own annotation, RoomPlan, SpatialLM or a labelling tool",
             True,
         ),
         Need("cloud", ("*cloud.ply", "*cloud.pcd"), "room size, outline of the floor", "your scanner"),
@@ -268,11 +280,28 @@ GENERIC = Dataset(
         ),
         Need(
             "poses",
-            ("*transforms*.json", "*poses.csv", "*images.txt", "*images.bin"),
+            (
+                "*transforms*.json",
+                "*poses.csv",
+                "*images.txt",
+                "*images.bin",
+                "*odometry.csv",
+                "*.r3d",
+                "*keyframes/*cameras/*.json",
+                "*frame_*.json",
+                "*groundtruth.txt",
+                "*rajectory.txt",
+                "*_poses.txt",
+            ),
             "frames, observations and coverage",
-            "nerfstudio, COLMAP or your own CSV",
+            "a recording app, nerfstudio, COLMAP or your own CSV",
         ),
-        Need("depth", ("*depth/*.png", "*depths/*.png"), "occlusion", "your scanner: uint16 PNG, millimetres"),
+        Need(
+            "depth",
+            ("*depth/*.png", "*depths/*.png", "*depth_*.png", "*.r3d"),
+            "occlusion",
+            "your scanner: uint16 PNG, millimetres",
+        ),
     ),
 )
 """Own scans."""

@@ -1,4 +1,4 @@
-"""Posed frames of an own scan: nerfstudio's transforms.json, a model of COLMAP, or a CSV of poses."""
+"""Posed frames of an own scan, by whichever program it was recorded."""
 
 from __future__ import annotations
 
@@ -9,52 +9,70 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.datasets.posed_frames import DepthFile, posed_frame
+from qa_engine.datasets.posed_frames import posed_frame
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, poses, rotations
-from qa_engine.formats.colmap import model_file, read_colmap
-from qa_engine.formats.lenses import Lens
+from qa_engine.formats.canonical import move_poses, z_up_from
+from qa_engine.formats.depth import Depth, png_depth
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.pictures import read_header
-from qa_engine.formats.posed_images import PosedImage, SizeOf, in_order, safe_name
-from qa_engine.formats.text_tables import column_names, number_columns, read_csv
-from qa_engine.formats.transforms import read_transforms
+from qa_engine.formats.posed_images import PosedImage, in_order
+from qa_engine.formats.quarter_turns import upright_turns
+from qa_engine.formats.recordings import FRAME_FORMATS
+from qa_engine.formats.recordings.base import FrameFormat, Recording
+from qa_engine.formats.text_tables import read_matrix
 from qa_engine.scenes.scene import Frame
 
-MAX_BYTES = 256_000_000
-POSE = ("tx", "ty", "tz", "qx", "qy", "qz", "qw")
-CAMERA = ("fx", "fy", "cx", "cy")
-TIMES = ("time", "time_s", "timestamp")
-LENS = ("k1", "k2", "k3", "p1", "p2")
-COLMAP = ("colmap", "sparse/0", "sparse", "")
-"""Folders of a scan that may hold a model of COLMAP."""
-
-TRANSFORMS = ("transforms.json", "transforms_train.json", "transforms_val.json", "transforms_test.json")
 SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp")
 """What names without an ending may end with."""
 
 DEPTH_PER_METRE = 1000.0
+JOINED = "boxes_from_frames.txt"
+"""16 numbers by rows that bring the world of the frames to that of the boxes, where two tools made them."""
+
+MOST_FRAMES = 600
+"""Frames that are taken of a recording by a phone where nothing else is said: two minutes at five per second."""
 
 
 @dataclass
 class ScanFrames:
     """Frames of a scan in the order of the recording, what was refused, and the files that were read."""
 
+    form: FrameFormat | None = None
     frames: tuple[Frame, ...] = ()
     refused: list[SceneError] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
 
+def frame_format(folder: Path, wanted: str) -> tuple[FrameFormat | None, tuple[Path, ...]]:
+    """Find the format of a scan's frames and its files of poses: the one that is wanted, or the first that is there.
+
+    Raises
+    ------
+    SceneError
+        The wanted one is not there.
+    """
+    if wanted == "none":
+        return None, ()
+    for form in FRAME_FORMATS.values() if wanted == "auto" else (FRAME_FORMATS[wanted],):
+        if files := form.find(folder):
+            return form, files
+    if wanted != "auto":
+        problem = f"no {FRAME_FORMATS[wanted].told_by} in {folder.name}, as --set frames_from={wanted} says"
+        raise SceneError("frames", problem, reason=IngestReason.SETTING)
+    return None, ()
+
+
 def read_frames(
     folder: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...], settings: dict[str, str]
 ) -> ScanFrames:
-    """Find the file of poses of a scan and the images that it names, with their depth.
+    """Find the recording of a scan and make frames of it.
 
     Parameters
     ----------
+    canonical_from_source : (4, 4) float64
+        Of the boxes; recordings that have an up axis of their own take that one.
     settings : dict of str to str
-        `camera` (axes: `auto`, `opencv`, `opengl`), `pose` (`auto`, `world_from_camera`, `camera_from_world`), `depth`
-        (`z`, `ray`), `depth_per_metre` (`auto` or a number), `exif` (`shown`, `stored`).
+        Switches of own scans.
 
     Raises
     ------
@@ -65,32 +83,63 @@ def read_frames(
     -----
     An image that is missing, or whose camera cannot be used, loses its frame and is in `refused`.
     """
-    files = _pose_files(folder)
+    form, files = frame_format(folder, settings["frames_from"])
+    if form is None:
+        return ScanFrames()
     for path in files:
         check_inside(path, roots)
-    if not files:
-        return ScanFrames()
-    images = in_order(_images(folder, files, roots, settings))
+    for name, value in (form.impossible or {}).items():
+        if settings[name] == value:
+            problem = f"--set {name}={value} does not apply to this format"
+            raise SceneError(files[0].name, problem, reason=IngestReason.SETTING)
+    recording = Recording(
+        folder,
+        files,
+        roots,
+        settings,
+        _size_of(folder, roots),
+        form.axes if settings["camera"] == "auto" else settings["camera"],
+        form.maps if settings["pose"] == "auto" else settings["pose"],
+    )
+    world, joined = _world(form, folder, canonical_from_source, roots, settings)
+    try:
+        images = in_order(form.read(recording))
+    except SceneError as error:
+        problem = f"{error.problem}; --set frames_from=none leaves the frames out"
+        raise SceneError(error.field, problem, reason=error.reason) from None
+    found = ScanFrames(
+        form, files=[*files, *joined, *(path for pattern in form.aside for path in folder.glob(pattern))]
+    )
+    for image in images:
+        found.files += [*image.files, *(() if image.depth is None else image.depth.files)]
+    most = MOST_FRAMES if form.sideways else len(images)
+    images = _thinned(images, settings["every"], most, found)
+    turns = 0
+    if form.sideways and settings["upright"] == "auto":
+        usable = [image.source_from_camera for image in images if image.refused is None]
+        turns = upright_turns([move_poses(pose, world) for pose in usable])
     shared = Counter(PurePosixPath(image.name).stem for image in images)
-    found = ScanFrames(files=list(files))
     frames: list[Frame] = []
     for image in images:
         try:
-            path = image_file(folder, image.name)
-            if path is None:
-                raise SceneError(image.name, "no such image in the scan's folder", reason=IngestReason.MISSING_FILE)
-            found.files.append(path)
-            depth = _depth_file(folder, image, shared[PurePosixPath(image.name).stem] > 1, settings)
-            found.files += [] if depth is None else [depth.path]
+            path, depth = None, None
+            if image.picture is None and image.refused is None:
+                path = image_file(folder, image.name)
+                if path is None:
+                    raise SceneError(image.name, "no such image in the scan's folder", reason=IngestReason.MISSING_FILE)
+                found.files.append(path)
+                depth = _depth_file(folder, image, shared[PurePosixPath(image.name).stem] > 1, roots, settings)
+                found.files += () if depth is None else depth.files
             frames.append(
                 posed_frame(
                     image,
                     path,
                     roots,
                     frame_id=_frame_id(image.name),
-                    canonical_from_source=canonical_from_source,
+                    canonical_from_source=world,
                     depth=depth,
                     poses_of=settings["exif"],
+                    quarter_turns=turns,
                 )
             )
         except SceneError as error:
@@ -98,6 +147,42 @@ def read_frames(
     found.frames = tuple(frames)
     found.refused = _once(found.refused)
     return found
+
+
+def _world(
+    form: FrameFormat,
+    folder: Path,
+    canonical_from_source: NDArray[np.float64],
+    roots: tuple[Path, ...],
+    settings: dict[str, str],
+) -> tuple[NDArray[np.float64], list[Path]]:
+    """Canonical world from that of the recording, and the files that say so.
+
+    A matrix beside the scan leads to the boxes; else the axis that points up counts: by its own switch, by that of the
+    boxes, or as the format has it. A format that has none lies in the world of the boxes.
+    """
+    path = folder / JOINED
+    if path.is_file():
+        check_inside(path, roots)
+        matrix = read_matrix(path, (4, 4))
+        turn = matrix[:3, :3] / np.cbrt(abs(np.linalg.det(matrix[:3, :3])) or 1.0)
+        if np.abs(turn @ turn.T - np.eye(3)).max() > 1e-3 or not np.allclose(matrix[3], [0, 0, 0, 1]):
+            problem = "expected a turn, one scale and a shift, with 0 0 0 1 last"
+            raise SceneError(path.name, problem, reason=IngestReason.BAD_ROTATION)
+        return canonical_from_source @ matrix, [path]
+    up = settings["frames_up"]
+    if up == "auto" and (form.up is None or settings["up"] != "auto"):
+        return canonical_from_source, []
+    return z_up_from(form.up or "z" if up == "auto" else up), []
+
+
+def _thinned(images: list[PosedImage], every: str, most: int, found: ScanFrames) -> list[PosedImage]:
+    """Keep one image in so many, and say so."""
+    step = -(-len(images) // max(most, 1)) if every == "auto" else int(every)
+    if step > 1:
+        problem = f"one in {step} of {len(images)} images is taken; --set every=1 takes all"
+        found.refused.append(SceneError("frames", problem, reason=IngestReason.SKIPPED))
+    return images[:: max(step, 1)]
 
 
 def image_file(folder: Path, name: str) -> Path | None:
@@ -110,27 +195,14 @@ def image_file(folder: Path, name: str) -> Path | None:
 
 
 def _frame_id(name: str) -> str:
+    """Turn the path of an image into an id: frames of two folders may share a file name."""
     path = PurePosixPath(name)
     known = path.suffix.lower() in SUFFIXES
     return (path.with_suffix("") if known else path).as_posix().removeprefix("images/").replace("/", "_")
 
 
-def _pose_files(folder: Path) -> tuple[Path, ...]:
-    """List the files of poses that are read: those of the first kind that the scan has."""
-    if (folder / TRANSFORMS[0]).is_file():
-        return (folder / TRANSFORMS[0],)
-    if (folder / "poses.csv").is_file():
-        return (folder / "poses.csv",)
-    for name in COLMAP:
-        if (path := model_file(folder / name)) is not None:
-            return (path, path.with_stem("cameras"))
-    return tuple(path for name in TRANSFORMS[1:] if (path := folder / name).is_file())
-
-
-def _images(
-    folder: Path, files: tuple[Path, ...], roots: tuple[Path, ...], settings: dict[str, str]
-) -> list[PosedImage]:
-    """Read the files of poses."""
+def _size_of(folder: Path, roots: tuple[Path, ...]):
+    """Tell the size of the image of a name."""
 
     def size_of(name: str) -> tuple[int, int] | None:
         path = image_file(folder, name)
@@ -143,34 +215,12 @@ def _images(
         header = read_header(path)
         return None if header is None else header.shown
 
-    if files[0].name == "poses.csv":
-        return _poses_csv(files[0], size_of, settings)
-    _refuse_switches(files[0], settings)
-    if files[0].name in TRANSFORMS:
-        camera = "opengl" if settings["camera"] == "auto" else settings["camera"]
-        images = [image for path in files for image in read_transforms(path, camera=camera, size_of=size_of)]
-        names = Counter(image.name for image in images)
-        if double := [name for name, n in names.items() if n > 1]:
-            raise SceneError("frames", f"{double[0]!r} occurs {names[double[0]]} times", reason=IngestReason.BAD_FRAME)
-        return images
-    return read_colmap(files[0].parent)
+    return size_of
 
 
-def _refuse_switches(path: Path, settings: dict[str, str]) -> None:
-    """Refuse switches that contradict what a file of poses is by its own definition."""
-    wrong = None
-    if path.name in TRANSFORMS:
-        if settings["pose"] == "camera_from_world":
-            wrong = "pose=camera_from_world"
-    elif settings["camera"] == "opengl":
-        wrong = "camera=opengl"
-    elif settings["pose"] == "world_from_camera":
-        wrong = "pose=world_from_camera"
-    if wrong is not None:
-        raise SceneError(path.name, f"--set {wrong} does not apply to this format", reason=IngestReason.SETTING)
-
-
-def _depth_file(folder: Path, image: PosedImage, shared: bool, settings: dict[str, str]) -> DepthFile | None:
+def _depth_file(
+    folder: Path, image: PosedImage, shared: bool, roots: tuple[Path, ...], settings: dict[str, str]
+) -> Depth | None:
     """Find the depth of an image: by the file of poses, else by its path below `depth`, else by its name there."""
     path = PurePosixPath(image.name)
     if image.depth_name is not None:
@@ -184,7 +234,8 @@ def _depth_file(folder: Path, image: PosedImage, shared: bool, settings: dict[st
     if found is None:
         return None
     stated, given = image.depth_per_metre or DEPTH_PER_METRE, settings["depth_per_metre"]
-    return DepthFile(found, stated if given == "auto" else float(given), along_rays=settings["depth"] == "ray")
+    per_metre = stated if given == "auto" else float(given)
+    return png_depth(found, roots, per_metre=per_metre, along_rays=settings["depth"] == "ray")
 
 
 def _once(errors: list[SceneError]) -> list[SceneError]:
@@ -195,43 +246,3 @@ def _once(errors: list[SceneError]) -> list[SceneError]:
         SceneError(error.field, f"{problem}; images left out: {n[problem]}", reason=error.reason)
         for problem, error in lenses.items()
     ] + [error for error in errors if error.reason is not IngestReason.LENS_MODEL]
-
-
-def _poses_csv(path: Path, size_of: SizeOf, settings: dict[str, str]) -> list[PosedImage]:
-    """Read `image,tx,ty,tz,qx,qy,qz,qw` with optional `fx,fy,cx,cy`, `width,height`, `k1,k2,k3,p1,p2` and `time`."""
-    table = read_csv(path, ["image", *POSE], max_bytes=MAX_BYTES)
-    values = number_columns(table, POSE, path.name)
-    pose = poses(rotations(values[:, 3:], f"{path.name}: qx", order="xyzw"), values[:, :3])
-    if settings["pose"] == "camera_from_world":
-        pose = np.linalg.inv(pose)
-    if settings["camera"] == "opengl":
-        pose = pose @ OPENGL_FROM_OPENCV
-    names = [safe_name(name, f"{path.name}: image[{i}]") for i, name in enumerate(table["image"])]
-    header = column_names(path, max_bytes=MAX_BYTES)
-    known = {"image", *POSE, *CAMERA, *LENS, *TIMES, "width", "height"}
-    if unknown := [name for name in header if name not in known]:
-        problem = f"not understood; known are {', '.join(sorted(known))}"
-        raise SceneError(f"{path.name}: column {unknown[0]}", problem, reason=IngestReason.BAD_FORMAT)
-
-    def column(name: str) -> NDArray[np.float64] | None:
-        if name not in header:
-            return None
-        return number_columns(read_csv(path, [name], max_bytes=MAX_BYTES), [name], path.name)[:, 0]
-
-    time = next((column(name) for name in TIMES if name in header), None)
-    camera = [column(name) for name in CAMERA]
-    lens_numbers = [found if (found := column(name)) is not None else np.zeros(len(names)) for name in LENS]
-    width, height = column("width"), column("height")
-    images: list[PosedImage] = []
-    for i, name in enumerate(names):
-        size = size_of(name) if width is None or height is None else (int(width[i]), int(height[i]))
-        lens = None
-        if size is not None and all(numbers is not None for numbers in camera):
-            fx, fy, cx, cy = (float(numbers[i]) for numbers in camera if numbers is not None)
-            k1, k2, k3, p1, p2 = (float(numbers[i]) for numbers in lens_numbers)
-            if fx <= 0 or fy <= 0 or min(size) < 1:
-                problem = f"focal length {fx:g}, {fy:g}, size {size}: not above 0"
-                raise SceneError(f"{path.name}: line {i + 2}", problem, reason=IngestReason.BAD_CAMERA)
-            lens = Lens(*size, fx, fy, cx, cy, k=(k1, k2, k3, 0.0, 0.0, 0.0), p=(p1, p2))
-        images.append(PosedImage(name, pose[i], lens, None if time is None else float(time[i])))
-    return images

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.annotations.base import MAX_INSTANCE, instance_number
 from qa_engine.formats.canonical import readable
 from qa_engine.formats.gltf import read_gltf
 from qa_engine.formats.obj import read_obj
@@ -28,7 +29,6 @@ LABELS = "labels.json"
 INSTANCES = ("instance", "instance_id", "instanceid", "object_id", "objectid")
 """Names of the field of objects, of which the first that a file has counts; upper case is taken as lower."""
 MAX_BYTES = 256_000_000
-MAX_INSTANCE = 2**31
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,6 @@ def read_labels(folder: Path, names: Mapping[int, str], labels: str, roots: Sequ
         known = by_name[key] if key in by_name else (int(key) if re.fullmatch(r"[0-9]{1,10}", key) else key)
         found[instance_number(known, place)] = expect(label, str, place)
     return found
-
-
-def instance_number(value: object, place: str) -> int:
-    """Check the number of an object."""
-    if type(value) is not int or not 0 <= value < MAX_INSTANCE:
-        raise SceneError(place, f"{shorten(value)} is no number from 0 up", reason=IngestReason.WRONG_TYPE)
-    return value
 
 
 def _points(

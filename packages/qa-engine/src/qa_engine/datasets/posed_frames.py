@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,52 +11,48 @@ from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import move_poses
-from qa_engine.formats.depth import depth_reader
+from qa_engine.formats.depth import Depth, depth_reader
 from qa_engine.formats.lenses import Lens, pinhole_of
 from qa_engine.formats.parsing import check_inside
-from qa_engine.formats.pictures import Header, picture_reader, read_header
+from qa_engine.formats.pictures import Header, Picture, file_picture, redrawn
 from qa_engine.formats.posed_images import PosedImage
+from qa_engine.formats.quarter_turns import turned_lens, turned_pose
 from qa_engine.scenes.scene import Frame
 
 SAME_ASPECT = 0.01
 """Width over height of a picture and of its camera agree within this share where they differ in resolution alone."""
 
 
-@dataclass(frozen=True)
-class DepthFile:
-    """Depth beside an image: its file, units per metre, and whether it holds distances from the camera's centre."""
-
-    path: Path
-    per_metre: float
-    along_rays: bool = False
-
-
 def posed_frame(
     image: PosedImage,
-    path: Path,
+    path: Path | None,
     roots: tuple[Path, ...],
     *,
     frame_id: str,
     canonical_from_source: NDArray[np.float64],
-    depth: DepthFile | None = None,
+    depth: Depth | None = None,
     poses_of: str = "shown",
+    quarter_turns: int = 0,
 ) -> Frame:
     """Make the frame of an image.
 
     Parameters
     ----------
     image : PosedImage
-    path : Path
-        Its file.
+        Its `picture` goes before `path`, its `depth` before `depth`.
+    path : Path, optional
+        Its file, where it has no `picture`.
     roots : tuple of Path
         Resolved folders that files may lie in.
     frame_id : str
     canonical_from_source : (4, 4) float64
-    depth : DepthFile, optional
+    depth : Depth, optional
         In the pixels of the stored picture, or fewer over the same view.
     poses_of : str
         Which picture camera and pose are of where EXIF says that it is turned to be shown: `shown`, or `stored`. Where
         the sides of the camera fit only one of the two, it is that one.
+    quarter_turns : int
+        Turns of picture, depth and camera against the clock, after everything else.
 
     Raises
     ------
@@ -68,33 +65,49 @@ def posed_frame(
     """
     if image.refused is not None:
         raise image.refused
-    check_inside(path, roots)
-    pose = move_poses(image.source_from_camera, canonical_from_source)
-    header = read_header(path)
+    picture, depth = image.picture, image.depth or depth
+    if picture is None:
+        assert path is not None
+        check_inside(path, roots)
+        picture = file_picture(path, roots)
+    pose = turned_pose(move_poses(image.source_from_camera, canonical_from_source), quarter_turns)
+    header = picture.header
     if header is None:  # refused with its reason where frames are stored
-        return Frame(frame_id=frame_id, image_path=path, time_s=image.time_s, world_from_camera=pose)
+        path, read = _as_it_is(picture)
+        read = read if path is not None or read is not None else redrawn(picture, turn=False, lens=None)
+        return Frame(frame_id=frame_id, image_path=path, read_image=read, time_s=image.time_s, world_from_camera=pose)
     turn = header.orientation != 1 and _is_of_shown(image.lens, header, poses_of)
     size = header.shown if turn else header.size
-    lens = None if image.lens is None else _fitted(image.lens, size, path.name)
+    lens = None if image.lens is None else _fitted(image.lens, size, picture.name)
     straight = lens
     if lens is not None and lens.bends:
         try:
             straight = pinhole_of(lens)
         except SceneError as error:
-            raise SceneError(f"{path.name}: {error.field}", error.problem, reason=error.reason) from None
+            raise SceneError(f"{picture.name}: {error.field}", error.problem, reason=error.reason) from None
     bent = lens if lens is not straight and lens is not None and lens.bends else None
-    redrawn = header.orientation != 1 or bent is not None
+    path, read = _as_it_is(picture)
+    if header.orientation != 1 or bent is not None or quarter_turns or (path is None and read is None):
+        path, read = None, redrawn(picture, turn=turn, lens=bent, quarter_turns=quarter_turns)
+    read_depth = None if depth is None else _depth(depth, size, turn, bent, straight, quarter_turns)
+    final = None if straight is None else turned_lens(straight, quarter_turns)
+    width, height = size if quarter_turns % 2 == 0 else size[::-1]
     return Frame(
         frame_id=frame_id,
-        image_path=None if redrawn else path,
-        read_image=picture_reader(path, roots, turn=turn, lens=bent) if redrawn else None,
-        read_depth=None if depth is None else _depth(depth, roots, size, turn, bent, straight),
-        width=size[0],
-        height=size[1],
+        image_path=path,
+        read_image=read,
+        read_depth=read_depth,
+        width=width,
+        height=height,
         time_s=image.time_s,
-        intrinsics=None if straight is None else straight.intrinsics,
+        intrinsics=None if final is None else final.intrinsics,
         world_from_camera=pose,
     )
+
+
+def _as_it_is(picture: Picture) -> tuple[Path | None, Callable[[], bytes] | None]:
+    """Name the file or the bytes that a store takes as they are; neither where a picture has to be drawn."""
+    return (picture.path, None) if picture.path is not None else (None, picture.data)
 
 
 def _is_of_shown(lens: Lens | None, header: Header, poses_of: str) -> bool:
@@ -124,22 +137,14 @@ def _fitted(lens: Lens, size: tuple[int, int], name: str) -> Lens:
 
 
 def _depth(
-    depth: DepthFile,
-    roots: tuple[Path, ...],
-    size: tuple[int, int],
-    turn: bool,
-    lens: Lens | None,
-    straight: Lens | None,
+    depth: Depth, size: tuple[int, int], turn: bool, lens: Lens | None, straight: Lens | None, quarter_turns: int
 ):
     """Make the reader of a depth image, which has the distortion of its colour image."""
-    if depth.along_rays and straight is None:
-        problem = "distances from the camera's centre are no depths without the camera's numbers"
-        return _refusing(SceneError(depth.path.name, problem, reason=IngestReason.BAD_CAMERA))
     if turn:
         problem = "its picture is turned by EXIF, and depth images do not say whether they are"
-        return _refusing(SceneError(depth.path.name, problem, reason=IngestReason.BAD_FRAME))
-    rays = straight.intrinsics if depth.along_rays and straight is not None else None
-    return depth_reader(depth.path, roots, per_metre=depth.per_metre, size=size, lens=lens, along_rays_of=rays)
+        return _refusing(SceneError(depth.name, problem, reason=IngestReason.BAD_FRAME))
+    intrinsics = None if straight is None else straight.intrinsics
+    return depth_reader(depth, size=size, lens=lens, intrinsics=intrinsics, quarter_turns=quarter_turns)
 
 
 def _refusing(error: SceneError):

@@ -20,7 +20,7 @@ from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import MAX_BYTES, box_columns, read_groups
 from qa_engine.datasets.scan_mesh import scan_mesh, vertex_field
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.depth import depth_reader, image_size, png_depth
 from qa_engine.formats.parsing import check_inside, expect, member, read_json, read_text
 from qa_engine.formats.text_tables import read_matrix
 from qa_engine.scenes.scene import Frame, Scene
@@ -135,7 +135,8 @@ def _frames(folder: Path, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
 def _depth(depth: Path, image: Path, cameras: dict[str, NDArray[np.float64]], roots: tuple[Path, ...]):
     """Make the reader of a depth image; it is registered to colour but has fewer pixels."""
     matrix = cameras["Depth"] @ np.linalg.inv(cameras["Color"]) if len(cameras) == 2 else None
-    return depth_reader(depth, roots, per_metre=DEPTH_PER_METRE, size=image_size(image), depth_from_image=matrix)
+    stored = png_depth(depth, roots, per_metre=DEPTH_PER_METRE)
+    return depth_reader(stored, size=image_size(image), depth_from_image=matrix)
 
 
 def _cameras(path: Path) -> dict[str, NDArray[np.float64]]:

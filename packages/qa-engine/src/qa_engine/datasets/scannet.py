@@ -29,7 +29,7 @@ from qa_engine.datasets.instances import (
 )
 from qa_engine.datasets.sens import read_sens
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.formats.depth import depth_reader, image_size
+from qa_engine.formats.depth import depth_reader, image_size, png_depth
 from qa_engine.formats.parsing import check_inside, read_text
 from qa_engine.formats.ply import positions
 from qa_engine.formats.ply_faces import read_ply
@@ -195,7 +195,8 @@ def _exported(
         depth = None
         if depth_path.is_file():
             size = image_size(path)
-            depth = depth_reader(depth_path, roots, per_metre=DEPTH_PER_METRE, size=size, depth_from_image=matrix)
+            stored = png_depth(depth_path, roots, per_metre=DEPTH_PER_METRE)
+            depth = depth_reader(stored, size=size, depth_from_image=matrix)
         frames.append(
             Frame(
                 frame_id=f"{int(path.stem):06d}",

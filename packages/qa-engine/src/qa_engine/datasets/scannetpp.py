@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import Group, box_columns, instance_of_vertices, read_groups, read_segments
-from qa_engine.datasets.posed_frames import DepthFile, placed, posed_frame
+from qa_engine.datasets.posed_frames import placed, posed_frame
 from qa_engine.datasets.scan_mesh import of_vertices, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.colmap import model_file, read_colmap
+from qa_engine.formats.depth import png_depth
 from qa_engine.formats.lenses import Lens
 from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_json
 from qa_engine.formats.pictures import read_header
@@ -158,7 +159,7 @@ def _frame(image: PosedImage, path: Path, depth_folder: Path, roots: tuple[Path,
         roots,
         frame_id=path.stem,
         canonical_from_source=np.eye(4),
-        depth=DepthFile(depth, DEPTH_PER_METRE) if depth.is_file() else None,
+        depth=png_depth(depth, roots, per_metre=DEPTH_PER_METRE) if depth.is_file() else None,
     )
 
 

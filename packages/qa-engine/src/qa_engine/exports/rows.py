@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.errors import FileError
+from qa_contract.files import path_inside
+from qa_contract.frame_lists import read_frame_sets
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.tableio import read_table
-from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
+from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
 
@@ -133,11 +136,10 @@ def select(questions: Path, store: Path) -> Selection:
 
 def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
     """Give the image paths of every frame set in use, and the reason against it where one of them cannot be used."""
-    sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
+    sets = read_frame_sets(store, asked)
     frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
     shown = (
-        sets.join(asked, on=["scene_name", "frame_set_id"], how="semi")
-        .explode("frame_ids")
+        sets.explode("frame_ids")
         .join(
             frames,
             left_on=["scene_name", "frame_ids"],
@@ -164,7 +166,9 @@ def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
 
 def _problem(root: Path, path: str) -> str | None:
     """Say what is wrong with the path of an image."""
-    full = (root / path).resolve()
-    if not full.is_relative_to(root):
+    if not path:
+        return ExportReason.MISSING_FRAME.value
+    try:
+        return None if path_inside(root, path).is_file() else ExportReason.MISSING_FRAME.value
+    except FileError:
         return ExportReason.OUTSIDE_STORE.value
-    return None if full.is_file() else ExportReason.MISSING_FRAME.value

@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.arrays import Array, Rows
+from qa_engine.checks.noise import CENTER_NOISE_M, SIZE_NOISE
 from qa_engine.facts.distances import PairDistances
+from qa_engine.facts.frames import Frames
+from qa_engine.facts.references import REFERENCES, Mark, coordinate_text, mark_of, mark_text
 from qa_engine.facts.scene import Facts
 from qa_engine.geometry import Boxes, box_corners
+from qa_engine.geometry.boxes import level_sides
 from qa_engine.scenes.structure import is_structure
 
 if TYPE_CHECKING:
@@ -62,6 +66,9 @@ class Batch:
         The scenes, all with the same profile; from then on they share the distances of this batch.
     frame_set_id : str, optional
         Frames that a model sees: what they show is the evidence that questions need. Not looked at where not given.
+    reference : str
+        A name in `REFERENCES`: what questions call an object. By `name` only those are asked about that are the only
+        ones of their category.
 
     Attributes
     ----------
@@ -71,9 +78,12 @@ class Batch:
     row_start, code_start : (s + 1,) int64
         First row and first code of each scene, and the number of all.
     scene_of_row : (n,) int64
-    scene_of_code : (c,) int64
+    scene_of_code : (c + n,) int64
+        Of categories and of the codes of objects.
     center, size : (n, 3) float64, metres, world frame of each scene
     rotation : (n, 3, 3) float64, rows = box axes
+    face_error_m : (n,) float64, metres
+        How far a face of each box may be off; NaN for the noise that answers allow for.
     instance_id : (n,) int64
     code : (n,) int64
         Category of each object.
@@ -83,7 +93,10 @@ class Batch:
         Boxes per category, and objects as the source publishes them; 0 for walls, floors and ceilings, which no
         question is about.
     unique : (u,) int64
-        Codes of the categories with one object and one box: those that "the chair" can refer to.
+        Codes of what "the" can refer to, by scene: categories with one object and one box, and where objects are
+        referred to otherwise, objects. The code of an object is the number of categories plus its row.
+    object_text : list of str
+        What "the" is followed by in a question about each object, (n,); empty where nothing tells it from others.
 
     Examples
     --------
@@ -95,25 +108,31 @@ class Batch:
     ([0, 1, 2, 3], [2.0, 2.0])
     """
 
-    def __init__(self, facts: Sequence[Facts], frame_set_id: str | None = None) -> None:
+    def __init__(self, facts: Sequence[Facts], frame_set_id: str | None = None, reference: str = "name") -> None:
         self.facts = tuple(facts)
         self.frame_set_id = frame_set_id
+        self.reference = reference
         self.profile = facts[0].profile if facts else "exact"
         scenes = [part.scene for part in facts]
         self.row_start = _starts([len(scene) for scene in scenes])
         self.code_start = _starts([len(part.categories) for part in facts])
         self.scene_of_row = np.repeat(np.arange(len(facts)), np.diff(self.row_start))
-        self.scene_of_code = np.repeat(np.arange(len(facts)), np.diff(self.code_start))
+        categories = np.repeat(np.arange(len(facts)), np.diff(self.code_start))
+        self.scene_of_code = np.concatenate([categories, self.scene_of_row])
         self.center = _joined([scene.center for scene in scenes], (0, 3))
         self.size = _joined([scene.size for scene in scenes], (0, 3))
         self.rotation = _joined([scene.rotation for scene in scenes], (0, 3, 3))
+        unsaid = [np.full(len(scene), np.nan) for scene in scenes]
+        errors = [
+            n if scene.face_error_m is None else scene.face_error_m for scene, n in zip(scenes, unsaid, strict=True)
+        ]
+        self.face_error_m = _joined(errors, (0,))
         self.instance_id = _joined([scene.instance_id for scene in scenes], (0,), np.int64)
         self.code = _joined([part.code for part in facts], (0,), np.int64) + self.code_start[self.scene_of_row]
         self.categories = [name for part in facts for name in part.categories]
         self.boxes = _joined([part.boxes for part in facts], (0,), np.int64)
         counts = _joined([part.counts for part in facts], (0,), np.int64)
         self.counts = np.where(is_structure(self.categories), 0, counts)
-        self.unique: Rows = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
         boxes = Boxes(self.center, self.size, self.rotation)
         self._pairs = PairDistances(boxes, np.diff(self.row_start), self.profile)
         for part, start in zip(facts, self.row_start.tolist(), strict=False):
@@ -130,6 +149,41 @@ class Batch:
         return self._memory[key]
 
     @cached_property
+    def object_text(self) -> list[str]:
+        """What "the" is followed by in a question about each object, (n,); empty where nothing tells it from others."""
+        refer = REFERENCES[self.reference]
+        texts = [""] * len(self.code)
+        for part, start in zip(self.facts, self.row_start.tolist(), strict=False):
+            for row, text in refer(part, self.frame_set_id).items():
+                texts[start + row] = text
+        return texts
+
+    @cached_property
+    def unique(self) -> Rows:
+        """Codes of what "the" can refer to, (u,), by scene."""
+        named = np.flatnonzero((self.counts == 1) & (self.boxes == 1))
+        if self.reference == "name":
+            return named
+        told = np.array([text != "" for text in self.object_text], dtype=bool)
+        # A description adds to the names; a mark stands instead of them.
+        if self.reference == "description":
+            told[self.first_row[named]] = False
+            codes = np.concatenate([named, len(self.categories) + np.flatnonzero(told)])
+        else:
+            codes = len(self.categories) + np.flatnonzero(told)
+        return codes[np.argsort(self.scene_of_code[codes], kind="stable")]
+
+    def text_of(self, code: int) -> str:
+        """Say what "the" is followed by in a question about a category or an object."""
+        n = len(self.categories)
+        return self.categories[code] if code < n else self.object_text[code - n]
+
+    def category_of(self, codes: Rows) -> Rows:
+        """Category of each code, which may be that of an object."""
+        objects = codes >= len(self.categories)
+        return np.where(objects, np.append(self.code, 0)[np.where(objects, codes - len(self.categories), -1)], codes)
+
+    @cached_property
     def scene_name(self) -> list[str]:
         """Name of each scene, (s,)."""
         return [part.scene.scene_name for part in self.facts]
@@ -139,6 +193,29 @@ class Batch:
         """Floor area of each scene, (s,) square metres; NaN where it has none."""
         sizes = [part.scene.room_size_m2 for part in self.facts]
         return np.array([np.nan if size is None else size for size in sizes], dtype=np.float64)
+
+    @cached_property
+    def frames(self) -> Frames:
+        """The frames that a model may be shown, with their cameras and views."""
+        return Frames(self.facts, self.frame_set_id)
+
+    def image_text(self, row: int, frame: int) -> str:
+        """Say what a question about one image calls an object, by mark or coordinate."""
+        if self.reference == "mark":
+            return mark_text(row - int(self.row_start[self.scene_of_row[row]]))
+        view = self.frames.views(np.array([frame]), np.array([row]))[0]
+        return coordinate_text(self.frames.box_2d[view], self.frames.size[frame])
+
+    def mark(self, row: int, place: int) -> Mark:
+        """Make the mark of an object in a frame, by its place in the recording; -1 for the one that shows it best."""
+        k = int(self.scene_of_row[row])
+        part, own = self.facts[k], row - int(self.row_start[k])
+        if place < 0:
+            shown = self.evidence[k]
+            assert shown is not None
+            assert part.recording is not None
+            place = part.recording.place_of[shown.frame_ids[int(shown.best[own])]]
+        return mark_of(part, own, place)
 
     @cached_property
     def evidence(self) -> list[Evidence | None]:
@@ -186,13 +263,13 @@ class Batch:
 
     @cached_property
     def first_row(self) -> Rows:
-        """Row of the first box of each category, (c,); -1 where it has none."""
+        """Row of the first box of each category, -1 where it has none, and of the codes of objects, (c + n,)."""
         first = np.append(self.by_code, -1)[self.member_start[:-1]]
-        return np.where(self.boxes > 0, first, -1)
+        return np.concatenate([np.where(self.boxes > 0, first, -1), np.arange(len(self.code))])
 
     @cached_property
     def first_instance(self) -> Rows:
-        """Instance id of the first box of each category, (c,); -1 where it has none."""
+        """Instance id of the first box of each category, -1 where it has none, and of objects, (c + n,)."""
         return np.append(self.instance_id, -1)[self.first_row]
 
     @cached_property
@@ -208,7 +285,12 @@ class Batch:
     @cached_property
     def unique_start(self) -> Rows:
         """Where the categories of each scene begin in `unique`, (s + 1,)."""
-        return np.searchsorted(self.unique, self.code_start)
+        return _starts(np.bincount(self.unique_scene, minlength=len(self)))
+
+    @cached_property
+    def structure(self) -> NDArray[np.bool_]:
+        """(n,) bool: walls, floors and ceilings, which no question is about."""
+        return np.asarray(is_structure(self.categories))[self.code]
 
     @cached_property
     def longest_side_m(self) -> Array:
@@ -216,16 +298,41 @@ class Batch:
         return self.size.max(axis=1, initial=0.0)
 
     @cached_property
+    def top_m(self) -> Array:
+        """Height of the highest point of each box, (n,) metres."""
+        return self.corners[..., 2].max(axis=1, initial=-np.inf)
+
+    @cached_property
+    def height_m(self) -> Array:
+        """Vertical extent of each box, (n,) metres."""
+        return self.top_m - self.corners[..., 2].min(axis=1, initial=np.inf)
+
+    @cached_property
+    def level_sides_m(self) -> Array:
+        """Longer and shorter of the sides of each box that are not upright, (n, 2) metres."""
+        return level_sides(self.size, self.rotation)
+
+    @cached_property
     def half_diagonal_m(self) -> Array:
         """Half the space diagonal of each box, (n,) metres."""
         return np.sqrt((self.size**2).sum(axis=1)) / 2
 
     @cached_property
+    def doubt(self) -> Array:
+        """Error of the worst box of each category beside the noise that answers allow for, (c,); at least 1."""
+        longest = self.size.max(axis=1, initial=0)
+        face = self.face_error_m / (CENTER_NOISE_M + SIZE_NOISE * longest / 2)
+        extent = 2 * self.face_error_m / (SIZE_NOISE * longest)
+        worst = np.ones(len(self.categories))
+        np.maximum.at(worst, self.code, np.nan_to_num(np.maximum(face, extent), nan=1.0))
+        return worst
+
+    @cached_property
     def largest_half_diagonal_m(self) -> Array:
-        """Largest `half_diagonal_m` of each category, (c,) metres; 0 where it has no box."""
+        """Largest `half_diagonal_m` of each category, 0 where it has no box, and that of objects, (c + n,) metres."""
         largest = np.zeros(len(self.categories))
         np.maximum.at(largest, self.code, self.half_diagonal_m)
-        return largest
+        return np.concatenate([largest, self.half_diagonal_m])
 
     @cached_property
     def corners(self) -> Array:

@@ -7,14 +7,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_engine.arrays import Array, Rows
 from qa_engine.facts.distances import PairDistances
 from qa_engine.geometry import bearing_deg, box_corners
+from qa_engine.geometry.boxes import SUPPORT_GAP_M
 from qa_engine.scenes.scene import Scene
 
 if TYPE_CHECKING:
     from qa_engine.views.evidence import Evidence
+    from qa_engine.views.recording import Recording
     from qa_engine.views.sightings import Sightings
 
 
@@ -32,6 +35,8 @@ class Facts:
         From the name of the scene to what its frames show when, or None.
     evidence : callable, optional
         From the scene and the name of a frame set to what those frames show well enough, or None.
+    recording : callable, optional
+        From the scene to its frames with their cameras and views, or None.
 
     Attributes
     ----------
@@ -59,8 +64,10 @@ class Facts:
         profile: str = "exact",
         sightings: Callable[[str], Sightings | None] | None = None,
         evidence: Callable[[Scene, str], Evidence | None] | None = None,
+        recording: Callable[[Scene], Recording | None] | None = None,
     ) -> None:
         self.scene = scene
+        self._find_recording = recording
         self._find_sightings = sightings
         self._find_evidence = evidence
         self.profile = profile
@@ -88,6 +95,30 @@ class Facts:
         """Get what the frames of a set show well enough to be recognised; None where they cannot tell."""
         find = self._find_evidence
         return self.remember(f"evidence {frame_set_id}", lambda _: find(self.scene, frame_set_id) if find else None)
+
+    @cached_property
+    def recording(self) -> Recording | None:
+        """The frames with their cameras and what each shows; None where nobody observed them."""
+        return self._find_recording(self.scene) if self._find_recording else None
+
+    def supports(self, gap_m: float = SUPPORT_GAP_M) -> NDArray[np.bool_]:
+        """Tell what stands on what, (n, n): row j on row i, with up to `gap_m` between them."""
+        return self.remember(f"supports {gap_m}", lambda _: self._supports(gap_m))
+
+    def _supports(self, gap_m: float) -> NDArray[np.bool_]:
+        from qa_engine.geometry import box_supports
+
+        # Only what ends about where the other begins can carry it: few pairs, so that outlines are cut for those alone.
+        z = self.corners[..., 2]
+        bottom, top = z.min(axis=1, initial=np.inf), z.max(axis=1, initial=-np.inf)
+        below, above = np.nonzero(np.abs(bottom[None] - top[:, None]) <= gap_m)
+        below, above = below[below != above], above[below != above]
+        scene, found = self.scene, np.zeros((len(self.scene),) * 2, dtype=bool)
+        columns = (scene.center, scene.size, scene.rotation)
+        found[below, above] = box_supports(
+            *(part[below] for part in columns), *(part[above] for part in columns), gap_m=gap_m
+        )
+        return found
 
     @cached_property
     def members(self) -> list[Rows]:

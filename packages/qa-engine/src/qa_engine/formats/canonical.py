@@ -115,6 +115,58 @@ def poses(rotation: NDArray[np.float64], position: NDArray[np.float64]) -> NDArr
     return pose
 
 
+def z_up_from(up: str) -> NDArray[np.float64]:
+    """Read how a source's world lies, as text of the command line.
+
+    Parameters
+    ----------
+    up : str
+        An axis of `Z_UP_FROM`; three numbers, the direction that points up; `gravity:` and three numbers, the direction
+        of gravity; or the 9 or 16 numbers of a matrix, row by row, that turns and scales the source to Z up.
+
+    Returns
+    -------
+    (4, 4) float64
+        Canonical world from the source's.
+
+    Raises
+    ------
+    ValueError
+        The text is none of these; the message says what is wrong.
+
+    Examples
+    --------
+    >>> z_up_from("0,2,0")[:3, :3].round(9).tolist() == z_up_from("y")[:3, :3].tolist()
+    True
+    >>> z_up_from("gravity:0,0,9.81").tolist() == z_up_from("-z").tolist()
+    True
+    """
+    if up in Z_UP_FROM:
+        return Z_UP_FROM[up]
+    downwards = up.startswith("gravity:")
+    words = up.removeprefix("gravity:").replace(",", " ").split()
+    try:
+        values = np.array([float(word) for word in words])
+    except ValueError:
+        raise ValueError("it holds something that is no number") from None
+    if not np.isfinite(values).all() or len(values) not in ((3,) if downwards else (3, 9, 16)):
+        raise ValueError(f"{len(values)} numbers" if np.isfinite(values).all() else "a number is not finite")
+    if len(values) == 3:
+        direction = -values if downwards else values
+        length = np.linalg.norm(direction)
+        if length > 0 and direction[2] < -0.999 * length:
+            return Z_UP_FROM["-z"] @ turn_onto(Z_UP_FROM["-z"][:3, :3] @ direction, np.eye(3)[2])
+        return turn_onto(direction, np.eye(3)[2])
+    matrix = np.eye(4)
+    side = 3 if len(values) == 9 else 4
+    matrix[:side, :side] = values.reshape(side, side)
+    scale = np.cbrt(abs(np.linalg.det(matrix[:3, :3])))
+    turn = matrix[:3, :3] / scale if scale > 0 else matrix[:3, :3]
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) or not np.allclose(matrix[3], [0, 0, 0, 1]):
+        raise ValueError("the matrix does not only turn, scale alike and shift")
+    return matrix
+
+
 def turn_onto(vector: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the smallest rotation (4, 4) that turns one direction into another.
 

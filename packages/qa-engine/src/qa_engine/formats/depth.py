@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +24,64 @@ NO_MEASUREMENT = 65_535
 """The largest number of 16 bits says in every source that nothing was measured, as 0 does."""
 
 
-def depth_reader(
-    path: Path,
-    roots: Sequence[Path],
-    *,
-    per_metre: float,
-    size: tuple[int, int] | None = None,
-    depth_from_image: NDArray[np.float64] | None = None,
-    lens: Lens | None = None,
-    along_rays_of: NDArray[np.float64] | None = None,
-) -> Callable[[], NDArray[np.float32]]:
-    """Return a function that reads a depth image when its frame is stored.
+@dataclass(frozen=True)
+class Depth:
+    """Depth beside an image.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    read : callable
+        Returns (h, w) float32 metres, 0 = none, over the same view as the image and of any size.
+    along_rays : bool
+        Whether these are distances from the camera's centre, not along its z axis.
+    files : tuple of Path
+        Files that it is read from.
+    """
+
+    name: str
+    read: Callable[[], NDArray[np.float32]]
+    along_rays: bool = False
+    files: tuple[Path, ...] = ()
+
+
+def png_depth(path: Path, roots: Sequence[Path], *, per_metre: float, along_rays: bool = False) -> Depth:
+    """Depth in a 16-bit PNG or PGM; 0 and 65535 = none.
 
     Parameters
     ----------
     path : Path
-        16-bit PNG or PGM; 0 and 65535 = none.
     roots : sequence of Path
         Folders that the file may lie in.
     per_metre : float
         Units of the file per metre.
+    along_rays : bool
+        Whether it holds distances from the camera's centre.
+    """
+
+    def read() -> NDArray[np.float32]:
+        check_inside(path, roots)
+        raw = decoded_grey(read_bytes(path, max_bytes=MAX_DEPTH_BYTES), path.name)
+        return np.where(raw == NO_MEASUREMENT, 0, raw).astype(np.float32) / np.float32(per_metre)
+
+    return Depth(path.name, read, along_rays, (path,))
+
+
+def depth_reader(
+    depth: Depth,
+    *,
+    size: tuple[int, int] | None = None,
+    depth_from_image: NDArray[np.float64] | None = None,
+    lens: Lens | None = None,
+    intrinsics: NDArray[np.float64] | None = None,
+    quarter_turns: int = 0,
+) -> Callable[[], NDArray[np.float32]]:
+    """Return a function that reads depth in the pixels of its colour image when its frame is stored.
+
+    Parameters
+    ----------
+    depth : Depth
     size : (int, int), optional
         Width and height of the colour image, pixels; the depth gets this size.
     depth_from_image : (3, 3) float64, optional
@@ -50,24 +89,26 @@ def depth_reader(
         it is not given, both images show the same field of view.
     lens : Lens, optional
         Lens of the colour image, of `size`; the depth is undistorted like it.
-    along_rays_of : (3, 3) float64, optional
-        Camera matrix of the colour image, without distortion. The file holds distances from the camera's centre, which
-        become depths along its z axis; where it is not given, the file holds such depths.
+    intrinsics : (3, 3) float64, optional
+        Camera matrix of the colour image, without distortion, which distances along rays need.
+    quarter_turns : int
+        Turns of the image, against the clock, after everything else.
     """
 
     def read() -> NDArray[np.float32]:
-        check_inside(path, roots)
-        raw = _decoded(path)
-        depth = np.where(raw == NO_MEASUREMENT, 0, raw).astype(np.float32) / np.float32(per_metre)
-        if size is not None and ((depth.shape[1], depth.shape[0]) != size or depth_from_image is not None):
-            x, y = depth.shape[1] / size[0], depth.shape[0] / size[1]
+        metres = depth.read()
+        if size is not None and ((metres.shape[1], metres.shape[0]) != size or depth_from_image is not None):
+            x, y = metres.shape[1] / size[0], metres.shape[0] / size[1]
             ratio = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
-            depth = resampled(depth, size, ratio if depth_from_image is None else depth_from_image)
+            metres = resampled(metres, size, ratio if depth_from_image is None else depth_from_image)
         if lens is not None:
-            depth = undistort(depth, lens)
-        if along_rays_of is not None:
-            depth = depth / _ray_lengths(along_rays_of, depth.shape)
-        return depth
+            metres = undistort(metres, lens)
+        if depth.along_rays:
+            if intrinsics is None:
+                problem = "distances from the camera's centre are no depths without the camera's numbers"
+                raise SceneError(depth.name, problem, reason=IngestReason.BAD_CAMERA)
+            metres = metres / _ray_lengths(intrinsics, metres.shape)
+        return np.rot90(metres, quarter_turns).copy() if quarter_turns else metres
 
     return read
 
@@ -111,18 +152,23 @@ def image_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _decoded(path: Path) -> NDArray[np.int64]:
-    """Decode a 16-bit grey image."""
-    data = read_bytes(path, max_bytes=MAX_DEPTH_BYTES)
+def decoded_grey(data: bytes, name: str, *, bits: int = 16) -> NDArray[np.int64]:
+    """Decode a grey image of 16 bits, or of 8.
+
+    Raises
+    ------
+    SceneError
+        It is no whole PNG or PGM, of another kind, or too large.
+    """
     try:
         image = Image.open(io.BytesIO(data), formats=DEPTH_FORMATS)
         if image.width * image.height > MAX_DEPTH_PIXELS:
             found = f"{image.width} x {image.height} pixels are too many (limit {MAX_DEPTH_PIXELS})"
-            raise SceneError(path.name, found, reason=IngestReason.TOO_LARGE)
-        if not image.mode.startswith("I"):
-            found = f"mode {image.mode}, expected 16-bit grey"
-            raise SceneError(path.name, found, reason=IngestReason.BAD_FRAME)
+            raise SceneError(name, found, reason=IngestReason.TOO_LARGE)
+        if not (image.mode.startswith("I") if bits == 16 else image.mode in ("L", "P")):
+            problem = f"mode {image.mode}, expected {bits}-bit grey"
+            raise SceneError(name, problem, reason=IngestReason.BAD_FRAME)
         return np.asarray(image).astype(np.int64)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        problem = f"no whole 16-bit PNG or PGM image ({error})"
-        raise SceneError(path.name, problem, reason=IngestReason.BAD_FRAME) from None
+        problem = f"no whole {bits}-bit PNG or PGM image ({error})"
+        raise SceneError(name, problem, reason=IngestReason.BAD_FRAME) from None

@@ -7,8 +7,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from qa_engine.errors import IngestReason, SceneError
@@ -22,6 +24,7 @@ ORIENTATION = 0x0112
 """EXIF's tag for how a picture is turned to be shown; 1 = not at all."""
 
 JPEG_QUALITY = 95
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Header:
     """Width and height of a picture as stored, pixels, and its EXIF orientation, 1 to 8."""
 
     size: tuple[int, int]
-    orientation: int
+    orientation: int = 1
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -37,57 +40,109 @@ class Header:
         return (self.size[1], self.size[0]) if self.orientation >= 5 else self.size
 
 
-def read_header(path: Path) -> Header | None:
+@dataclass(frozen=True)
+class Picture:
+    """Where the pixels of an image come from: a file, a member of an archive, or a frame of a video.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    header : Header or None
+        None where it cannot be read.
+    pixels : callable
+        `pixels(turn)` decodes it, turned as EXIF says or as it is stored.
+    lossy : bool
+        Whether it is drawn anew as JPEG, else as PNG.
+    path : Path, optional
+        A file that a store may copy byte for byte.
+    data : callable, optional
+        Returns encoded bytes that a store may take as they are.
+    """
+
+    name: str
+    header: Header | None
+    pixels: Callable[[bool], NDArray[np.uint8]]
+    lossy: bool = False
+    path: Path | None = None
+    data: Callable[[], bytes] | None = None
+
+
+def file_picture(path: Path, roots: Sequence[Path]) -> Picture:
+    """Take a PNG, JPEG or WebP file as a picture."""
+
+    def read() -> bytes:
+        check_inside(path, roots)
+        return read_bytes(path, max_bytes=MAX_PICTURE_BYTES)
+
+    header = read_header(path)
+    lossy = path.suffix.lower() in (".jpg", ".jpeg")
+    return Picture(path.name, header, lambda turn: _decoded(read(), path.name, turn=turn), lossy, path=path)
+
+
+def encoded_picture(name: str, read: Callable[[], bytes]) -> Picture:
+    """Take encoded bytes, as of a member of an archive, as a picture."""
+    try:
+        header = read_header(io.BytesIO(read()))
+    except SceneError:  # said again where the picture is stored
+        header = None
+    lossy = name.lower().endswith((".jpg", ".jpeg"))
+    return Picture(name, header, lambda turn: _decoded(read(), name, turn=turn), lossy, data=read)
+
+
+def read_header(source: Path | IO[bytes]) -> Header | None:
     """Read the header of a picture; None where it has none that can be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(source, formats=FORMATS) as image:
                 orientation = image.getexif().get(ORIENTATION, 1)
                 return Header(image.size, orientation if orientation in range(1, 9) else 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _DAMAGE:
         return None
 
 
-def picture_reader(path: Path, roots: Sequence[Path], *, turn: bool, lens: Lens | None) -> Callable[[], bytes]:
+def redrawn(picture: Picture, *, turn: bool, lens: Lens | None, quarter_turns: int = 0) -> Callable[[], bytes]:
     """Return a function that draws a picture anew when its frame is stored.
 
     Parameters
     ----------
-    path : Path
-        PNG, JPEG or WebP.
-    roots : sequence of Path
-        Folders that the file may lie in.
+    picture : Picture
     turn : bool
         Turn the pixels as EXIF says. The result has no such mark either way.
     lens : Lens, optional
         Undistort the (turned) picture.
+    quarter_turns : int
+        Turns against the clock, after everything else.
 
     Notes
     -----
-    JPEG becomes JPEG of quality 95 without subsampling, any other picture PNG.
+    JPEG and video become JPEG of quality 95 without subsampling, any other picture PNG.
     """
 
     def read() -> bytes:
-        check_inside(path, roots)
-        data = read_bytes(path, max_bytes=MAX_PICTURE_BYTES)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                image = Image.open(io.BytesIO(data), formats=FORMATS)
-                if image.width * image.height > MAX_PIXELS:
-                    found = f"{image.width} x {image.height} pixels are too many (limit {MAX_PIXELS})"
-                    raise SceneError(path.name, found, reason=IngestReason.TOO_LARGE)
-                form = "JPEG" if image.format == "JPEG" else "PNG"
-                pixels = (ImageOps.exif_transpose(image) if turn else image).convert("RGB")
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-            problem = f"no whole JPEG, PNG or WebP image ({error})"
-            raise SceneError(path.name, problem, reason=IngestReason.BAD_FRAME) from None
+        pixels = picture.pixels(turn)
         if lens is not None:
-            pixels = Image.fromarray(undistort(np.asarray(pixels), lens))
+            pixels = undistort(pixels, lens)
         buffer = io.BytesIO()
-        options = {"quality": JPEG_QUALITY, "subsampling": 0} if form == "JPEG" else {}
-        Image.fromarray(np.asarray(pixels)).save(buffer, format=form, **options)
+        form = "JPEG" if picture.lossy else "PNG"
+        options = {"quality": JPEG_QUALITY, "subsampling": 0} if picture.lossy else {}
+        Image.fromarray(np.ascontiguousarray(np.rot90(pixels, quarter_turns))).save(buffer, format=form, **options)
         return buffer.getvalue()
 
     return read
+
+
+def _decoded(data: bytes, name: str, *, turn: bool) -> NDArray[np.uint8]:
+    """Decode a picture to (h, w, 3)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                found = f"{image.width} x {image.height} pixels are too many (limit {MAX_PIXELS})"
+                raise SceneError(name, found, reason=IngestReason.TOO_LARGE)
+            return np.asarray((ImageOps.exif_transpose(image) if turn else image).convert("RGB"))
+    except _DAMAGE as error:
+        problem = f"no whole JPEG, PNG or WebP image ({error})"
+        raise SceneError(name, problem, reason=IngestReason.BAD_FRAME) from None

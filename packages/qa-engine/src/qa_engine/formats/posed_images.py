@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.depth import Depth
 from qa_engine.formats.lenses import Lens
+from qa_engine.formats.pictures import Picture
 from qa_engine.scenes.fields import shorten
 
 SizeOf = Callable[[str], tuple[int, int] | None]
@@ -36,6 +38,12 @@ class PosedImage:
         Units of its depth per metre.
     refused : SceneError, optional
         Why the image cannot be a frame.
+    picture : Picture, optional
+        Its pixels, where they are not a file of that name.
+    depth : Depth, optional
+        Its depth, where the format says where it is and what it holds.
+    files : tuple of Path
+        Files that were read for this image alone.
     """
 
     name: str
@@ -45,6 +53,9 @@ class PosedImage:
     depth_name: str | None = None
     depth_per_metre: float | None = None
     refused: SceneError | None = None
+    picture: Picture | None = None
+    depth: Depth | None = None
+    files: tuple[Path, ...] = ()
 
 
 def in_order(images: Iterable[PosedImage]) -> list[PosedImage]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import OPENGL_FROM_OPENCV
@@ -23,6 +24,10 @@ from qa_engine.formats.posed_images import PosedImage, SizeOf, checked_size, saf
 MAX_BYTES = 1_000_000_000
 PERSPECTIVE = ("", "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
+DEPTH_PATHS = ("depth_file_path", "depth_path")
+DEPTH_UNITS = ("depth_unit_scale_factor", "integer_depth_scale", "depth_integer_scale")
+"""nerfstudio's names go before those of instant-ngp and NeRFCapture."""
+
 UNREAD_LENS = ("k5", "k6", "sx1", "sy1", "distortion_params", "omega", "is_equirectangular")
 """Numbers of lenses that other programs write and nothing here reads."""
 
@@ -67,7 +72,9 @@ def _image(value: dict[str, Any], frame: dict[str, Any], field: str, camera: str
         problem = f"expected 4 x 4 numbers, found {matrix.shape}"
         raise SceneError(f"{field}.transform_matrix", problem, reason=IngestReason.BAD_CAMERA)
     own = value | frame
-    time, depth = own.get("timestamp"), frame.get("depth_file_path")
+    time = own.get("timestamp", frame.get("time"))
+    depth_key = next((key for key in DEPTH_PATHS if key in frame), DEPTH_PATHS[0])
+    depth = frame.get(depth_key)
     lens, refused = None, None
     try:
         lens = _lens(own, field, name, size_of)
@@ -80,21 +87,54 @@ def _image(value: dict[str, Any], frame: dict[str, Any], field: str, camera: str
         matrix if camera == "opencv" else matrix @ OPENGL_FROM_OPENCV,
         lens,
         None if time is None else number(time, f"{field}.timestamp"),
-        None if depth is None else safe_name(expect(depth, str, field), f"{field}.depth_file_path"),
+        None if depth is None else safe_name(expect(depth, str, field), f"{field}.{depth_key}"),
         _per_metre(own, field),
         refused,
     )
 
 
 def _per_metre(values: dict[str, Any], field: str) -> float | None:
-    """Read `depth_unit_scale_factor`, metres per unit."""
-    if "depth_unit_scale_factor" not in values:
+    """Read how many metres a unit of depth is; 1.0, which NeRFCapture writes without depth, says nothing."""
+    key = next((key for key in DEPTH_UNITS if values.get(key) not in (None, 0, 1)), None)
+    if key is None:
         return None
-    factor = number(values["depth_unit_scale_factor"], f"{field}.depth_unit_scale_factor")
+    factor = number(values[key], f"{field}.{key}")
     if not 1e-6 <= factor <= 1:
         problem = f"{factor:g} is no length of a unit, metres"
-        raise SceneError(f"{field}.depth_unit_scale_factor", problem, reason=IngestReason.BAD_FRAME)
+        raise SceneError(f"{field}.{key}", problem, reason=IngestReason.BAD_FRAME)
     return 1 / factor
+
+
+def applied_transform(path: Path) -> NDArray[np.float64]:
+    """Read the transform (4, 4) from the world of the source, as COLMAP had it, to that of the file's poses.
+
+    Raises
+    ------
+    SceneError
+        `applied_transform` or `applied_scale` is damaged.
+    """
+    value = expect(read_json(path, max_bytes=MAX_BYTES)[0], dict, path.name)
+    matrix = np.eye(4)
+    if (rows := value.get("applied_transform")) is not None:
+        given = [numbers(row, 4, "applied_transform") for row in expect(rows, list, "applied_transform")]
+        if len(given) not in (3, 4) or abs(abs(np.linalg.det(np.array(given)[:3, :3])) - 1) > 1e-3:
+            problem = "expected 3 or 4 rows of a turn and a shift"
+            raise SceneError(f"{path.name}: applied_transform", problem, reason=IngestReason.BAD_ROTATION)
+        matrix[:3] = given[:3]
+    scale = number(value.get("applied_scale", 1.0), "applied_scale")
+    if not 1e-6 < scale < 1e6:
+        raise SceneError(f"{path.name}: applied_scale", f"{scale:g} is no scale", reason=IngestReason.WRONG_UNITS)
+    return np.diag([scale, scale, scale, 1.0]) @ matrix
+
+
+def points_file(path: Path) -> Path | None:
+    """Name the points that the file mentions, where they exist."""
+    value = expect(read_json(path, max_bytes=MAX_BYTES)[0], dict, path.name)
+    name = value.get("ply_file_path")
+    if not isinstance(name, str) or not name.lower().endswith(".ply"):
+        return None
+    found = path.parent / safe_name(name, f"{path.name}: ply_file_path")
+    return found if found.is_file() else None
 
 
 def _lens(values: dict[str, Any], field: str, name: str, size_of: SizeOf) -> Lens | None:

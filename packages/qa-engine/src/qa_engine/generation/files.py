@@ -13,7 +13,7 @@ import polars as pl
 from qa_contract.files import output_folder, write_json
 from qa_contract.identity import config_hash
 from qa_contract.tableio import table_metadata, write_table
-from qa_contract.tables import CHOICES, QUESTIONS, REJECTS
+from qa_contract.tables import CHOICES, DETAILS, QUESTIONS, REJECTS, Schema
 
 from qa_engine.generation.inputs import STATE_FILE, table_digest
 from qa_engine.generation.request import Request
@@ -54,15 +54,21 @@ def write_generation(
             store, request, sampler=sampler, exclude=past.asked, workers=workers, progress=progress
         )
         cells = explain_cells(sampler)
-        about = table_metadata("choices", PRODUCER, config, request.seed)
+        parts: dict[str, tuple[Schema, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+            "questions": (QUESTIONS, lambda shard: shard.select(list(QUESTIONS)))
+        }
+        if chosen:
+            parts["choices"] = (CHOICES, lambda shard: choice_rows(shard, cells, request.sampler))
+        if request.reference != Request.reference or request.paraphrase:
+            parts["details"] = (DETAILS, lambda shard: shard.select(list(DETAILS)))
 
         def write_shard(k: int, shard: pl.DataFrame) -> None:
-            write_table(shard.select(list(QUESTIONS)), folder / f"questions-part-{k}", QUESTIONS, metadata)
-            if chosen:
-                write_table(choice_rows(shard, cells, request.sampler), folder / f"choices-part-{k}", CHOICES, about)
+            for name, (schema, rows) in parts.items():
+                about = table_metadata(name, PRODUCER, config, request.seed)
+                write_table(rows(shard), folder / f"{name}-part-{k}", schema, about)
 
         n_shards = _in_background(write_shard, tables)
-        for name in ("questions", "choices") if chosen else ("questions",):
+        for name in parts:
             for k in range(n_shards):
                 suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
                 (folder / f"{name}-part-{k}").rename(folder / f"{name}{suffix}.parquet")
@@ -129,13 +135,7 @@ def choice_rows(questions: pl.DataFrame, cells: Sequence[CellChoice], sampler: s
         {"question_type": pl.String, "cell": pl.String, "weight": pl.Float64, "why": pl.String},
         orient="row",
     )
-    expected = pl.format(
-        "{}; {}: predicted confidence {}, at the frontier with {}%",
-        "why",
-        "chosen_by",
-        pl.col("predicted_confidence").round(2),
-        (100 * pl.col("predicted_frontier")).round(0).cast(pl.Int64),
-    )
+    expected = pl.format("{}; {}", "why", "chosen_by")
     joined = questions.with_columns(lacking).join(rows, on=["question_type", "cell"], how="left", maintain_order="left")
     why = pl.when(pl.col("chosen_by").is_null()).then("why").otherwise(expected)
     return joined.with_columns(sampler=pl.lit(sampler), why=why).select(list(CHOICES))
@@ -153,4 +153,5 @@ def _config(request: Request, past: Past) -> Mapping[str, object]:
     }
     asked = asdict(request)
     given |= {"state": config_hash(past.state)} if past.state else {}
-    return {name: value for name, value in asked.items() if name != "screen" or value} | given
+    quiet = {"screen": False, "reference": "name", "paraphrase": False, "explore": None, "shuffled_of": None}
+    return {name: value for name, value in asked.items() if name not in quiet or value != quiet[name]} | given

@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 from qa_contract.tableio import read_table
-from qa_contract.tables import FEEDBACK, QUESTIONS
+from qa_contract.tables import FEEDBACK, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
 from qa_engine.generation.samplers import Past, get_sampler
-from qa_engine.generation.samplers.predicted import read_answered
+from qa_engine.generation.samplers.items import read_answered
+from qa_engine.scenes.reviews import read_reviews
 
 STATE_FILE = "sampler.json"
 """File beside the questions with what the sampler of the next round should know."""
@@ -27,6 +28,7 @@ def read_past(
     exclude: Sequence[Path] = (),
     confidence: Sequence[Path] = (),
     state: Path | None = None,
+    reviews: Path | None = None,
 ) -> Past:
     """Read what earlier rounds left.
 
@@ -40,21 +42,33 @@ def read_past(
         Tables `questions` that were asked before, and `confidence` with their labels.
     state : Path, optional
         The sampler's state: `sampler.json`, or the folder of the questions of the round before.
+    reviews : Path, optional
+        Table `reviews`: the questions that a person rejected are not asked again.
     """
+    rejected = [] if reviews is None else [read_reviews(reviews).rejected]
+    asked = [part for part in (read_asked(exclude), *rejected) if part is not None]
     return Past(
         feedback=None if feedback is None else read_table(feedback, "feedback", FEEDBACK),
         answered=read_answered(exclude, confidence) if get_sampler(sampler).reads_answers else None,
         state={} if state is None else read_state(state, sampler),
-        asked=read_asked(exclude),
+        asked=pl.concat(asked) if asked else None,
     )
 
 
 def read_asked(sources: Sequence[Path]) -> pl.DataFrame | None:
-    """Read the signatures of questions asked before, from one or several tables `questions`."""
+    """Read the signatures of questions asked before, from one or several tables `questions`.
+
+    In a folder of `qa-engine gate` those that it refused count, too: asked again, they would be refused again.
+    """
     if not sources:
         return None
     columns = ["scene_name", "signature"]
-    return pl.concat([read_table(source, "questions", QUESTIONS, columns=columns) for source in sources])
+    found = [read_table(source, "questions", QUESTIONS, columns=columns) for source in sources]
+    for source in sources:
+        if (source / "rejects.parquet").is_file():
+            refused = read_table(source, "rejects", REJECTS, columns=["stage", *columns])
+            found.append(refused.filter(stage="gate").select(columns))
+    return pl.concat(found)
 
 
 def read_state(source: Path, sampler: str) -> dict[str, Any]:

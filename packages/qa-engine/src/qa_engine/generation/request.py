@@ -30,8 +30,16 @@ class Request:
         Pixels from which on an object counts as seen in a frame.
     min_time_gap_s : float
         Seconds by which first appearances differ at least.
+    explore : float, optional
+        Share of the questions that is spread over types and cells alike; None: as the sampler has it.
+    shuffled_of : str, optional
+        Of the sampler `shuffled`: the one that it is a control of.
     screen : bool
         Ask only what the frames of the frame set show, and count what they show; needs observations.
+    reference : str
+        A name in `REFERENCES`: what questions call an object.
+    paraphrase : bool
+        Draw among all wordings of a question type, in place of its own.
     """
 
     tasks: tuple[str, ...]
@@ -46,6 +54,10 @@ class Request:
     min_visible_px: int = FIRST_SEEN_PX
     min_time_gap_s: float = MIN_TIME_GAP_S
     screen: bool = False
+    reference: str = "name"
+    paraphrase: bool = False
+    explore: float | None = None
+    shuffled_of: str | None = None
 
     def select_tasks(self) -> list[Task]:
         """Look up the tasks, as they are under this request."""
@@ -54,7 +66,8 @@ class Request:
 
     def make_sampler(self, past: Past) -> Sampler:
         """Make the sampler of this request."""
-        return get_sampler(self.sampler)(Cells.of(self.select_tasks()), past, seed=self.seed)
+        cells = Cells.of(self.select_tasks())
+        return get_sampler(self.sampler)(cells, past, seed=self.seed, explore=self.explore, of=self.shuffled_of)
 
     @property
     def screened_by(self) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
-from qa_contract.tables import QUESTIONS
+from qa_contract.tables import DETAILS, QUESTIONS
 
 from qa_engine.checks import Reason
 from qa_engine.errors import QAEngineError
@@ -131,7 +131,7 @@ def _shards(tables: Iterator[pl.DataFrame], request: Request, generation: Genera
             yield _shuffled(waiting, request, index, generation)
             index += 1
     if waiting or index == 0:
-        yield _shuffled(waiting or [pl.DataFrame(schema=QUESTIONS)], request, index, generation)
+        yield _shuffled(waiting or [pl.DataFrame(schema=dict(QUESTIONS) | dict(DETAILS))], request, index, generation)
 
 
 def _shuffled(tables: list[pl.DataFrame], request: Request, index: int, generation: Generation) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from qa_contract.tables import QUESTIONS
+from qa_contract.tables import DETAILS, QUESTIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, first_broken
@@ -18,6 +18,9 @@ from qa_engine.tasks import Task
 from qa_engine.tasks.base import Candidates, Draw
 from qa_engine.tasks.screening import not_visible
 from qa_engine.tasks.wording import References, signatures, word_questions
+
+WIDEST = 0.5
+"""A number that may be this part of itself off, as its box is unsure, is not asked."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,25 @@ class TemplateProposer:
         Decide which combinations are drawn and in which order options are listed.
     frame_set_id : str, optional
         Frames that have to show what a question asks about.
+    reference : str
+        A name in `REFERENCES`: what questions call an object.
+    paraphrase : bool
+        Draw among the wordings of each task.
     """
 
-    def __init__(self, tasks: Sequence[Task], *, seed: int, round: int, frame_set_id: str | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        *,
+        seed: int,
+        round: int,
+        frame_set_id: str | None = None,
+        reference: str = "name",
+        paraphrase: bool = False,
+    ) -> None:
         self.tasks = list(tasks)
+        self.reference = reference
+        self.paraphrase = paraphrase
         self.frame_set_id = frame_set_id
         self.seed = seed
         self.round = round
@@ -59,9 +77,11 @@ class TemplateProposer:
 
     def find(self, facts: Sequence[Facts]) -> Found:
         """Enumerate the candidates of some scenes."""
-        batch = Batch(facts, self.frame_set_id)
+        batch = Batch(facts, self.frame_set_id, self.reference)
         batch.prefetch_distances()
         found = [task.find(batch, self._draw(batch, f"{task.question_type}/find")) for task in self.tasks]
+        if (batch.doubt > 1).any():
+            found = [_within_error(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         if self.frame_set_id is not None:
             found = [_visible(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         cells = [task.knob.index(part.knob) for task, part in zip(self.tasks, found, strict=True)]
@@ -117,14 +137,22 @@ class TemplateProposer:
         tables = []
         for task, part, cells in zip(self.tasks, found.found, found.cells, strict=True):
             worded = [
-                word_questions(variant, part.take(rows), cells[rows], references, seed=self.seed, round=self.round)
+                word_questions(
+                    variant,
+                    part.take(rows),
+                    cells[rows],
+                    references,
+                    seed=self.seed,
+                    round=self.round,
+                    paraphrase=self.paraphrase,
+                )
                 for variant, rows in _variants(task, part)
             ]
             if len(worded) > 1:  # in the order of the candidates again
                 order = np.argsort(np.concatenate([rows for _, rows in _variants(task, part)]))
                 worded = [pl.concat(worded)[order]]
             tables += worded
-        return pl.concat(tables) if tables else pl.DataFrame(schema=QUESTIONS)
+        return pl.concat(tables) if tables else pl.DataFrame(schema=dict(QUESTIONS) | dict(DETAILS))
 
 
 def _variants(task: Task, part: Candidates) -> list[tuple[Task, Rows]]:
@@ -138,6 +166,25 @@ def _variants(task: Task, part: Candidates) -> list[tuple[Task, Rows]]:
 def _visible(task: Task, batch: Batch, part: Candidates) -> Candidates:
     """Refuse the candidates about what the frames do not show."""
     kept, rejects = first_broken(part.scene, [(Reason.NOT_VISIBLE, not_visible(task, batch, part))])
+    return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
+
+
+def _within_error(task: Task, batch: Batch, part: Candidates) -> Candidates:
+    """Heed that some boxes are less sure than answers allow for: widen the bounds of numbers, refuse choices.
+
+    How a choice depends on the error is the task's own affair, and it was told of the usual noise only.
+    """
+    if len(part) == 0:
+        return part
+    doubt = np.append(batch.doubt, 1.0)[part.roles].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
+    if task.answer_type != "choice":
+        own = part.answers
+        low, high = own.value - (own.value - own.low) * doubt, own.value + (own.high - own.value) * doubt
+        part = replace(part, answers=replace(own, low=np.where(own.low >= 0, np.maximum(low, 0), low), high=high))
+        unsure = (doubt > 1) & (high - low > 2 * WIDEST * np.abs(own.value))
+    else:
+        unsure = doubt > 1
+    kept, rejects = first_broken(part.scene, [(Reason.BOX_UNSURE, unsure)])
     return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
 
 

@@ -20,6 +20,7 @@ from qa_engine.generation.template import Found, TemplateProposer
 from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
 from qa_engine.views.evidence import FrameEvidence
+from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
 
 
@@ -51,8 +52,14 @@ class Worker:
         self.sampler = sampler
         self.sightings = SightingIndex(self.store)
         self.evidence = FrameEvidence(self.store)
+        self.recordings = RecordingIndex(self.store)
         self.proposer = TemplateProposer(
-            request.select_tasks(), seed=request.seed, round=request.round, frame_set_id=request.screened_by
+            request.select_tasks(),
+            seed=request.seed,
+            round=request.round,
+            frame_set_id=request.screened_by,
+            reference=request.reference,
+            paraphrase=request.paraphrase,
         )
 
     def count(self, work: Work) -> Result:
@@ -76,7 +83,7 @@ class Worker:
         if quota is not None:
             places, wanted = ([[name] for name in names], quota) if by_scene else ([names], quota.sum(axis=0)[None])
             questions = self.sampler.choose(questions, places, wanted)
-        frame_set = pl.lit(self.request.frame_set_id, pl.String)
+        frame_set = pl.coalesce("frame_set_id", pl.lit(self.request.frame_set_id, pl.String))
         return Result(names, available, questions.with_columns(frame_set_id=frame_set), rejects)
 
     def _scene_quota(self, name: str, available: Rows) -> Rows:
@@ -92,7 +99,7 @@ class Worker:
 
     def _facts(self, name: str) -> Facts:
         scene = self.store.load_scene(name)
-        return Facts(scene, self.request.profile, self.sightings.of, self.evidence.of)
+        return Facts(scene, self.request.profile, self.sightings.of, self.evidence.of, self.recordings.of)
 
     def _find(self, work: Work) -> tuple[Found, pl.DataFrame]:
         """Find the candidates of some scenes; a scene that cannot be read becomes a reject."""

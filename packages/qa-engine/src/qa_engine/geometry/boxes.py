@@ -30,6 +30,10 @@ CORNER_SIGNS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for
 """Signs of the 8 corners along the box's own axes, the last axis running fastest."""
 
 
+SUPPORT_GAP_M = 0.05
+"""Vertical distance between a top and what stands on it: the noise of a box centre (see `checks.noise`)."""
+
+
 def box_corners(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> Array:
     """Corners of oriented boxes.
 
@@ -131,6 +135,26 @@ def point_in_box(points: ArrayLike, center: ArrayLike, size: ArrayLike, rotation
     product = (p[None, :, None] - c[:, None, None]) * r[:, None]
     local = (product[..., 0] + product[..., 1]) + product[..., 2]
     return np.asarray((np.abs(local) <= (s * 0.5)[:, None]).all(axis=2))
+
+
+def level_sides(size: ArrayLike, rotation: ArrayLike) -> Array:
+    """Lengths of the two sides of boxes that are not the upright one, the longer first.
+
+    The upright side is the one whose axis points up most.
+
+    Returns
+    -------
+    (n, 2) float64, metres
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> level_sides([[1, 2, 3]], np.eye(3)[None]).tolist()
+    [[2.0, 1.0]]
+    """
+    s, r = (np.asarray(value, dtype=np.float64) for value in (size, rotation))
+    level = np.argsort(np.abs(r[:, :, 2]), axis=1, kind="stable")[:, :2]
+    return np.sort(np.take_along_axis(s, level, axis=1), axis=1)[:, ::-1]
 
 
 def box_footprint(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> list[Array]:

@@ -44,7 +44,9 @@ class Sectors:
         [5.0, 10.0, 1.0]
         """
         angle = np.asarray(angle_deg, dtype=np.float64)[..., None]
-        return np.abs(angle - np.array([*self.borders, 360.0])).min(axis=-1)
+        # Where the last sector is the first one again, straight ahead is no border.
+        borders = self.borders[1:] if self.names[0] == self.names[-1] else (*self.borders, 360.0)
+        return np.abs(angle - np.array(borders)).min(axis=-1)
 
 
 HALVES = Sectors((0.0, 180.0), ("left", "right"))
@@ -55,6 +57,25 @@ THIRDS = Sectors((0.0, 135.0, 225.0), ("left", "back", "right"))
 
 QUADRANTS = Sectors((0.0, 90.0, 180.0, 270.0), ("front-left", "back-left", "back-right", "front-right"))
 """Quadrants of the plane of somebody who faces along +y (VSI-Bench's hard level)."""
+
+
+FRONT_BACK = Sectors((0.0, 90.0, 270.0), ("front", "back", "front"))
+"""Front and back of somebody who faces straight ahead."""
+
+CLOCK = Sectors(
+    (0.0, *(15.0 + 30.0 * k for k in range(12))), tuple(f"{hour} o'clock" for hour in (12, *range(11, 0, -1), 12))
+)
+"""Hours of a clock that lies on the floor, 12 straight ahead; each is 30 degrees wide."""
+
+COMPASS = Sectors(
+    (0.0, *(22.5 + 45.0 * k for k in range(8))),
+    ("north", "north-west", "west", "south-west", "south", "south-east", "east", "north-east", "north"),
+)
+"""Eight points of the compass, where straight ahead is north; each is 45 degrees wide."""
+
+
+QUARTERS = Sectors((0.0, 45.0, 135.0, 225.0, 315.0), ("in front", "to the left", "behind", "to the right", "in front"))
+"""Four sides of somebody, each 90 degrees wide."""
 
 
 def bearing_deg(origin: ArrayLike, target: ArrayLike) -> Array:

@@ -7,10 +7,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from qa_engine.arrays import Array
-from qa_engine.geometry.boxes import box_corners
-
-SUPPORT_GAP_M = 0.05
-"""Vertical distance between a top and what stands on it: the noise of a box centre (see `checks.noise`)."""
+from qa_engine.geometry.boxes import SUPPORT_GAP_M, box_corners
 
 SUPPORT_OVERLAP = 0.5
 """Share of the upper footprint that lies over the lower one: with less, the middle of a box hangs in the air."""

@@ -9,6 +9,7 @@ from qa_engine.arrays import Array, Rows
 from qa_engine.geometry.boxes import Boxes, box_bounds, box_footprint
 from qa_engine.geometry.directions import bearing_deg, turn_deg
 from qa_engine.geometry.routes import TURNS, free_legs
+from qa_engine.geometry.walls import WALL_M, thickness_m
 
 FLAT_M = 0.05
 """Height above the floor up to which an object, like a rug, is driven over."""
@@ -18,10 +19,6 @@ THROUGH_M = 0.01
 
 ROBOT_HEIGHT_M = 1.5
 """Objects that begin above this height are driven under."""
-
-
-WALL_M = 0.5
-"""Walls up to this thick stop a robot. A thicker box is that of several walls, with the room between them."""
 
 
 def obstacles(boxes: Boxes, structure: NDArray[np.bool_]) -> NDArray[np.object_]:
@@ -39,9 +36,7 @@ def obstacles(boxes: Boxes, structure: NDArray[np.bool_]) -> NDArray[np.object_]
     height = height - height[~structure, 0].min(initial=0.0)
     outlines = [shapely.Polygon(outline) for outline in box_footprint(boxes.center, boxes.size, boxes.rotation)]
     stops = (height[:, 1] > FLAT_M) & (height[:, 0] < ROBOT_HEIGHT_M)
-    # The vertical side of a box is the one whose axis points up most.
-    flat = np.take_along_axis(boxes.size, np.argsort(np.abs(boxes.rotation[:, :, 2]), axis=1)[:, :2], axis=1)
-    stops &= ~structure | (flat.min(axis=1, initial=np.inf) <= WALL_M)
+    stops &= ~structure | (thickness_m(boxes) <= WALL_M)
     return np.array(
         [outline if stop else shapely.Polygon() for outline, stop in zip(outlines, stops, strict=True)], dtype=object
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -55,6 +55,10 @@ class Diagnosis:
         Those that were read.
     problems : tuple of Problem
         The first to mend first.
+    formats : dict of str to str
+        Formats of the files of the scenes that were read, by name, with what their numbers mean.
+    untold : dict of str to tuple of str
+        Name of a scene to the mistakes that its data neither shows nor excludes and that a switch of the dataset mends.
     """
 
     dataset: str
@@ -62,6 +66,8 @@ class Diagnosis:
     parts: tuple[Part, ...]
     scenes: tuple[Scene, ...]
     problems: tuple[Problem, ...]
+    formats: dict[str, str] = field(default_factory=dict)
+    untold: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def missing(self) -> list[Part]:
@@ -106,9 +112,15 @@ def diagnose(root: Path, *, dataset: str | None = None, options: IngestOptions, 
     try:
         sources = kind.discover(root, options)
     except QAEngineError as error:
-        return Diagnosis(name, 0, parts, (), (Problem("", str(error), "See the missing parts.", severe=True),))
-    scenes, problems = _read(kind, sources[:n_scenes])
-    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems))
+        problem = Problem("", str(error), "See the missing parts.", severe=True)
+        return Diagnosis(name, 0, parts, (), (problem,), dict(kind.survey(root)))
+    # A scene that was found has what it needs, whatever the file is called.
+    parts = tuple(replace(part, found=len(sources)) if part.required and not part.found else part for part in parts)
+    formats: dict[str, str] = {}
+    for source in sources[:n_scenes]:
+        formats |= kind.formats(source)
+    scenes, problems, untold = _read(kind, sources[:n_scenes])
+    return Diagnosis(name, len(sources), parts, tuple(scenes), tuple(problems), formats, untold)
 
 
 def _files(folder: Path) -> list[str]:
@@ -150,15 +162,20 @@ def _guess(root: Path, files: Sequence[str], options: IngestOptions) -> str:
     }
     best = max(parts, key=lambda name: parts[name])
     if not parts[best]:
+        if (surveyed := next((name for name, kind in DATASETS.items() if kind.survey(root)), None)) is not None:
+            return surveyed
         known = "\n".join(f"  {name}: {kind.needs}" for name, kind in DATASETS.items() if kind.checklist)
         raise QAEngineError(f"{root}: like no dataset. Name it with --dataset; each needs:\n{known}")
     return best
 
 
-def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], list[Problem]]:
+def _read(
+    kind: Dataset, sources: Sequence[SceneSource]
+) -> tuple[list[Scene], list[Problem], dict[str, tuple[str, ...]]]:
     """Read some scenes and check them."""
     scenes: list[Scene] = []
     problems: list[Problem] = []
+    untold: dict[str, tuple[str, ...]] = {}
     for source in sources:
         try:
             scene = kind.load(source)
@@ -172,7 +189,12 @@ def _read(kind: Dataset, sources: Sequence[SceneSource]) -> tuple[list[Scene], l
             for error in scene.refused
             if error.reason is not IngestReason.SKIPPED
         ]
+        inspection = check_scene(scene)
         problems += [
-            Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in check_scene(scene)
+            Problem(scene.scene_name, str(f.error), f.error.reason.fix, severe=f.severe) for f in inspection.findings
         ]
-    return scenes, sorted(problems, key=lambda problem: not problem.severe)
+        switches = {setting.name for setting in kind.settings}
+        left = tuple(doubt.words for doubt in inspection.untold if doubt.switch.partition("=")[0] in switches)
+        if left:
+            untold[scene.scene_name] = left
+    return scenes, sorted(problems, key=lambda problem: not problem.severe), untold

@@ -26,6 +26,19 @@ class Finding:
     severe: bool
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """A mistake that a scene neither shows nor excludes: what would be true, and the switch that says so."""
+
+    name: str
+    switch: str
+
+    @property
+    def words(self) -> str:
+        """Both, for a person."""
+        return f"{self.name} (--set {self.switch})"
+
+
 def finding(field: str, problem: str, reason: IngestReason, *, severe: bool = False) -> Finding:
     """Make a finding.
 

@@ -13,13 +13,14 @@ import polars as pl
 from qa_contract.tables import FRAMES, OBJECTS, REJECTS, SCENES, Schema
 
 from qa_engine.datasets.base import Dataset, SceneSource
-from qa_engine.errors import IngestReason, SceneError
+from qa_engine.errors import NOTES, IngestReason, SceneError
 from qa_engine.ingestion.frame_files import store_frames
 from qa_engine.ingestion.sanity import check_scene
 from qa_engine.scenes.clouds import floor_of, shows_floor, write_cloud
 from qa_engine.scenes.meshes import mesh_path, write_mesh
+from qa_engine.scenes.reviews import Reviews
 from qa_engine.scenes.scene import SPLITS, Scene
-from qa_engine.scenes.structure import STRUCTURE
+from qa_engine.scenes.structure import STRUCTURE, floor_within_walls
 from qa_engine.seeding import hashed_fraction
 
 TABLES: dict[str, Schema] = {"scenes": SCENES, "objects": OBJECTS, "frames": FRAMES, "rejects": REJECTS}
@@ -47,12 +48,15 @@ class Reading:
     seed : int
     checks : bool
         Whether scenes that contradict themselves are refused.
+    reviews : Reviews, optional
+        Decisions of a person about the objects.
     """
 
     dataset: Dataset
     split: Mapping[str, float]
     seed: int
     checks: bool
+    reviews: Reviews | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
     """Read one scene and write its files, or note why not."""
     try:
         scene = reading.dataset.load(source)
-        suspicions = check_scene(scene) if reading.checks and reading.dataset.needs_root else []
+        scene = scene if reading.reviews is None else reading.reviews.apply(scene)
+        suspicions = check_scene(scene).findings if reading.checks and reading.dataset.needs_root else ()
         severe = next((finding.error for finding in suspicions if finding.severe), None)
         if severe is not None:
             raise severe
@@ -135,7 +140,7 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         return
     scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
     for error in scene.refused:
-        stage = "check" if error.reason is IngestReason.UNREAD_FILE else "ingest"
+        stage = "check" if error.reason in NOTES else "ingest"
         rows.reject(source.item, scene.scene_name, error, stage=stage)
     for finding in suspicions:
         rows.reject(source.item, scene.scene_name, finding.error, stage="check")
@@ -155,6 +160,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
             area, outline = floor_of(scene.cloud)
             polygon = outline if scene.floor_polygon is None else scene.floor_polygon
             scene = replace(scene, room_size_m2=area, floor_polygon=polygon)
+    if scene.room_size_m2 is None and scene.floor_polygon is None and (floor := floor_within_walls(scene)):
+        scene = replace(scene, room_size_m2=floor[0], floor_polygon=floor[1])
     rows.add(scene, frames.rows, cloud_path)
 
 
@@ -199,6 +206,8 @@ class _Rows:
             "size": scene.size.tolist(),
             "rotation": scene.rotation.reshape(-1, 9).tolist(),
             "n_points": n_points,
+            "face_error_m": [None] * len(scene) if scene.face_error_m is None else scene.face_error_m,
+            "confidence": [None] * len(scene) if scene.confidence is None else scene.confidence,
         }
         self._parts["objects"].append(_frame(objects, OBJECTS))
         self._parts["frames"].append(_frame(frames, FRAMES))

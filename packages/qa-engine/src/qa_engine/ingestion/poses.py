@@ -23,12 +23,29 @@ VIEW_MARGIN = 0.15
 """... and by this share of what there is to explain."""
 
 
-def compare_poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list[Finding]:
-    """Compare readings of the poses by what the images show: instances, or depth, or that any object is in view."""
+Seen = tuple[Camera, NDArray[np.int64] | None, NDArray[np.float32] | None]
+"""A camera, and what its frame shows: instances (h, w) and depth (h, w), each None where there is none."""
+
+
+def read_images(cameras: Sequence[tuple[Camera, Frame]]) -> list[Seen]:
+    """Read what frames show; nothing where an image is damaged: it is refused where frames are stored."""
     try:
-        images = [(camera, read_instance(frame), read_depth(frame)) for camera, frame in cameras]
+        return [(camera, read_instance(frame), read_depth(frame)) for camera, frame in cameras]
     except (QAEngineError, OSError):
-        return []  # damaged images are refused where frames are stored
+        return []
+
+
+def compare_poses(scene: Scene, images: Sequence[Seen]) -> tuple[list[Finding], bool]:
+    """Compare readings of the poses by what the images show: instances, or depth, or that any object is in view.
+
+    Returns
+    -------
+    findings : list of Finding
+    confirmed : bool
+        Instances or depth show the objects where the boxes are.
+    """
+    if not images:
+        return [], False
     readings = {name: [read(camera) for camera, _, _ in images] for name, read in READINGS.items()}
     if any(instance is not None for _, instance, _ in images):
         score = {
@@ -43,7 +60,7 @@ def compare_poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list
         evidence = "of the points of depth images in boxes"
         scale = _depth_scale(scene, [(camera, depth) for camera, _, depth in images], max(score.values()))
         if scale is not None:
-            return [scale]
+            return [scale], False
     else:
         score = {name: _view_score(scene, poses) for name, poses in readings.items()}
         evidence = "of the frames with an object in view"
@@ -54,13 +71,16 @@ def compare_poses(scene: Scene, cameras: Sequence[tuple[Camera, Frame]]) -> list
         problem = f"{seen} as given, {score[best]:.0%} if {best}"
         # Without depth and instances, or with a few boxes, another reading may fit by chance.
         severe = not evidence.endswith("in view") and len(scene) >= MIN_OBJECTS
-        return [finding("frames.world_from_camera", problem, IngestReason.POSE_CONVENTION, severe=severe)]
-    if evidence.endswith("in view") and given < 0.5:
-        return [finding("frames.world_from_camera", seen, IngestReason.NOTHING_IN_VIEW)]
-    return []
+        return [finding("frames.world_from_camera", problem, IngestReason.POSE_CONVENTION, severe=severe)], False
+    if evidence.endswith("in view"):
+        none = given < 0.5
+        return [finding("frames.world_from_camera", seen, IngestReason.NOTHING_IN_VIEW)] if none else [], False
+    return [], given > CONFIRMED
 
 
 AS_GIVEN = "as given"
+CONFIRMED = 0.05
+"""Share of what images show that lies in boxes: above it poses and boxes have one frame of reference."""
 
 
 DEPTH_SCALES = (0.1, 0.2, 0.25, 0.5, 2.0, 4.0, 5.0, 10.0, 1000.0)

@@ -21,6 +21,7 @@ from qa_contract.tableio import table_metadata, write_table
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
 from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reading, is_done, part_folder, split_of, work
+from qa_engine.scenes.reviews import read_reviews
 from qa_engine.scenes.scene import SPLITS
 
 __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
@@ -122,6 +123,7 @@ def ingest(
     split: Mapping[str, float] = DEFAULT_SPLIT,
     only: Sequence[str] = (),
     checks: bool = True,
+    reviews: Path | None = None,
     workers: int = 1,
     force: bool = False,
     progress: Progress = lambda done, of: None,
@@ -144,6 +146,8 @@ def ingest(
         Names of the scenes to take; empty = all.
     checks : bool
         Refuse scenes whose units, axes or poses contradict what they hold; see `qa_engine.ingestion.sanity`.
+    reviews : Path, optional
+        Table `reviews`: rejected objects are left out, corrected ones change.
     workers : int
         Processes; their number changes nothing in the store.
     force : bool
@@ -162,13 +166,14 @@ def ingest(
     _check_options(dataset, root, options)
     _check_out(out, [root, options.annotations, options.frames_dir], force=force)
     sources = _selected(dataset.discover(root, options), only, root)
-    config = _config(dataset, options, split, only, checks)
+    decided = None if reviews is None else read_reviews(reviews)
+    config = _config(dataset, options, split, only, checks) | ({"reviews": decided.digest} if decided else {})
     parts = _parts(sources)
     staging = _staging(out, config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)}))
     done = [part for part in parts if is_done(staging, part.number)]
     finished = {part.number for part in done}
     n_resumed = n_done = sum(len(part.sources) for part in done)
-    reading = Reading(dataset, dict(split), options.seed, checks)
+    reading = Reading(dataset, dict(split), options.seed, checks, decided)
     for n in _results(reading, [part for part in parts if part.number not in finished], staging, workers):
         n_done += n
         progress(n_done, len(sources))

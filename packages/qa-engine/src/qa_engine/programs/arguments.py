@@ -85,7 +85,7 @@ def _row(facts: Facts, instance: int) -> int:
 
 
 def _frame(facts: Facts, place: int) -> int:
-    n = len(shown(facts).time_s)
+    n = len(shown(facts).time_s if facts.recording is None else facts.recording)
     if not 0 <= place < n:
         raise ProgramError(ProgramCode.NO_VALUE, f"no frame {place}; the recording has {n}, counted from 0.")
     return place

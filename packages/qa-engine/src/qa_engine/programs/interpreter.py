@@ -12,6 +12,7 @@ from typing import Any
 
 from qa_engine.facts.scene import Facts
 from qa_engine.programs.arguments import convert
+from qa_engine.programs.cameras import CAMERA_OPERATORS
 from qa_engine.programs.floor import FLOOR_OPERATORS
 from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, ProgramError, parse_program, printable
 from qa_engine.programs.lists import LIST_OPERATORS
@@ -19,7 +20,7 @@ from qa_engine.programs.operators import SCENE_OPERATORS, Operator
 from qa_engine.programs.recording import FRAME_OPERATORS
 from qa_engine.programs.values import TEXTS, Items, Value, combine_units, describe, number, unit_advice
 
-OPERATORS: dict[str, Operator] = SCENE_OPERATORS | FLOOR_OPERATORS | FRAME_OPERATORS | LIST_OPERATORS
+OPERATORS: dict[str, Operator] = SCENE_OPERATORS | FLOOR_OPERATORS | FRAME_OPERATORS | CAMERA_OPERATORS | LIST_OPERATORS
 """Operator name to operator: with the variables of comprehensions, the only names in a program."""
 
 _CLOCK_STEPS = 64

@@ -11,8 +11,11 @@ import shapely
 
 from qa_engine.facts.scene import Facts
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, box_footprint, turn_deg
+from qa_engine.geometry.boxes import level_sides
+from qa_engine.geometry.directions import CLOCK, COMPASS, FRONT_BACK
 from qa_engine.geometry.routes import TURNS, route_turns_deg
 from qa_engine.programs.language import ProgramCode, ProgramError
+from qa_engine.scenes.structure import is_structure
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,12 @@ def _count_seen(facts: Facts, category: int, frame_set_id: str) -> int:
 
 
 def _objects(facts: Facts) -> list[int]:
-    return facts.scene.instance_id.tolist()
+    return facts.scene.instance_id[~is_structure(facts.scene.category)].tolist()
 
 
 def _categories(facts: Facts) -> list[str]:
-    return [facts.categories[code] for code in np.flatnonzero(facts.boxes)]
+    things = (facts.boxes > 0) & ~is_structure(facts.categories)
+    return [facts.categories[code] for code in np.flatnonzero(things)]
 
 
 def _instances(facts: Facts, category: int) -> list[int]:
@@ -94,6 +98,14 @@ def _longest_side_cm(facts: Facts, row: int) -> float:
 
 def _shortest_side_cm(facts: Facts, row: int) -> float:
     return float(facts.scene.size[row].min() * 100)
+
+
+def _width_cm(facts: Facts, row: int) -> float:
+    return float(level_sides(facts.scene.size[[row]], facts.scene.rotation[[row]])[0, 0] * 100)
+
+
+def _volume_l(facts: Facts, row: int) -> float:
+    return _volume_m3(facts, row) * 1000
 
 
 def _volume_m3(facts: Facts, row: int) -> float:
@@ -233,9 +245,9 @@ SCENE_OPERATORS: dict[str, Operator] = {
         "Objects of a category that the frames of a frame set show well enough to be recognised.",
         _count_seen,
     ),
-    "objects": Operator((), "instances", "", "All instances with a box.", _objects),
+    "objects": Operator((), "instances", "", "All instances with a box, without walls, floors and ceilings.", _objects),
     "instances": Operator((("category", "category"),), "instances", "", "Instances of a category.", _instances),
-    "categories": Operator((), "categories", "", "All categories with a box, by name.", _categories),
+    "categories": Operator((), "categories", "", "All categories of these, by name.", _categories),
     "category": Operator(_ONE, "category", "", "Category of an instance.", _category),
     "longest_side_cm": Operator(
         _ONE, "number", "cm", "Longest of length, width and height of the box.", _longest_side_cm
@@ -244,9 +256,11 @@ SCENE_OPERATORS: dict[str, Operator] = {
         _ONE, "number", "cm", "Shortest of length, width and height of the box.", _shortest_side_cm
     ),
     "height_cm": Operator(_ONE, "number", "cm", "Vertical extent of the box.", _height_cm),
+    "width_cm": Operator(_ONE, "number", "cm", "Longer of the sides of the box that are not upright.", _width_cm),
     "bottom_m": Operator(_ONE, "number", "m", "Height of the lowest point above the scene's zero.", _bottom_m),
     "top_m": Operator(_ONE, "number", "m", "Height of the highest point above the scene's zero.", _top_m),
     "volume_m3": Operator(_ONE, "number", "m3", "Volume of the box.", _volume_m3),
+    "volume_l": Operator(_ONE, "number", "l", "Volume of the box in litres.", _volume_l),
     "footprint_m2": Operator(_ONE, "number", "m2", "Area of the box's outline on the floor plan.", _footprint_m2),
     "covered_m2": Operator(
         (("among", "instances"),), "number", "m2", "Floor area under instances, overlaps counted once.", _covered_m2
@@ -306,6 +320,13 @@ SCENE_OPERATORS: dict[str, Operator] = {
     ),
     "direction_quadrant": Operator(
         _THREE, "text", "", "front-left, front-right, back-left or back-right.", _sector(QUADRANTS)
+    ),
+    "direction_front_or_back": Operator(_THREE, "text", "", "front or back.", _sector(FRONT_BACK)),
+    "direction_clock": Operator(
+        _THREE, "text", "", "Hour of a clock on whose face one looks at 12, such as 3 o'clock.", _sector(CLOCK)
+    ),
+    "direction_compass": Operator(
+        _THREE, "text", "", "One of eight points of the compass, if what is faced lies to the north.", _sector(COMPASS)
     ),
 }
 """Operators that read the scene."""

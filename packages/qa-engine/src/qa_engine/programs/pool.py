@@ -22,6 +22,7 @@ from qa_engine.scenes.scene import Scene
 
 if TYPE_CHECKING:
     from qa_engine.views.evidence import Evidence
+    from qa_engine.views.recording import Recording
     from qa_engine.views.sightings import Sightings
 
 BATCH = 64
@@ -83,6 +84,8 @@ class ProgramPool:
         From the name of a scene to what its frames show, or None.
     evidence : callable, optional
         From a scene to what each of its frame sets shows.
+    recording : callable, optional
+        From a scene to its frames with their cameras and views, or None.
 
     Attributes
     ----------
@@ -106,9 +109,11 @@ class ProgramPool:
         profile: str = "exact",
         sightings: Callable[[str], Sightings | None] = lambda name: None,
         evidence: Callable[[Scene], dict[str, Evidence]] = lambda scene: {},
+        recording: Callable[[Scene], Recording | None] = lambda scene: None,
     ) -> None:
         self.profile = profile
         self._evidence = evidence
+        self._recording = recording
         self._sightings = sightings
         self.layers: list[str] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -138,9 +143,8 @@ class ProgramPool:
         def one(scene: Scene, programs: Sequence[str]) -> list[Outcome]:
             worker = self._idle.get()
             try:
-                outcomes = list(
-                    worker.run((scene, self.profile, self._columns(scene), self._evidence(scene)), programs)
-                )
+                told = scene, self.profile, self._columns(scene), self._evidence(scene), self._recording(scene)
+                outcomes = list(worker.run(told, programs))
             finally:
                 self._idle.put(worker)
             progress(len(outcomes))

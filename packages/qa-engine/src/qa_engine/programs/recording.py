@@ -28,6 +28,8 @@ def shown(facts: Facts) -> Shown:
     ProgramError
         Nobody observed the scene, or its frames have no times.
     """
+    if facts.recording is not None and not np.isnan(facts.recording.time_s).any():
+        return Shown(facts.recording.time_s, facts.recording.pixels)
     if facts.sightings is None:
         raise ProgramError(ProgramCode.NO_VALUE, "the scene has no observations of timed frames.")
     return facts.remember("programs/shown", _shown)

@@ -21,6 +21,7 @@ from qa_engine.programs.isolation import isolate
 from qa_engine.programs.language import ProgramCode, ProgramError
 from qa_engine.scenes.scene import Scene
 from qa_engine.views.evidence import Evidence
+from qa_engine.views.recording import Recording
 from qa_engine.views.sightings import Sightings
 
 LONGEST_SILENCE_S = 0.05
@@ -52,10 +53,16 @@ def main() -> None:
             _run_all(sink, content, facts)
 
 
-def _facts(scene: Scene, profile: str, seen: tuple[Any, ...] | None, evidence: dict[str, Evidence]) -> Facts:
+def _facts(
+    scene: Scene,
+    profile: str,
+    seen: tuple[Any, ...] | None,
+    evidence: dict[str, Evidence],
+    recording: Recording | None,
+) -> Facts:
     """Take a scene; `seen` holds the columns of `Sightings`, `evidence` what each frame set shows."""
     sightings = None if seen is None else lambda _: Sightings(*seen)
-    return Facts(scene, profile, sightings, lambda _, frame_set_id: evidence.get(frame_set_id))
+    return Facts(scene, profile, sightings, lambda _, frame_set_id: evidence.get(frame_set_id), lambda _: recording)
 
 
 def _run_all(sink: BinaryIO, programs: list[str], facts: Facts | None) -> None:

@@ -190,7 +190,7 @@ def _by_points(store: Store, scenes: Batch, question: Rows, first: Rows, second:
 
 def _operands(task: Task, rows: pl.DataFrame, scene: Rows, scenes: Batch) -> tuple[Rows, list[list[str]]]:
     """Look up category codes, (n, roles), -1 for a category that the scene does not have, and their names by role."""
-    keys = zip(scenes.scene_of_code.tolist(), scenes.categories, strict=True)
+    keys = zip(scenes.scene_of_code[: len(scenes.categories)].tolist(), scenes.categories, strict=True)
     known = {key: code for code, key in enumerate(keys)}
     roles, names = np.full((len(rows), len(task.roles)), -1, dtype=np.int64), []
     for r, role in enumerate(task.roles):

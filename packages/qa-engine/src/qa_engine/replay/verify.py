@@ -19,6 +19,7 @@ from qa_engine.scenes.store import Store
 from qa_engine.tasks import answer_texts
 from qa_engine.tasks.base import LETTERS
 from qa_engine.views.evidence import FrameEvidence
+from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
 
 COLUMNS = (
@@ -88,12 +89,10 @@ def verify(
         for key, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
     ]
     found: list[tuple[int, Difference]] = []
-    sightings, evidence = SightingIndex(store), FrameEvidence(store)
+    looks = SightingIndex(store).of, FrameEvidence(store).of, RecordingIndex(store).of
     for start in range(0, len(groups), SCENES_PER_BATCH):
         batch = groups[start : start + SCENES_PER_BATCH]
-        known: list[Facts | QAEngineError] = [
-            _facts(store, name, profile, sightings, evidence) for name, profile, _ in batch
-        ]
+        known: list[Facts | QAEngineError] = [_facts(store, name, profile, looks) for name, profile, _ in batch]
         by_profile: dict[str, list[Facts]] = {}
         for facts in known:
             if isinstance(facts, Facts):
@@ -111,14 +110,14 @@ def verify(
 
 
 def _facts(
-    store: Store, scene_name: str | None, profile: str | None, sightings: SightingIndex, evidence: FrameEvidence
+    store: Store, scene_name: str | None, profile: str | None, looks: tuple[Callable[..., Any], ...]
 ) -> Facts | QAEngineError:
     """Load a scene, or say why it cannot be read."""
     if scene_name is None or profile is None:
         return QAEngineError("scene_name and profile must be texts, and one is null")
     try:
         get_profile(profile)
-        return Facts(store.load_scene(scene_name), profile, sightings.of, evidence.of)
+        return Facts(store.load_scene(scene_name), profile, *looks)
     except QAEngineError as error:
         return error
 

@@ -157,6 +157,10 @@ class Scene:
         Points with instances.
     mesh : Mesh, optional
         Surface with instances.
+    face_error_m : (n,) float64, metres, optional
+        How far a face of each box may be off; NaN for the noise that answers allow for.
+    confidence : (n,) float64, optional
+        How sure the source is of each object, 0 to 1.
     refused : tuple of SceneError
         Objects and cameras of the source that were left out, and why.
     objects_checked : bool
@@ -199,6 +203,8 @@ class Scene:
     frames: tuple[Frame, ...] = ()
     cloud: Cloud | None = None
     mesh: Mesh | None = None
+    face_error_m: NDArray[np.float64] | None = None
+    confidence: NDArray[np.float64] | None = None
     refused: tuple[SceneError, ...] = ()
     objects_checked: InitVar[bool] = False
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from qa_contract.errors import TableError
+from qa_contract.files import path_inside
 from qa_contract.tableio import read_table, table_files
 from qa_contract.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
@@ -70,7 +71,9 @@ class Store:
 
     @cached_property
     def _objects(self) -> _Columns:
-        table = read_table(self.path, "objects", OBJECTS, unique=False).sort("scene_name", maintain_order=True)
+        table = read_table(self.path, "objects", OBJECTS, optional=("face_error_m", "confidence"), unique=False).sort(
+            "scene_name", maintain_order=True
+        )
         columns: dict[str, Any] = {
             "instance_id": table["instance_id"].to_numpy(),
             "category": table["category"].to_numpy(),
@@ -78,6 +81,8 @@ class Store:
             "center": self._matrix(table, "center", (3,)),
             "size": self._matrix(table, "size", (3,)),
             "rotation": self._matrix(table, "rotation", (3, 3)),
+            "face_error_m": table["face_error_m"].to_numpy(),
+            "confidence": table["confidence"].to_numpy(),
         }
         ids = columns["instance_id"]
         double = table.select(pl.struct("scene_name", "instance_id").is_duplicated().any()).item()
@@ -146,7 +151,13 @@ class Store:
             yield self.load_scene(name)
 
     def frames(self, scene: Scene | str) -> tuple[Frame, ...]:
-        """Load the frames of a scene in the order of the recording; their paths are absolute."""
+        """Load the frames of a scene in the order of the recording; their paths are absolute.
+
+        Raises
+        ------
+        FileError
+            A file lies outside the store, or is a link to one.
+        """
         table, slices = self._frames
         part = slices.get(scene if isinstance(scene, str) else scene.scene_name, slice(0, 0))
         return tuple(self._frame(row) for row in table[part].iter_rows(named=True))
@@ -158,7 +169,8 @@ class Store:
 
     def has_mesh(self, scene_name: str) -> bool:
         """Tell whether a scene has a mesh."""
-        return mesh_path(self._root, check_name(scene_name, "scene_name")).is_file()
+        path = mesh_path(self._root, check_name(scene_name, "scene_name"))
+        return path.is_file() and path_inside(self._root, str(path.relative_to(self._root))) == path
 
     def mesh(self, scene_name: str) -> Mesh | None:
         """Read the mesh of a scene; None where it has none."""
@@ -198,9 +210,7 @@ class Store:
     def _file(self, relative: str | None) -> Path | None:
         if relative is None:
             return None
-        if relative.startswith("/") or ".." in relative.split("/"):
-            raise TableError(f"{self.path}: a table names the file {relative!r}, which lies outside the store.")
-        return self._root / relative
+        return path_inside(self._root, relative)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from qa_engine.show.explain_picture import explain_picture
 from qa_engine.show.explanation import explanation_of
 from qa_engine.tasks import TASKS
 from qa_engine.views.evidence import FrameEvidence
+from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
 
 ENDINGS = (".html", ".png")
@@ -46,7 +47,8 @@ def explain(store: Store, source: Path, question_id: str, out: Path) -> dict[str
         raise QAEngineError(f"--out {out} ends with {out.suffix or 'nothing'!r}. Name a file {' or '.join(ENDINGS)}.")
     question = load_question(store, source, question_id)
     profile = question.get("profile") or "exact"
-    facts = Facts(store.load_scene(question["scene_name"]), profile, SightingIndex(store).of, FrameEvidence(store).of)
+    looks = SightingIndex(store).of, FrameEvidence(store).of, RecordingIndex(store).of
+    facts = Facts(store.load_scene(question["scene_name"]), profile, *looks)
     explanation = explanation_of(question, facts)
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:

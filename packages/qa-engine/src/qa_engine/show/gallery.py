@@ -34,6 +34,7 @@ from qa_contract.pages import (
 from qa_contract.pages.text import plural
 
 from qa_engine.scenes.scene import Frame, Scene
+from qa_engine.scenes.structure import is_structure
 from qa_engine.show.overlays import frame_overlay
 from qa_engine.show.plans import MAX_NAMED, category_tones, plan_cameras, plan_objects
 from qa_engine.show.selection import Shown, ViewReport, answer_text
@@ -71,9 +72,7 @@ def write_gallery(shown: Shown, out: Path, *, max_questions: int = 1000, force: 
     Raises
     ------
     FileError
-        `out` exists and `force` is false.
-    QAEngineError
-        An image lies outside the store.
+        `out` exists and `force` is false, or an image lies outside the store.
     """
     started = time.perf_counter()
     n_frames = n_questions = 0
@@ -152,7 +151,8 @@ class _ScenePage:
         ids: dict[str, list[int]] = {}
         for one in self._objects:
             ids.setdefault(one.category, []).append(one.instance_id)
-        counts = sorted(self._scene.category_counts.items(), key=lambda item: (-item[1], item[0]))
+        things = [item for item in self._scene.category_counts.items() if not is_structure([item[0]])[0]]
+        counts = sorted(things, key=lambda item: (-item[1], item[0]))
         columns = ["category", Column("objects", help="As the source publishes them."), Column("boxes")]
         rows = []
         for name, n in counts:

@@ -28,7 +28,7 @@ def frame_overlay(
     ----------
     scene, frame
     tones : mapping of str to str
-        Of each category.
+        Of each category that is drawn.
     seen : collection of int, optional
         See `frame_outlines`.
     """
@@ -45,7 +45,7 @@ def frame_outlines(
     ----------
     scene, camera
     tones : mapping of str to str
-        Of each category.
+        Of each category that is drawn.
     seen : collection of int, optional
         instance_id of the objects to draw; all whose centre is in the image where not given.
 
@@ -62,7 +62,7 @@ def frame_outlines(
     found = []
     for i in np.argsort(-depth, kind="stable"):
         number, name = int(scene.instance_id[i]), str(scene.category[i])
-        if inside[i] if seen is None else number in seen:
+        if name in tones and (inside[i] if seen is None else number in seen):
             found.append(Outline(list(_lines(corners[i][EDGES], camera)), number, name, tones[name]))
     return found
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from qa_contract.pages import PlanCamera, PlanObject, series_tone
 
+from qa_engine.geometry.walls import WALL_M, thickness_m
 from qa_engine.scenes.scene import Frame, Scene
+from qa_engine.scenes.structure import is_structure
 
 MAX_NAMED = 60
 """Objects of a scene that are named on a plan, the largest ones; further names would hide what they name."""
@@ -23,7 +25,7 @@ def category_tones(scene: Scene) -> dict[str, str]:
     >>> category_tones(scene)
     {'chair': 's0', 'table': 's1'}
     """
-    names, counts = np.unique(scene.category, return_counts=True)
+    names, counts = np.unique(scene.category[~is_structure(scene.category)], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return {str(names[i]): series_tone(rank) for rank, i in enumerate(order)}
 
@@ -31,13 +33,18 @@ def category_tones(scene: Scene) -> dict[str, str]:
 def plan_objects(scene: Scene, tones: Mapping[str, str] | None = None) -> list[PlanObject]:
     """Make the objects of a plan; those beyond the `MAX_NAMED` largest are named by the pointer alone.
 
+    Walls are drawn muted and without a name; floors and ceilings, which would cover everything, are left out.
+
     Parameters
     ----------
     scene : Scene
     tones : mapping of str to str, optional
         Of each category; all objects are muted where not given.
     """
-    named = set(np.argsort(-scene.size.prod(axis=1), kind="stable")[:MAX_NAMED].tolist())
+    part_of_room = is_structure(scene.category)
+    volume = np.where(part_of_room, 0.0, scene.size.prod(axis=1))
+    named = set(np.argsort(-volume, kind="stable")[:MAX_NAMED].tolist()) - set(np.flatnonzero(part_of_room).tolist())
+    drawn = ~part_of_room | (thickness_m(scene.boxes) <= WALL_M)
     return [
         PlanObject(
             int(scene.instance_id[row]),
@@ -45,10 +52,10 @@ def plan_objects(scene: Scene, tones: Mapping[str, str] | None = None) -> list[P
             scene.center[row],
             scene.size[row],
             scene.rotation[row],
-            tone="muted" if tones is None else tones[str(scene.category[row])],
+            tone="muted" if tones is None else tones.get(str(scene.category[row]), "muted"),
             label=None if row in named else "",
         )
-        for row in range(len(scene))
+        for row in np.flatnonzero(drawn).tolist()
     ]
 
 

@@ -18,6 +18,7 @@ from qa_engine.extras import require
 from qa_engine.geometry import box_corners
 from qa_engine.scenes.cameras import camera_of, project
 from qa_engine.scenes.scene import Frame, Scene
+from qa_engine.scenes.structure import is_structure
 from qa_engine.show.selection import Shown, ViewReport, answer_text
 
 CAMERA_PLANE_M = 0.3
@@ -92,15 +93,18 @@ def _log_room(rr: Any, stream: Any, scene: Scene, shown: Shown) -> None:
         low = (box_corners(scene.center, scene.size, scene.rotation)[..., 2]).min(initial=0.0) if len(scene) else 0.0
         ring = np.column_stack([scene.floor_polygon, np.full(len(scene.floor_polygon), low)])
         stream.log([root, "floor"], rr.LineStrips3D([np.concatenate([ring, ring[:1]])], colors=FLOOR_GREY), static=True)
-    if len(scene):
-        boxes = rr.Boxes3D(
-            centers=scene.center,
-            half_sizes=scene.size / 2,
-            quaternions=_quaternions(scene.rotation),
-            labels=[f"{c} {i}" for c, i in zip(scene.category, scene.instance_id, strict=True)],
-            colors=[_rgb(str(category)) for category in scene.category],
-        )
-        stream.log([root, "boxes"], boxes, static=True)
+    of_room = is_structure(scene.category)
+    for name, rows in (("boxes", ~of_room), ("walls", of_room)):
+        if rows.any():
+            named = zip(scene.category[rows], scene.instance_id[rows], strict=True)
+            boxes = rr.Boxes3D(
+                centers=scene.center[rows],
+                half_sizes=scene.size[rows] / 2,
+                quaternions=_quaternions(scene.rotation[rows]),
+                labels=[f"{c} {i}" for c, i in named] if name == "boxes" else None,
+                colors=[_rgb(str(c)) if name == "boxes" else FLOOR_GREY for c in scene.category[rows]],
+            )
+            stream.log([root, name], boxes, static=True)
 
 
 def _log_frames(

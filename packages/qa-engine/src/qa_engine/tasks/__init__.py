@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 from qa_engine.errors import unknown_name
 from qa_engine.tasks import (
+    counts,
+    directions,
+    distances,
+    images,
+    motion,
     obj_appearance_order,
     object_abs_distance,
     object_counting,
@@ -14,6 +19,7 @@ from qa_engine.tasks import (
     object_size_estimation,
     room_size_estimation,
     route_planning,
+    sizes,
 )
 from qa_engine.tasks.base import Candidates, Knob, Task, answer_texts
 
@@ -30,18 +36,32 @@ TASKS: dict[str, Task] = {
         object_rel_direction.HARD,
         obj_appearance_order.TASK,
         route_planning.TASK,
+        *sizes.TASKS,
+        *distances.TASKS,
+        *directions.TASKS,
+        *counts.TASKS,
+        *images.TASKS,
+        *motion.TASKS,
     )
 }
 """Question type to task."""
 
+DEFAULT: tuple[str, ...] = tuple(name for name, task in TASKS.items() if task.tags.family == "vsi-bench")
+"""Question types that are asked where none is named: those of VSI-Bench."""
+
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "object_rel_direction": tuple(name for name in TASKS if name.startswith("object_rel_direction"))
+    "object_rel_direction": tuple(name for name in TASKS if name.startswith("object_rel_direction")),
+    **{
+        family: tuple(name for name, task in TASKS.items() if task.tags.family == family)
+        for family in dict.fromkeys(task.tags.family for task in TASKS.values())
+    },
+    "all": tuple(TASKS),
 }
 """Names that stand for several question types."""
 
 
 def select_tasks(names: Iterable[str] | None = None) -> list[Task]:
-    """Look up tasks by question type or family, in the order of `TASKS`; all of them by default.
+    """Look up tasks by question type or family, in the order of `TASKS`; those of `DEFAULT` where none is named.
 
     Raises
     ------
@@ -54,7 +74,7 @@ def select_tasks(names: Iterable[str] | None = None) -> list[Task]:
     ['object_counting', 'object_size_estimation']
     """
     if names is None:
-        return list(TASKS.values())
+        return [TASKS[name] for name in DEFAULT]
     wanted: set[str] = set()
     for name in names:
         if name not in TASKS and name not in FAMILIES:
@@ -63,4 +83,4 @@ def select_tasks(names: Iterable[str] | None = None) -> list[Task]:
     return [task for name, task in TASKS.items() if name in wanted]
 
 
-__all__ = ["FAMILIES", "TASKS", "Candidates", "Knob", "Task", "answer_texts", "select_tasks"]
+__all__ = ["DEFAULT", "FAMILIES", "TASKS", "Candidates", "Knob", "Task", "answer_texts", "select_tasks"]

@@ -232,6 +232,27 @@ class Conditions:
 
 
 @dataclass(frozen=True)
+class Tags:
+    """What a question type trains, for reports and gates.
+
+    Attributes
+    ----------
+    family : str
+        File that the type is declared in.
+    level : str
+        `perception`, `measurement`, `relation`, `transformation` or `planning`.
+    abilities : tuple of str
+    frames_needed : str
+        `one`, `two` or `many`: how many frames answer the question.
+    """
+
+    family: str = "vsi-bench"
+    level: Literal["perception", "measurement", "relation", "transformation", "planning"] = "measurement"
+    abilities: tuple[str, ...] = ()
+    frames_needed: Literal["one", "two", "many"] = "many"
+
+
+@dataclass(frozen=True)
 class Task:
     """One question type.
 
@@ -269,6 +290,17 @@ class Task:
         Wordings and programs that candidates choose from, with the first of these roles; itself where there are none.
     adapt : callable, optional
         From `Conditions` to the task under them.
+    kinds : tuple of str
+        What each role is: `name` (the code of a category or object), `frame` (a row of `Batch.frames`) or `number`;
+        all names where it is not given. Of a frame, `{role}` is its number among those shown and `{role_id}` its place
+        in the recording.
+    wordings : tuple of str
+        Other ways to ask, drawn by the seed where the user wants them.
+    shows : str
+        What is shown with a question: the `video` of the frame set, or only the `frames` of the roles.
+    seen_in : tuple of int
+        The frame role in which each role is shown, for questions about two images; the first one where not given.
+    tags : Tags
     """
 
     question_type: str
@@ -289,6 +321,19 @@ class Task:
     basis: Basis = Basis()
     variants: tuple[Task, ...] = ()
     adapt: Callable[[Conditions], Task] | None = None
+    kinds: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
+    shows: Literal["video", "frames"] = "video"
+    seen_in: tuple[int, ...] = ()
+    tags: Tags = Tags()
+
+    def frame_of(self, role: int) -> int:
+        """Give the frame role in which a role is shown."""
+        return self.seen_in[role] if self.seen_in else self.roles_of_kind("frame")[0]
+
+    def roles_of_kind(self, kind: str) -> list[int]:
+        """List the roles of one kind."""
+        return [k for k, own in enumerate(self.kinds or ("name",) * len(self.roles)) if own == kind]
 
     @property
     def n_options(self) -> int:

@@ -34,7 +34,7 @@ def find(batch: Batch, rng: Draw) -> Candidates:
     apart = np.rint(answers.value * 10) >= MIN_DISTANCE_M * 10
     close = np.flatnonzero(~apart)
     rejects = [
-        Reject(Reason.TOO_CLOSE, f"{batch.categories[a]}, {batch.categories[b]}", detail=f"{distance:.3f} m", scene=k)
+        Reject(Reason.TOO_CLOSE, f"{batch.text_of(a)}, {batch.text_of(b)}", detail=f"{distance:.3f} m", scene=k)
         for (a, b), distance, k in zip(
             roles[close].tolist(), answers.value[close].tolist(), scene[close].tolist(), strict=True
         )

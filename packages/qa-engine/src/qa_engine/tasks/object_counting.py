@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
@@ -24,12 +25,17 @@ def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
 
 
 def _counts(batch: Batch) -> Rows:
-    return np.where(batch.judged[batch.scene_of_code], batch.recognised, batch.counts)
+    return np.where(_judged(batch), batch.recognised, batch.counts)
+
+
+def _judged(batch: Batch) -> NDArray[np.bool_]:
+    """Tell of which categories the frame set says what it shows, (c,)."""
+    return batch.judged[batch.scene_of_code[: len(batch.categories)]]
 
 
 def find(batch: Batch, rng: Draw) -> Candidates:
     """Find the categories with several objects; in frames also those of which several are seen."""
-    counts, judged = _counts(batch), batch.judged[batch.scene_of_code]
+    counts, judged = _counts(batch), _judged(batch)
     unknown = judged & (batch.counts != batch.boxes)
     several = (counts >= MIN_COUNT) & ~unknown
     roles = np.flatnonzero(several)[:, None]

@@ -87,7 +87,7 @@ def _draw(batch: Batch, pool: Rows, scenes: Rows, rng: Draw) -> tuple[Rows, Rows
     chosen, primary = np.concatenate(others), np.concatenate(primaries)
     # Places count the pool of a scene without the primary itself.
     start = pool_start[batch.unique_scene[primary]]
-    own = np.searchsorted(pool, batch.unique[primary]) - start
+    own = np.searchsorted(pool, batch.category_of(batch.unique[primary])) - start
     places = chosen + (chosen >= own[:, None])
     fresh = _first_of_each(np.column_stack([primary, places]))
     primary = primary[fresh]

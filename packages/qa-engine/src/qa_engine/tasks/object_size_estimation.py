@@ -28,7 +28,7 @@ def find(batch: Batch, rng: Draw) -> Candidates:
 def _not_unique(batch: Batch) -> list[Reject]:
     """Refuse the categories that no "the" refers to."""
     several = np.ones(len(batch.categories), dtype=bool)
-    several[batch.unique] = False
+    several[batch.category_of(batch.unique)] = False
     codes = np.flatnonzero(several)
     columns = (column[codes].tolist() for column in (batch.counts, batch.boxes, batch.scene_of_code))
     return [

@@ -31,7 +31,7 @@ def not_visible(task: Task, batch: Batch, found: Candidates) -> NDArray[np.bool_
     category is enough, but the frames have to show them one after the other, in the order of the answer. What only asks
     about what is seen is always visible.
     """
-    if task.basis.shown == "seen":
+    if task.basis.shown == "seen" or task.shows == "frames":
         return np.zeros(len(found), dtype=bool)
     if task.basis.shown == "first":
         place = first_of_category(batch)[found.roles]
@@ -39,8 +39,8 @@ def not_visible(task: Task, batch: Batch, found: Candidates) -> NDArray[np.bool_
         apart = (np.diff(ascending, axis=1) > 0).all(axis=1) & (ascending[:, 0] >= 0)
         visible = apart & (order_number(place) == found.answers.answer)
     else:
-        complete = np.append(batch.recognised == batch.boxes, True)  # -1 stands for a role that is not used
-        visible = complete[found.roles].all(axis=1)
+        complete = np.concatenate([batch.recognised == batch.boxes, batch.best_place >= 0, [True]])  # -1: not used
+        visible = complete[found.roles[:, task.roles_of_kind("name")]].all(axis=1)
     return ~visible & batch.judged[found.scene]
 
 
@@ -63,7 +63,7 @@ def evidence_frames(task: Task, batch: Batch, scene: Rows, roles: Rows) -> pl.Se
         Null where the frame set does not tell what it shows.
     """
     n_frames = np.array([0 if found is None else len(found.frame_ids) for found in batch.evidence], dtype=np.int64)
-    shows = np.zeros((len(batch.categories) + 1, int(n_frames.max(initial=0))), dtype=bool)
+    shows = np.zeros((len(batch.scene_of_code) + 1, int(n_frames.max(initial=0))), dtype=bool)
     if task.basis.shown == "first":
         first = first_of_category(batch)
         code = np.flatnonzero(first >= 0)
@@ -71,8 +71,9 @@ def evidence_frames(task: Task, batch: Batch, scene: Rows, roles: Rows) -> pl.Se
     else:
         seen = batch.best_place >= 0
         shows[batch.code[seen], batch.best_place[seen]] = True
+        shows[len(batch.categories) + np.flatnonzero(seen), batch.best_place[seen]] = True
     wanted = np.zeros((len(roles), shows.shape[1]), dtype=bool)
-    for column in roles.T:
+    for column in roles[:, task.roles_of_kind("name")].T:
         wanted |= shows[column]
     question, place = np.nonzero(wanted)
     names = pl.Series([name for found in batch.evidence if found for name in found.frame_ids], dtype=pl.String)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from qa_contract.tables import QUESTIONS
+from qa_contract.frame_lists import listed_frames
+from qa_contract.tables import DETAILS, QUESTIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.facts.batch import Batch
@@ -24,7 +25,10 @@ PROMPT_ID = "vsi-bench"
 
 
 class References:
-    """Names and instances of the categories of a batch, as columns that category codes are looked up in.
+    """Names and instances of the codes of a batch, as columns that codes are looked up in.
+
+    Codes are those of categories and, above them, of objects. Most batches ask by category alone; the columns of the
+    objects are made when the first of them is looked up.
 
     Parameters
     ----------
@@ -35,10 +39,6 @@ class References:
     batch : Batch
     scene_name, dataset : Series
         One per scene.
-    category, literal, key : Series
-        One per category: the name, the name in quotes for programs, and the name as part of a signature.
-    instance_ids, instance_id : Series
-        All instances of the category, and the first of them.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -46,32 +46,128 @@ class References:
         self.profile = batch.profile
         self.scene_name = pl.Series(batch.scene_name, dtype=pl.String)
         self.dataset = pl.Series([part.scene.dataset for part in batch.facts], dtype=pl.String)
-        self.category = pl.Series(batch.categories, dtype=pl.String)
-        self.literal = _mapped(self.category, lambda name: json.dumps(name, ensure_ascii=False))
-        self.key = _mapped(self.category, signature_key)
-        self.instance_ids = lists_of(pl.Series(batch.instance_id[batch.by_code]), batch.boxes)
-        self.instance_id = self.instance_ids.list.first()
+        self._columns: dict[str, pl.Series] = {}
 
-    @cached_property
-    def seen_ids(self) -> pl.Series:
-        """Instances of each category that the frame set shows well enough."""
-        seen = self.batch.by_code[self.batch.best_place[self.batch.by_code] >= 0]
-        return lists_of(pl.Series(self.batch.instance_id[seen]), self.batch.recognised)
+    def column(self, name: str, codes: Rows) -> pl.Series:
+        """Give the column that some codes can be looked up in.
+
+        Parameters
+        ----------
+        name : str
+            `text` (what a question about the scene says), `category`, `key` (part of a signature), `instance_ids`,
+            `seen_ids` (those that the frame set shows), `instance_id` (the first).
+        codes : int64 array
+        """
+        objects = codes.max(initial=-1) >= len(self.batch.categories)
+        key = f"{name}/objects" if objects else name
+        if key not in self._columns:
+            own = self._of_categories(name)
+            self._columns[key] = pl.concat([own, self._of_objects(name).cast(own.dtype)]) if objects else own
+        return self._columns[key]
+
+    def _of_categories(self, name: str) -> pl.Series:
+        batch, category = self.batch, pl.Series(self.batch.categories, dtype=pl.String)
+        if name == "key":
+            return _mapped(category, signature_key)
+        if name == "instance_ids":
+            return lists_of(pl.Series(batch.instance_id[batch.by_code]), batch.boxes)
+        if name == "seen_ids":
+            seen = batch.by_code[batch.best_place[batch.by_code] >= 0]
+            return lists_of(pl.Series(batch.instance_id[seen]), batch.recognised)
+        if name == "instance_id":
+            return self.column("instance_ids", np.zeros(0, dtype=np.int64)).list.first()
+        return category
+
+    def _of_objects(self, name: str) -> pl.Series:
+        batch = self.batch
+        ids = pl.Series(batch.instance_id, dtype=pl.Int64)
+        if name == "text":
+            return pl.Series(batch.object_text, dtype=pl.String)
+        if name == "key":
+            return "#" + ids.cast(pl.String)
+        if name == "instance_id":
+            return ids
+        if name in ("instance_ids", "seen_ids"):
+            return ids.reshape((len(ids), 1)).arr.to_list()
+        of_category = self._of_categories(name)
+        return of_category.gather(batch.code)
+
+    def written(self, task: Task, roles: Rows, k: int, values: Rows, suffix: str) -> pl.Series:
+        """Write values (n,) of role `k` as wordings (no suffix) or programs (`_id`, `_literal`) use them."""
+        kind = task.kinds[k] if task.kinds else "name"
+        if kind == "number":
+            return pl.Series(values).cast(pl.String)
+        if kind == "frame":
+            frames = self.batch.frames
+            return pl.Series((frames.place if suffix == "_id" else frames.number)[values])
+        if suffix == "_id":
+            return self.column("instance_id", values)[values]
+        texts, places = self.texts(task, k, values, roles)
+        return (_mapped(texts, lambda text: json.dumps(text, ensure_ascii=False)) if suffix else texts)[places]
+
+    def texts(self, task: Task, k: int, codes: Rows, roles: Rows) -> tuple[pl.Series, Rows]:
+        """Say what a question calls some codes of role `k`.
+
+        Parameters
+        ----------
+        task : Task
+        k : int
+        codes : (n,) or (n, m) int64
+        roles : (n, r) int64
+            All roles of each question.
+
+        Returns
+        -------
+        Series, int64 array like `codes`
+            Texts, and the place of each code's text among them.
+        """
+        if task.shows == "video":
+            return self.column("text", codes), codes
+        if self.batch.reference in ("name", "description"):  # the pool of an image knows whose name is clear there
+            return self.column("category", codes), codes
+        frame = roles[:, task.frame_of(k)].reshape(-1, *(1,) * (codes.ndim - 1))
+        pairs = np.stack([codes, np.broadcast_to(frame, codes.shape)], axis=-1).reshape(-1, 2)
+        known, place = np.unique(pairs, axis=0, return_inverse=True)
+        names, n = self.batch.categories, len(self.batch.categories)
+        texts = [names[code] if code < n else self.batch.image_text(code - n, at) for code, at in known.tolist()]
+        return pl.Series(texts, dtype=pl.String), place.reshape(codes.shape)
 
     def operands(self, task: Task, roles: Rows) -> pl.Series:
         """List the operands with role, category and instances; `roles` (n, r) are rows of this table."""
-        if not task.roles:
+        names = task.roles_of_kind("name")
+        if not names:
             return pl.Series([[]], dtype=QUESTIONS["operands"]).new_from_index(0, len(roles))
-        instances = self.seen_ids if task.basis.shown == "seen" else self.instance_ids
+        codes = roles[:, names]
+        category = self.column("category", codes)
+        instances = self.column("seen_ids" if task.basis.shown == "seen" else "instance_ids", codes)
+        by_name = pl.Series([task.roles[k] for k in names])
         by_role = pl.DataFrame(
             {
-                "role": pl.Series(task.roles).gather(np.repeat(np.arange(len(task.roles)), len(self.category))),
-                "category": pl.concat([self.category] * len(task.roles)),
-                "instance_ids": pl.concat([instances] * len(task.roles)),
+                "role": by_name.gather(np.repeat(np.arange(len(names)), len(category))),
+                "category": pl.concat([category] * len(names)),
+                "instance_ids": pl.concat([instances] * len(names)),
             }
         )
-        places = roles + np.arange(len(task.roles)) * len(self.category)
+        places = codes + np.arange(len(names)) * len(category)
         return _lists(by_role.to_struct("operands"), places)
+
+    def marks(self, task: Task, roles: Rows) -> pl.Series:
+        """List what has to be drawn on the frames of each question, (n,)."""
+        names = task.roles_of_kind("name")
+        dtype = DETAILS["marks"]
+        if self.batch.reference != "mark" or not names:
+            return pl.Series([None], dtype=dtype).new_from_index(0, len(roles))
+        n_categories = len(self.batch.categories)
+        rows = roles[:, names] - n_categories
+        frames = self.batch.frames
+        if task.shows == "frames":
+            place = np.stack([frames.place[roles[:, task.frame_of(k)]] for k in names], axis=1)
+        else:
+            place = np.full(rows.shape, -1)
+        known, where = np.unique(np.stack([rows, place], axis=-1).reshape(-1, 2), axis=0, return_inverse=True)
+        marks = [None if row < 0 else asdict(self.batch.mark(row, at)) for row, at in known.tolist()]
+        column = pl.Series(marks, dtype=dtype.inner)
+        return _lists(column, where.reshape(rows.shape)).list.drop_nulls().cast(dtype)
 
 
 def signature_key(name: str) -> str:
@@ -96,15 +192,31 @@ def signatures(task: Task, scene: Rows, roles: Rows, references: References) -> 
 
     Two questions that differ only in round, seed or the order of their options have the same signature.
     """
-    keys = [references.key[roles[:, k]].alias(f"key_{k}") for k in range(len(task.roles))]
+    keys = [_key(task, references, roles, k).alias(f"key_{k}") for k in range(len(task.roles))]
     parameters = [pl.lit(task.parameters)] if task.parameters else []
     parts = [pl.col("scene_name"), pl.lit(task.question_type), *(key.name for key in keys), *parameters]
     frame = pl.DataFrame([references.scene_name[scene].alias("scene_name"), *keys])
     return frame.select(pl.concat_str(parts, separator="|").alias("signature")).to_series()
 
 
+def _key(task: Task, references: References, roles: Rows, k: int) -> pl.Series:
+    """Write one role as part of a signature."""
+    if k in task.roles_of_kind("frame"):
+        return pl.Series(references.batch.frames.frame_id, dtype=pl.String)[roles[:, k]]
+    if k in task.roles_of_kind("number"):
+        return pl.Series(roles[:, k]).cast(pl.String)
+    return references.column("key", roles[:, k])[roles[:, k]]
+
+
 def word_questions(
-    task: Task, found: Candidates, cells: Rows, references: References, *, seed: int, round: int
+    task: Task,
+    found: Candidates,
+    cells: Rows,
+    references: References,
+    *,
+    seed: int,
+    round: int,
+    paraphrase: bool = False,
 ) -> pl.DataFrame:
     """Write the questions of one task.
 
@@ -117,10 +229,13 @@ def word_questions(
     references : References
         Of the batch of the candidates.
     seed, round : int
+    paraphrase : bool
+        Draw among all wordings of the task, in place of its own.
 
     Returns
     -------
-    DataFrame with the columns of `questions`; `evidence_frames` is null where no frame set was looked at.
+    DataFrame with the columns of `questions`, and those of `details` that it lacks; `evidence_frames` is null where no
+    frame set was looked at.
     """
     scene, roles, answers = found.scene, found.roles[:, : len(task.roles)], found.answers
     signature = signatures(task, scene, roles, references)
@@ -138,13 +253,16 @@ def word_questions(
     if references.batch.frame_set_id is not None:
         evidence = evidence_frames(task, references.batch, scene, roles)
     scene_name = references.scene_name[scene].alias("scene_name")
-    frame = pl.DataFrame([scene_name, *_operand_columns(task, roles, order, references)])
+    texts = (task.question, *task.wordings) if paraphrase else (task.question,)
+    wording = (digests[:, 0] % np.uint64(len(texts))).astype(np.int64)
+    columns = _operand_columns(task, roles, order, references, texts)
+    frame = pl.DataFrame([scene_name, pl.Series("wording", wording), *columns])
     return frame.select(
         question_id=_hexadecimal(digests[:, 0]),
         dataset=references.dataset[scene],
         scene_name="scene_name",
         question_type=pl.lit(task.question_type),
-        question=fill(task.question),
+        question=_worded(texts),
         options=options,
         ground_truth=truth,
         answer_type=pl.lit(task.answer_type),
@@ -158,15 +276,42 @@ def word_questions(
         margin_unit=pl.lit(task.margin_unit),
         cell=pl.Series(task.knob.cells)[cells],
         difficulty=_difficulty(found.difficulty),
-        frame_set_id=pl.lit(references.batch.frame_set_id, dtype=pl.String),
+        frame_set_id=_frame_sets(task, roles, references),
         evidence_frames=evidence,
         signature=signature,
         proposer=pl.lit("template"),
-        prompt_id=pl.lit(PROMPT_ID),
+        prompt_id=pl.lit(prompt_of(task)),
         profile=pl.lit(references.profile),
         round=pl.lit(round, dtype=pl.Int32),
         seed=pl.lit(seed, dtype=pl.Int64),
+        reference=pl.lit(references.batch.reference),
+        wording=pl.col("wording").cast(pl.Int32),
+        marks=references.marks(task, roles),
     )
+
+
+def prompt_of(task: Task) -> str:
+    """Name the prompt that goes around the questions of a type: by what is shown with them."""
+    if task.shows == "video":
+        return PROMPT_ID
+    return "image" if len(task.roles_of_kind("frame")) == 1 else "images"
+
+
+def _worded(texts: Sequence[str]) -> pl.Expr:
+    """Fill the wording that the column `wording` names."""
+    worded = fill(texts[-1])
+    for k in range(len(texts) - 2, -1, -1):
+        worded = pl.when(pl.col("wording") == k).then(fill(texts[k])).otherwise(worded)
+    return worded
+
+
+def _frame_sets(task: Task, roles: Rows, references: References) -> pl.Series | pl.Expr:
+    """Name what is shown with each question: the frame set of the batch, or the frames of the roles themselves."""
+    if task.shows == "video":
+        return pl.lit(references.batch.frame_set_id, dtype=pl.String)
+    ids = pl.Series(references.batch.frames.frame_id, dtype=pl.String)
+    named = [ids[roles[:, k]].alias(f"frame_{k}") for k in task.roles_of_kind("frame")]
+    return pl.select(listed_frames(named)).to_series()
 
 
 def question_digests(signatures: pl.Series, *, round: int, seed: int) -> NDArray[np.uint64]:
@@ -231,18 +376,19 @@ def _nullable(values: np.ndarray) -> pl.Series:
     return pl.Series(values, dtype=pl.Float64, nan_to_null=True)
 
 
-def _operand_columns(task: Task, roles: Rows, order: Rows, references: References) -> list[pl.Series]:
-    """Gather the columns that the task's wordings use."""
-    rows = {name: roles[:, k] for k, name in enumerate(task.roles)}
+def _operand_columns(
+    task: Task, roles: Rows, order: Rows, references: References, texts: Sequence[str]
+) -> list[pl.Series]:
+    """Gather the columns that the task's wordings and its program use."""
+    used = {name for text in (*texts, task.program) for name in PLACEHOLDER.findall(text)}
+    columns = {name: (k, roles[:, k]) for k, name in enumerate(task.roles)}
     if task.listed:
         shown = np.take_along_axis(roles[:, task.listed], order, axis=1)
-        rows |= {f"listed_{j}": shown[:, j] for j in range(shown.shape[1])}
-    used = {*PLACEHOLDER.findall(task.question), *PLACEHOLDER.findall(task.program)}
-    sources = {"": references.category, "_id": references.instance_id, "_literal": references.literal}
+        columns |= {f"listed_{j}": (task.listed[j], shown[:, j]) for j in range(shown.shape[1])}
     return [
-        source[places].alias(name + suffix)
-        for name, places in rows.items()
-        for suffix, source in sources.items()
+        references.written(task, roles, k, values, suffix).alias(name + suffix)
+        for name, (k, values) in columns.items()
+        for suffix in ("", "_id", "_literal")
         if name + suffix in used
     ]
 
@@ -276,12 +422,15 @@ def _options(task: Task, roles: Rows, shown: Rows, references: References) -> pl
         words = np.take_along_axis(
             np.repeat(listed, task.n_options, axis=1), all_orders(len(task.listed))[shown], axis=2
         )
-        texts = references.category.gather(words.ravel()).reshape((words.size // words.shape[2], words.shape[2]))
+        flat = words.reshape(len(words), -1)
+        texts, places = references.texts(task, task.listed[0], flat, roles)
+        texts = texts.gather(places.ravel()).reshape((words.size // words.shape[2], words.shape[2]))
         texts, places = texts.arr.join(", "), np.arange(shown.size).reshape(shown.shape)
     elif task.options.fixed:
         texts, places = pl.Series(task.options.fixed), shown
     else:
-        texts, places = references.category, np.take_along_axis(roles[:, task.listed], shown, axis=1)
+        codes = np.take_along_axis(roles[:, task.listed], shown, axis=1)
+        texts, places = references.texts(task, task.listed[0], codes, roles)
     lettered = pl.concat([LETTERS[j] + ". " + texts for j in range(task.n_options)])
     return _lists(lettered, places + np.arange(task.n_options) * len(texts))
 

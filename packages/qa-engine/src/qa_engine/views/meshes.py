@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.extras import require
+from qa_engine.extras import open3d_core
 from qa_engine.geometry import box_corners
 from qa_engine.scenes.cameras import NEAR_M, Camera, rays
 from qa_engine.scenes.meshes import Mesh
@@ -37,7 +37,7 @@ class MeshCaster:
     """
 
     def __init__(self, scene: Scene, mesh: Mesh) -> None:
-        self._o3d = require("open3d", extra="open3d", purpose="Casting rays at meshes (see also --no-mesh)")
+        self._o3d = open3d_core("Casting rays at meshes (see also --no-mesh)")
         self.scene = scene
         self._row = scene.rows_of(mesh.instance_id)
         self.has_surface = np.zeros(len(scene), dtype=bool)

@@ -54,7 +54,7 @@ def test_labels_that_differ_in_writing_alone_are_one_category(scan, room):
     assert scene.category_counts["chair"] == 3
     assert {"chairs", "office chair"} <= set(scene.category_counts)
     assert scene.category_raw.tolist()[-4:] == list(labels)
-    (found,) = [f.error for f in check_scene(scene) if f.error.reason is IngestReason.SIMILAR_LABELS]
+    (found,) = [f.error for f in check_scene(scene).findings if f.error.reason is IngestReason.SIMILAR_LABELS]
     assert "chairs" in str(found)
 
 
@@ -130,10 +130,10 @@ def test_doctor_honours_switches_without_the_name_of_the_data_set(scan, room):
 
 def test_every_file_that_nothing_is_taken_from_is_named(scan, tmp_path):
     for name in (
-        "a.r3d",
+        "a.e57",
         "sub/odometry.csv",
         "poses_bounds.npy",
-        "groundtruth.txt",
+        "x_pose.txt",
         "x.weird",
         "y.weird",
         "labels.json",
@@ -141,13 +141,13 @@ def test_every_file_that_nothing_is_taken_from_is_named(scan, tmp_path):
         (scan / name).parent.mkdir(exist_ok=True)
         (scan / name).write_text("{}")
     unread = {error.field: error.problem for error in read(scan).refused}
-    assert set(unread) == {"a.r3d", "sub/odometry.csv", "poses_bounds.npy", "groundtruth.txt", "x.weird", "labels.json"}
-    assert "Record3D" in unread["a.r3d"]
+    assert set(unread) == {"a.e57", "sub/odometry.csv", "poses_bounds.npy", "x_pose.txt", "x.weird", "labels.json"}
+    assert "laser scan" in unread["a.e57"]
     assert "2 such files" in unread["x.weird"]
     report = ingest(get_dataset("generic"), scan.parent, out=tmp_path / "store", options=IngestOptions())
     assert (report.lost, report.warnings) == (0, {"unread_file": 6})
     problems = diagnose(scan.parent, options=IngestOptions()).problems
-    assert any("Record3D" in problem.problem for problem in problems)
+    assert any("laser scan" in problem.problem for problem in problems)
 
 
 @pytest.mark.parametrize("name", ["instance_id", "objectId", "colour"])
@@ -164,3 +164,59 @@ def test_the_field_of_objects_may_have_another_name_or_is_missed(tmp_path, name)
             read(folder)
     else:
         assert read(folder).size.tolist() == [[1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    "up", ["0,-2,0", "gravity:0,9.81,0", "1,0,0,0,0,1,0,-1,0", "1,0,0,0, 0,0,1,0, 0,-1,0,0, 0,0,0,1"]
+)
+def test_a_world_is_turned_by_a_direction_gravity_or_a_matrix(scan, room, up):
+    upside = [box | {"center": [box["center"][0], -box["center"][2], box["center"][1]]} for box in room.BOXES]
+    sizes = [box["size"] for box in room.BOXES]
+    boxes = [box | {"size": [s[0], s[2], s[1]], "yaw": 0} for box, s in zip(upside, sizes, strict=True)]
+    room.write_boxes(scan, boxes)
+    scene = read(scan, up=up)
+    assert np.allclose(scene.center, [box["center"] for box in room.BOXES])
+    assert np.allclose(scene.canonical_from_source[:3, :3], [[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("up", "0,0", "2 numbers"),
+        ("up", "0,0,nan", "not finite"),
+        ("up", "north", "no number"),
+        ("up", "0,0,0", "no length"),
+        ("up", "1,0,0,0,2,0,0,0,1", "does not only turn"),
+        ("units", "-1", "not above 0"),
+        ("units", "inf", "not above 0"),
+    ],
+)
+def test_a_value_that_a_switch_cannot_have_is_refused_with_what_it_may_be(scan, setting, value, words):
+    with pytest.raises(QAEngineError, match=words) as caught:
+        discover(scan.parent, IngestOptions(settings={setting: value}))
+    assert f"--set {setting}={value}" in str(caught.value)
+    assert " or " in str(caught.value)
+
+
+def test_units_by_name_or_number_and_half_sizes(scan, room):
+    def write(world, sizes):
+        boxes = [
+            box
+            | {"center": np.multiply(box["center"], world).tolist(), "size": np.multiply(box["size"], sizes).tolist()}
+            for box in room.BOXES
+        ]
+        room.write_boxes(scan, boxes)
+
+    expected = np.array([box["size"] for box in room.BOXES])
+    for units, per_metre in {"feet": 1 / 0.3048, "inches": 1 / 0.0254, "0.5": 2.0}.items():
+        write(per_metre, per_metre)
+        assert np.allclose(read(scan, units=units).size, expected)
+    write(1, 0.5)
+    assert np.allclose(read(scan, sizes="half").size, expected)
+
+
+def test_the_switch_that_is_advised_counts_from_the_source(scan, room):
+    room.write_boxes(scan)
+    for wrong in ("y", "-x", "-z"):
+        (found,) = check_scene(read(scan, up=wrong)).findings
+        assert "--set up=z" in str(found.error), str(found.error)

@@ -11,7 +11,7 @@ from qa_engine.formats.canonical import (
     rotations,
     turn_onto,
 )
-from qa_engine.formats.depth import depth_reader, resampled
+from qa_engine.formats.depth import depth_reader, png_depth, resampled
 from qa_engine.formats.parsing import Boxes
 from qa_engine.formats.text_tables import number_columns, read_csv, read_matrix
 from scipy.spatial.transform import Rotation
@@ -65,9 +65,9 @@ def test_depth_of_another_size_comes_in_the_pixels_of_the_image(tmp_path):
     path = tmp_path / "d.pgm"
     path.write_bytes(b"P5\n2 1\n65535\n" + np.array([1000, 2500], ">u2").tobytes())
     roots = (tmp_path.resolve(),)
-    depth = depth_reader(path, roots, per_metre=1000, size=(4, 2))()
+    depth = depth_reader(png_depth(path, roots, per_metre=1000), size=(4, 2))()
     assert depth.tolist() == [[1, 1, 2.5, 2.5]] * 2
-    assert depth_reader(path, roots, per_metre=4000)().tolist() == [[0.25, 0.625]]
+    assert depth_reader(png_depth(path, roots, per_metre=4000))().tolist() == [[0.25, 0.625]]
     shifted = resampled(np.array([[1, 2]], np.float32), (3, 1), np.array([[1, 0, 1], [0, 1, 0], [0, 0, 1.0]]))
     assert shifted.tolist() == [[2, 0, 0]]
 
@@ -77,7 +77,7 @@ def test_a_damaged_depth_image_is_refused(tmp_path, data):
     path = tmp_path / "d.pgm"
     path.write_bytes(data)
     with pytest.raises(SceneError, match=r"d\.pgm"):
-        depth_reader(path, (tmp_path.resolve(),), per_metre=1000)()
+        depth_reader(png_depth(path, (tmp_path.resolve(),), per_metre=1000))()
 
 
 @pytest.mark.parametrize(

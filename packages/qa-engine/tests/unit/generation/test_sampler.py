@@ -9,7 +9,7 @@ from qa_engine.errors import QAEngineError
 from qa_engine.generation.samplers import SAMPLERS, Cells, Past, get_sampler
 from qa_engine.generation.samplers.base import FLOOR, explain_cells
 from qa_engine.generation.samplers.quota import allot, share_out
-from qa_engine.tasks import TASKS, select_tasks
+from qa_engine.tasks import DEFAULT, select_tasks
 
 
 def feedback_table(rows):
@@ -33,7 +33,7 @@ def cell_names(tasks):
 
 
 def test_without_feedback_types_share_alike_then_cells():
-    tasks = list(TASKS.values())
+    tasks = select_tasks()
     weights = cell_weights(tasks)
     assert weights.sum() == pytest.approx(1)
     per_type = {}
@@ -134,7 +134,7 @@ def test_learning_expects_something_of_cells_never_asked_and_trusts_newer_rounds
 
 
 def test_learning_keeps_every_type_within_bounds():
-    tasks = select_tasks(list(TASKS)[:8])
+    tasks = select_tasks(list(DEFAULT)[:8])
     rows = [("s", name, cell, 1000, 1000 if name == "object_counting" else 0) for name, cell in cell_names(tasks)]
     choices = explain_cells(sampler_of(tasks, feedback_table(rows), "learning"))
     share = {}
@@ -156,7 +156,7 @@ def test_paper_leaves_the_weights_alone():
 @given(st.sampled_from(sorted(SAMPLERS)), st.integers(0, 2**32 - 1))
 def test_every_sampler_gives_every_cell_a_share(sampler, seed):
     rng = np.random.default_rng(seed)
-    tasks = list(TASKS.values())
+    tasks = select_tasks()
     names = [name for name in cell_names(tasks) if rng.random() < 0.7]
     rows = [("s", *name, int(n := rng.integers(0, 200)), int(rng.integers(0, n + 1))) for name in names]
     choices = explain_cells(sampler_of(tasks, feedback_table(rows) if rows else None, sampler))
@@ -168,4 +168,4 @@ def test_every_sampler_gives_every_cell_a_share(sampler, seed):
 
 def test_an_unknown_sampler_is_named():
     with pytest.raises(QAEngineError, match="Did you mean 'learning'"):
-        cell_weights(list(TASKS.values()), sampler="learn")
+        cell_weights(select_tasks(), sampler="learn")

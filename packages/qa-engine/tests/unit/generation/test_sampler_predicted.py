@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
 from qa_contract.tables import CHOICES, CONFIDENCE, QUESTIONS
-from qa_engine.generation.samplers.predicted import (
+from qa_engine.generation.samplers.items import (
     EXPLORED,
     MIN_ROWS,
     KnobModel,

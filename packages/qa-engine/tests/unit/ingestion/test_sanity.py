@@ -120,7 +120,7 @@ def test_a_real_scene_with_y_up(real_data, tmp_path):
     write_boxes(tmp_path / "scans" / "a", scene.category, scene.center @ turn.T, scene.size, scene.rotation @ turn.T)
     message = refused(tmp_path / "scans", tmp_path / "store")
     assert "not_upright" in message
-    assert "across +y" in message
+    assert "y points up, it seems (--set up=y)" in message
     assert generic(tmp_path / "scans", tmp_path / "store", up="y").rejects == {}
 
 
@@ -138,7 +138,9 @@ def test_a_real_scene_upside_down(real_data, tmp_path):
         size=size,
         rotation=scene.rotation @ turn.T,
     )
-    assert [finding.error.reason for finding in check_scene(flipped) if finding.severe] == [IngestReason.NOT_UPRIGHT]
+    assert [finding.error.reason for finding in check_scene(flipped).findings if finding.severe] == [
+        IngestReason.NOT_UPRIGHT
+    ]
 
 
 def test_box_axes_of_a_real_scene_read_from_columns(real_data, tmp_path):

@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from qa_contract.errors import TableError
+from qa_contract.errors import FileError, TableError
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import FRAMES
 from qa_engine.datasets import get_dataset
@@ -48,7 +48,7 @@ def test_a_folder_that_is_no_store_is_an_error(tmp_path):
 def test_a_table_that_names_files_elsewhere_is_an_error(store):
     table = pl.read_parquet(store.path / "frames.parquet").with_columns(image_path=pl.lit("../../etc/passwd"))
     write_table(table, store.path / "frames.parquet", FRAMES, table_metadata("frames", "test", {}, 0))
-    with pytest.raises(TableError, match="outside the store"):
+    with pytest.raises(FileError, match="leads out of the folder"):
         store.frames("41000001")
 
 

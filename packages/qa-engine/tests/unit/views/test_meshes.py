@@ -1,5 +1,7 @@
 """Rays cast at meshes: against the renderer, against boxes, and on the surface of real depth images."""
 
+import importlib.util
+import subprocess
 import sys
 
 import numpy as np
@@ -54,7 +56,8 @@ def looking_along_x(size=64):
 
 @pytest.fixture(scope="module", autouse=True)
 def _open3d():
-    pytest.importorskip("open3d", reason="Open3D is an extra")
+    if importlib.util.find_spec("open3d") is None:
+        pytest.skip("Open3D is an extra")
 
 
 def test_boxes_as_a_mesh_are_seen_as_the_renderer_draws_them():
@@ -240,3 +243,11 @@ def test_the_surface_of_a_real_depth_image_is_seen_again(real_data):
             off.append(abs(np.median(measured[measured > 0]) - found) if (measured > 0).any() else np.nan)
         assert len(off) > 60
         assert np.nanmedian(off) < most_m
+
+
+def test_rays_need_the_core_of_open3d_alone():
+    words = "import sys; from qa_engine.extras import open3d_core; core = open3d_core('rays'); "
+    words += (
+        "assert core.t.geometry.RaycastingScene and 'open3d' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", words], check=True)

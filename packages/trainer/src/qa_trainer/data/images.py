@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from qa_contract.errors import FileError
+from qa_contract.files import path_inside
 
 from qa_trainer.data.pixels import RawPatches
 
@@ -52,8 +54,9 @@ def check_images(store: Path, paths: Iterable[str]) -> dict[str, ImageCheck]:
 
 def _check(root: Path, path: str) -> ImageCheck:
     """Decode one image below `root`."""
-    full = (root / path).resolve()
-    if not full.is_relative_to(root):
+    try:
+        full = path_inside(root, path)
+    except FileError:
         return ImageCheck(reason="frame_outside_store", detail=path)
     if not full.is_file():
         return ImageCheck(reason="missing_frame", detail=f"no file {path}")

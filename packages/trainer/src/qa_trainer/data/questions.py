@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 from qa_contract.errors import TableError
+from qa_contract.frame_lists import read_frame_sets
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.tableio import read_table, table_files
-from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS, REJECTS
+from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
 
 from qa_trainer.data.images import check_images
 from qa_trainer.errors import QATrainerError
@@ -168,10 +169,9 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
     if asked["frame_set_id"].is_null().all():
         none = {name: pl.lit([] if dtype == pl.List else None, dtype=dtype) for name, dtype in _FRAMES.items()}
         return asked.with_columns(**none, detail=pl.lit(""))
-    sets = read_table(store, "frame_sets", FRAME_SETS, columns=["scene_name", "frame_set_id", "frame_ids"])
+    sets = read_frame_sets(store, asked)
     frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
-    shown = sets.join(asked.select("scene_name", "frame_set_id"), on=["scene_name", "frame_set_id"], how="semi")
-    shown = shown.explode("frame_ids", empty_as_null=True).join(
+    shown = sets.explode("frame_ids", empty_as_null=True).join(
         frames,
         left_on=["scene_name", "frame_ids"],
         right_on=["scene_name", "frame_id"],

@@ -29,6 +29,7 @@ from qa_engine.scenes.store import Store
 from qa_engine.seeding import scene_rng
 from qa_engine.views.evidence import Evidence, FrameEvidence, evidence
 from qa_engine.views.frame_sets import uniform
+from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
 
 PRODUCER = "qa-engine propose"
@@ -76,8 +77,13 @@ def write_proposals(
     with output_folder(out, force=force) as folder:
         inputs = _Inputs(store, request, exclude, confidence)
         client = LocalClient(connection) if connection.local_model else ChatClient(connection)
-        shown = FrameEvidence(store).every
-        with ProgramPool(workers, profile=request.profile, sightings=inputs.sightings.of, evidence=shown) as pool:
+        with ProgramPool(
+            workers,
+            profile=request.profile,
+            sightings=inputs.sightings.of,
+            evidence=FrameEvidence(store).every,
+            recording=RecordingIndex(store).of,
+        ) as pool:
             proposer = LLMProposer(
                 client,
                 pool,

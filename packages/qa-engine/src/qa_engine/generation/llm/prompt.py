@@ -13,6 +13,7 @@ from typing import Any
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import LANGUAGE, OPERATORS
 from qa_engine.scenes.scene import Frame
+from qa_engine.scenes.structure import is_structure
 from qa_engine.tasks import TASKS
 
 MOST_OBJECTS = 150
@@ -66,12 +67,14 @@ def scene_facts(facts: Facts) -> str:
     """
     scene = facts.scene
     lines = [] if scene.room_size_m2 is None else [f"room_area_m2 {scene.room_size_m2:.1f}"]
-    lines.append("counts: " + ", ".join(f"{name} {n}" for name, n in sorted(scene.category_counts.items())))
+    counts = [(name, n) for name, n in sorted(scene.category_counts.items()) if not is_structure([name])[0]]
+    lines.append("counts: " + ", ".join(f"{name} {n}" for name, n in counts))
     lines.append("id category x y z size")
     rows = zip(
         scene.instance_id.tolist(), scene.category.tolist(), scene.center.tolist(), scene.size.tolist(), strict=True
     )
-    for key, name, center, size in list(rows)[:MOST_OBJECTS]:
+    things = [row for row, part_of_room in zip(rows, is_structure(scene.category), strict=True) if not part_of_room]
+    for key, name, center, size in things[:MOST_OBJECTS]:
         lines.append(f"{key} {name} " + " ".join(f"{x:.2f}" for x in (*center, *size)))
     return "\n".join(lines)
 

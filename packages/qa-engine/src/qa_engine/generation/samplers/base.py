@@ -20,6 +20,10 @@ FLOOR = 0.05
 unknown."""
 
 _COUNTS = ("n", "n_easy", "n_frontier", "n_hard", "n_suspect")
+_MEANS = ("mean_corrected", "mean_learnability", "mean_blind", "mean_headroom")
+
+ROUND_DECAY = 0.5
+"""What a question counts per round that has passed since it was asked."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,30 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class CleanMeans:
+    """What clean passes tell of cells, pooled over scenes and rounds, newer rounds first; NaN where nothing is known.
+
+    Attributes
+    ----------
+    n : (k,) float64
+        Questions answered, older rounds counted less.
+    corrected, learnability, blind, headroom : (k,) float64
+        Means of the columns of `feedback`.
+    n_panel, progress, progress_se : (k,) float64
+        Learning progress of the newest round, its standard error, and the panel questions behind it.
+    """
+
+    n: Array
+    corrected: Array
+    learnability: Array
+    blind: Array
+    headroom: Array
+    n_panel: Array
+    progress: Array
+    progress_se: Array
+
+
+@dataclass(frozen=True)
 class Past:
     """What earlier rounds left behind.
 
@@ -96,11 +124,45 @@ class Past:
         """
         if self.feedback is None:
             return np.zeros((len(cells), len(_COUNTS)))
-        age = (pl.col("round").max() - pl.col("round")).fill_null(0)
-        weighted = [pl.col(name).fill_null(0) * pl.lit(decay).pow(age) for name in _COUNTS]
+        weighted = [pl.col(name).fill_null(0) * pl.lit(decay).pow(_AGE) for name in _COUNTS]
         pooled = self.feedback.with_columns(weighted).group_by("question_type", "cell").agg(pl.col(_COUNTS).sum())
         asked = {(row[0], row[1]): row[2:] for row in pooled.select("question_type", "cell", *_COUNTS).iter_rows()}
         return np.array([asked.get(name, (0.0,) * len(_COUNTS)) for name in cells.names], dtype=np.float64)
+
+    def scores(self, cells: Cells) -> tuple[Array, Array]:
+        """Count the scored answers per cell and sum their scores, (k,) each; zeros where there are none."""
+        if self.feedback is None:
+            return np.zeros(len(cells)), np.zeros(len(cells))
+        scored = self.feedback.filter(pl.col("mean_score").is_not_null())
+        weight = pl.coalesce(pl.when(pl.col("n_clean") > 0).then("n_clean"), "n")
+        pooled = scored.group_by("question_type", "cell").agg(
+            n=weight.sum(), total=(weight * pl.col("mean_score")).sum()
+        )
+        found = {(row[0], row[1]): row[2:] for row in pooled.iter_rows()}
+        both = np.array([found.get(name, (0.0, 0.0)) for name in cells.names], dtype=np.float64)
+        return both[:, 0], both[:, 1]
+
+    def clean(self, cells: Cells) -> CleanMeans | None:
+        """Pool what the clean passes tell per cell; None where the feedback holds none."""
+        table = None if self.feedback is None else self.feedback.filter(pl.col("n_clean").fill_null(0) > 0)
+        if table is None or table.is_empty():
+            return None
+        table = table.with_columns(weight=pl.col("n_clean") * pl.lit(ROUND_DECAY).pow(_AGE)).sort("round")
+        weight, panel = pl.col("weight"), pl.col("progress").is_not_null()
+        means = [
+            ((pl.col(name) * weight).sum() / weight.filter(pl.col(name).is_not_null()).sum()).alias(name)
+            for name in _MEANS
+        ]
+        of_cell = pl.col("n_panel", "progress", "progress_se").filter(panel).last()
+        pooled = table.group_by("question_type", "cell").agg(weight.sum().alias("n"), *means, of_cell)
+        named = pl.DataFrame(list(cells.names), {"question_type": pl.String, "cell": pl.String}, orient="row")
+        order = ("n", *_MEANS, "n_panel", "progress", "progress_se")
+        found = named.join(pooled, on=["question_type", "cell"], how="left", maintain_order="left").select(order)
+        columns = found.select(pl.all().cast(pl.Float64).fill_null(float("nan"))).to_numpy().T
+        return CleanMeans(np.nan_to_num(columns[0]), *columns[1:])
+
+
+_AGE = (pl.col("round").max() - pl.col("round")).fill_null(0)
 
 
 class Sampler(ABC):
@@ -114,11 +176,18 @@ class Sampler(ABC):
     cells : Cells
     past : Past
     seed : int
+    explore : float, optional
+        Share of the questions that is spread over types and cells alike, whatever the feedback says. Default:
+        `exploration` of the sampler.
+    of : str, optional
+        For a control: the sampler that it is a control of.
 
     Attributes
     ----------
     about : str
         What it does, in one line.
+    exploration : float
+        Default of `explore`.
     reads_answers : bool
         Whether `Past.answered` is wanted; reading it costs a join of all earlier questions.
     notes : list of str
@@ -126,19 +195,36 @@ class Sampler(ABC):
     """
 
     about: ClassVar[str]
+    exploration: ClassVar[float] = 0.0
     reads_answers: ClassVar[bool] = False
 
-    def __init__(self, cells: Cells, past: Past | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        cells: Cells,
+        past: Past | None = None,
+        *,
+        seed: int = 0,
+        explore: float | None = None,
+        of: str | None = None,
+    ) -> None:
         past = past or Past()
         self.cells = cells
         self.seed = seed
+        self.explore = self.exploration if explore is None else explore
         self.counts = past.counts(cells)
         self.notes: list[str] = []
         if past.feedback is None or not len(cells):
             alike = ["no feedback: question types alike, then cells alike"] * len(cells)
             self._weights, self._reasons = cells.even, alike
         else:
-            self._weights, self._reasons = self.weigh(past)
+            self._weights, self._reasons = self._explored(*self.weigh(past))
+
+    def _explored(self, weights: Array, reasons: list[str]) -> tuple[Array, list[str]]:
+        """Spread the exploration share over all cells."""
+        if not self.explore:
+            return weights, reasons
+        note = f"; {100 * self.explore:.3g}% of all questions are asked evenly to explore"
+        return (1 - self.explore) * weights + self.explore * self.cells.even, [reason + note for reason in reasons]
 
     @abstractmethod
     def weigh(self, past: Past) -> tuple[Array, list[str]]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from qa_engine.arrays import Array, Rows
-from qa_engine.generation.samplers.base import FLOOR, Past, Sampler
+from qa_engine.generation.samplers.base import FLOOR, ROUND_DECAY, Past, Sampler
 
 PRIOR_FRONTIER, PRIOR_COUNT = 0.35, 2.0
 """Share of frontier questions expected of a cell before any is asked, and how many questions that expectation is
@@ -15,9 +15,6 @@ worth. [SpatialEvo, arXiv 2604.14144: smoothed accuracy with prior 0.35 and 2 ps
 
 SUSPECT_DAMPING = 0.5
 """Part of its weight that a cell loses where every question is suspect."""
-
-ROUND_DECAY = 0.5
-"""What a question counts per round that has passed since it was asked."""
 
 LEAST_SHARE, LARGEST_SHARE = 0.25, 3.0
 """Bounds of a question type's share of the questions, in parts of an even share."""

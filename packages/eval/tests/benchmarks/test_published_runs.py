@@ -1,0 +1,36 @@
+"""The published file of every benchmark goes from a run to a comparison and a report."""
+
+import json
+
+import pytest
+from qa_eval.report import write_report
+from qa_eval.runs.inputs import RunOptions
+from qa_eval.runs.run import run
+from qa_eval.scoring.compare import compare_runs
+from qa_eval.scoring.questions import with_options
+
+from .test_published_files import CASES, write_rows
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_run_compare_and_report(tmp_path, name):
+    file, rows, completions, types, _ = CASES[name]
+    questions = write_rows(tmp_path / file, rows)
+    answers = write_rows(tmp_path / "a.jsonl", [{"id": i, "prediction": text} for i, text in completions.items()])
+    replayed = run(questions, None, tmp_path / "replay", RunOptions("replay", benchmark=name), answers=answers)
+    found = {kind: 100 * cell["mean"] for kind, cell in replayed.summary["types"].items()}
+    assert found == pytest.approx(types)
+    oracle = run(questions, None, tmp_path / "oracle", RunOptions("oracle", benchmark=name))
+    # A mask is no answer, and a letter without brackets or a line "Answer:" none that the authors' code reads.
+    if name not in ("refspatial", "where2place", "robospatial", "blink", "omnispatial", "spatialviz"):
+        assert oracle.summary["overall"]["mean"] == 1
+    run(questions, None, tmp_path / "majority", RunOptions("majority", benchmark=name))
+    result, _ = compare_runs(tmp_path / "oracle", tmp_path / "replay")
+    assert result.overall.n == len(rows)
+    write_report([tmp_path / "oracle", tmp_path / "replay"], tmp_path / "report")
+    assert json.loads((tmp_path / "report/report.json").read_text())
+
+
+def test_options_are_listed_once():
+    assert with_options("Which?", ["A. left"]) == "Which?\nA. left"
+    assert with_options("Which? A. left", ["A. left"]) == "Which? A. left"

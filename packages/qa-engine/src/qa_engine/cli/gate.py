@@ -1,0 +1,124 @@
+"""Commands between asking and training: gate, draw."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
+
+Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' of 'qa-confidence signal'.")]
+
+
+def register(app: App) -> None:
+    """Add the commands of this module to the command line."""
+    for command in (gate, draw):
+        app.command(topic="Questions")(command)
+
+
+def gate(
+    questions: Questions,
+    *,
+    out: Out,
+    gates: Annotated[str | None, typer.Option(help="Gates, with commas; see 'qa-engine gates'. Default: all.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Store of the scenes: tells what frames show.")] = None,
+    evidence: Evidence = None,
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before.")] = None,
+    about: Annotated[
+        list[Path] | None, typer.Option(help="Further questions that --evidence is about, such as the panel.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Questions to keep of those that pass.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let through what may be trained on; refuse duplicates, and what is unanswerable, suspect, trivial or blind.
+
+    Every refusal is a row of 'rejects'. Exit code 1: the output is there, but there are fewer questions than `--count`.
+    """
+    from dataclasses import asdict
+
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.errors import QAEngineError
+    from qa_engine.generation.gates.files import write_passed
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    names = None if gates is None else [name.strip() for name in gates.split(",") if name.strip()]
+    if names == []:
+        raise QAEngineError("--gates names no gate. See 'qa-engine gates'.")
+    passed = write_passed(
+        questions,
+        out,
+        names=names,
+        store=store,
+        evidence=evidence or (),
+        exclude=exclude or (),
+        about=about or (),
+        count=count,
+        force=force,
+    )
+    missing = 0 if count is None else count - len(passed.questions)
+    if missing:
+        typer.echo(f"{missing} of {count} questions are missing: the gates left no more. Offer more.", err=True)
+    close(
+        Wrote(out, len(passed.questions), "questions"),
+        since=began,
+        rejects={one.gate: one.refused for one in passed.yields},
+        lost=missing,
+        next=shell("qa-trainer", "sft", out, "--store", "STORE", "--out", "RUN"),
+        summary={"gates": [asdict(one) for one in passed.yields]},
+        as_json=as_json,
+    )
+
+
+def draw(
+    questions: Questions,
+    *,
+    out: Out,
+    count: Annotated[int, typer.Option(min=0, help="Questions to draw.")],
+    whole: Annotated[list[Path] | None, typer.Option(help="Tables 'questions' that are taken whole.")] = None,
+    again: Annotated[
+        Path | None, typer.Option(help="Table 'questions' of an earlier draw: what --doubts says was sure and wrong.")
+    ] = None,
+    doubts: Annotated[Path | None, typer.Option(help="Signal of that draw.")] = None,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw questions alike over types and cells, for a clean pass or for replay."""
+    import polars as pl
+    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.tableio import read_table, table_metadata, write_table
+    from qa_contract.tables import CONFIDENCE, QUESTIONS
+
+    from qa_engine.errors import QAEngineError
+    from qa_engine.generation.draw import doubted
+    from qa_engine.generation.draw import draw as drawn
+    from qa_engine.generation.inputs import table_digest
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    if (again is None) != (doubts is None):
+        raise QAEngineError("--again and --doubts belong together: give both, or neither.")
+    table = read_table(questions, "questions", QUESTIONS)
+    chosen = drawn(table, count, seed=seed)
+    parts = [*(read_table(path, "questions", QUESTIONS) for path in whole or ()), chosen]
+    if again is not None and doubts is not None:
+        sure = read_table(doubts, "confidence", CONFIDENCE, columns=["question_id", "confidence", "score"])
+        parts.append(doubted(read_table(again, "questions", QUESTIONS), sure))
+    found = pl.concat(parts).unique("question_id", keep="first", maintain_order=True)
+    config = {"count": count, "parts": [table_digest(part) for part in parts]}
+    with output_folder(out, force=force) as folder:
+        metadata = table_metadata("questions", "qa-engine draw", config, seed)
+        write_table(found, folder / "questions.parquet", QUESTIONS, metadata)
+    close(
+        Wrote(out, len(found), "questions"),
+        since=began,
+        notes=[f"{len(chosen)} drawn of {len(table)}"],
+        next=shell("qa-eval", "run", out, "--store", "STORE", "--model", "MODEL", "--out", "DIR"),
+        summary={"drawn": len(chosen)},
+        as_json=as_json,
+    )

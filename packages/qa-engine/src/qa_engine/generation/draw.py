@@ -1,0 +1,57 @@
+"""Draw questions from a table, alike over question types and cells: what a clean pass is asked, or a replay."""
+
+from __future__ import annotations
+
+import hashlib
+
+import polars as pl
+
+SURE, WRONG_BELOW = 0.9, 0.5
+"""An answer is in doubt that scored below the second at an expected score of at least the first."""
+
+
+def draw(questions: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
+    """Draw questions so that types share alike, and cells alike within a type, as far as there are any.
+
+    Parameters
+    ----------
+    questions : DataFrame
+        question_id, question_type, cell.
+    count : int
+        How many; all where there are no more.
+    seed : int
+        A question's place in the draw depends on it and on the question's id alone.
+
+    Returns
+    -------
+    DataFrame
+        In the order given.
+
+    Examples
+    --------
+    >>> rows = [("a1", "a", "x"), ("a2", "a", "x"), ("a3", "a", "y"), ("b1", "b", "z"), ("b2", "b", "z")]
+    >>> table = pl.DataFrame(rows, ["question_id", "question_type", "cell"], orient="row")
+    >>> draw(table, 4, seed=0)["question_type"].to_list()
+    ['a', 'a', 'b', 'b']
+    """
+    ids = questions["question_id"].to_list()
+    keys = [hashlib.sha256(f"{seed}\x1f{name}".encode()).hexdigest() for name in ids]
+    rows = questions.select("question_type", "cell", key=pl.Series(keys, dtype=pl.String)).with_row_index("row")
+    # The n-th of every cell comes before the (n + 1)-th of any, and likewise for types: a round-robin of both.
+    rows = rows.sort("key").with_columns(turn=pl.int_range(pl.len()).over("question_type", "cell"))
+    rows = rows.sort("turn", "key").with_columns(place=pl.int_range(pl.len()).over("question_type"))
+    chosen = rows.sort("place", "key").head(count)["row"].sort()
+    return questions[chosen]
+
+
+def doubted(questions: pl.DataFrame, confidence: pl.DataFrame) -> pl.DataFrame:
+    """Keep the questions whose answer was sure and wrong, which a second clean pass should see again.
+
+    Parameters
+    ----------
+    questions : DataFrame
+    confidence : DataFrame
+        question_id, confidence, score of a signal.
+    """
+    sure = confidence.filter((pl.col("confidence") >= SURE) & (pl.col("score") < WRONG_BELOW))
+    return questions.filter(pl.col("question_id").is_in(sure["question_id"].implode()))

@@ -1,0 +1,1 @@
+"""A person in the loop: a local page to accept, reject or correct objects and questions."""
