@@ -29,6 +29,8 @@ from tiny_families import FAMILIES, save_family
 
 FRAMES = (1, 2, 3, 0)
 """Frames of each question."""
+SHOWN = "shown"
+"""Folder of the questions that have frames."""
 SIZE = (64, 48)
 """Width and height of a frame, pixels."""
 COMMON = ("--device", "cpu", "--force")
@@ -63,6 +65,9 @@ def make_questions(folder: Path) -> Path:
         frame = with_every_column(pl.DataFrame(found, infer_schema_length=None), TABLES[table])
         metadata = table_metadata(table, "benchmarks/trainer_families.py", {}, 0)
         write_table(frame, folder / f"{table}.parquet", TABLES[table], metadata)
+        if table == "questions":
+            shown = frame.filter(pl.col("frame_set_id").is_not_null())
+            write_table(shown, folder / SHOWN / "questions.parquet", TABLES[table], metadata)
     return folder
 
 
@@ -148,12 +153,12 @@ class Family:
         _need_rows(self.work / "score", len(FRAMES))
 
     def evaluate(self) -> None:
-        """Let the evaluator answer every question."""
+        """Let the evaluator answer every question with frames; it takes none without them."""
         from qa_eval.cli import main
 
-        words = ("run", self.data, "--store", self.data, "--model", self.model, "--out", self.work / "eval")
+        words = ("run", self.data / SHOWN, "--store", self.data, "--model", self.model, "--out", self.work / "eval")
         run(main, "qa-eval", *words, *COMMON)
-        _need_rows(self.work / "eval", len(FRAMES))
+        _need_rows(self.work / "eval", len(FRAMES) - 1)
 
     def grpo(self) -> None:
         """Take one step of reinforcement on completions of all questions."""
