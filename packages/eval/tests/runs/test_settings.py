@@ -69,6 +69,7 @@ def test_settings_without_effect_are_refused(questions, store, tmp_path, options
 
 
 def test_a_name_that_is_no_folder_fails_at_once(monkeypatch, tmp_path):
+    pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(QAEvalError, match="not the id of a model"):

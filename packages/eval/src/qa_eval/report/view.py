@@ -141,10 +141,12 @@ def _rows(
             name = row["question_id"]
             if name not in rows:
                 files = source.shown(row)
-                key = tuple(path for _, path in files)
-                if files and key not in frames:
+                # Frames that were decoded from videos have names alone.
+                named = [n for n, _ in files] or row["frame_ids"] or []
+                key = (*named, *(path for _, path in files))
+                if key and key not in frames:
                     frames[key] = len(shown)
-                    shown.append({"names": [n for n, _ in files], "paths": [href(p, folder) for p in key]})
+                    shown.append({"names": named, "paths": [href(path, folder) for _, path in files]})
                 explained = explanation(row)
                 if explained:
                     facts.append(explained)

@@ -41,7 +41,8 @@ class Stored:
     def settings(self) -> dict[str, Any]:
         """What moved the answers beside model and questions; empty where it is unknown."""
         known = self.frame["settings"].drop_nulls().unique().to_list()
-        return json.loads(known[0]) if len(known) == 1 else {}
+        # Scores of older versions have none; their run's manifest does.
+        return json.loads(known[0]) if len(known) == 1 else self.manifest.get("model", {})
 
 
 def read_stored(path: Path) -> Stored:
