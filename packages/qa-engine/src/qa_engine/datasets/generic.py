@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.generic_frames import frame_format, read_frames
+from qa_engine.datasets.generic_frames import frame_format, frames_world, read_frames
 from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan, shift_of
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
@@ -30,6 +30,7 @@ from qa_engine.formats.catalogue import formats_in
 from qa_engine.formats.confidence import LEVELS
 from qa_engine.formats.parsing import check_inside, read_bytes
 from qa_engine.formats.recordings import FRAME_FORMATS
+from qa_engine.formats.recordings.polycam import POLYCAM, RAW_MESH
 from qa_engine.geometry import Boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.scene import Scene
@@ -87,7 +88,8 @@ def load(source: SceneSource) -> Scene:
     up = (form.up if form is not None else None) or "z"
     turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
     canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
-    scan = read_scan(folder, canonical_from_source, source.roots)
+    recorded = _recorded_mesh(folder, canonical_from_source, source.roots, settings)
+    scan = read_scan(folder, canonical_from_source, source.roots, recorded)
     canonical_from_source = shifted(canonical_from_source, scan.shift)
     floor = None
     if form is not None:
@@ -135,6 +137,17 @@ def load(source: SceneSource) -> Scene:
         mesh=mesh,
         refused=(*refused, *frames.refused, *unread_files(folder, used)),
     )
+
+
+def _recorded_mesh(
+    folder: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...], settings: dict[str, str]
+) -> tuple[Path, NDArray[np.float64]] | None:
+    """Find the mesh that Polycam made, and its world, to which its poses come."""
+    path = folder / RAW_MESH
+    form, _ = frame_format(folder, settings["frames_from"])
+    if form is None or form.name != POLYCAM.name or settings["polycam_world"] != "mesh" or not path.is_file():
+        return None
+    return path, frames_world(form, folder, canonical_from_source, roots, settings)[0]
 
 
 def shifted(canonical_from_source: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
