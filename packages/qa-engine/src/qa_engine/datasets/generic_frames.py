@@ -22,7 +22,7 @@ from qa_engine.formats.recordings.base import FrameFormat, Recording
 from qa_engine.formats.text_tables import read_matrix
 from qa_engine.scenes.scene import Frame
 
-SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp")
+SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp", ".heic", ".HEIC")
 """What names without an ending may end with."""
 
 DEPTH_PER_METRE = 1000.0
@@ -101,7 +101,7 @@ def read_frames(
         form.axes if settings["camera"] == "auto" else settings["camera"],
         form.maps if settings["pose"] == "auto" else settings["pose"],
     )
-    world, joined = _world(form, folder, canonical_from_source, roots, settings)
+    world, joined = frames_world(form, folder, canonical_from_source, roots, settings)
     try:
         images = in_order(form.read(recording))
     except SceneError as error:
@@ -149,7 +149,7 @@ def read_frames(
     return found
 
 
-def _world(
+def frames_world(
     form: FrameFormat,
     folder: Path,
     canonical_from_source: NDArray[np.float64],

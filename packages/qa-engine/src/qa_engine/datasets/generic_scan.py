@@ -14,21 +14,29 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.annotations.base import MAX_INSTANCE, instance_number
 from qa_engine.formats.canonical import readable
 from qa_engine.formats.gltf import read_gltf
+from qa_engine.formats.laser import read_e57, read_las
 from qa_engine.formats.obj import read_obj
 from qa_engine.formats.parsing import check_inside, expect, read_json
 from qa_engine.formats.pcd import read_points
 from qa_engine.formats.ply import column, positions, read_vertices
 from qa_engine.formats.ply_faces import face_numbers, read_ply
+from qa_engine.formats.splats import is_splats, solid
 from qa_engine.scenes.clouds import Cloud
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.meshes import Mesh, cloud_of, triangle_instances, vertex_instances
 
-CLOUDS = ("cloud.ply", "cloud.pcd")
+CLOUDS = ("cloud.ply", "cloud.pcd", "cloud.las", "cloud.laz", "cloud.e57")
 MESHES = ("mesh.ply", "mesh.obj", "mesh.glb", "mesh.gltf")
 LABELS = "labels.json"
 INSTANCES = ("instance", "instance_id", "instanceid", "object_id", "objectid")
 """Names of the field of objects, of which the first that a file has counts; upper case is taken as lower."""
 MAX_BYTES = 256_000_000
+FAR_M = 10_000.0
+"""Scans further from the origin than this are in map coordinates: in single precision, as clouds and meshes are stored,
+a millimetre is lost there and half a metre in a country's grid."""
+
+MAP_M = 3e7
+"""No map's coordinates are larger: half the way around the earth."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Scan:
         Instance to the name of its part of mesh.obj, mesh.glb or mesh.gltf.
     files : tuple of Path
         Files that it was read from.
+    shift : (3,) float64, metres
+        What was added to bring map coordinates near the origin.
     """
 
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
@@ -56,6 +66,7 @@ class Scan:
     cloud: Cloud | None = None
     names: dict[int, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    shift: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
 
     def of_objects(self, ids: Sequence[int]) -> tuple[Cloud | None, Mesh | None]:
         """Give cloud and mesh, with what belongs to other objects than these as part of none."""
@@ -71,8 +82,18 @@ def _only(instance: NDArray[np.int64], ids: Sequence[int]) -> NDArray[np.int64]:
     return np.where(np.isin(instance, ids), instance, -1)
 
 
-def read_scan(folder: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path]) -> Scan:
+def read_scan(
+    folder: Path,
+    canonical_from_source: NDArray[np.float64],
+    roots: Sequence[Path],
+    recorded: tuple[Path, NDArray[np.float64]] | None = None,
+) -> Scan:
     """Read the cloud and the mesh of a folder, as far as it has them.
+
+    Parameters
+    ----------
+    recorded : (Path, (4, 4) float64), optional
+        A mesh that the recording app made, in a world of its own, where the folder has no other.
 
     Raises
     ------
@@ -82,16 +103,37 @@ def read_scan(folder: Path, canonical_from_source: NDArray[np.float64], roots: S
     cloud_path, mesh_path = (
         next((folder / name for name in names if (folder / name).is_file()), None) for names in (CLOUDS, MESHES)
     )
+    of_mesh = canonical_from_source
+    if mesh_path is None and recorded is not None:
+        mesh_path, of_mesh = recorded
     files = tuple(path for path in (cloud_path, mesh_path) if path is not None)
-    mesh, points, names = None, np.zeros((0, 3)), {}
-    if mesh_path is not None:
-        mesh, points, names = _mesh(mesh_path, canonical_from_source, roots)
+    mesh, points, names, shift = None, np.zeros((0, 3)), {}, np.zeros(3)
+    instance = np.zeros(0, np.int64)
     if cloud_path is not None:
         points, instance = _points(cloud_path, canonical_from_source, roots)
-        return Scan(points, instance, mesh, Cloud(_single(points), instance), names, files)
-    if mesh is None:
+        shift = shift_of(points)
+        points = points + shift
+    if mesh_path is not None:
+        mesh, vertices, names, shift = _mesh(mesh_path, of_mesh, roots, shift if files[1:] else None)
+        if cloud_path is None:
+            return Scan(vertices, vertex_instances(mesh), mesh, cloud_of(mesh), names, files, shift)
+    if cloud_path is None:
         return Scan()
-    return Scan(points, vertex_instances(mesh), mesh, cloud_of(mesh), names, files)
+    return Scan(points, instance, mesh, Cloud(_single(points), instance), names, files, shift)
+
+
+def shift_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the whole metres that bring points in map coordinates near the origin; none where they are near it.
+
+    Examples
+    --------
+    >>> shift_of(np.array([[450000.4, 5400000, 100]])).tolist(), shift_of(np.ones((1, 3))).tolist()
+    ([-450000.0, -5400000.0, -100.0], [0.0, 0.0, 0.0])
+    """
+    finite = points[np.isfinite(points).all(axis=1)]
+    if not len(finite) or not FAR_M < np.abs(middle := np.median(finite, axis=0)).max() < MAP_M:
+        return np.zeros(3)
+    return 0.0 - np.rint(middle)
 
 
 def read_labels(folder: Path, names: Mapping[int, str], labels: str, roots: Sequence[Path]) -> dict[int, str]:
@@ -126,9 +168,12 @@ def read_labels(folder: Path, names: Mapping[int, str], labels: str, roots: Sequ
 def _points(
     path: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Read the points of a PLY or PCD file, and their instances."""
+    """Read the points of a cloud, and their instances; of Gaussian splats those on surfaces."""
     check_inside(path, roots)
-    points = read_vertices(path) if path.suffix == ".ply" else read_points(path)
+    read = {".ply": read_vertices, ".pcd": read_points, ".e57": read_e57}.get(path.suffix, read_las)
+    points = read(path)
+    if is_splats(points):
+        points = points[solid(points)]
     instance = np.full(len(points), -1, dtype=np.int64)
     if (name := _instance_field(points.dtype.names)) is not None:
         instance = _whole(column(points, name, path.name), path.name)
@@ -136,9 +181,9 @@ def _points(
 
 
 def _mesh(
-    path: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path]
-) -> tuple[Mesh, NDArray[np.float64], dict[int, str]]:
-    """Read a mesh, its vertices in full precision, and the names of its parts."""
+    path: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path], shift: NDArray[np.float64] | None
+) -> tuple[Mesh, NDArray[np.float64], dict[int, str], NDArray[np.float64]]:
+    """Read a mesh, its vertices in full precision, the names of its parts, and its shift where none is given."""
     check_inside(path, roots)
     if path.suffix == ".ply":
         found = read_ply(path)
@@ -150,13 +195,15 @@ def _mesh(
         elif (name := _instance_field(found.vertices.dtype.names)) is not None:
             instance = triangle_instances(_whole(found.vertices[name], path.name), found.triangles)
         points = _moved(positions(found.vertices, path.name), canonical_from_source)
-        return Mesh(_single(points), found.triangles, instance), points, {}
+        shift = shift_of(points) if shift is None else shift
+        return Mesh(_single(points + shift), found.triangles, instance), points + shift, {}, shift
     surface = read_obj(path) if path.suffix == ".obj" else read_gltf(path, roots)
     named = np.array([bool(name) for name in surface.names], dtype=bool)
     part = np.where(named[surface.part], surface.part, -1) if len(named) else surface.part
     names = {i: name for i, name in enumerate(surface.names) if name}
     points = _moved(surface.vertices, canonical_from_source)
-    return Mesh(_single(points), surface.triangles, part), points, names
+    shift = shift_of(points) if shift is None else shift
+    return Mesh(_single(points + shift), surface.triangles, part), points + shift, names, shift
 
 
 def _instance_field(fields: Iterable[str] | None) -> str | None:

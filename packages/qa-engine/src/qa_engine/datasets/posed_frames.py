@@ -78,7 +78,7 @@ def posed_frame(
         return Frame(frame_id=frame_id, image_path=path, read_image=read, time_s=image.time_s, world_from_camera=pose)
     turn = header.orientation != 1 and _is_of_shown(image.lens, header, poses_of)
     size = header.shown if turn else header.size
-    lens = None if image.lens is None else _fitted(image.lens, size, picture.name)
+    lens = None if image.lens is None else fitted(image.lens, size, picture.name)
     straight = lens
     if lens is not None and lens.bends:
         try:
@@ -123,8 +123,14 @@ def _same_aspect(lens: Lens, size: tuple[int, int]) -> bool:
     return abs(size[0] * lens.height / (size[1] * lens.width) - 1) <= SAME_ASPECT
 
 
-def _fitted(lens: Lens, size: tuple[int, int], name: str) -> Lens:
-    """Give the lens for the picture's resolution."""
+def fitted(lens: Lens, size: tuple[int, int], name: str) -> Lens:
+    """Give the lens for a picture's resolution.
+
+    Raises
+    ------
+    SceneError
+        The picture has another shape, or the middle of the lens lies outside of it.
+    """
     found = f"{name} has {size[0]} x {size[1]} pixels, its camera is for {lens.width} x {lens.height}"
     if not _same_aspect(lens, size):
         turned = " (turned by a quarter?)" if _same_aspect(lens, (size[1], size[0])) else ""
@@ -134,6 +140,27 @@ def _fitted(lens: Lens, size: tuple[int, int], name: str) -> Lens:
         problem = f"the middle of the lens ({fitted.cx:g}, {fitted.cy:g}) lies outside of {name}, {size[0]} x {size[1]}"
         raise SceneError("camera", f"{problem}: its numbers are for another resolution", reason=IngestReason.BAD_CAMERA)
     return fitted
+
+
+def for_size(
+    intrinsics: NDArray[np.float64], recorded: tuple[int, int] | None, size: tuple[int, int] | None, name: str
+) -> NDArray[np.float64]:
+    """Give the camera matrix (3, 3) of a picture that was exported smaller than it was recorded.
+
+    Raises
+    ------
+    SceneError
+        The picture has another shape than the recording.
+
+    Examples
+    --------
+    >>> for_size(np.array([[4.0, 0, 3.5], [0, 4, 2.5], [0, 0, 1]]), (8, 6), (4, 3), "0.jpg")[0].tolist()
+    [2.0, 0.0, 1.5]
+    """
+    if recorded is None or size is None or size == recorded:
+        return intrinsics
+    (fx, _, cx), (_, fy, cy), _ = intrinsics.tolist()
+    return fitted(Lens(*recorded, fx, fy, cx, cy), size, name).intrinsics
 
 
 def _depth(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.instances import MAX_BYTES, box_columns, read_groups
+from qa_engine.datasets.posed_frames import for_size
 from qa_engine.datasets.scan_mesh import scan_mesh, vertex_field
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.depth import depth_reader, image_size, png_depth
@@ -85,29 +86,31 @@ def load(source: SceneSource) -> Scene:
     surface = scan_mesh(
         located.folder / MESH, vertex_field("objectId", MESH), objects["instance_id"], roots=source.roots
     )
+    frames, lost = _frames(located.sequence, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="3rscan",
         scene_group=located.scene_group,
         **objects,
         source_sha=sha,
-        frames=_frames(located.sequence, source.roots),
+        frames=frames,
         cloud=surface.cloud,
         mesh=surface.mesh,
-        refused=surface.refused,
+        refused=(*surface.refused, *lost),
     )
 
 
-def _frames(folder: Path, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
-    """Find the images of an unpacked sequence."""
+def _frames(folder: Path, roots: tuple[Path, ...]) -> tuple[tuple[Frame, ...], list[SceneError]]:
+    """Find the images of an unpacked sequence, and what is refused of them."""
     if not folder.is_dir():
-        return ()
+        return (), []
     info = folder / "_info.txt"
-    cameras = {}
+    recorded_cameras, recorded = {}, None
     if info.is_file():
         check_inside(info, roots)
-        cameras = _cameras(info)
+        recorded_cameras, recorded = _cameras(info)
     frames: list[Frame] = []
+    refused: list[SceneError] = []
     for path in sorted(folder.iterdir()):
         match = IMAGE.fullmatch(path.name)
         if match is None:
@@ -119,6 +122,13 @@ def _frames(folder: Path, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
             check_inside(pose_path, roots)
             pose = read_matrix(pose_path, (4, 4), finite=False)
             pose = pose if np.isfinite(pose).all() else None
+        cameras = dict(recorded_cameras)
+        if "Color" in cameras:
+            try:
+                cameras["Color"] = for_size(cameras["Color"], recorded, image_size(path), path.name)
+            except SceneError as error:
+                refused.append(error)
+                continue
         frames.append(
             Frame(
                 frame_id=match[1],
@@ -129,7 +139,7 @@ def _frames(folder: Path, roots: tuple[Path, ...]) -> tuple[Frame, ...]:
                 world_from_camera=pose,
             )
         )
-    return tuple(frames)
+    return tuple(frames), refused
 
 
 def _depth(depth: Path, image: Path, cameras: dict[str, NDArray[np.float64]], roots: tuple[Path, ...]):
@@ -139,11 +149,14 @@ def _depth(depth: Path, image: Path, cameras: dict[str, NDArray[np.float64]], ro
     return depth_reader(stored, size=image_size(image), depth_from_image=matrix)
 
 
-def _cameras(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Read the camera matrices of `_info.txt`: lines `m_calibrationColorIntrinsic = 16 numbers`."""
+def _cameras(path: Path) -> tuple[dict[str, NDArray[np.float64]], tuple[int, int] | None]:
+    """Read `_info.txt`: matrices, `m_calibrationColorIntrinsic = 16 numbers`, and the pictures' width and height."""
     cameras: dict[str, NDArray[np.float64]] = {}
+    sides = {}
     for line in read_text(path, max_bytes=1_000_000).splitlines():
         key, _, value = (part.strip() for part in line.partition("="))
+        if key in ("m_colorWidth", "m_colorHeight") and value.isdecimal() and int(value):
+            sides[key] = int(value)
         match = re.fullmatch(r"m_calibration(Color|Depth)Intrinsic", key)
         if match is None:
             continue
@@ -154,7 +167,7 @@ def _cameras(path: Path) -> dict[str, NDArray[np.float64]]:
         if not np.isfinite(matrix).all() or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             raise SceneError(f"{path.name}: {key}", f"{matrix.tolist()} is no camera", reason=IngestReason.BAD_CAMERA)
         cameras[match[1]] = matrix
-    return cameras
+    return cameras, (sides["m_colorWidth"], sides["m_colorHeight"]) if len(sides) == 2 else None
 
 
 def _rooms(places: Sequence[Path]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from qa_engine.datasets.instances import (
     read_segments,
     split_flat,
 )
+from qa_engine.datasets.posed_frames import for_size
 from qa_engine.datasets.sens import read_sens
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.depth import depth_reader, image_size, png_depth
@@ -113,6 +114,7 @@ def load(source: SceneSource) -> Scene:
     of_vertex = np.where(np.isin(instance, kept), ids[instance], -1)
     vertices = points.astype(np.float32)
     match = SCENE.fullmatch(source.scene_name)
+    frames, lost = _frames(located, stem, canonical_from_source, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="scannet",
@@ -127,8 +129,8 @@ def load(source: SceneSource) -> Scene:
         source_sha=sha,
         cloud=Cloud(vertices, of_vertex),
         mesh=Mesh(vertices, found.triangles, triangle_instances(of_vertex, found.triangles)),
-        frames=_frames(located, stem, canonical_from_source, source.roots),
-        refused=tuple(refused),
+        frames=frames,
+        refused=(*refused, *lost),
     )
 
 
@@ -161,28 +163,35 @@ def read_alignment(path: Path) -> NDArray[np.float64]:
 
 def _frames(
     located: _Located, stem: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...]
-) -> tuple[Frame, ...]:
-    """Take frames from an exported folder, or else from the recording."""
+) -> tuple[tuple[Frame, ...], list[SceneError]]:
+    """Take frames from an exported folder, or else from the recording, and what is refused of them."""
     every, source = int(located.settings["every"]), located.settings["frames"]
     if source != "sens" and (located.frames / "color").is_dir():
-        return _exported(located.frames, canonical_from_source, roots, every)
+        return _exported(
+            located.frames, canonical_from_source, roots, every, _recorded_size(Path(f"{stem}.txt"), roots)
+        )
     recording = Path(f"{stem}.sens")
     if source != "exported" and recording.is_file():
-        return read_sens(recording, canonical_from_source, roots, every=every)
-    return ()
+        return read_sens(recording, canonical_from_source, roots, every=every), []
+    return (), []
 
 
 def _exported(
-    folder: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...], every: int
-) -> tuple[Frame, ...]:
-    """Read the folders color, depth, pose, intrinsic that ScanNet's reader exports."""
-    image_camera = _intrinsics(folder / "intrinsic" / "intrinsic_color.txt", roots)
+    folder: Path,
+    canonical_from_source: NDArray[np.float64],
+    roots: tuple[Path, ...],
+    every: int,
+    recorded: tuple[int, int] | None,
+) -> tuple[tuple[Frame, ...], list[SceneError]]:
+    """Read the folders color, depth, pose, intrinsic that ScanNet's reader exports.
+
+    Many export smaller pictures with the camera of the recording: where its size is known, the camera is scaled.
+    """
+    recorded_camera = _intrinsics(folder / "intrinsic" / "intrinsic_color.txt", roots)
     depth_camera = _intrinsics(folder / "intrinsic" / "intrinsic_depth.txt", roots)
-    matrix = None
-    if image_camera is not None and depth_camera is not None:
-        matrix = depth_camera @ np.linalg.inv(image_camera)
     images = [p for p in (folder / "color").iterdir() if p.stem.isdecimal() and p.suffix in (".jpg", ".png")]
     frames: list[Frame] = []
+    refused: list[SceneError] = []
     for path in sorted(images, key=lambda path: int(path.stem))[::every]:
         pose_path, depth_path = folder / "pose" / f"{path.stem}.txt", folder / "depth" / f"{path.stem}.png"
         pose = None
@@ -192,9 +201,16 @@ def _exported(
             if not np.isfinite(pose).all():
                 continue
             pose = canonical_from_source @ pose
-        depth = None
+        size, depth, matrix, image_camera = image_size(path), None, None, recorded_camera
+        if image_camera is not None:
+            try:
+                image_camera = for_size(image_camera, recorded, size, path.name)
+            except SceneError as error:
+                refused.append(error)
+                continue
+        if image_camera is not None and depth_camera is not None:
+            matrix = depth_camera @ np.linalg.inv(image_camera)
         if depth_path.is_file():
-            size = image_size(path)
             stored = png_depth(depth_path, roots, per_metre=DEPTH_PER_METRE)
             depth = depth_reader(stored, size=size, depth_from_image=matrix)
         frames.append(
@@ -206,7 +222,18 @@ def _exported(
                 world_from_camera=pose,
             )
         )
-    return tuple(frames)
+    return tuple(frames), refused
+
+
+def _recorded_size(path: Path, roots: tuple[Path, ...]) -> tuple[int, int] | None:
+    """Read colorWidth and colorHeight of `<scene>.txt`; None where they are missing."""
+    if not path.is_file():
+        return None
+    check_inside(path, roots)
+    lines = [line.partition("=") for line in read_text(path, max_bytes=1_000_000).splitlines()]
+    values = {key.strip(): value.strip() for key, _, value in lines}
+    width, height = (values.get(key, "") for key in ("colorWidth", "colorHeight"))
+    return (int(width), int(height)) if width.isdecimal() and height.isdecimal() and int(width) * int(height) else None
 
 
 def _intrinsics(path: Path, roots: tuple[Path, ...]) -> NDArray[np.float64] | None:

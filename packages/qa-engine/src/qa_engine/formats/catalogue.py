@@ -32,13 +32,17 @@ class Foreign:
 
 FOREIGN = (
     Foreign("Record3D recording", ("*.r3d",), "put it into the scan's own folder, one per scan"),
-    Foreign("part of StrayScanner", ("odometry.csv", "camera_matrix.csv"), "put it into the scan's own folder"),
+    Foreign(
+        "part of StrayScanner",
+        ("odometry.csv", "camera_matrix.csv"),
+        "put it beside `rgb.mp4` of its scan",
+    ),
     Foreign("part of Polycam", ("mesh_info.json",), "export raw data with images: `keyframes/` is missing"),
-    Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "convert it to cloud.ply"),
+    Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "rename it to cloud.e57, cloud.las or cloud.laz"),
     Foreign("USD scene", ("*.usd", "*.usda", "*.usdc", "*.usdz"), "give RoomPlan's JSON, or the model as mesh.glb"),
     Foreign("recording of ScanNet", ("*.sens",), "give the folder as data set scannet"),
     Foreign("video", ("*.mp4", "*.mov", "*.mkv", "*.avi"), "extract the frames that have poses"),
-    Foreign("HEIC photo", ("*.heic", "*.heif"), "convert it to JPEG"),
+    Foreign("HEIC photo", ("*.heic", "*.heif"), "nothing: no pose names it"),
     Foreign("trajectory", ("groundtruth.txt", "*trajectory*.txt"), "put it into the scan's own folder"),
     Foreign("poses of RTAB-Map", ("*_poses.txt",), "export images, too: --images_id --poses_camera --poses_format 11"),
     Foreign("poses as text", ("*pose*.txt",), "convert them to poses.csv"),
@@ -49,6 +53,11 @@ FOREIGN = (
     Foreign("poses beside others", ("images.*", "cameras.*", "transforms*.json", "poses.csv"), "see `frames_from`"),
     Foreign("boxes beside others", ("boxes.json", "boxes.csv"), "see `boxes_from`"),
     Foreign("Gaussians", ("*.splat", "*.ksplat", "*.spz", "*.sog"), "export PLY, or the cloud they come from"),
+    Foreign("labels of HM3D", ("*.semantic.txt",), "cut its mesh by colour into mesh.ply with a field instance"),
+    Foreign("scene of HSSD", ("*.scene_instance.json",), "write the boxes of its models to boxes.json"),
+    Foreign(
+        "capture of CA-1M", ("ca1m*.tar", "*.tar"), "write boxes of its world.gt to boxes.json; they have no classes"
+    ),
     Foreign("tracklets of KITTI", ("tracklet_labels.xml",), "export from CVAT as Datumaro 3D"),
     Foreign("recording of Aria", ("*.vrs",), "give the folder as data set adt"),
     Foreign("recording of ROS", ("*.bag", "*.mcap", "*.db3"), "export pictures, depth and poses as TUM RGB-D"),
@@ -67,7 +76,7 @@ def foreign(name: str) -> str | None:
     Examples
     --------
     >>> foreign("scan.e57")
-    'laser scan; convert it to cloud.ply'
+    'laser scan; rename it to cloud.e57, cloud.las or cloud.laz'
     """
     found = next((item for item in FOREIGN if item.fits(name)), None)
     return None if found is None else f"{found.title}; {found.advice}"

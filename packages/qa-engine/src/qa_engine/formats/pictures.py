@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from qa_engine.errors import IngestReason, SceneError
+from qa_engine.extras import require
 from qa_engine.formats.lenses import Lens, undistort
 from qa_engine.formats.parsing import check_inside, read_bytes
 from qa_engine.scenes.fields import MAX_PIXELS
 
 MAX_PICTURE_BYTES = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP")
+HEIC = (".heic", ".heif")
+"""Endings of photos that an extra decodes, as they are shown: their container turns them, whatever EXIF says."""
+
 ORIENTATION = 0x0112
 """EXIF's tag for how a picture is turned to be shown; 1 = not at all."""
 
@@ -69,13 +73,15 @@ class Picture:
 
 
 def file_picture(path: Path, roots: Sequence[Path]) -> Picture:
-    """Take a PNG, JPEG or WebP file as a picture."""
+    """Take a PNG, JPEG, WebP or HEIC file as a picture."""
 
     def read() -> bytes:
         check_inside(path, roots)
         return read_bytes(path, max_bytes=MAX_PICTURE_BYTES)
 
     header = read_header(path)
+    if path.suffix.lower() in HEIC:
+        return Picture(path.name, header, lambda turn: _decoded_heic(read(), path.name), lossy=True)
     lossy = path.suffix.lower() in (".jpg", ".jpeg")
     return Picture(path.name, header, lambda turn: _decoded(read(), path.name, turn=turn), lossy, path=path)
 
@@ -92,6 +98,12 @@ def encoded_picture(name: str, read: Callable[[], bytes]) -> Picture:
 
 def read_header(source: Path | IO[bytes]) -> Header | None:
     """Read the header of a picture; None where it has none that can be read."""
+    if isinstance(source, Path) and source.suffix.lower() in HEIC:
+        heif = require("pillow_heif", extra="phone", purpose=f"The photo {source.name}")
+        try:
+            return Header(heif.open_heif(source).size)
+        except _DAMAGE:
+            return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -146,3 +158,16 @@ def _decoded(data: bytes, name: str, *, turn: bool) -> NDArray[np.uint8]:
     except _DAMAGE as error:
         problem = f"no whole JPEG, PNG or WebP image ({error})"
         raise SceneError(name, problem, reason=IngestReason.BAD_FRAME) from None
+
+
+def _decoded_heic(data: bytes, name: str) -> NDArray[np.uint8]:
+    """Decode a HEIC photo to (h, w, 3), as it is shown."""
+    heif = require("pillow_heif", extra="phone", purpose=f"The photo {name}")
+    try:
+        photo = heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+        if photo.size[0] * photo.size[1] > MAX_PIXELS:
+            found = f"{photo.size[0]} x {photo.size[1]} pixels are too many (limit {MAX_PIXELS})"
+            raise SceneError(name, found, reason=IngestReason.TOO_LARGE)
+        return np.asarray(photo.to_pillow().convert("RGB"))
+    except _DAMAGE as error:
+        raise SceneError(name, f"no whole HEIC photo ({error})", reason=IngestReason.BAD_FRAME) from None

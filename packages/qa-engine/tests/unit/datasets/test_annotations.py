@@ -160,6 +160,16 @@ def kitti(folder, room, *, of_camera=True):
     (folder / "label_2" / "000000.txt").write_text("\n".join(lines) + "\n")
 
 
+def house(folder, room):
+    lines = ["ASCII 1.1", "H house label 0 0 0 0 0 0 0 0 0 0", "R 0 0 0 0 k 0 0 0 0 0 0 0 0 0 0 0"]
+    lines += [f"C {i} {i} {n} {i} {n} 0 0 0 0 0" for i, n in enumerate(room.OBJECTS)]
+    for i, (c, s, yaw) in enumerate(room.OBJECTS.values()):
+        numbers = [*c, *turn(yaw)[:, 0], *turn(yaw)[:, 1], *(np.array(s) / 2)]
+        lines.append(f"O {i} 0 {i} " + " ".join(f"{value:.6g}" for value in numbers) + " 0 0 0 0 0 0 0 0")
+    lines.append("O 99 0 -1 0 0 0 1 0 0 0 1 0 1 1 1 0 0 0 0 0 0 0 0")
+    (folder / "x.house").write_text("\n".join(lines) + "\n")
+
+
 MADE = {
     "roomplan": roomplan,
     "spatiallm": spatiallm,
@@ -171,6 +181,7 @@ MADE = {
     "supervisely": supervisely,
     "cvat": cvat,
     "kitti": kitti,
+    "matterport": house,
 }
 LAYOUTS = ("roomplan", "spatiallm", "scenescript")
 

@@ -104,3 +104,14 @@ def test_a_broken_annotation_is_named(write_scan, changes, reason):
     with pytest.raises(SceneError) as caught:
         read(write_scan(**changes))
     assert caught.value.reason is reason
+
+
+def test_pictures_that_were_exported_smaller_get_a_scaled_camera(write_scan):
+    root = write_scan()
+    sequence = root / "scan-a" / "sequence"
+    (sequence / "_info.txt").write_text(INFO + "m_colorHeight = 4\n")
+    Image.new("RGB", (4, 2)).save(sequence / "frame-000002.color.jpg")
+    small, whole = read(root).frames
+    assert small.intrinsics.tolist() == [[4, 0, 1.5], [0, 4, 0.5], [0, 0, 1]]
+    assert whole.intrinsics[0, 0] == 8
+    assert small.read_depth().shape == (2, 4)

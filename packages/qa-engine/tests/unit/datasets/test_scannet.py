@@ -156,3 +156,22 @@ def test_a_missing_mesh_is_named(write_scan):
     (root / "scans" / NAME / f"{NAME}_vh_clean_2.ply").unlink()
     with pytest.raises(SceneError, match=r"labels\.ply: no such file"):
         read(root)
+
+
+def test_pictures_that_were_exported_smaller_get_a_scaled_camera(write_scan):
+    root = write_scan()
+    folder = root / "scans" / NAME
+    for name in ("color", "pose", "intrinsic"):
+        (folder / name).mkdir()
+    camera = np.eye(4)
+    camera[:2, :3] = [[1170, 0, 647.5], [0, 1170, 483.5]]
+    np.savetxt(folder / "intrinsic" / "intrinsic_color.txt", camera)
+    notes = folder / f"{NAME}.txt"
+    notes.write_text(notes.read_text() + "colorWidth = 1296\ncolorHeight = 968\n")
+    Image.new("RGB", (648, 484)).save(folder / "color" / "0.jpg")
+    np.savetxt(folder / "pose" / "0.txt", np.eye(4))
+    assert read(root).frames[0].intrinsics.tolist() == [[585, 0, 323.5], [0, 585, 241.5], [0, 0, 1]]
+    Image.new("RGB", (640, 640)).save(folder / "color" / "0.jpg")
+    scene = read(root)
+    assert scene.frames == ()
+    assert any("1296 x 968" in str(error) for error in scene.refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qa_engine.formats.annotations.base import BoxFormat
 from qa_engine.formats.annotations.cuboids import DATUMARO, SEGMENTS, SUPERVISELY
+from qa_engine.formats.annotations.house import HOUSE
 from qa_engine.formats.annotations.kitti import KITTI
 from qa_engine.formats.annotations.labelcloud import LABELCLOUD
 from qa_engine.formats.annotations.own import OWN_JSON, OWN_TABLE
@@ -23,6 +24,7 @@ BOX_FORMATS: dict[str, BoxFormat] = {
         DATUMARO,
         SEGMENTS,
         LABELCLOUD,
+        HOUSE,
         KITTI,
     )
 }
