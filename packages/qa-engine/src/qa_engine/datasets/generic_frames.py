@@ -101,7 +101,7 @@ def read_frames(
         form.axes if settings["camera"] == "auto" else settings["camera"],
         form.maps if settings["pose"] == "auto" else settings["pose"],
     )
-    world, joined = _world(form, folder, canonical_from_source, roots, settings)
+    world, joined = frames_world(form, folder, canonical_from_source, roots, settings)
     try:
         images = in_order(form.read(recording))
     except SceneError as error:
@@ -149,7 +149,7 @@ def read_frames(
     return found
 
 
-def _world(
+def frames_world(
     form: FrameFormat,
     folder: Path,
     canonical_from_source: NDArray[np.float64],

@@ -32,7 +32,11 @@ class Foreign:
 
 FOREIGN = (
     Foreign("Record3D recording", ("*.r3d",), "put it into the scan's own folder, one per scan"),
-    Foreign("part of StrayScanner", ("odometry.csv", "camera_matrix.csv"), "put it into the scan's own folder"),
+    Foreign(
+        "part of StrayScanner",
+        ("odometry.csv", "camera_matrix.csv"),
+        "put it beside `rgb.mp4` of its scan",
+    ),
     Foreign("part of Polycam", ("mesh_info.json",), "export raw data with images: `keyframes/` is missing"),
     Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "rename it to cloud.e57, cloud.las or cloud.laz"),
     Foreign("USD scene", ("*.usd", "*.usda", "*.usdc", "*.usdz"), "give RoomPlan's JSON, or the model as mesh.glb"),

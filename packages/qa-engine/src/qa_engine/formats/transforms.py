@@ -127,16 +127,6 @@ def applied_transform(path: Path) -> NDArray[np.float64]:
     return np.diag([scale, scale, scale, 1.0]) @ matrix
 
 
-def points_file(path: Path) -> Path | None:
-    """Name the points that the file mentions, where they exist."""
-    value = expect(read_json(path, max_bytes=MAX_BYTES)[0], dict, path.name)
-    name = value.get("ply_file_path")
-    if not isinstance(name, str) or not name.lower().endswith(".ply"):
-        return None
-    found = path.parent / safe_name(name, f"{path.name}: ply_file_path")
-    return found if found.is_file() else None
-
-
 def _lens(values: dict[str, Any], field: str, name: str, size_of: SizeOf) -> Lens | None:
     """Read fl_x, fl_y, cx, cy, or camera_angle_x; and w, h, k1 to k4, p1, p2, camera_model as far as they exist."""
     fisheye = _fisheye(values, field)

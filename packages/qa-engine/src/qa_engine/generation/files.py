@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from qa_contract.identity import config_hash
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import CHOICES, DETAILS, QUESTIONS, REJECTS, Schema
 
+from qa_engine.errors import QAEngineError
 from qa_engine.generation.inputs import STATE_FILE, table_digest
 from qa_engine.generation.request import Request
 from qa_engine.generation.run import Generation, generate
@@ -23,6 +25,9 @@ from qa_engine.generation.samplers.base import EXPECTED, CellChoice, explain_cel
 from qa_engine.scenes.store import Store
 
 PRODUCER = "qa-engine generate"
+
+MOST_QUESTIONS = 1_000_000
+"""Questions above which a run stops: objects have triples by the hundred thousand, and a disk has an end."""
 
 
 def write_generation(
@@ -33,6 +38,7 @@ def write_generation(
     *,
     workers: int = 1,
     force: bool = False,
+    limit: int = MOST_QUESTIONS,
     progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Generation:
@@ -40,6 +46,11 @@ def write_generation(
 
     The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
     where fewer questions were wanted than there may be; `say` is told what the sampler could not do.
+
+    Raises
+    ------
+    QAEngineError
+        There are more than `limit` questions; nothing is written.
     """
     began = time.perf_counter()
     past = past or Past()
@@ -67,7 +78,8 @@ def write_generation(
                 about = table_metadata(name, PRODUCER, config, request.seed)
                 write_table(rows(shard), folder / f"{name}-part-{k}", schema, about)
 
-        n_shards = _in_background(write_shard, tables)
+        of_types: Counter[str] = Counter()
+        n_shards = _in_background(write_shard, _counted(tables, of_types, limit))
         for name in parts:
             for k in range(n_shards):
                 suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
@@ -89,6 +101,7 @@ def write_generation(
                 "scenes_lost": generation.n_bad_scenes,
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
+                "question_types": dict(sorted(of_types.items())),
                 "rejects": dict(sorted(rejects["reason"].value_counts().iter_rows())),
                 "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
                 "choices": [asdict(cell) for cell in cells],
@@ -97,6 +110,20 @@ def write_generation(
             },
         )
     return generation
+
+
+def _counted(tables: Iterator[pl.DataFrame], of_types: Counter[str], limit: int) -> Iterator[pl.DataFrame]:
+    """Count the questions of each type as they pass, and stop where there are more than anybody meant to ask for."""
+    for table in tables:
+        of_types.update(dict(table["question_type"].value_counts().iter_rows()))
+        if of_types.total() > limit:
+            most = ", ".join(f"{kind} {n:,}" for kind, n in of_types.most_common(5))
+            raise QAEngineError(
+                f"More than --limit {limit:,} questions, most of them of: {most}. Ask for fewer by --count, "
+                "--per-scene or --tasks, or raise the limit."
+            )
+        yield table
+        del table  # what is handed on is not kept here
 
 
 def _in_background(write: Callable[[int, pl.DataFrame], None], tables: Iterator[pl.DataFrame]) -> int:
