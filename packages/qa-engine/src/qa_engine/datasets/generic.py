@@ -43,7 +43,7 @@ METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
-    """List the scans: folders with boxes or a cloud.
+    """List the scans: folders with boxes or a cloud; with frames where none of these is wanted.
 
     Raises
     ------
@@ -51,9 +51,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
         The folder is missing, or no scan lies in it.
     """
     settings = GENERIC.chosen(options)
-    folders = scene_folders(
-        root, lambda path: box_file(path, settings["boxes_from"])[1] is not None, needs=GENERIC.needs
-    )
+    folders = scene_folders(root, lambda path: _main_file(path, settings) is not None, needs=GENERIC.needs)
     return folder_sources(root, folders, lambda folder: (folder, settings))
 
 
@@ -66,6 +64,13 @@ def box_file(folder: Path, wanted: str) -> tuple[BoxFormat | None, Path | None]:
     return None, next((folder / name for name in scans if (folder / name).is_file()), None)
 
 
+def _main_file(folder: Path, settings: dict[str, str]) -> Path | None:
+    """Find the file that makes a folder a scan: its objects, or its poses where objects are not wanted."""
+    if settings["boxes_from"] == "none":
+        return next(iter(frame_format(folder, settings["frames_from"])[1]), None)
+    return box_file(folder, settings["boxes_from"])[1]
+
+
 def load(source: SceneSource) -> Scene:
     """Read one scan.
 
@@ -75,7 +80,8 @@ def load(source: SceneSource) -> Scene:
         A file is damaged, or a box or a camera is not valid.
     """
     folder, settings = source.data
-    form, path = box_file(folder, settings["boxes_from"])
+    form, _ = box_file(folder, settings["boxes_from"])
+    path = _main_file(folder, settings)
     if path is None:  # it was there when scans were listed
         raise SceneError(folder.name, "no file of boxes", reason=IngestReason.MISSING_FILE)
     check_inside(path, source.roots)
@@ -97,6 +103,9 @@ def load(source: SceneSource) -> Scene:
             boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
         floor = None if found.floor is None else _outline(found.floor, canonical_from_source)
         used = [path, *found.files, *(file for pattern in form.aside for file in folder.glob(pattern))]
+    elif settings["boxes_from"] == "none":
+        labels, ids, boxes, refused = [], [], Boxes(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3, 3))), []
+        used = []
     else:
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
@@ -257,7 +266,7 @@ GENERIC = Dataset(
     name="generic",
     description="Own scans: boxes, or a labelled cloud (PLY, PCD) or mesh (PLY, OBJ, glTF); posed frames.",
     needs=f"the folder above <scan>/ with boxes ({', '.join(BOX_FORMATS)}) or one of {', '.join(SCANS)}; beside them "
-    f"frames ({', '.join(FRAME_FORMATS)})",
+    f"frames ({', '.join(FRAME_FORMATS)}); frames alone with --set boxes_from=none, for 'lift'",
     discover=discover,
     load=load,
     formats=formats,
@@ -270,7 +279,11 @@ GENERIC = Dataset(
             UP_OTHER,
             z_up_from,
         ),
-        Setting("boxes_from", "format of the boxes; auto: the first that is there", ("auto", *BOX_FORMATS, "cloud")),
+        Setting(
+            "boxes_from",
+            "format of the boxes; auto: the first that is there; none: frames alone, for lift",
+            ("auto", *BOX_FORMATS, "cloud", "none"),
+        ),
         Setting("units", "unit of lengths", tuple(METRES), "the number of metres that it has", metres_of),
         Setting("sizes", "what the sizes of boxes are: full or half lengths", ("full", "half")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),

@@ -17,6 +17,7 @@ from qa_engine.formats.depth import image_size
 from qa_engine.geometry import Boxes, box_bounds
 from qa_engine.ingestion.axes import compare_axes
 from qa_engine.ingestion.findings import MIN_OBJECTS, Doubt, Finding, finding
+from qa_engine.ingestion.joined import check_depth
 from qa_engine.ingestion.poses import Seen, compare_poses, read_images
 from qa_engine.ingestion.scale import check_scale
 from qa_engine.ingestion.surroundings import check_points, surroundings_of
@@ -75,7 +76,7 @@ def check_scene(scene: Scene) -> Inspection:
     axes = compare_axes(boxes, prior, source=_turn_of(scene.canonical_from_source), other=around)
     findings += axes.findings
     if not findings:
-        findings = poses + _sizes(scene, prior) + check_points(scene)
+        findings = poses + _sizes(scene, prior) + check_points(scene) + check_depth(scene, images)
         if posed and not poses and not confirmed:
             findings += _cameras(scene, prior, np.array([frame.world_from_camera for frame in posed])[:, :3, 3])
     findings += _labels(scene)
