@@ -57,6 +57,14 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def largest(self) -> tuple[int, int, int]:
+        """Frames of the question with the most, and width and height of the largest frame; a frame has a pixel."""
+        found = self.rows.select(
+            pl.col("images").list.len().max().alias("n"), pl.col("frame_width", "frame_height").max().fill_null(1)
+        ).row(0)
+        return int(found[0]), int(found[1]), int(found[2])
+
     def examples(self, indices: list[int]) -> dict[str, list[Any]]:
         """Build TRL's prompt-completion rows.
 
