@@ -243,6 +243,7 @@ def more_comparisons(tasks: Path) -> dict[str, tuple[str, str, Kinds, Callable[.
     """Compare the choices of further benchmarks with lmms-eval's `process_results`, executed."""
     names = ("blink", "cv_bench", "sitebench", "3dsrbench", "omnispatial", "spatialviz", "robo_spatial")
     blink, cv, site, dsr, omni, viz, robo = (public_functions(tasks / name / "utils.py") for name in names)
+    stare = public_functions(tasks / "stare/utils.py")
     mmsi_video = public_functions(tasks / "mmsi_video/utils.py")
     recall = public_functions(tasks / "vsisuper/recall/vsr_utils.py")
     count = public_functions(tasks / "vsisuper/count/vsc_utils.py")
@@ -322,6 +323,12 @@ def more_comparisons(tasks: Path) -> dict[str, tuple[str, str, Kinds, Callable[.
             "official",
             {"10mins": (*NUMBERS, "0")},
             lambda _, t, x: count["process_results"]({"answer": t}, [x])["mra"],
+        ),
+        "stare": (
+            "stare",
+            "official",
+            {"any": (*LETTERS, "yes", "no")},
+            lambda _, t, x: stare["fast_extract_answer"](x).lower().strip() == t.lower(),
         ),
         **realworldqa(tasks),
     }

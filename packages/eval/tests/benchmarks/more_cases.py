@@ -210,7 +210,19 @@ OST = [
     )
 ]
 
+STARE = [
+    {"qid": f"s{i}", "question": "Does it fit?", "answer": answer, "category": kind}
+    for i, (answer, kind) in enumerate([("yes", "folding_nets"), ("No", "folding_nets"), ("C", "2D_va")])
+]
+
 MORE |= {
+    "stare": (
+        "train.parquet",
+        STARE,
+        {"s0": "\\boxed{yes}", "s1": "The answer is yes.", "s2": "C. the star"},
+        {"folding_nets": 50, "2D_va": 100},
+        200 / 3,
+    ),
     "ost-bench": (
         "OST.json",
         OST,

@@ -25,6 +25,7 @@ from qa_eval.benchmarks.spar_bench import SPAR_BENCH
 from qa_eval.benchmarks.spatialviz import SPATIALVIZ
 from qa_eval.benchmarks.spbench import SPBENCH
 from qa_eval.benchmarks.sqa3d import SQA3D
+from qa_eval.benchmarks.stare import STARE
 from qa_eval.benchmarks.sti_bench import STI_BENCH
 from qa_eval.benchmarks.viewspatial import VIEWSPATIAL
 from qa_eval.benchmarks.vsi_bench import VSI_BENCH
@@ -62,6 +63,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         SPATIALVIZ,
         MMSI_VIDEO,
         OST_BENCH,
+        STARE,
         VSI_SUPER_RECALL,
         VSI_SUPER_COUNT,
         VSTI_BENCH,
