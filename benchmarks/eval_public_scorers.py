@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from qa_eval.benchmarks import find_benchmark
+from qa_eval.benchmarks.ost_bench import SCORERS as OST_SCORERS
 from qa_eval.benchmarks.points import mask_text, tuples_score
 from qa_eval.benchmarks.robospatial import any_inside
 from qa_eval.benchmarks.spar_bench import CHOICE_TASKS, NUMBER_TASKS, VIEW_CHANGE
@@ -84,7 +85,7 @@ def main() -> None:
         first = [(*rows[i], float(expected[i]), float(scored[i])) for i in wrong[:3].tolist()]
         results[name] = {"rows": len(rows), "differences": len(wrong), "mean": float(expected.mean()), "first": first}
         sys.stderr.write(f"{name}: {len(wrong)} of {len(rows)} scores differ {first}\n")
-    results |= aggregates(chosen.packages, rng) | point_scores(chosen.packages, rng)
+    results |= aggregates(chosen.packages, rng) | point_scores(chosen.packages, rng) | ost_scores(chosen.packages, rng)
     versions = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions(path=[str(chosen.packages)])}
     kept = {name: versions[name] for name in ("lmms_eval", "lmms-eval", "ms-vlmeval", "ms_vlmeval") if name in versions}
     kept |= dict(pair.split("=", 1) for pair in chosen.revision)
@@ -242,6 +243,10 @@ def more_comparisons(tasks: Path) -> dict[str, tuple[str, str, Kinds, Callable[.
     """Compare the choices of further benchmarks with lmms-eval's `process_results`, executed."""
     names = ("blink", "cv_bench", "sitebench", "3dsrbench", "omnispatial", "spatialviz", "robo_spatial")
     blink, cv, site, dsr, omni, viz, robo = (public_functions(tasks / name / "utils.py") for name in names)
+    stare = public_functions(tasks / "stare/utils.py")
+    mmsi_video = public_functions(tasks / "mmsi_video/utils.py")
+    recall = public_functions(tasks / "vsisuper/recall/vsr_utils.py")
+    count = public_functions(tasks / "vsisuper/count/vsc_utils.py")
     omni["config"] = {"metadata": {"eval_type": "re"}}
     omni["omnispatial_doc_to_text"] = viz["spatialviz_doc_to_text"] = lambda _: ""
     # Where no letter occurs, the code draws one at random; here that is no answer.
@@ -301,6 +306,30 @@ def more_comparisons(tasks: Path) -> dict[str, tuple[str, str, Kinds, Callable[.
             yes_no,
             lambda _, t, x: robo["evaluate_binary_answer"](t, robo["remove_think"](x)),
         ),
+        "mmsi-video": (
+            "mmsi-video",
+            "official",
+            {"any": (*LETTERS, "E", "F")},
+            option(mmsi_video["process_results"], {"type": ""}, "ground_truth", "overall_accuracy", "score"),
+        ),
+        "vsi-super recall": (
+            "vsi-super-recall",
+            "official",
+            {"10mins": LETTERS},
+            lambda _, t, x: recall["process_results"]({"answer": t}, [x])["accuracy"],
+        ),
+        "vsi-super count": (
+            "vsi-super-count",
+            "official",
+            {"10mins": (*NUMBERS, "0")},
+            lambda _, t, x: count["process_results"]({"answer": t}, [x])["mra"],
+        ),
+        "stare": (
+            "stare",
+            "official",
+            {"any": (*LETTERS, "yes", "no")},
+            lambda _, t, x: stare["fast_extract_answer"](x).lower().strip() == t.lower(),
+        ),
         **realworldqa(tasks),
     }
 
@@ -339,6 +368,31 @@ def point_scores(folder: Path, rng: np.random.Generator, rows: int = 2_000) -> d
             wrong += [(text, expected, mine)] if expected != mine else []
         sys.stderr.write(f"{name}: {len(wrong)} of {rows} scores differ {wrong[:3]}\n")
         results[name] = {"rows": rows, "differences": len(wrong), "first": wrong[:3]}
+    return results
+
+
+def ost_scores(folder: Path, rng: np.random.Generator, rows: int = 5_000) -> dict[str, Any]:
+    """Compare judgements, estimations and counts of OST-Bench with VLMEvalKit's, executed."""
+    public = public_functions(folder / "vlmeval/dataset/ost_bench.py")
+    options = ["front left", "left", "right", "back"]
+    forms = ('{{"answer": "{0}", "reason": "x"}}', "answer: {0}, reason: y", "{0}", "it is {0}", "{{'answer': '{0}'}}")
+    functions = {
+        "A_position(option)": (options, lambda p, t: public["Judgement_evalution"](p, t, options)),
+        "A_position(float)": (NUMBERS, public["Estimation_evaluation"]),
+        "A_object-quantity(int)": (NUMBERS[:3], public["Enumeration_evalution"]),
+    }
+    results = {}
+    for kind, (truths, function) in functions.items():
+        wrong = []
+        for _ in range(rows):
+            truth, said = str(rng.choice(truths)), str(rng.choice([*truths, *FRAGMENTS]))
+            text = str(rng.choice(forms)).format(said)
+            expected = float(function(public["process_answer"](text), truth))
+            held = json.dumps({"answer": truth, "options": options}) if "option" in kind else truth
+            mine = OST_SCORERS[kind](text, held) or 0.0
+            wrong += [(text, truth, expected, mine)] if expected != mine else []
+        sys.stderr.write(f"ost-bench {kind}: {len(wrong)} of {rows} scores differ {wrong[:3]}\n")
+        results[f"ost-bench {kind}"] = {"rows": rows, "differences": len(wrong), "first": wrong[:3]}
     return results
 
 

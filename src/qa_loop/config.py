@@ -40,6 +40,8 @@ HINTS: dict[str, str] = {
     "train.lr_schedule": "It is train.schedule.",
     "scenes.datasets": "A run reads one data set, scenes.dataset; several are not supported.",
     "eval.model": "The model of the round is evaluated.",
+    "eval.runner": "The model of the round is loaded by 'qa-eval run'; a server in its place is not supported.",
+    "serve": "The model of the round is loaded by 'qa-eval run'; a server in its place is not supported.",
 }
 """What to do in place of keys and sections that published recipes suggest."""
 
@@ -84,7 +86,7 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
     except ValidationError as error:
         found = [f"{source}: {_describe(item)}" for item in error.errors()]
         if isinstance(raw.get("eval"), dict):  # a single section has no number
-            found = [text.replace(": eval.0.", ": eval.", 1) for text in found]
+            found = [text.replace(": eval.0", ": eval", 1) for text in found]
         raise QALoopError("\n".join(found)) from None
 
 

@@ -7,10 +7,12 @@ import math
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from qa_contract.errors import suggest
 
+from qa_loop.config import HINTS
 from qa_loop.errors import QALoopError
 from qa_loop.process import find_program
 from qa_loop.stage import Stage
@@ -34,12 +36,19 @@ def check_options(stages: Sequence[Stage]) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         known = dict(zip(calls, pool.map(lambda call: _describe(*call), calls), strict=True))
     found = [
-        f"{stage.section or stage.name}: {text}"
+        f"{stage.section or stage.name}: {text}{_hint(stage.section, text)}"
         for stage in stages
         for text in problems(stage.called, known[stage.called[:2]])
     ]
     if found:
         raise QALoopError("\n".join(dict.fromkeys(found)))
+
+
+def _hint(section: str, text: str) -> str:
+    """Say what to do in place of an option that published recipes suggest."""
+    key = text.split("'")[1] if text.startswith("'") else ""
+    hint = HINTS.get(f"{section.partition('.')[0]}.{key}")
+    return f" {hint}" if hint else ""
 
 
 def problems(called: tuple[str, str, tuple[str, ...]], known: Described) -> list[str]:
@@ -117,9 +126,14 @@ def _numbers(option: Mapping[str, Any]) -> str:
 
 def _describe(program: str, command: str) -> Described:
     """Ask a command for its options; nothing is known of one that does not tell."""
+    return _asked(str(find_program(program)), program, command)
+
+
+@cache
+def _asked(path: str, program: str, command: str) -> Described:
     try:
         done = subprocess.run(
-            [str(find_program(program)), command, "--describe"],
+            [path, command, "--describe"],
             capture_output=True,
             text=True,
             timeout=ASK_TIMEOUT_S,

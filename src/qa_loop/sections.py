@@ -33,6 +33,10 @@ QUESTION_OPTIONS = ("profile", "frame-set", "screen", "min-visible-px", "min-tim
 """Options of `qa-engine generate` that say what a question is; the others say who asks and what is chosen."""
 
 
+_WHY = {"runner": "is set by the loop: 'qa-eval run' loads the model of the round, a server is not supported"}
+"""What to say of options that published recipes suggest and the loop sets itself."""
+
+
 class Section(BaseModel):
     """A section of the file; an unknown key is an error."""
 
@@ -47,7 +51,8 @@ class Section(BaseModel):
                 if isinstance(item, float) and not math.isfinite(item):
                     raise ValueError(f"'{name}' must be a finite number, found {item}")
             if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
-                raise ValueError(f"'{name}' is set by the loop or has a key of its own; remove it from options")
+                why = _WHY.get(name, "is set by the loop or has a key of its own")
+                raise ValueError(f"'{name}' {why}; remove it from options")
         return options
 
 

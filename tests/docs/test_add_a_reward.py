@@ -9,9 +9,9 @@ import types
 from pathlib import Path
 
 import pytest
-from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.grpo.train import _COLUMNS, check_rewards
 from qa_trainer.rewards import REWARDS
+from qa_trainer.settings.grpo import GRPOSettings
 
 PAGE = (Path(__file__).parents[2] / "docs/add_a_reward.md").read_text()
 

@@ -111,8 +111,10 @@ def test_nothing_is_replaced_unasked(done, scans):
     assert "--force" in output
 
 
-def test_masks_take_the_place_of_boxes(scans, tmp_path):
-    rooms = LIFT.make_rooms(tmp_path / "rooms", **SIZE)
+@pytest.mark.parametrize("boxes", [True, False])
+def test_masks_take_the_place_of_boxes(tmp_path, boxes):
+    scans = SCANS.write_scans(tmp_path / "scans", **SIZE | {"scenes": 1}, boxes=boxes)
+    rooms = LIFT.make_rooms(tmp_path / "rooms", **SIZE | {"scenes": 1})
     LIFT.write_masks(rooms, tmp_path / "masks", LIFT.Noise())
     result = scan(scans, tmp_path / "out", masks=tmp_path / "masks", frames=4, per_scene=10)
     states = {outcome.step: outcome.state for outcome in result.outcomes}

@@ -58,7 +58,7 @@ def test_words_against_a_description(words, found):
     ("section", "options", "message"),
     [
         ("train", {"lerning_rat": 3}, "train.options: 'lerning_rat' is no option of 'qa-trainer sft'"),
-        ("train", {"launcher": "accelerate"}, "'launcher' is no option of 'qa-trainer sft'"),
+        ("train", {"launcher": "accelerate"}, "Write the whole launcher: train.launch = 'accelerate launch"),
         ("train", {"lora_rank": 0}, "train.options: lora_rank = 0: needs a whole number, at least 1"),
         ("train", {"freeze": ["visoin"]}, "freeze = visoin: needs any of vision, connector, geometry, language"),
         ("eval", {"max_new_tokens": "many"}, "eval.options: max_new_tokens = many: needs a whole number"),

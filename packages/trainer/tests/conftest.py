@@ -257,9 +257,9 @@ def command(monkeypatch, capfd) -> Callable[..., Ended]:
 def sft(libraries, command, questions, store, tiny_model) -> Callable[..., Ended]:
     """Run `qa-trainer sft` on the small store with the tiny model, unless the options say otherwise."""
 
-    def run(out: Path, *, questions: Path = questions, **options: object) -> Ended:
+    def run(out: Path, *words: str, questions: Path = questions, **options: object) -> Ended:
         chosen = {"store": store, "model": tiny_model, "device": "cpu", "batch_size": 4, "learning_rate": 1e-3}
-        return command("sft", questions, "--out", out, *flags(chosen | options))
+        return command("sft", questions, "--out", out, *words, *flags(chosen | options))
 
     return run
 

@@ -48,7 +48,7 @@ def test_every_command_has_help(command):
         ({"model": "nobody/nothing"}, "the hub has no answer"),
         ({"store": "absent"}, "absent: no such file or folder (expected table 'frame_sets')"),
         ({"steps": 0}, "--steps needs a whole number, at least 1; found '0'"),
-        ({"dtype": "float16"}, "--dtype needs one of float32, bfloat16; found 'float16'"),
+        ({"dtype": "float16"}, "--dtype needs one of auto, float32, bfloat16; found 'float16'"),
         ({"config": "absent.toml"}, "absent.toml: cannot read the settings"),
     ],
 )

@@ -9,7 +9,10 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import polars as pl
 import pytest
+from qa_contract.tableio import read_table
+from qa_contract.tables import METRICS, PREDICTIONS
 
 GRPO = {"device": "cpu", "steps": 2, "batch_size": 2, "group_size": 4, "max_completion_length": 4}
 
@@ -139,12 +142,12 @@ def test_a_dry_run_prints_the_first_sample_with_the_request_for_a_map(grpo, tmp_
 
 
 def test_a_server_for_completions_is_asked_first_and_named_to_trl(grpo, tmp_path, monkeypatch):
-    from qa_trainer.grpo.settings import GRPOSettings
     from qa_trainer.grpo.train import arguments
+    from qa_trainer.settings.grpo import GRPOSettings
 
     url = "http://127.0.0.1:9"
     settings = GRPOSettings(vllm_server_url=url)
-    given = arguments(settings, tmp_path, use_cpu=True)
+    given = arguments(settings, tmp_path, settings.steps, use_cpu=True)
     assert (given.use_vllm, given.vllm_mode, given.vllm_server_base_url) == (True, "server", url)
     ended = grpo(tmp_path / "out", vllm_server_url=url)
     assert ended.code == 2
@@ -182,3 +185,69 @@ def test_unknown_rewards_and_wrong_weights_are_user_errors(command, make, store,
     assert ended.code == 2
     assert "1 reward_weights for 3 rewards" in ended.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_completions_and_figures_are_written_for_the_loop(grpo, tmp_path):
+    ended = grpo(tmp_path / "out", "--reward=mra", "--reward=format", "--reward-weights=2", "--reward-weights=0.5")
+    assert ended.code == 0, ended.stderr
+    rows = read_table(tmp_path / "out", "predictions", PREDICTIONS)
+    assert len(rows) == 2 * 2 * 4
+    assert rows["phase"].unique().to_list() == ["score"]
+    assert rows["decoding"].unique().to_list() == ["sampled, temperature 1, 4 new tokens"]
+    assert rows["question_id"].value_counts()["count"].to_list() == [4] * 4
+    for name in ("token_logprobs", "token_mask", "token_entropy"):
+        assert rows[name].list.len().equals(rows["token_ids"].list.len())
+    assert rows["token_logprobs"].list.max().max() <= 0
+    steps = read_table(tmp_path / "out", "metrics", METRICS)
+    assert steps["reward_names"].to_list() == [["mra", "format"]] * 2
+    assert steps["reward_weights"].to_list() == [[2.0, 0.5]] * 2
+    # Whatever mra applies to has a mean; here the choices of a step have none of it.
+    assert all(means[1] is not None for means in steps["reward_means"])
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["equal_groups"] == steps["equal_groups"].sum()
+
+
+def test_a_group_whose_rewards_are_equal_is_counted_and_can_be_left_out(grpo, make, warm_model, tmp_path):
+    # Nothing is worth anything: the truth is a letter, and mra does not apply to one.
+    rows = [make.question(i, ground_truth="0", question="How far is the bed?") for i in (0, 2)]
+    questions = make.write(rows, tmp_path / "asked", "questions")
+    common = {"questions": questions, "steps": 1, "beta": 0}
+    assert grpo(tmp_path / "out", "--reward=mra", "--skip-equal-groups", **common).code == 0
+    assert read_table(tmp_path / "out", "metrics", METRICS)["equal_groups"].to_list() == [2]
+    before, after = weights(warm_model, "model.safetensors"), weights(tmp_path / "out")
+    assert equal(before, after)
+    assert len(read_table(tmp_path / "out", "predictions", PREDICTIONS)) == 8
+
+
+def test_two_runs_of_one_step_equal_one_of_two(grpo, make, tmp_path):
+    rows = [make.question(i) for i in range(4)]
+    asked = [make.write(part, tmp_path / f"asked{n}", "questions") for n, part in enumerate((rows, rows[:2], rows[2:]))]
+    options = {"beta": 0, "schedule": "linear", "schedule_steps": 2}
+    assert grpo(tmp_path / "whole", questions=asked[0], **options).code == 0
+    options |= {"steps": 1}
+    assert grpo(tmp_path / "first", questions=asked[1], **options).code == 0
+    options |= {"state_from": tmp_path / "first", "model": tmp_path / "first/model"}
+    ended = grpo(tmp_path / "second", questions=asked[2], **options)
+    assert ended.code == 0, ended.stderr
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "second"))
+    parts = [read_table(tmp_path / name, "predictions", PREDICTIONS) for name in ("first", "second")]
+    whole = read_table(tmp_path / "whole", "predictions", PREDICTIONS)
+    assert pl.concat(parts)["completion"].to_list() == whole["completion"].to_list()
+    assert parts[1]["step"].unique().to_list() == [2]
+
+
+def test_the_state_of_another_command_is_refused(grpo, sft, tmp_path):
+    assert sft(tmp_path / "sft", steps=1).code == 0
+    ended = grpo(tmp_path / "out", model=tmp_path / "sft/model", state_from=tmp_path / "sft")
+    assert ended.code == 2
+    assert "the state of 'sft'" in ended.stderr
+
+
+def test_questions_with_any_number_of_frames_share_a_batch(grpo, make, llava_model, tmp_path):
+    frames = [make.question(0, frame_set_id=None), make.question(1), make.question(2), make.question(3)]
+    questions = make.write(frames, tmp_path, "questions")
+    for name, options in {"qwen": {}, "llava": {"model": llava_model}}.items():
+        ended = grpo(tmp_path / name, questions=questions, steps=1, batch_size=4, group_size=2, **options)
+        assert ended.code == 0, ended.stderr
+        shown = read_table(tmp_path / name, "predictions", PREDICTIONS)["frame_input"]
+        assert sorted(shown.unique().to_list()) == ["images", "none"]

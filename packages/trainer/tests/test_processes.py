@@ -117,7 +117,7 @@ def test_a_batch_that_does_not_divide_by_the_processes_is_refused(store, questio
     from qa_trainer.runs.folder import RunFolder
     from qa_trainer.runs.processes import Team
     from qa_trainer.runs.reporter import Silent
-    from qa_trainer.sft.settings import SFTSettings
+    from qa_trainer.settings.sft import SFTSettings
     from qa_trainer.sft.train import SFTRun, train
 
     feed = single("questions", load_samples(questions, store), first=0, count=6)

@@ -76,3 +76,30 @@ def test_a_refused_question_is_a_loss_and_a_full_folder_is_left_alone(command, m
     again = command("score", questions, "--out", tmp_path / "out", *flags)
     assert again.code == 2
     assert "Traceback" not in again.stderr
+
+
+def test_greedy_knows_no_penalty_of_the_saved_configuration(command, make, questions, store, tiny_model, tmp_path):
+    import json
+    import shutil
+
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"repetition_penalty": 9.0, "no_repeat_ngram_size": 1}))
+    found = []
+    for name, model in (("plain", tiny_model), ("penalised", folder)):
+        options = {"store": store, "model": model, "device": "cpu", "sample": 4, "max_new_tokens": 6}
+        assert command("score", questions, "--out", tmp_path / name, *make.flags(options)).code == 0
+        found.append(pl.read_parquet(tmp_path / name / "predictions.parquet")["token_ids"])
+    assert found[0].equals(found[1])
+    # Some token comes twice, which the penalties would have prevented.
+    assert any(len(set(ids)) < len(ids) for ids in found[0])
+
+
+def test_a_question_without_frames_is_answered_among_others(command, make, store, llava_model, tmp_path):
+    rows = [make.question(0, frame_set_id=None), make.question(1), make.question(2)]
+    asked = make.write(rows, tmp_path, "questions")
+    ended = command(
+        "score", asked, "--store", store, "--model", llava_model, "--device", "cpu", "--out", tmp_path / "o"
+    )
+    assert ended.code == 0, ended.stderr
+    assert len(pl.read_parquet(tmp_path / "o/predictions.parquet")) == 3

@@ -385,3 +385,44 @@ def test_every_step_is_reported_where_the_user_asks(sft, tmp_path, monkeypatch):
     assert ended.code == 2
     assert "--report-to trackyo: trackyo is not supported, only" in ended.stderr
     assert not (tmp_path / "other" / "run.json").exists()
+
+
+def test_micro_batches_are_made_when_they_are_needed(sft, monkeypatch, tmp_path):
+    from qa_trainer.data.collator import SFTCollator
+    from qa_trainer.sft.trainer import RecordingSFTTrainer
+
+    made, most = [], []
+    collate, loss = SFTCollator.torch_call, RecordingSFTTrainer.compute_loss
+
+    def torch_call(self, examples):
+        made.append(len(examples))
+        return collate(self, examples)
+
+    def compute_loss(self, *args, **kwargs):
+        most.append(len(made) - len(most))
+        return loss(self, *args, **kwargs)
+
+    monkeypatch.setattr(SFTCollator, "torch_call", torch_call)
+    monkeypatch.setattr(RecordingSFTTrainer, "compute_loss", compute_loss)
+    assert sft(tmp_path / "out", steps=2, batch_size=6, micro_batch_size=1).code == 0
+    assert made == [1] * 12
+    # The one in work and the next.
+    assert max(most) == 2
+
+
+def test_the_parts_of_a_step_are_timed(sft, tmp_path):
+    assert sft(tmp_path / "out", steps=2, micro_batch_size=2).code == 0
+    rows = pl.read_parquet(tmp_path / "out/metrics.parquet")
+    parts = ["data_seconds", "forward_seconds", "backward_seconds", "optimizer_seconds"]
+    assert all(rows[part].min() > 0 for part in parts)
+    assert (rows.select(pl.sum_horizontal(parts)).to_series() < rows["step_seconds"]).all()
+    assert rows["wait_seconds"].to_list() == [0.0, 0.0]
+
+
+@pytest.mark.slow
+def test_loader_processes_change_nothing(sft, tmp_path):
+    for name, count in (("none", 0), ("two", 2)):
+        assert sft(tmp_path / name, steps=3, micro_batch_size=2, loader_processes=count).code == 0
+    one, two = (pl.read_parquet(tmp_path / name / "predictions.parquet") for name in ("none", "two"))
+    assert one["token_logprobs"].equals(two["token_logprobs"])
+    assert one["question_id"].equals(two["question_id"])

@@ -95,6 +95,29 @@ SPBENCH = [
     },
 ]
 SPATIALVIZ = [viz(0, "MentalRotation", "3DRotation", "C"), viz(1, "MentalFolding", "PaperFolding", "A")]
+MMSI_VIDEO = [
+    {"id": i, "question": "Which?", "ground_truth": truth, "type": kind, "options": ["A. x", "B. y"]}
+    for i, (truth, kind) in enumerate([("B", "Planning"), ("A. x", "Prediction")])
+]
+RECALL = [
+    {"id": i, "question": "Which order?", "options": ["A. x, y", "B. y, x"], "answer": "B. y, x", "type": length}
+    for i, length in enumerate(("10mins", "60mins"))
+]
+COUNT = [
+    {"id": i, "question": "How many?", "answer": truth, "split": length}
+    for i, (truth, length) in enumerate([(20, "10mins"), (4, "30mins")])
+]
+VSTI = [
+    {"id": i, "question_type": kind, "question": "Which?", "ground_truth": truth, "mc_answer": letter, "options": None}
+    for i, (kind, truth, letter) in enumerate(
+        [
+            ("camera_obj_abs_dist", "2.0", "A"),
+            ("obj_obj_relative_pos_lr", "left", "B"),
+            ("camera_obj_rel_dist_v1", "chair", "C"),
+            ("camera_obj_rel_dist_v2", "chair", "A"),
+        ]
+    )
+]
 
 MORE = {
     "blink": (
@@ -175,7 +198,63 @@ MORE = {
     ),
 }
 
+OST = [
+    {"index": i, "question": "Which?", "answer": answer, "type": kind, "option": option}
+    for i, (kind, answer, option) in enumerate(
+        [
+            ("A_position(option)", "left", "['left', 'right']"),
+            ("A_position(float)", "2", "[]"),
+            ("A_object-quantity(int)", "3", "[]"),
+            ("A_room-size(float)", "30", "[]"),
+        ]
+    )
+]
+
+STARE = [
+    {"qid": f"s{i}", "question": "Does it fit?", "answer": answer, "category": kind}
+    for i, (answer, kind) in enumerate([("yes", "folding_nets"), ("No", "folding_nets"), ("C", "2D_va")])
+]
+
+MORE |= {
+    "stare": (
+        "train.parquet",
+        STARE,
+        {"s0": "\\boxed{yes}", "s1": "The answer is yes.", "s2": "C. the star"},
+        {"folding_nets": 50, "2D_va": 100},
+        200 / 3,
+    ),
+    "ost-bench": (
+        "OST.json",
+        OST,
+        {0: '{"answer": "to the left", "reason": "it turned"}', 1: "2.1", 2: "four"},
+        {"A_position(option)": 100, "A_position(float)": 90, "A_object-quantity(int)": 0},
+        190 / 3,
+    ),
+    "mmsi-video": (
+        "test.json",
+        MMSI_VIDEO,
+        {0: "The answer is B, y", 1: "no answer"},
+        {"Planning": 100, "Prediction": 0},
+        50,
+    ),
+    "vsi-super-recall": ("test.parquet", RECALL, {0: "B", 1: "the order is B"}, {"10mins": 100, "60mins": 0}, 50),
+    "vsi-super-count": ("test.parquet", COUNT, {0: "about 18", 1: "many"}, {"10mins": 90, "30mins": 0}, 45),
+    "vsti-bench": (
+        "test.json",
+        VSTI,
+        {0: "2.1 m", 1: "B. left", 2: "A", 3: "a."},
+        {
+            "camera_obj_abs_dist": 100,
+            "obj_obj_relative_pos_lr": 100,
+            "camera_obj_rel_dist_v1": 0,
+            "camera_obj_rel_dist_v2": 100,
+        },
+        75,
+    ),
+}
+
 FIGURES = {
+    "vsti-bench": {"camera-object relative distance": 50, "object-object relative position": 100},
     "cv-bench": {"Count": 200 / 3, "Relation": 100, "Depth": 0},
     # 2 of 3 right, chance 1/4 + 1/4 + 1/2 = 1 of 3.
     "site": {"CAA": 50, "CAA counting & existence": 100 / 3, "CAA movement prediction & navigation": 100},

@@ -100,6 +100,18 @@ def test_the_keyboard_goes_through_the_questions_and_the_address_names_them(open
     assert page.js(SELECTED) == second
 
 
+def test_a_finger_goes_through_the_questions(open_page, two):
+    page = open_page(two, width=390)
+    first = page.js(SELECTED)
+    assert page.js("document.querySelector('.steps button').disabled")
+    page.tap(".steps button:last-child")
+    assert page.js(SELECTED) != first
+    assert page.js("document.querySelector('.steps small').textContent") == "2 of 11"
+    page.tap(".steps button:first-child")
+    assert page.js(SELECTED) == first
+    page.check()
+
+
 def test_thousands_of_scored_answers_scroll_and_filter_at_once(open_page, tmp_path):
     n = 6000
     kinds, letters = ["object_counting", "route_planning"], ["A", "B", "not a letter"]

@@ -145,3 +145,16 @@ def test_clear_errors(tmp_path):
 def test_entropy_is_within_its_bounds(runner, items):
     (answer,) = runner.answer(items[:1])
     assert all(0 <= value <= math.log(len(runner.processor.tokenizer)) for value in answer.token_entropy)
+
+
+def test_greedy_knows_no_penalty_of_the_saved_configuration(runner, items, tiny_model, tmp_path):
+    import json
+    import shutil
+
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"repetition_penalty": 9.0, "no_repeat_ngram_size": 1}))
+    penalised = TransformersRunner(RunnerConfig(str(folder), "cpu", 8))
+    answers = runner.answer(items)
+    assert [answer.token_ids for answer in penalised.answer(items)] == [answer.token_ids for answer in answers]
+    assert any(len(set(answer.token_ids)) < len(answer.token_ids) for answer in answers)

@@ -40,7 +40,7 @@ def facts():
 
 @pytest.fixture(scope="module")
 def asked(facts):
-    proposer = TemplateProposer(select_tasks(["images", "motion"]), seed=0, round=0, frame_set_id="all")
+    proposer = TemplateProposer(select_tasks(["images", "motion", "pairs"]), seed=0, round=0, frame_set_id="all")
     return proposer.write(proposer.find([facts])).to_dicts()
 
 
@@ -104,6 +104,12 @@ GOLDEN = [
     ("video_camera_object_distance", ("frame 4,", "table"), "0.9"),  # hypot(0.5, 0.7)
     ("video_nearest_to_camera", ("frame 1,", "bed", "shelf", "table"), "table"),
     ("video_closer_or_farther", ("the table at frame 4", "frame 1,"), "closer"),
+    ("pair_nearer_in", ("table", "frames/f0/f3"), "second"),
+    ("pair_only_in_second", ("shelf", "bed", "table", "frames/f3/f0"), "shelf"),
+    # From (0, -1), looking north, the shelf lies at (-3, 0.5), the sofa at (4, 1).
+    ("pair_side_of_second", ("shelf", "frames/f0/f3"), "to the left"),
+    ("pair_side_of_second", ("sofa", "frames/f0/f3"), "to the right"),
+    ("pair_object_distance", ("table", "shelf", "frames/f3/f2"), "1.8"),
     # (0, -4) to (2, -4), back and up by 0.4, on by 3 m and down by 0.4.
     ("video_camera_path", ("frame 1 ", "frame 4"), f"{2 + np.hypot(2, 0.4) + np.hypot(3, 0.4):.1f}"),
 ]

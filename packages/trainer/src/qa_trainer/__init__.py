@@ -26,32 +26,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qa_trainer.data.questions import load_samples
     from qa_trainer.errors import QATrainerError
-    from qa_trainer.estimate import Estimate, estimate_sft
+    from qa_trainer.estimate.needs import Estimate, estimate_run
     from qa_trainer.frames.sample import sample_frames
     from qa_trainer.frames.settings import SamplingSettings
     from qa_trainer.grpo.run import GRPOInputs, train_grpo
-    from qa_trainer.grpo.settings import GRPOSettings
     from qa_trainer.models.loading import load_model, resolve_model
     from qa_trainer.rewards import REWARDS
     from qa_trainer.score.run import score_questions
-    from qa_trainer.score.settings import ScoreSettings
+    from qa_trainer.settings.grpo import GRPOSettings
+    from qa_trainer.settings.score import ScoreSettings
+    from qa_trainer.settings.sft import SFTSettings
     from qa_trainer.sft.run import SFTInputs, train_sft
-    from qa_trainer.sft.settings import SFTSettings
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "data.questions": ("load_samples",),
     "errors": ("QATrainerError",),
-    "estimate": ("Estimate", "estimate_sft"),
+    "estimate.needs": ("Estimate", "estimate_run"),
     "frames.sample": ("sample_frames",),
     "frames.settings": ("SamplingSettings",),
     "grpo.run": ("GRPOInputs", "train_grpo"),
-    "grpo.settings": ("GRPOSettings",),
+    "settings.grpo": ("GRPOSettings",),
     "models.loading": ("load_model", "resolve_model"),
     "rewards": ("REWARDS",),
     "score.run": ("score_questions",),
-    "score.settings": ("ScoreSettings",),
+    "settings.score": ("ScoreSettings",),
     "sft.run": ("SFTInputs", "train_sft"),
-    "sft.settings": ("SFTSettings",),
+    "settings.sft": ("SFTSettings",),
 }
 _OWNER = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -70,6 +70,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "REWARDS", "Estimate", "GRPOInputs", "GRPOSettings", "QATrainerError", "SFTInputs", "SFTSettings",
-    "SamplingSettings", "ScoreSettings", "estimate_sft", "load_model", "load_samples", "resolve_model",
+    "SamplingSettings", "ScoreSettings", "estimate_run", "load_model", "load_samples", "resolve_model",
     "sample_frames", "score_questions", "train_grpo", "train_sft",
 ]  # fmt: skip

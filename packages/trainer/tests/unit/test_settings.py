@@ -4,10 +4,10 @@ import pytest
 from qa_contract.cli.settings import load_settings
 from qa_contract.errors import UserError
 from qa_trainer.cli import app
-from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.rewards import REWARDS
-from qa_trainer.score.settings import ScoreSettings
-from qa_trainer.sft.settings import SFTSettings
+from qa_trainer.settings.grpo import GRPOSettings
+from qa_trainer.settings.score import ScoreSettings
+from qa_trainer.settings.sft import SFTSettings
 from typer.testing import CliRunner
 
 
@@ -37,7 +37,7 @@ def test_unknown_key_names_the_file_and_the_nearest_key(tmp_path):
     [
         ("steps = 0", "steps needs a whole number, at least 1; found 0"),
         ("learning_rate = nan", "learning_rate"),
-        ('dtype = "float16"', "dtype needs one of float32, bfloat16"),
+        ('dtype = "float16"', "dtype needs one of auto, float32, bfloat16"),
         ("batch_size = 6\nmicro_batch_size = 4", "batch_size 6 is not a multiple of micro_batch_size 4"),
         ("steps = ", "not a TOML file"),
     ],

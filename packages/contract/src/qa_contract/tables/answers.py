@@ -28,9 +28,10 @@ SETTINGS = maybe(
 PREDICTIONS = Table(
     name="predictions",
     rows="answer",
-    written_by="`qa-trainer sft` (phase train), `qa-trainer score` (phase score), `qa-eval run` (phase eval)",
+    written_by="`qa-trainer sft` (phase train), `qa-trainer score` and `qa-trainer grpo` (phase score), `qa-eval run` "
+    "(phase eval)",
     about="In phase train the completion is the ground truth, teacher-forced; in the others it is the model's own "
-    "answer.",
+    "answer. `qa-trainer grpo` writes every completion that it trained on: several samples of a question.",
     columns={
         "question_id": QUESTION_ID,
         "scene_name": SCENE_NAME,
@@ -72,9 +73,10 @@ PREDICTIONS = Table(
 METRICS = Table(
     name="metrics",
     rows="optimizer step",
-    written_by="`qa-trainer sft`",
+    written_by="`qa-trainer sft`, `qa-trainer grpo`",
     about="The only table with wall times, so its bytes differ from run to run.",
     key=("run_id", "step"),
+    version="1.1",
     columns={
         "run_id": RUN_ID,
         "round": ROUND,
@@ -87,6 +89,16 @@ METRICS = Table(
         "answer_tokens": maybe(pl.Int64, "tokens that the loss is about"),
         "step_seconds": maybe(pl.Float64, "wall time of the step without the writing of checkpoints"),
         "recorder_seconds": maybe(pl.Float64, "of them for recording confidence"),
+        "data_seconds": maybe(pl.Float64, "of them waiting for frames and texts; work of other processes not counted"),
+        "forward_seconds": maybe(pl.Float64, "of them in forward passes; on a GPU until the work is handed over"),
+        "backward_seconds": maybe(pl.Float64, "of them in backward passes; the same"),
+        "optimizer_seconds": maybe(pl.Float64, "of them updating the weights; the same"),
+        "wait_seconds": maybe(pl.Float64, "of them waiting for the GPU's results; 0 on a CPU"),
+        "reward": maybe(pl.Float64, "mean weighted sum of the rewards of the step's completions"),
+        "reward_names": maybe(pl.List(pl.String), "rewards, in the order of the next two columns"),
+        "reward_weights": maybe(pl.List(pl.Float64), "weight of each reward"),
+        "reward_means": maybe(pl.List(pl.Float64), "mean of each reward where it applies, without its weight"),
+        "equal_groups": maybe(pl.Int64, "questions of the step whose completions all got the same reward"),
     },
 )
 

@@ -10,7 +10,9 @@ from qa_eval.benchmarks.embspatial import EMBSPATIAL
 from qa_eval.benchmarks.erqa import ERQA
 from qa_eval.benchmarks.mindcube import MINDCUBE
 from qa_eval.benchmarks.mmsi_bench import MMSI_BENCH
+from qa_eval.benchmarks.mmsi_video import MMSI_VIDEO
 from qa_eval.benchmarks.omnispatial import OMNISPATIAL
+from qa_eval.benchmarks.ost_bench import OST_BENCH
 from qa_eval.benchmarks.questions import QUESTIONS_TABLE
 from qa_eval.benchmarks.realworldqa import REALWORLDQA
 from qa_eval.benchmarks.refspatial import REFSPATIAL
@@ -23,9 +25,12 @@ from qa_eval.benchmarks.spar_bench import SPAR_BENCH
 from qa_eval.benchmarks.spatialviz import SPATIALVIZ
 from qa_eval.benchmarks.spbench import SPBENCH
 from qa_eval.benchmarks.sqa3d import SQA3D
+from qa_eval.benchmarks.stare import STARE
 from qa_eval.benchmarks.sti_bench import STI_BENCH
 from qa_eval.benchmarks.viewspatial import VIEWSPATIAL
 from qa_eval.benchmarks.vsi_bench import VSI_BENCH
+from qa_eval.benchmarks.vsi_super import VSI_SUPER_COUNT, VSI_SUPER_RECALL
+from qa_eval.benchmarks.vsti_bench import VSTI_BENCH
 from qa_eval.benchmarks.where2place import WHERE2PLACE
 from qa_eval.errors import unknown_name
 
@@ -56,6 +61,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         OMNISPATIAL,
         SPBENCH,
         SPATIALVIZ,
+        MMSI_VIDEO,
+        OST_BENCH,
+        STARE,
+        VSI_SUPER_RECALL,
+        VSI_SUPER_COUNT,
+        VSTI_BENCH,
     )
 }
 """Name to benchmark; add one's own with ``BENCHMARKS[name] = Benchmark(...)``."""

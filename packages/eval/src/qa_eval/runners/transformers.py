@@ -35,7 +35,7 @@ class TransformersRunner:
         try:
             import torch
             from safetensors import SafetensorError
-            from transformers import AutoModelForImageTextToText, AutoProcessor
+            from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
             from transformers.utils import logging
         except ImportError as error:
             raise QAEvalError(
@@ -48,8 +48,9 @@ class TransformersRunner:
         model = str(config.model)
         if model.startswith((".", "/", "~")) and not (Path(model).expanduser() / "config.json").is_file():
             raise QAEvalError(f"{model}: no model here (expected config.json).")
-        # float32 on a CPU: bfloat16 is slower there and its sums depend on the batch.
-        own = torch.float32 if self.device == "cpu" else "auto"
+        # One precision for a base saved in bfloat16 and for what was trained from it in float32. On a CPU bfloat16 is
+        # slower and its sums depend on the batch.
+        own = torch.float32 if self.device == "cpu" else torch.bfloat16
         dtype = own if config.dtype == "auto" else getattr(torch, config.dtype)
         attention = {"attn_implementation": config.attention} if config.attention else {}
         trust = config.trust_remote_code
@@ -66,6 +67,8 @@ class TransformersRunner:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.eos_ids = _as_ids(self.model.generation_config.eos_token_id) | _as_ids(tokenizer.eos_token_id)
+        # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
+        self.model.generation_config = GenerationConfig(eos_token_id=sorted(self.eos_ids))
         part = f"{config.frame_input.removesuffix('s')}_processor"
         set_limits(getattr(self.processor, part, None), config.min_pixels, config.max_pixels)
         self.system_prompt = config.system_prompt
@@ -151,9 +154,6 @@ class TransformersRunner:
                 max_new_tokens=self.max_new_tokens,
                 do_sample=False,
                 num_beams=1,
-                temperature=None,
-                top_p=None,
-                top_k=None,
                 pad_token_id=self.processor.tokenizer.pad_token_id,
                 return_dict_in_generate=True,
                 output_logits=True,
@@ -192,14 +192,19 @@ class TransformersRunner:
         seen = [[self.vision.get(key) for key in keys_of(item)] for item in items]
         every = [one for shown in seen for one in shown]
         if every and not all(one.joins for one in every):
-            inputs = self.processor(text=texts, **vision_inputs(items), padding=True, return_tensors="pt")
+            # The chat template writes the token that begins a text.
+            options = {"padding": True, "return_tensors": "pt", "add_special_tokens": False}
+            inputs = self.processor(text=texts, **vision_inputs(items), **options)
         elif every:
             texts = [self._with_frames(text, shown) for text, shown in zip(texts, seen, strict=True)]
             if self.prefixes is not None and all(seen):
                 return self.prefixes.inputs(self._prompts(texts, items, seen))
             inputs = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
-            types = self.processor.create_mm_token_type_ids(inputs["input_ids"].tolist())
-            inputs = {**inputs, "mm_token_type_ids": torch.tensor(types), **joined(every)}
+            types: dict[str, torch.Tensor] = {}
+            if "mm_token_type_ids" in self.processor.model_input_names:
+                found = self.processor.create_mm_token_type_ids(inputs["input_ids"].tolist())
+                types = {"mm_token_type_ids": torch.tensor(found)}
+            inputs = {**inputs, **types, **joined(every)}
         else:
             inputs = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}

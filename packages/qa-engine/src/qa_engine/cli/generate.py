@@ -59,6 +59,7 @@ def generate(
     split: Split = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions in all.")] = None,
     per_scene: Annotated[int | None, typer.Option(min=1, help="At most so many questions per scene.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Stop, and write nothing, above so many questions.")] = 1_000_000,
     frame_set: FrameSet = None,
     profile: Profile = "exact",
     screen: Annotated[
@@ -172,6 +173,7 @@ def generate(
             executor=open_executor(workers, ray_address),
             all_rejects=all_rejects,
             force=force,
+            limit=limit,
             progress=progress,
             say=progress.say,
         )

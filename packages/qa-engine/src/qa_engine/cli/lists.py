@@ -45,7 +45,7 @@ def datasets(*, as_json: AsJson = False) -> None:
 
 def tasks(*, as_json: AsJson = False) -> None:
     """List the question types: answer, cells of their difficulty, and what a scene needs."""
-    from qa_engine.tasks import FAMILIES, TASKS
+    from qa_engine.tasks import DEFAULT, FAMILIES, TASKS
 
     if as_json:
         _print(
@@ -57,6 +57,15 @@ def tasks(*, as_json: AsJson = False) -> None:
                 "cells": list(task.knob.cells),
                 "cell_unit": task.knob.unit,
                 "needs": task.needs,
+                "family": task.tags.family,
+                "level": task.tags.level,
+                "abilities": list(task.tags.abilities),
+                "gives": "choice" if task.answer_type == "choice" else "metric",
+                "inputs": "video" if task.shows == "video" else "images",
+                "frames_needed": task.tags.frames_needed,
+                "wordings": [task.question, *task.wordings],
+                "program": task.program,
+                "asked_by_default": task.question_type in DEFAULT,
             }
             for task in TASKS.values()
         )
@@ -67,7 +76,7 @@ def tasks(*, as_json: AsJson = False) -> None:
         typer.echo(f"{task.question_type:{width}}  {answer:15}  {' '.join(task.knob.cells)} ({task.knob.unit})")
         typer.echo(f"{'':{width}}  needs {task.needs}")
     for family, names in FAMILIES.items():
-        typer.echo(f"{family:{width}}  = {', '.join(names)}")
+        typer.echo(f"{family:{width}}  = {', '.join(names) if len(names) < len(TASKS) else 'every type above'}")
 
 
 def samplers(*, as_json: AsJson = False) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.generic_frames import frame_format, read_frames
+from qa_engine.datasets.generic_frames import frame_format, frames_per_second, frames_world, read_frames
 from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan, shift_of
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
@@ -30,6 +30,7 @@ from qa_engine.formats.catalogue import formats_in
 from qa_engine.formats.confidence import LEVELS
 from qa_engine.formats.parsing import check_inside, read_bytes
 from qa_engine.formats.recordings import FRAME_FORMATS
+from qa_engine.formats.recordings.polycam import POLYCAM, RAW_MESH
 from qa_engine.geometry import Boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.scene import Scene
@@ -42,7 +43,7 @@ METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
-    """List the scans: folders with boxes or a cloud.
+    """List the scans: folders with boxes or a cloud; with frames where none of these is wanted.
 
     Raises
     ------
@@ -50,9 +51,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
         The folder is missing, or no scan lies in it.
     """
     settings = GENERIC.chosen(options)
-    folders = scene_folders(
-        root, lambda path: box_file(path, settings["boxes_from"])[1] is not None, needs=GENERIC.needs
-    )
+    folders = scene_folders(root, lambda path: _main_file(path, settings) is not None, needs=GENERIC.needs)
     return folder_sources(root, folders, lambda folder: (folder, settings))
 
 
@@ -65,6 +64,13 @@ def box_file(folder: Path, wanted: str) -> tuple[BoxFormat | None, Path | None]:
     return None, next((folder / name for name in scans if (folder / name).is_file()), None)
 
 
+def _main_file(folder: Path, settings: dict[str, str]) -> Path | None:
+    """Find the file that makes a folder a scan: its objects, or its poses where objects are not wanted."""
+    if settings["boxes_from"] == "none":
+        return next(iter(frame_format(folder, settings["frames_from"])[1]), None)
+    return box_file(folder, settings["boxes_from"])[1]
+
+
 def load(source: SceneSource) -> Scene:
     """Read one scan.
 
@@ -74,14 +80,16 @@ def load(source: SceneSource) -> Scene:
         A file is damaged, or a box or a camera is not valid.
     """
     folder, settings = source.data
-    form, path = box_file(folder, settings["boxes_from"])
+    form, _ = box_file(folder, settings["boxes_from"])
+    path = _main_file(folder, settings)
     if path is None:  # it was there when scans were listed
         raise SceneError(folder.name, "no file of boxes", reason=IngestReason.MISSING_FILE)
     check_inside(path, source.roots)
     up = (form.up if form is not None else None) or "z"
     turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
     canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
-    scan = read_scan(folder, canonical_from_source, source.roots)
+    recorded = _recorded_mesh(folder, canonical_from_source, source.roots, settings)
+    scan = read_scan(folder, canonical_from_source, source.roots, recorded)
     canonical_from_source = shifted(canonical_from_source, scan.shift)
     floor = None
     if form is not None:
@@ -95,6 +103,9 @@ def load(source: SceneSource) -> Scene:
             boxes = Boxes(boxes.center, 2 * boxes.size, boxes.rotation)
         floor = None if found.floor is None else _outline(found.floor, canonical_from_source)
         used = [path, *found.files, *(file for pattern in form.aside for file in folder.glob(pattern))]
+    elif settings["boxes_from"] == "none":
+        labels, ids, boxes, refused = [], [], Boxes(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3, 3))), []
+        used = []
     else:
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
@@ -102,6 +113,7 @@ def load(source: SceneSource) -> Scene:
         names = read_labels(folder, scan.names, settings["labels"], source.roots)
         labels, ids, boxes, refused = _boxes_of_scan(scan, names, settings["boxes"], path.name)
         used = [path, *([folder / LABELS] if settings["labels"] == "file" else [])]
+    merges = {} if settings["merge"] == "none" else merges_of(settings["merge"])
     # The parts of a mesh have names; numbers of boxes that stand in another file are not theirs.
     cloud, mesh = scan.of_objects([] if form is not None and scan.names else ids)
     frames = read_frames(folder, canonical_from_source, source.roots, settings)
@@ -112,7 +124,7 @@ def load(source: SceneSource) -> Scene:
         scene_name=source.scene_name,
         dataset="generic",
         instance_id=np.array(ids, dtype=np.int64),
-        category=np.array([readable(label) or label for label in labels], dtype=object),
+        category=np.array([merges.get(name, name) for name in names_of(labels)], dtype=object),
         category_raw=np.array(labels, dtype=object),
         center=boxes.center,
         size=boxes.size,
@@ -128,11 +140,44 @@ def load(source: SceneSource) -> Scene:
     )
 
 
+def _recorded_mesh(
+    folder: Path, canonical_from_source: NDArray[np.float64], roots: tuple[Path, ...], settings: dict[str, str]
+) -> tuple[Path, NDArray[np.float64]] | None:
+    """Find the mesh that Polycam made, and its world, to which its poses come."""
+    path = folder / RAW_MESH
+    form, _ = frame_format(folder, settings["frames_from"])
+    if form is None or form.name != POLYCAM.name or settings["polycam_world"] != "mesh" or not path.is_file():
+        return None
+    return path, frames_world(form, folder, canonical_from_source, roots, settings)[0]
+
+
 def shifted(canonical_from_source: NDArray[np.float64], shift: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move the canonical world."""
     moved = canonical_from_source.copy()
     moved[:3, 3] += shift
     return moved
+
+
+def names_of(labels: Sequence[str]) -> list[str]:
+    """Write labels as questions do."""
+    return [readable(label) or label for label in labels]
+
+
+def merges_of(text: str) -> dict[str, str]:
+    """Read which categories are one.
+
+    Examples
+    --------
+    >>> merges_of("chairs=chair,office chair=chair")
+    {'chairs': 'chair', 'office chair': 'chair'}
+    """
+    merges: dict[str, str] = {}
+    for pair in text.split(","):
+        one, equals, other = (readable(part) if part != "=" else part for part in pair.partition("="))
+        if not (one and equals and other):
+            raise ValueError(f"{pair!r} is no pair")
+        merges[one] = other
+    return merges
 
 
 def metres_of(units: str) -> float:
@@ -221,7 +266,7 @@ GENERIC = Dataset(
     name="generic",
     description="Own scans: boxes, or a labelled cloud (PLY, PCD) or mesh (PLY, OBJ, glTF); posed frames.",
     needs=f"the folder above <scan>/ with boxes ({', '.join(BOX_FORMATS)}) or one of {', '.join(SCANS)}; beside them "
-    f"frames ({', '.join(FRAME_FORMATS)})",
+    f"frames ({', '.join(FRAME_FORMATS)}); frames alone with --set boxes_from=none, for 'lift'",
     discover=discover,
     load=load,
     formats=formats,
@@ -234,7 +279,11 @@ GENERIC = Dataset(
             UP_OTHER,
             z_up_from,
         ),
-        Setting("boxes_from", "format of the boxes; auto: the first that is there", ("auto", *BOX_FORMATS, "cloud")),
+        Setting(
+            "boxes_from",
+            "format of the boxes; auto: the first that is there; none: frames alone, for lift",
+            ("auto", *BOX_FORMATS, "cloud", "none"),
+        ),
         Setting("units", "unit of lengths", tuple(METRES), "the number of metres that it has", metres_of),
         Setting("sizes", "what the sizes of boxes are: full or half lengths", ("full", "half")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),
@@ -272,6 +321,14 @@ GENERIC = Dataset(
         ),
         Setting("applied_transform", "whether that of transforms.json stays or is undone", ("kept", "undone")),
         Setting("polycam_world", "the world of Polycam's poses: of raw.glb, or of the session", ("mesh", "session")),
+        Setting(
+            "fps",
+            "frames per second by the numbers in their names; auto: times where names are times",
+            ("auto",),
+            "a number",
+            frames_per_second,
+        ),
+        Setting("merge", "categories that are one", ("none",), "pairs: chairs=chair,office chair=chair", merges_of),
         Setting("exif", "which picture poses are of where EXIF turns it to be shown", ("shown", "stored")),
     ),
     checklist=(

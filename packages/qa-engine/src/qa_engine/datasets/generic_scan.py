@@ -82,8 +82,18 @@ def _only(instance: NDArray[np.int64], ids: Sequence[int]) -> NDArray[np.int64]:
     return np.where(np.isin(instance, ids), instance, -1)
 
 
-def read_scan(folder: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path]) -> Scan:
+def read_scan(
+    folder: Path,
+    canonical_from_source: NDArray[np.float64],
+    roots: Sequence[Path],
+    recorded: tuple[Path, NDArray[np.float64]] | None = None,
+) -> Scan:
     """Read the cloud and the mesh of a folder, as far as it has them.
+
+    Parameters
+    ----------
+    recorded : (Path, (4, 4) float64), optional
+        A mesh that the recording app made, in a world of its own, where the folder has no other.
 
     Raises
     ------
@@ -93,6 +103,9 @@ def read_scan(folder: Path, canonical_from_source: NDArray[np.float64], roots: S
     cloud_path, mesh_path = (
         next((folder / name for name in names if (folder / name).is_file()), None) for names in (CLOUDS, MESHES)
     )
+    of_mesh = canonical_from_source
+    if mesh_path is None and recorded is not None:
+        mesh_path, of_mesh = recorded
     files = tuple(path for path in (cloud_path, mesh_path) if path is not None)
     mesh, points, names, shift = None, np.zeros((0, 3)), {}, np.zeros(3)
     instance = np.zeros(0, np.int64)
@@ -101,7 +114,7 @@ def read_scan(folder: Path, canonical_from_source: NDArray[np.float64], roots: S
         shift = shift_of(points)
         points = points + shift
     if mesh_path is not None:
-        mesh, vertices, names, shift = _mesh(mesh_path, canonical_from_source, roots, shift if files[1:] else None)
+        mesh, vertices, names, shift = _mesh(mesh_path, of_mesh, roots, shift if files[1:] else None)
         if cloud_path is None:
             return Scan(vertices, vertex_instances(mesh), mesh, cloud_of(mesh), names, files, shift)
     if cloud_path is None:

@@ -319,13 +319,14 @@ class Batch:
 
     @cached_property
     def doubt(self) -> Array:
-        """Error of the worst box of each category beside the noise that answers allow for, (c,); at least 1."""
+        """Error of boxes over the usual noise, at least 1, (c + n,): the worst of a category, each object's."""
         longest = self.size.max(axis=1, initial=0)
         face = self.face_error_m / (CENTER_NOISE_M + SIZE_NOISE * longest / 2)
         extent = 2 * self.face_error_m / (SIZE_NOISE * longest)
+        own = np.maximum(np.nan_to_num(np.maximum(face, extent), nan=1.0), 1.0)
         worst = np.ones(len(self.categories))
-        np.maximum.at(worst, self.code, np.nan_to_num(np.maximum(face, extent), nan=1.0))
-        return worst
+        np.maximum.at(worst, self.code, own)
+        return np.concatenate([worst, own])
 
     @cached_property
     def largest_half_diagonal_m(self) -> Array:

@@ -32,7 +32,11 @@ class Foreign:
 
 FOREIGN = (
     Foreign("Record3D recording", ("*.r3d",), "put it into the scan's own folder, one per scan"),
-    Foreign("part of StrayScanner", ("odometry.csv", "camera_matrix.csv"), "put it into the scan's own folder"),
+    Foreign(
+        "part of StrayScanner",
+        ("odometry.csv", "camera_matrix.csv"),
+        "put it beside `rgb.mp4` of its scan",
+    ),
     Foreign("part of Polycam", ("mesh_info.json",), "export raw data with images: `keyframes/` is missing"),
     Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "rename it to cloud.e57, cloud.las or cloud.laz"),
     Foreign("USD scene", ("*.usd", "*.usda", "*.usdc", "*.usdz"), "give RoomPlan's JSON, or the model as mesh.glb"),
@@ -53,6 +57,11 @@ FOREIGN = (
     Foreign("scene of HSSD", ("*.scene_instance.json",), "write the boxes of its models to boxes.json"),
     Foreign(
         "capture of CA-1M", ("ca1m*.tar", "*.tar"), "write boxes of its world.gt to boxes.json; they have no classes"
+    ),
+    Foreign(
+        "boxes of SUN RGB-D",
+        ("SUNRGBD*.mat",),
+        "write them to boxes.json: coeffs are half lengths, basis has axes as rows",
     ),
     Foreign("tracklets of KITTI", ("tracklet_labels.xml",), "export from CVAT as Datumaro 3D"),
     Foreign("recording of Aria", ("*.vrs",), "give the folder as data set adt"),

@@ -17,7 +17,7 @@ from qa_contract.tablestream import open_table
 from qa_engine.executor import HERE, Executor
 from qa_engine.generation.inputs import STATE_FILE, table_digest
 from qa_engine.generation.request import Request
-from qa_engine.generation.run import Generation, Progress, generate
+from qa_engine.generation.run import MOST_QUESTIONS, Generation, Progress, generate
 from qa_engine.generation.samplers import Past
 from qa_engine.generation.samplers.base import explain_cells
 from qa_engine.generation.shards import Drafts
@@ -35,6 +35,7 @@ def write_generation(
     executor: Executor = HERE,
     all_rejects: bool = False,
     force: bool = False,
+    limit: int = MOST_QUESTIONS,
     progress: Progress = lambda stage, done, of: None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Generation:
@@ -43,6 +44,11 @@ def write_generation(
     The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
     where fewer questions were wanted than there may be. `rejects` has every lost scene; of refused candidates it has
     examples, all of them with `all_rejects`, and the manifest counts them. `say` is told what the sampler could not do.
+
+    Raises
+    ------
+    QAEngineError
+        There are more than `limit` questions; nothing is written.
     """
     began = time.perf_counter()
     past = past or Past()
@@ -69,6 +75,7 @@ def write_generation(
                 exclude=past.asked,
                 executor=executor,
                 all_rejects=all_rejects,
+                limit=limit,
                 progress=progress,
             )
         n_shards = generation.n_shards
@@ -90,6 +97,7 @@ def write_generation(
                 "scenes_lost": generation.n_bad_scenes,
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
+                "question_types": dict(sorted(generation.of_types.items())),
                 "refused": generation.refusals.by_type(),
                 "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
                 "choices": [asdict(cell) for cell in cells],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -27,6 +27,9 @@ from qa_engine.seeding import scene_rng
 Progress = Callable[[str, int, int], None]
 """Called with a stage, and scenes done and to do."""
 
+MOST_QUESTIONS = 1_000_000
+"""Questions above which a run stops: objects have triples by the hundred thousand, and a disk has an end."""
+
 SHARDS_AHEAD = 2
 """Shards that are being written while the next batches are made."""
 
@@ -40,6 +43,8 @@ class Generation:
     n_scenes, n_available, n_questions, n_shards : int
     refusals : Refusals
         Its counts; the rows are in the table.
+    of_types : Counter of str
+        Questions per type.
     """
 
     n_scenes: int = 0
@@ -47,6 +52,7 @@ class Generation:
     n_questions: int = 0
     n_shards: int = 0
     refusals: Refusals = field(default_factory=Refusals)
+    of_types: Counter[str] = field(default_factory=Counter)
 
     @property
     def n_bad_scenes(self) -> int:
@@ -64,6 +70,7 @@ def generate(
     exclude: pl.DataFrame | None = None,
     executor: Executor,
     all_rejects: bool = False,
+    limit: int = MOST_QUESTIONS,
     progress: Progress = lambda stage, done, of: None,
 ) -> Generation:
     """Generate questions into the files of `drafts`, one per shard of about `ROWS_PER_SHARD` shuffled rows.
@@ -82,6 +89,8 @@ def generate(
         Where the work is done, which changes nothing in the output.
     all_rejects : bool
         Write a row for every refusal of a scene, not examples.
+    limit : int
+        Questions above which the run stops with a QAEngineError.
     progress : callable
     """
     names = store.scene_names(request.split)
@@ -102,6 +111,8 @@ def generate(
                 run.n_available += int(result.available.sum())
                 run.refusals.merge(result.refusals)
                 rejects.write(run.refusals.take())
+            run.of_types.update(result.of_types)
+            _check_limit(run.of_types, limit)
             done += result.n_scenes
             progress(stage, done, of)
             yield result
@@ -121,6 +132,16 @@ def generate(
             run.n_shards += 1
         run.n_questions += sum(future.result() for future in written)
     return run
+
+
+def _check_limit(of_types: Counter[str], limit: int) -> None:
+    """Stop where there are more questions than anybody meant to ask for."""
+    if of_types.total() > limit:
+        most = ", ".join(f"{kind} {n:,}" for kind, n in of_types.most_common(5))
+        raise QAEngineError(
+            f"More than --limit {limit:,} questions, most of them of: {most}. Ask for fewer by --count, "
+            "--per-scene or --tasks, or raise the limit."
+        )
 
 
 def _shards(results: Iterator[Result]) -> Iterator[Shard]:

@@ -176,7 +176,8 @@ def _within_error(task: Task, batch: Batch, part: Candidates) -> Candidates:
     """
     if len(part) == 0:
         return part
-    doubt = np.append(batch.doubt, 1.0)[part.roles].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
+    named = part.roles[:, task.roles_of_kind("name")]
+    doubt = np.append(batch.doubt, 1.0)[named].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
     if task.answer_type != "choice":
         own = part.answers
         low, high = own.value - (own.value - own.low) * doubt, own.value + (own.high - own.value) * doubt

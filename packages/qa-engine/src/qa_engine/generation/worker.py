@@ -45,6 +45,7 @@ class Result:
     available: Rows
     n_questions: int
     refusals: Refusals
+    of_types: dict[str, int]
 
 
 class Worker:
@@ -73,7 +74,7 @@ class Worker:
     def count(self, work: Work) -> Result:
         """Find the candidates of some scenes and count them by cell."""
         found, refusals = self._find(work)
-        return Result(work.number, len(work.names), self._available(work.names, found), 0, refusals)
+        return Result(work.number, len(work.names), self._available(work.names, found), 0, refusals, {})
 
     def write(self, work: Work) -> Result:
         """Find the candidates of some scenes, choose by quota and write the questions."""
@@ -93,7 +94,8 @@ class Worker:
             questions = self.sampler.choose(questions, places, wanted)
         frame_set = pl.coalesce("frame_set_id", pl.lit(self.request.frame_set_id, pl.String))
         n_questions = self.drafts.put(work.number, questions.with_columns(frame_set_id=frame_set))
-        return Result(work.number, len(names), available, n_questions, refusals)
+        of_types = dict(questions["question_type"].value_counts().iter_rows())
+        return Result(work.number, len(names), available, n_questions, refusals, of_types)
 
     def shard(self, shard: Shard) -> int:
         """Write the questions of some batches, shuffled; return how many there are."""

@@ -102,6 +102,14 @@ def _camera_side(facts: Facts, frame: int, other: int) -> str:
     return QUARTERS.names[int(QUARTERS.index(np.degrees(np.arctan2(left, ahead)) % 360))]
 
 
+def _view_side(facts: Facts, frame: int, row: int) -> str:
+    return QUARTERS.names[int(QUARTERS.index(_view_turn_deg(facts, frame, row)))]
+
+
+def _pixels_shown(facts: Facts, row: int, frame: int) -> int:
+    return int(_posed(facts).pixels[frame, row])
+
+
 def _count_shown(facts: Facts, category: int, frame: int) -> int:
     return int(np.count_nonzero(_posed(facts).pixels[frame, facts.members[category]]))
 
@@ -140,6 +148,13 @@ CAMERA_OPERATORS: dict[str, Operator] = {
         "Counter-clockwise turn from the camera's view to an instance, seen from above; 0 to 360.",
         _view_turn_deg,
     ),
+    "view_side": Operator(
+        (("frame", "frame"), ("a", "instance")),
+        "text",
+        "",
+        "Where an instance is from the camera: in front, to the left, behind or to the right, each a quarter.",
+        _view_side,
+    ),
     "heading_deg": Operator(
         (("frame", "frame"),),
         "number",
@@ -164,6 +179,9 @@ CAMERA_OPERATORS: dict[str, Operator] = {
         "",
         "Where the other camera is from the first: in front, to the left, behind or to the right, each a quarter.",
         _camera_side,
+    ),
+    "pixels_shown": Operator(
+        _VIEW, "number", "", "Pixels of an instance in a frame, which needs no time.", _pixels_shown
     ),
     "count_shown": Operator(
         (("category", "category"), ("frame", "frame")),

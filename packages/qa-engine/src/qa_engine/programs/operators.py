@@ -104,6 +104,10 @@ def _width_cm(facts: Facts, row: int) -> float:
     return float(level_sides(facts.scene.size[[row]], facts.scene.rotation[[row]])[0, 0] * 100)
 
 
+def _breadth_cm(facts: Facts, row: int) -> float:
+    return float(level_sides(facts.scene.size[[row]], facts.scene.rotation[[row]])[0, 1] * 100)
+
+
 def _volume_l(facts: Facts, row: int) -> float:
     return _volume_m3(facts, row) * 1000
 
@@ -257,6 +261,7 @@ SCENE_OPERATORS: dict[str, Operator] = {
     ),
     "height_cm": Operator(_ONE, "number", "cm", "Vertical extent of the box.", _height_cm),
     "width_cm": Operator(_ONE, "number", "cm", "Longer of the sides of the box that are not upright.", _width_cm),
+    "breadth_cm": Operator(_ONE, "number", "cm", "Shorter of the sides of the box that are not upright.", _breadth_cm),
     "bottom_m": Operator(_ONE, "number", "m", "Height of the lowest point above the scene's zero.", _bottom_m),
     "top_m": Operator(_ONE, "number", "m", "Height of the highest point above the scene's zero.", _top_m),
     "volume_m3": Operator(_ONE, "number", "m3", "Volume of the box.", _volume_m3),

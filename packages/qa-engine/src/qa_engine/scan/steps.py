@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,7 @@ from qa_engine.api import make_request
 from qa_engine.audit.report import write_audit
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
+from qa_engine.datasets.generic import GENERIC
 from qa_engine.errors import QAEngineError
 from qa_engine.executor import LocalExecutor
 from qa_engine.generation.files import write_generation
@@ -110,6 +111,9 @@ class Work:
 
 def look(work: Work) -> Outcome:
     """Find out what the folder is."""
+    if work.masks is not None and work.dataset in (None, GENERIC.name):  # what has no boxes is no scan otherwise
+        work.dataset = GENERIC.name
+        work.options = replace(work.options, settings={"boxes_from": "none", **work.options.settings})
     found = diagnose(work.root, dataset=work.dataset, options=work.options)
     work.diagnosis, work.dataset = found, found.dataset
     severe = sum(problem.severe for problem in found.problems)

@@ -17,6 +17,8 @@ from qa_engine.tasks import (
     object_rel_direction,
     object_rel_distance,
     object_size_estimation,
+    pairs,
+    planning,
     room_size_estimation,
     route_planning,
     sizes,
@@ -42,6 +44,8 @@ TASKS: dict[str, Task] = {
         *counts.TASKS,
         *images.TASKS,
         *motion.TASKS,
+        *pairs.TASKS,
+        *planning.TASKS,
     )
 }
 """Question type to task."""

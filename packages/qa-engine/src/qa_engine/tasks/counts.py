@@ -10,7 +10,7 @@ import numpy as np
 from qa_engine.arrays import Array, Rows
 from qa_engine.checks import Reason
 from qa_engine.facts.batch import Batch, ranges
-from qa_engine.tasks.base import Answers, Basis, Conditions, Draw, Knob, Tags, Task, choices, numbers
+from qa_engine.tasks.base import Answers, Basis, Conditions, Draw, Knob, Options, Tags, Task, choices, numbers
 from qa_engine.tasks.forms import Listed, Rule, declare
 from qa_engine.tasks.pools import Pool, drawn_sets
 
@@ -124,7 +124,75 @@ def _under(given: Conditions) -> Task:
     return so_far_task(given.screened_by or "")
 
 
+TAKEN = (1, 2, 3)
+"""Objects that are carried out of the room in a question."""
+
+
+def _with_taken(batch: Batch, rng: Draw) -> tuple[Rows, Rows]:
+    """List every category with several objects, and how many of them are taken: not all."""
+    codes = np.concatenate([np.zeros(0, dtype=np.int64), *countable(batch).members])
+    roles = np.column_stack([np.repeat(codes, len(TAKEN)), np.tile(TAKEN, len(codes))])
+    roles = roles[batch.counts[roles[:, 0]] > roles[:, 1]]
+    return batch.scene_of_code[roles[:, 0]], roles
+
+
+def _several(batch: Batch, rng: Draw) -> tuple[Rows, Rows]:
+    """List single categories and categories with several objects, equally many of each in a scene."""
+    found = [np.zeros(0, dtype=np.int64)]
+    for k, codes in enumerate(countable(batch).members):
+        single, more = (codes[mask] for mask in (batch.counts[codes] == 1, batch.counts[codes] > 1))
+        n = min(len(single), len(more))
+        if n:
+            draw = rng(k)
+            found.append(np.sort(np.concatenate([draw.permutation(part)[:n] for part in (single, more)])))
+    codes = np.concatenate(found)
+    return batch.scene_of_code[codes], codes[:, None]
+
+
+_REFUSAL = ("yes", "no, there are several")
+
+
 TASKS: tuple[Task, ...] = (
+    declare(
+        "count_after_removal",
+        roles=("counted", "taken"),
+        kinds=("name", "number"),
+        single=(),
+        listed_by=_with_taken,
+        measure=lambda batch, scene, roles: _number((batch.counts[roles[:, 0]] - roles[:, 1]).astype(np.float64)),
+        wordings=(
+            "If {taken} of the {counted}(s) were carried out of this room, how many {counted}(s) would be left?",
+            "Somebody takes away {taken} {counted}(s). How many remain?",
+        ),
+        program="count({counted_literal}) - {taken_id}",
+        answer_type="integer",
+        unit="objects",
+        knob=Knob("count", ("1", "2", "3+"), (2, 3), "objects"),
+        tags=Tags("counts", "transformation", ("counting", "counterfactual")),
+        needs="a category with several objects",
+        basis=Basis(source="counts"),
+    ),
+    declare(
+        "question_answerable",
+        roles=("named",),
+        kinds=("name",),
+        single=(),
+        listed_by=_several,
+        measure=lambda batch, scene, roles: choices(
+            (batch.counts[roles[:, 0]] > 1).astype(np.int64), np.maximum(batch.counts[roles[:, 0]] - 1.0, 1.0)
+        ),
+        wordings=(
+            'Somebody asks about this room: "How high is the {named}?" Is it clear which object is meant?',
+            'Can the question "How wide is the {named}?" be answered for this room as it stands?',
+        ),
+        program='"yes" if count({named_literal}) == 1 else "no, there are several"',
+        margin_unit="objects",
+        options=Options(fixed=_REFUSAL),
+        knob=Knob("margin", ("1", "2+"), (2,), "objects"),
+        tags=Tags("counts", "perception", ("refusal", "counting")),
+        needs="a category with one object and one with several",
+        basis=Basis(source="counts"),
+    ),
     declare(
         "count_together",
         roles=_categories(2),

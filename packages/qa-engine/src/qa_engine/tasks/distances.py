@@ -10,7 +10,7 @@ from qa_engine.checks.ambiguity import MAX_SMALL_M, MIN_CLOSEST_M, MIN_OPTION_GA
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts.batch import Batch, ranges
 from qa_engine.tasks.base import Answers, Draw, Knob, Tags, Task, numbers
-from qa_engine.tasks.forms import Context, Rule, ask_most, ask_order, declare
+from qa_engine.tasks.forms import Context, Rule, ask_most, ask_order, ask_place, declare
 from qa_engine.tasks.pools import Pool, around
 from qa_engine.tasks.quantities import DISTANCE
 
@@ -121,6 +121,22 @@ TASKS: tuple[Task, ...] = (
         context=Context(around_small, ("anchor",), ("name",), needs="one of them small"),
         knob=_GAP,
         tags=Tags("distances", "relation", ("distance", "search")),
+        limit=20,
+    ),
+    ask_place(
+        "object_closest_after_removal",
+        DISTANCE,
+        wordings=(
+            f"{_FROM}suppose that the closest of these to the {{anchor}} is taken away: {{listed}}. Which of the "
+            "others is then the closest to the {anchor}?",
+            "Remove whichever of {listed} is closest to the {anchor}. Which one is the closest now?",
+        ),
+        place=1,
+        k=3,
+        min_gap=MIN_OPTION_GAP_M,
+        context=AROUND,
+        knob=_GAP,
+        tags=Tags("distances", "transformation", ("distance", "counterfactual")),
         limit=20,
     ),
     declare(

@@ -9,7 +9,7 @@ from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_DISTANCE_M
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts.batch import Batch, ranges
-from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Tags, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
@@ -63,6 +63,7 @@ TASK = Task(
     measure=measure,
     knob=Knob("distance", ("<1", "1-2", "2-4", ">=4"), (1, 2, 4), "m"),
     needs="two categories with one object each",
+    tags=Tags("vsi-bench", "measurement", ("distance",)),
     listed=(0, 1),
     basis=Basis(pairs=pairs),
 )

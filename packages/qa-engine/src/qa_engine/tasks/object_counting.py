@@ -12,7 +12,7 @@ from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.ambiguity import MIN_COUNT
 from qa_engine.facts.batch import Batch
-from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Tags, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
@@ -68,6 +68,7 @@ TASK = Task(
     measure=measure,
     knob=Knob("count", ("2", "3", "4", "5+"), (3, 4, 5), "objects"),
     needs="a category with at least two objects",
+    tags=Tags("vsi-bench", "measurement", ("counting",)),
     basis=Basis(source="counts"),
     adapt=lambda given: TASK if given.screened_by is None else counting_task(given.screened_by),
 )

@@ -18,7 +18,7 @@ from qa_engine.checks.ambiguity import (
 from qa_engine.checks.noise import turn_noise_deg
 from qa_engine.facts.batch import Batch, ranges
 from qa_engine.geometry import HALVES, QUADRANTS, THIRDS, Sectors, bearing_deg, turn_deg
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Options, Task, choices
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Options, Tags, Task, choices
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,7 @@ def _task(level: str) -> Task:
         measure=partial(measure, level=level),
         knob=Knob("angle", ("<20", "20-30", ">=30"), (20, 30), "deg"),
         needs="three categories with one object each",
+        tags=Tags("vsi-bench", "transformation", ("direction", "perspective")),
         options=Options(fixed=_OPTIONS[level]),
     )
 

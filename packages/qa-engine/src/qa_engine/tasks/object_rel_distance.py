@@ -15,7 +15,7 @@ from qa_engine.checks import Reason, Reject, first_broken
 from qa_engine.checks.ambiguity import MIN_CLOSEST_M, MIN_OPTION_GAP_M
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts.batch import Batch, ranges
-from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Task, choices
+from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Tags, Task, choices
 
 OPTIONS = 4
 
@@ -166,6 +166,7 @@ TASK = Task(
     measure=measure,
     knob=Knob("margin", ("<0.3", "0.3-0.6", "0.6-1.2", ">=1.2"), (0.3, 0.6, 1.2), "m"),
     needs="a category with one object, and four more categories",
+    tags=Tags("vsi-bench", "relation", ("distance", "comparison")),
     listed=(1, 2, 3, 4),
     basis=Basis(pairs=pairs),
 )

@@ -8,7 +8,7 @@ from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import length_bounds
 from qa_engine.facts.batch import Batch
-from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Candidates, Draw, Knob, Tags, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
@@ -56,4 +56,5 @@ TASK = Task(
     measure=measure,
     knob=Knob("size", ("<0.5", "0.5-1", "1-2", ">=2"), (0.5, 1, 2), "m"),
     needs="a category with one object",
+    tags=Tags("vsi-bench", "measurement", ("size",)),
 )

@@ -8,7 +8,7 @@ from qa_engine.arrays import Rows
 from qa_engine.checks import Reason, Reject
 from qa_engine.checks.noise import area_bounds
 from qa_engine.facts.batch import Batch
-from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Task, numbers
+from qa_engine.tasks.base import Answers, Basis, Candidates, Draw, Knob, Tags, Task, numbers
 
 
 def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
@@ -44,5 +44,6 @@ TASK = Task(
     measure=measure,
     knob=Knob("area", ("<15", "15-25", "25-40", ">=40"), (15, 25, 40), "m2"),
     needs="scenes.room_size_m2",
+    tags=Tags("vsi-bench", "measurement", ("area",)),
     basis=Basis(source="room_size"),
 )

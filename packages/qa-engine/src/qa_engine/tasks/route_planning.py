@@ -23,6 +23,7 @@ from qa_engine.tasks.base import (
     Draw,
     Knob,
     Options,
+    Tags,
     Task,
     by_scene,
     choices,
@@ -219,6 +220,7 @@ def _variant(shape: Shape) -> Task:
         measure=partial(measure, shape=shape),
         knob=Knob("blanks", ("1", "2", "3"), (2, 3), "turns"),
         needs="scenes.floor_polygon, three categories with one object each",
+        tags=Tags("vsi-bench", "planning", ("route", "direction")),
         options=Options(fixed=_texts(shape.blanks), offered=0 if shape.blanks == 1 else 4),
         parameters="forward" if shape.forward else "",
     )

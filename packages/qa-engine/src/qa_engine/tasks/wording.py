@@ -130,7 +130,9 @@ class References:
         known, place = np.unique(pairs, axis=0, return_inverse=True)
         names, n = self.batch.categories, len(self.batch.categories)
         texts = [names[code] if code < n else self.batch.image_text(code - n, at) for code, at in known.tolist()]
-        return pl.Series(texts, dtype=pl.String), place.reshape(codes.shape)
+        frames = task.roles_of_kind("frame")
+        which = f" of the {'first' if task.frame_of(k) == frames[0] else 'second'} image" if len(frames) > 1 else ""
+        return pl.Series([text + which for text in texts], dtype=pl.String), place.reshape(codes.shape)
 
     def operands(self, task: Task, roles: Rows) -> pl.Series:
         """List the operands with role, category and instances; `roles` (n, r) are rows of this table."""

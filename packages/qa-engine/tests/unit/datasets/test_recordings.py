@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -224,3 +225,76 @@ def test_photos_of_phones_may_be_heic(scan, tmp_path, room):
     ingest(get_dataset("generic"), scan.parent, out=tmp_path / "cut", options=IngestOptions())
     assert pl.read_parquet(tmp_path / "cut" / "frames.parquet").height == 1
     assert "HEIC" in pl.read_parquet(tmp_path / "cut" / "rejects.parquet")["detail"][0]
+
+
+@pytest.mark.parametrize("key", ["depth_unit_scale_factor", "integer_depth_scale"])
+def test_depth_of_transforms_has_two_names_and_units(scan, room, key):
+    room.write_pictures(scan / "images")
+    value = room.transforms() | {key: 0.0002}
+    named = "depth_file_path" if key == "depth_unit_scale_factor" else "depth_path"
+    for i, frame in enumerate(value["frames"], start=1):
+        frame["file_path"] = f"images\\{i:04d}.png"  # written on Windows
+        frame[named] = f"images\\{i:04d}.depth.png"
+        writers.grey16(scan / "images" / f"{i:04d}.depth.png", room.picture(room.POSES[i - 1])[1], 5000)
+    (scan / "transforms.json").write_text(json.dumps(value))
+    depth = read(scan).frames[0].read_depth()
+    assert np.abs(depth - room.picture(room.POSES[0])[1]).max() < 1e-3
+
+
+def test_the_turn_and_scale_of_nerfstudio_are_undone_if_so_chosen(scan, room):
+    room.write_pictures(scan / "images")
+    turn = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0], [0, 0, 0, 1]])
+    moved = []
+    for pose in room.POSES:
+        pose = turn @ pose
+        pose[:3, 3] *= 0.25
+        moved.append(pose)
+    value = room.transforms(poses=moved) | {"applied_transform": turn[:3].tolist(), "applied_scale": 0.25}
+    (scan / "transforms.json").write_text(json.dumps(value))
+    poses = [frame.world_from_camera for frame in read(scan, applied_transform="undone").frames]
+    assert np.allclose(poses, room.POSES)
+    assert not np.allclose([frame.world_from_camera for frame in read(scan).frames], room.POSES)
+
+
+def test_the_mesh_of_polycam_is_read_in_the_world_of_its_poses(scan, room):
+    writers.polycam(scan, room, aligned=ALIGNED)
+    corners = np.array([[-1, -2, 0], [6, -2, 0], [6, 4, 0], [-1, 4, 0]]) @ writers.Y_UP_FROM_Z_UP[:3, :3].T
+    points, faces = corners.astype("<f4").tobytes(), np.array([0, 1, 2, 0, 2, 3], "<u2").tobytes()
+    document = {
+        "asset": {"version": "2.0"},
+        "scenes": [{"nodes": [0]}],
+        "scene": 0,
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": [
+            {"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3"},
+            {"bufferView": 1, "componentType": 5123, "count": 6, "type": "SCALAR"},
+        ],
+        "bufferViews": [{"buffer": 0, "byteLength": 48}, {"buffer": 0, "byteOffset": 48, "byteLength": 12}],
+        "buffers": [{"byteLength": 60}],
+    }
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    body = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", 60, 0x004E4942) + points + faces
+    (scan / "raw.glb").write_bytes(b"glTF" + struct.pack("<II", 2, 12 + len(body)) + body)
+    scene = read(scan)
+    assert np.ptp(scene.mesh.vertices, axis=0) == pytest.approx([7, 6, 0])
+    assert scene.mesh.vertices.min(axis=0) == pytest.approx([-1, -2, 0])
+    assert not [error for error in scene.refused if error.reason is IngestReason.UNREAD_FILE]
+    assert read(scan, polycam_world="session").mesh is None
+
+
+@pytest.mark.parametrize(
+    ("made", "chosen", "agree"),
+    [
+        ({}, {"frames_up": "z"}, False),
+        ({}, {"up": "y"}, True),
+        ({}, {"camera": "opengl"}, False),
+        ({}, {"pose": "camera_from_world"}, False),
+    ],
+)
+def test_switches_apply_to_recordings(scan, room, made, chosen, agree):
+    writers.stray(scan, room, **made)
+    poses = [frame.world_from_camera for frame in read(scan, upright="no", **chosen).frames]
+    assert np.allclose(poses, room.POSES, atol=1e-5) == agree
+    assert read(scan, depth_per_metre="5000").frames[0].read_depth().max() < read(scan).frames[0].read_depth().max()

@@ -119,6 +119,17 @@ def test_unanswerable_reads_what_the_frames_show(tmp_path, call):
     assert told["gates"] == [{"gate": "unanswerable", "seen": len(screened), "judged": len(screened), "refused": 0}]
 
 
+def test_a_room_has_no_objects_that_a_frame_could_hide():
+    rows = table(
+        question("room", kind="room_size_estimation", evidence_frames=[], frame_set_id="f"),
+        question("hidden", [1], evidence_frames=[], frame_set_id="f"),
+        question("seen", [1], evidence_frames=["f0"], frame_set_id="f"),
+    )
+    assert refused("unanswerable", rows) == ["hidden"]
+    one = pass_gates(rows, select_gates(["unanswerable"]), Known()).yields[0]
+    assert (one.judged, one.refused) == (2, 1)
+
+
 def test_gates_apply_one_after_the_other_and_are_named():
     rows = table(question("a", [1], [2]), question("b", [2], [1]))
     passed = pass_gates(rows, select_gates(), Known())

@@ -1,6 +1,7 @@
 """Boxes that are less sure than the noise that answers allow for."""
 
 import numpy as np
+from qa_engine.facts.batch import Batch
 from qa_engine.facts.scene import Facts
 from qa_engine.generation.template import TemplateProposer
 from qa_engine.scenes.scene import Scene
@@ -55,3 +56,17 @@ def test_a_choice_about_an_unsure_box_is_refused():
     assert ("box_unsure", int(about.sum())) in [
         (str(reject.reason), reject.n) for reject in found["object_rel_distance"].rejects
     ]
+
+
+def test_an_object_that_is_told_from_others_has_its_own_error():
+    scene = Scene(
+        scene_name="s",
+        dataset="d",
+        category=np.array(["chair", "chair"]),
+        center=np.array([[0, 0, 0.5], [3, 0, 0.5]]),
+        size=np.ones((2, 3)),
+        rotation=np.array([np.eye(3)] * 2),
+        face_error_m=np.array([0.3, np.nan]),
+    )
+    batch = Batch([Facts(scene)])
+    np.testing.assert_allclose(batch.doubt, [12, 12, 1])

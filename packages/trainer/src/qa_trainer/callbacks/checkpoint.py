@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 from qa_contract.tableio import read_table, write_table
 from qa_contract.tables import METRICS, PREDICTIONS
 from transformers import TrainerCallback
 
-from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
-from qa_trainer.callbacks.step_metrics import StepMetrics
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder
 from qa_trainer.runs.processes import Team
+
+
+class Drained(Protocol):
+    """What collects rows between checkpoints."""
+
+    def drain(self) -> pl.DataFrame:
+        """Give the rows since the last call."""
+        ...
 
 
 class SealCheckpoint(TrainerCallback):
@@ -27,8 +33,8 @@ class SealCheckpoint(TrainerCallback):
     folder : RunFolder
     resumed : Path, optional
         Checkpoint from which this process goes on.
-    recorder : ConfidenceRecorder
-    metrics : StepMetrics
+    recorder, metrics : Drained
+        What was recorded since the last checkpoint: answers, and figures of the steps.
     team : Team
         Every process brings the rows that it has trained on.
     predictions : callable
@@ -42,8 +48,8 @@ class SealCheckpoint(TrainerCallback):
         folder: RunFolder,
         *,
         resumed: Path | None,
-        recorder: ConfidenceRecorder,
-        metrics: StepMetrics,
+        recorder: Drained,
+        metrics: Drained,
         team: Team,
         predictions: Callable[[pl.DataFrame], pl.DataFrame],
         metadata: dict[str, dict[str, str]],

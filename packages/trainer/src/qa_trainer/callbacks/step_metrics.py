@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,9 @@ from transformers import TrainerCallback
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
 from qa_trainer.runs.processes import Team
+
+PARTS = ("data", "forward", "backward", "optimizer", "wait")
+"""Parts of a step whose time is taken."""
 
 
 class StepMetrics(TrainerCallback):
@@ -44,8 +48,13 @@ class StepMetrics(TrainerCallback):
         self._tokens: list[Any] = []
         self._grad_norm: Any = None
         self._learning_rate = 0.0
-        self._ended = self._recorded = 0.0
+        self._ended = self._recorded = self._updating = 0.0
+        self._spent: defaultdict[str, float] = defaultdict(float)
         self.loss = float("nan")
+
+    def spend(self, part: str, seconds: float) -> None:
+        """Add time to a part of the step: data, forward, backward, optimizer or wait."""
+        self._spent[part] += seconds
 
     def on_forward(self, lengths: Any) -> None:
         """Take the number of tokens of every row of a forward pass."""
@@ -60,8 +69,13 @@ class StepMetrics(TrainerCallback):
         self._ended, self._recorded = time.perf_counter(), self._recorder.seconds
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Note the learning rate of this update."""
+        """Note the learning rate of this update, and when it begins."""
         self._learning_rate = float(kwargs["lr_scheduler"].get_last_lr()[0])
+        self._updating = time.perf_counter()
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note how long the update took."""
+        self.spend("optimizer", time.perf_counter() - self._updating)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the row of the step."""
@@ -80,9 +94,10 @@ class StepMetrics(TrainerCallback):
             "answer_tokens": round(sums[1]),
             "step_seconds": now - self._ended,
             "recorder_seconds": self._recorder.seconds - self._recorded,
+            **{f"{part}_seconds": float(self._spent[part]) for part in PARTS},
         }
         self._rows.append(self._fixed | row)
-        self._tokens, self._grad_norm = [], None
+        self._tokens, self._grad_norm, self._spent = [], None, defaultdict(float)
         self._ended, self._recorded = now, self._recorder.seconds
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -21,10 +21,10 @@ from qa_contract.cli import (
     shell,
 )
 
-from qa_trainer.cli.shared import Model, goes_on, refused
+from qa_trainer.cli.shared import Model, StateFrom, goes_on, refused
 
 if TYPE_CHECKING:
-    from qa_trainer.grpo.settings import GRPOSettings
+    from qa_trainer.settings.grpo import GRPOSettings
 
 
 def grpo(
@@ -33,6 +33,7 @@ def grpo(
     model: Model,
     out: RunOut,
     settings: GRPOSettings,
+    state_from: StateFrom = None,
     dry_run: DryRun = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -43,20 +44,28 @@ def grpo(
     from qa_trainer.grpo.run import GRPOInputs, preview_grpo, train_grpo
 
     started = time.perf_counter()
-    inputs = GRPOInputs(model=model, questions=questions, store=store)
+    inputs = GRPOInputs(model=model, questions=questions, store=store, state_from=state_from)
     if dry_run:
         typer.echo(json.dumps(preview_grpo(inputs, settings), indent=2))
         return
     with resumable(goes_on(out)), Progress("steps") as progress:
         summary = train_grpo(inputs, settings, out, force=force, reporter=progress)
     close(
-        Wrote(out, settings.steps, "steps"),
+        Wrote(out, summary.predictions, "predictions"),
         since=started,
         headline=f"{out} is already complete" if summary.already_complete else "",
-        notes=[f"mean reward {summary.reward_first:.3f} -> {summary.reward_last:.3f}"],
+        notes=[
+            f"step {summary.global_step}",
+            f"mean reward {_shown(summary.reward_first)} -> {_shown(summary.reward_last)}",
+            f"{summary.equal_groups:,} groups without a difference",
+        ],
         rejects=refused(out),
         lost=summary.rejects,
         next=shell("qa-eval", "run", "QUESTIONS", "--store", store, "--model", out / "model", "--out", "DIR"),
         summary=asdict(summary),
         as_json=as_json,
     )
+
+
+def _shown(reward: float | None) -> str:
+    return "none" if reward is None else f"{reward:.3f}"

@@ -10,7 +10,7 @@ from qa_contract.cli import AsJson, Force, FrameStore, Out, Progress, Questions,
 from qa_trainer.cli.shared import Model, refused
 
 if TYPE_CHECKING:
-    from qa_trainer.score.settings import ScoreSettings
+    from qa_trainer.settings.score import ScoreSettings
 
 
 def score(

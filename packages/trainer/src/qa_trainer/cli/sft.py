@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from qa_contract.cli import AsJson, DryRun, Force, Progress, RunOut, Wrote, close, resumable, shell
 
-from qa_trainer.cli.shared import Model, goes_on, refused
+from qa_trainer.cli.shared import Model, StateFrom, goes_on, refused
 
 if TYPE_CHECKING:
-    from qa_trainer.sft.settings import SFTSettings
+    from qa_trainer.settings.sft import SFTSettings
 
 
 def sft(
@@ -29,9 +29,7 @@ def sft(
     mixture: Annotated[
         Path | None, typer.Option("--mixture", help="TOML file: more sources, and the share of each.")
     ] = None,
-    state_from: Annotated[
-        Path | None, typer.Option("--state-from", help="--out of the run to continue: optimizer, step.")
-    ] = None,
+    state_from: StateFrom = None,
     dry_run: DryRun = False,
     force: Force = False,
     as_json: AsJson = False,

@@ -11,6 +11,8 @@ Model = Annotated[
     str, typer.Option("--model", help="Folder of a model, a hub id, or 'tiny' (shipped, no download).", metavar="NAME")
 ]
 
+StateFrom = Annotated[Path | None, typer.Option("--state-from", help="--out of the run to continue: optimizer, step.")]
+
 
 def goes_on(out: Path) -> str:
     """Say after Ctrl-C how a training run goes on."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from transformers import ProcessorMixin
+from trl.data_utils import apply_chat_template
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from qa_trainer.data.images import CachedImageProcessor, open_image, read_image
+from qa_trainer.data.images import CachedImageProcessor, open_image, read_image, with_cache
 from qa_trainer.data.template import check_answers_follow
 
 ROW = "row"
@@ -44,9 +45,20 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch
 
+    def answer_tokens(self, prompts: Sequence[Any], completions: Sequence[Any]) -> int:
+        """Count the tokens that the loss of these answers is about, as `torch_call` makes them."""
+        texts = [
+            apply_chat_template({"prompt": prompt, "completion": completion}, self.processor)["completion"]
+            for prompt, completion in zip(prompts, completions, strict=True)
+        ]
+        # The tokenizer alone: no image stands in an answer.
+        return sum(map(len, self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]))
 
-def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCollator:
+
+def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int, later: bool = False) -> SFTCollator:
     """Make the collator: loss on the completion only, no truncation, frames processed once per run.
+
+    With `later`, frames of Qwen-VL are bytes, for `RawPatches` to make into values.
 
     Raises
     ------
@@ -54,8 +66,6 @@ def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int) -> SFTCol
         The chat template puts something between the place where a model begins to answer and the answer.
     """
     check_answers_follow(processor)
-    processor = copy.copy(processor)
-    if CachedImageProcessor.fits(processor.image_processor):
-        processor.image_processor = CachedImageProcessor(processor.image_processor, limit_bytes=image_cache_bytes)
+    cached = with_cache(processor, limit_bytes=image_cache_bytes, later=later)
     # Truncation would cut image tokens.
-    return SFTCollator(processor=processor, max_length=None, completion_only_loss=True)
+    return SFTCollator(processor=cached, max_length=None, completion_only_loss=True)

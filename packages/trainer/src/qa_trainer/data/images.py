@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
@@ -15,6 +16,8 @@ from typing import Any
 from PIL import Image
 from qa_contract.errors import FileError
 from qa_contract.files import path_inside
+
+from qa_trainer.data.pixels import RawPatches
 
 
 @dataclass(frozen=True)
@@ -138,10 +141,19 @@ class CachedImageProcessor:
         Gives `pixel_values` (patches of all images, values) and `image_grid_thw` (images, 3).
     limit_bytes : int
         Memory for results; the least recently used ones go first.
+    later : bool
+        Give the bytes of patches, from which `raw` makes the values later, where the processor is one of which that is
+        known.
+
+    Attributes
+    ----------
+    raw : RawPatches or None
     """
 
-    def __init__(self, processor: Any, *, limit_bytes: int) -> None:
+    def __init__(self, processor: Any, *, limit_bytes: int, later: bool = False) -> None:
         self._processor = processor
+        self._kept_raw = RawPatches.of(processor)
+        self.raw = self._kept_raw if later else None
         self._limit = limit_bytes
         self._used = 0
         self._results: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
@@ -152,6 +164,8 @@ class CachedImageProcessor:
         return set(processor.model_input_names) == {"pixel_values", "image_grid_thw"}
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_processor":  # a copy that is being made has no members yet
+            raise AttributeError(name)
         return getattr(self._processor, name)
 
     def __call__(self, images: Any, **options: Any) -> Mapping[str, Any]:
@@ -171,7 +185,8 @@ class CachedImageProcessor:
                 fresh.setdefault(image.filename, image)
         if fresh:
             output = self._processor(
-                [image.convert("RGB") for image in fresh.values()], **{**options, "return_tensors": "pt"}
+                [image.convert("RGB") for image in fresh.values()],
+                **{**options, **(self._kept_raw.options if self._kept_raw else {}), "return_tensors": "pt"},
             )
             grids = output["image_grid_thw"]
             patches = torch.split(output["pixel_values"], grids.prod(dim=1).tolist())
@@ -180,8 +195,11 @@ class CachedImageProcessor:
                 parts[name] = (values.clone(), grid.clone())
                 self._keep(name, parts[name])
         names = [image.filename for image in flat]
+        pixels = torch.cat([parts[name][0] for name in names])
+        if self._kept_raw is not None and self.raw is None:
+            pixels = self._kept_raw.restore(pixels)
         values = {
-            "pixel_values": torch.cat([parts[name][0] for name in names]),
+            "pixel_values": pixels,
             "image_grid_thw": torch.stack([parts[name][1] for name in names]),
         }
         return BatchFeature(values)
@@ -193,3 +211,12 @@ class CachedImageProcessor:
         while self._used > self._limit:
             _, (values, _) = self._results.popitem(last=False)
             self._used -= values.nbytes
+
+
+def with_cache(processor: Any, *, limit_bytes: int, later: bool = False) -> Any:
+    """Copy a processor so that it keeps processed frames, where its layout allows it; see `CachedImageProcessor`."""
+    if not CachedImageProcessor.fits(processor.image_processor):
+        return processor
+    cached = copy.copy(processor)
+    cached.image_processor = CachedImageProcessor(processor.image_processor, limit_bytes=limit_bytes, later=later)
+    return cached

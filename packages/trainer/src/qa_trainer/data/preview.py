@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_trainer.data.feed import Feed
-from qa_trainer.data.images import read_image
+from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.template import check_answers_follow
 from qa_trainer.models.loading import load_processor
 
@@ -33,9 +33,7 @@ def preview(feed: Feed, model_folder: Path, *, request: str | None = None, with_
     example = feed.examples([feed.first])
     if request is not None:
         example["prompt"][0][0]["content"][-1]["text"] += "\n" + request
-    text = processor.apply_chat_template(example["prompt"][0], tokenize=False, add_generation_prompt=True)
-    images = [read_image(source) for source in example["images"][0]]
-    inputs = processor(text=[text], images=[images] if images else None, return_tensors="pt")
+    inputs = prompt_inputs(processor, example["prompt"], example["images"])
     decoded = processor.tokenizer.decode(inputs["input_ids"][0])
     grid = inputs.get("image_grid_thw")
     return {

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 from qa_contract.cli.settings import setting
 
-from qa_trainer.settings import ContentSettings, Device, Dtype
+from qa_trainer.settings.shared import ContentSettings, Device, Dtype
 
 BLOCK = 28
 """Pixels; sides of what VGGT sees are multiples, so that 2 x 2 patches of 14 can be merged."""

@@ -13,22 +13,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from qa_contract.files import write_json
-from qa_contract.tableio import table_metadata, write_table
-from qa_contract.tables import REJECTS
+from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tables import METRICS, PREDICTIONS, REJECTS
 
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.errors import QATrainerError
 from qa_trainer.grpo.columns import partners, true_maps
-from qa_trainer.grpo.settings import GRPOSettings
 from qa_trainer.models.loading import model_hash, resolve_model
-from qa_trainer.models.lora import check_peft
+from qa_trainer.models.lora import ADAPTER, check_peft
 from qa_trainer.rewards.cognitive_map import REQUEST
+from qa_trainer.runs.folder import METRICS as METRICS_FILE
+from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder, open_run
 from qa_trainer.runs.reporter import Reporter, Silent
+from qa_trainer.runs.state import check_schedule, new_state, read_state
+from qa_trainer.settings.grpo import GRPOSettings
 
 PRODUCER = "qa-trainer grpo"
 _SERVER_S = 10.0
@@ -37,23 +39,56 @@ _SERVER_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class GRPOInputs:
-    """What a run reads: table `questions`, store of the frames, and `tiny`, a folder or a hub id as the model."""
+    """What a run reads.
+
+    Attributes
+    ----------
+    model : str
+        `tiny`, a folder, or a hub id.
+    questions : Path
+        Table `questions`: a file or its folder.
+    store : Path
+        Folder of the frames.
+    state_from : Path, optional
+        Output folder of the run of `grpo` that this one continues.
+    """
 
     model: str
     questions: Path
     store: Path
+    state_from: Path | None = None
 
 
 @dataclass(frozen=True)
 class GRPOSummary:
-    """The outcome: identity, questions used and refused, mean reward of the first and the last tenth, seconds."""
+    """The outcome of a run, as in its manifest.
+
+    Attributes
+    ----------
+    run_id, model_id : str
+    already_complete : bool
+        Nothing was done, because the folder holds this run.
+    global_step : int
+        Optimizer steps, those of the runs that it continues included.
+    questions, rejects, predictions : int
+        Usable questions, refused rows, rows of `predictions`.
+    equal_groups : int
+        Questions whose completions all got the same reward.
+    reward_first, reward_last : float or None
+        Mean reward of the first and of the last tenth of the steps; None where no reward applied.
+    seconds : float
+    """
 
     run_id: str
+    model_id: str
     already_complete: bool
+    global_step: int
     questions: int
     rejects: int
-    reward_first: float
-    reward_last: float
+    predictions: int
+    equal_groups: int
+    reward_first: float | None
+    reward_last: float | None
     seconds: float
 
 
@@ -65,7 +100,7 @@ def train_grpo(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> GRPOSummary:
-    """Train and write `model/`, `rewards.json`, `rejects.parquet` and `manifest.json` to `out`.
+    """Train and write model, state, `predictions`, `metrics`, `rewards.json`, `rejects` and `manifest.json` to `out`.
 
     Parameters
     ----------
@@ -97,6 +132,12 @@ def train_grpo(
     hashes = {"questions": table_hash(inputs.questions, "questions"), "model": model_hash(model)}
     tables = ("frames", "frame_sets", "objects")
     hashes |= {table: table_hash(inputs.store, table, optional=True) for table in tables}
+    state = None
+    if inputs.state_from is not None:
+        state = read_state(inputs.state_from, settings, hashes["model"], command="grpo")
+        hashes["state"] = f"{state['run_id']}@{state['global_step']}"
+    start_step = 0 if state is None else state["global_step"]
+    check_schedule(settings, start_step + settings.steps)
     identity = {"settings": settings.content(), "inputs": hashes}
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
@@ -105,7 +146,12 @@ def train_grpo(
         if settings.vllm_server_url is not None:
             check_server(settings.vllm_server_url)
         samples = _samples(inputs, settings, reporter)
-        return _train(inputs, settings, folder, samples, model, identity, reporter, started)
+        from qa_trainer.estimate.advice import describe, settle_for_this_machine
+
+        settings, needs = settle_for_this_machine(model, settings, [samples], reporter, processes=1, sharded=False)
+        if needs is not None:
+            reporter.say(describe(needs, settings, processes=1))
+        return _train(inputs, settings, folder, samples, model, identity, start_step, reporter, started)
 
 
 def _train(
@@ -115,11 +161,12 @@ def _train(
     samples: Samples,
     model: Path,
     identity: dict[str, object],
+    start_step: int,
     reporter: Reporter,
     started: float,
 ) -> GRPOSummary:
     """Train, and turn the last checkpoint into the outputs."""
-    from qa_trainer.grpo.train import train
+    from qa_trainer.grpo.train import GRPORun, train
 
     pairs = partners(samples, inputs.questions)
     if "consistency" in settings.rewards:
@@ -128,35 +175,63 @@ def _train(
         samples, pairs = replace(samples, rows=samples.rows[order]), pairs[order]
     cells = true_maps(samples, inputs.store) if "cognitive_map" in settings.rewards else [None] * len(samples)
     extra = pairs.select("pair_id").with_columns(cells=pl.Series(cells, dtype=pl.String))
-    metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
+    metadata = {
+        table: table_metadata(table, PRODUCER, identity, settings.seed)
+        for table in ("rejects", "predictions", "metrics")
+    }
     folder.begin(identity, settings.to_toml())
     rejects = samples.rejects.with_columns(stage=pl.lit("grpo"))
-    write_table(rejects, folder.path / "rejects.parquet", REJECTS, metadata)
-    result = train(samples, extra, model, settings, folder, reporter=reporter)
+    write_table(rejects, folder.path / "rejects.parquet", REJECTS, metadata["rejects"])
+    state_from = inputs.state_from
+    run = GRPORun(
+        samples=samples,
+        extra=extra,
+        model=model,
+        start_step=start_step,
+        last_step=start_step + settings.steps,
+        state=None if state_from is None else state_from / "state",
+        adapter=None if state_from is None else state_from / ADAPTER,
+        run_id=metadata["predictions"]["run_id"],
+        metadata=metadata,
+    )
+    result = train(run, settings, folder, reporter=reporter)
+    predictions = read_table(result.checkpoint / PREDICTIONS_FILE, "predictions", PREDICTIONS)
+    metrics = read_table(result.checkpoint / METRICS_FILE, "metrics", METRICS)
     write_json(folder.path / "rewards.json", {"steps": result.rewards})
-    rewards = np.array([step["reward"] for step in result.rewards])
-    tenth = max(1, len(rewards) // 10)
+    tenth = max(1, len(result.rewards) // 10)
     summary = GRPOSummary(
-        run_id=metadata["run_id"],
+        run_id=run.run_id,
+        model_id=run.run_id,
         already_complete=False,
+        global_step=run.last_step,
         questions=len(samples),
         rejects=len(samples.rejects),
-        reward_first=round(float(rewards[:tenth].mean()), 4),
-        reward_last=round(float(rewards[-tenth:].mean()), 4),
+        predictions=len(predictions),
+        equal_groups=int(metrics["equal_groups"].sum()),
+        reward_first=_mean_reward(result.rewards[:tenth]),
+        reward_last=_mean_reward(result.rewards[-tenth:]),
         seconds=round(time.perf_counter() - started, 3),
     )
     manifest = {
         **asdict(summary),
         "producer": PRODUCER,
-        "inputs": {name: str(value) for name, value in asdict(inputs).items()},
+        "inputs": {name: None if value is None else str(value) for name, value in asdict(inputs).items()},
         "settings": settings.model_dump(mode="json"),
         "resumed_at": result.resumed_at,
         "device": result.device,
         "platform": platform.platform(),
         "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
     }
-    folder.finish(result.checkpoint, None, manifest)
+    belongs_to = result.checkpoint if settings.lora_rank is None else model
+    left = new_state(settings, command="grpo", run_id=run.run_id, last_step=run.last_step, model=model_hash(belongs_to))
+    folder.finish(result.checkpoint, left, manifest)
     return summary
+
+
+def _mean_reward(steps: list[dict[str, float]]) -> float | None:
+    """Average over the steps in which a reward applied."""
+    found = [step["reward"] for step in steps if "reward" in step]
+    return round(sum(found) / len(found), 4) if found else None
 
 
 def _samples(inputs: GRPOInputs, settings: GRPOSettings, reporter: Reporter) -> Samples:

@@ -10,24 +10,62 @@ from typing import Any
 import polars as pl
 import torch
 from datasets import Dataset
-from safetensors import SafetensorError
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
-from qa_trainer.data.images import read_image
+from qa_trainer.callbacks.checkpoint import SealCheckpoint
+from qa_trainer.callbacks.rollouts import RolloutRecorder
+from qa_trainer.data.images import with_cache
 from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError, unknown_name
-from qa_trainer.grpo.settings import GRPOSettings
-from qa_trainer.models.loading import freeze_parts, load_model, use_matmul_patches
-from qa_trainer.models.lora import adapter_config, save_merged
+from qa_trainer.grpo.step_log import StepLog
+from qa_trainer.grpo.trainer import ROW, FramesGRPOTrainer
+from qa_trainer.models.loading import end_tokens, freeze_parts, hold_frozen_in_half, load_model, use_matmul_patches
+from qa_trainer.models.lora import adapter_config, add_adapter, save_merged
 from qa_trainer.rewards import REWARDS
 from qa_trainer.rewards.cognitive_map import REQUEST
 from qa_trainer.runs.folder import RunFolder, step_of
+from qa_trainer.runs.memory import raise_if_out_of_memory
+from qa_trainer.runs.predictions import rollout_rows
+from qa_trainer.runs.processes import Team
 from qa_trainer.runs.reporter import Reporter
+from qa_trainer.settings.grpo import GRPOSettings
 
 _COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells")
 """Columns that reward functions get."""
+
+
+@dataclass(frozen=True)
+class GRPORun:
+    """What a run works on.
+
+    Attributes
+    ----------
+    samples : Samples
+        Questions in the order of training; they repeat when there are too few.
+    extra : polars.DataFrame
+        Columns `pair_id` and `cells`, row by row.
+    model : Path
+        Folder of the model at the start.
+    start_step, last_step : int
+        Optimizer steps that the model and the state have behind them, and at the end of this run.
+    state, adapter : Path or None
+        Folders with the state to continue from, and with the adapter that belongs to it.
+    run_id : str
+        Written into the tables.
+    metadata : dict of str to dict
+        Of the tables `predictions` and `metrics`.
+    """
+
+    samples: Samples
+    extra: pl.DataFrame
+    model: Path
+    start_step: int
+    last_step: int
+    state: Path | None
+    adapter: Path | None
+    run_id: str
+    metadata: dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -51,53 +89,6 @@ class GRPOResult:
     device: str
 
 
-class StepLog(TrainerCallback):
-    """Reports the figures of the steps, stops at a loss that is not finite, and seals checkpoints."""
-
-    def __init__(self, folder: RunFolder, question_ids: Callable[[int], list[str]], reporter: Reporter) -> None:
-        self._folder = folder
-        self._question_ids = question_ids
-        self._reporter = reporter
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Say where the run starts."""
-        self._reporter("train", state.global_step, state.max_steps)
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Look at the figures of the step that has ended."""
-        figures = logs or {}
-        if "reward" not in figures:
-            return
-        if not torch.isfinite(torch.tensor([figures["loss"], figures.get("grad_norm", 0.0)])).all():
-            shown = ", ".join(self._question_ids(state.global_step)[:8])
-            raise QATrainerError(
-                f"Step {state.global_step}: the loss or its gradient is not finite. Questions: {shown}. "
-                "Lower the learning rate, or look at these questions; the last whole checkpoint is kept."
-            )
-        note = f"reward {figures['reward']:.3f}, {figures['completions/mean_length']:.1f} tokens"
-        self._reporter("train", state.global_step, state.max_steps, note)
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Declare the checkpoint whole that the trainer has just written."""
-        self._folder.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step)
-
-
-class _Trainer(GRPOTrainer):
-    """GRPOTrainer that says clearly when a checkpoint cannot be written."""
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        try:
-            super()._save_checkpoint(model, trial)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise QATrainerError(
-                f"{Path(str(self.args.output_dir)).parent}: training stopped, a checkpoint could not be written "
-                f"({error}). The last whole one is kept: repair the cause and start the same command again."
-            ) from error
-
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Write no model card: checkpoints are internal."""
-
-
 def check_rewards(names: tuple[str, ...]) -> None:
     """Refuse unknown rewards.
 
@@ -110,24 +101,12 @@ def check_rewards(names: tuple[str, ...]) -> None:
             raise unknown_name("reward", name, REWARDS)
 
 
-def train(
-    samples: Samples,
-    extra: pl.DataFrame,
-    model_folder: Path,
-    settings: GRPOSettings,
-    folder: RunFolder,
-    *,
-    reporter: Reporter,
-) -> GRPOResult:
+def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: Reporter) -> GRPOResult:
     """Train from the last checkpoint of `folder`, or from the beginning, up to the last step.
 
     Parameters
     ----------
-    samples : Samples
-        Questions in the order of training; they repeat when there are too few.
-    extra : polars.DataFrame
-        Columns `pair_id` and `cells`, row by row.
-    model_folder : Path
+    run : GRPORun
     settings : GRPOSettings
     folder : RunFolder
         Gets the checkpoints.
@@ -142,38 +121,77 @@ def train(
     Notes
     -----
     A checkpoint holds weights, optimizer, scheduler and random numbers. The reference model of `beta` is loaded from
-    `model_folder` in every process, never from a checkpoint.
+    `run.model` in every process, never from a checkpoint.
     """
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
     # With adapters these random numbers are their first values.
     torch.manual_seed(settings.seed)
-    model, processor = load_model(model_folder)
+    model, processor = load_model(run.model)
     freeze_parts(model, settings.freeze)
+    adapts = settings.lora_rank is not None
+    if settings.dtype == "bfloat16":
+        if adapts:
+            model.requires_grad_(False)
+        hold_frozen_in_half(model)
     if use_cpu:
         use_matmul_patches(model)
+    samples = run.samples
+
+    def row_of(item: int) -> int:
+        return (max(item, run.start_step * settings.batch_size) - run.start_step * settings.batch_size) % len(samples)
 
     def question_ids(step: int) -> list[str]:
-        rows = range((step - 1) * settings.batch_size, step * settings.batch_size)
-        return samples.rows["question_id"][[row % len(samples) for row in rows]].to_list()
+        items = range((step - 1) * settings.batch_size, step * settings.batch_size)
+        return samples.rows["question_id"][[row_of(item) for item in items]].to_list()
 
-    adapts = settings.lora_rank is not None
-    trainer = _Trainer(
-        model=model,
-        reward_funcs=[REWARDS[name] for name in settings.rewards],  # pyright: ignore[reportArgumentType]
-        args=arguments(settings, folder.checkpoints, use_cpu=use_cpu),
-        train_dataset=_dataset(samples, extra, settings),
-        processing_class=processor,
-        peft_config=adapter_config(model, settings) if adapts else None,
-        callbacks=[StepLog(folder, question_ids, reporter)],
-    )
-    trainer.remove_callback(PrinterCallback)
+    continued = adapts and run.adapter is not None
     checkpoint = folder.last_checkpoint()
+    recorder = RolloutRecorder(processor.tokenizer, end_tokens(model, processor.tokenizer))
+    log = StepLog(settings, recorder, question_ids, reporter, run_id=run.run_id)
+
+    def predictions(recorded: pl.DataFrame) -> pl.DataFrame:
+        return rollout_rows(recorded, samples, settings, run_id=run.run_id, image_processor=processor.image_processor)
+
+    trainer = FramesGRPOTrainer(
+        model=add_adapter(model, settings, run.adapter) if continued else model,
+        reward_funcs=[REWARDS[name] for name in settings.rewards],  # pyright: ignore[reportArgumentType]
+        args=arguments(settings, folder.checkpoints, run.last_step, use_cpu=use_cpu),
+        train_dataset=_dataset(run, settings, row_of),
+        processing_class=processor,
+        peft_config=adapter_config(model, settings) if adapts and not continued else None,
+        shows=with_cache(processor, limit_bytes=settings.image_cache_mb * 2**20, later=True),
+        sources=lambda rows: samples.examples(list(rows))["images"],
+        recorder=recorder,
+        schedule_steps=settings.schedule_steps or run.last_step,
+        skip_equal=settings.skip_equal_groups,
+        state_only=run.state,
+        callbacks=[
+            log,
+            SealCheckpoint(
+                folder,
+                resumed=checkpoint,
+                recorder=recorder,
+                metrics=log,
+                team=Team(),
+                predictions=predictions,
+                metadata=run.metadata,
+            ),
+        ],
+    )
+    # TRL names them by their functions.
+    trainer.reward_func_names = list(settings.rewards)
+    trainer.remove_callback(PrinterCallback)
     if checkpoint is not None:
-        reporter.say(f"going on from step {step_of(checkpoint)} of {settings.steps}")
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        reporter.say(f"going on from step {step_of(checkpoint)} of {run.last_step}")
+    resume_from = checkpoint or run.state
+    try:
+        trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    except (MemoryError, RuntimeError) as error:
+        raise_if_out_of_memory(error, folder.path)
+        raise
     final = folder.last_checkpoint()
-    if final is None or step_of(final) != settings.steps:
-        raise QATrainerError(f"{folder.path}: training ended at step {trainer.state.global_step} of {settings.steps}.")
+    if final is None or step_of(final) != run.last_step:
+        raise QATrainerError(f"{folder.path}: training ended at step {trainer.state.global_step} of {run.last_step}.")
     if adapts:
         save_merged(trainer.model, processor, final)
     rewards = [_figures(entry) for entry in trainer.state.log_history if "reward" in entry]
@@ -186,14 +204,14 @@ def _figures(entry: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in entry.items() if isinstance(value, int | float) and "time" not in name}
 
 
-def arguments(settings: GRPOSettings, checkpoints: Path, *, use_cpu: bool) -> GRPOConfig:
+def arguments(settings: GRPOSettings, checkpoints: Path, last_step: int, *, use_cpu: bool) -> GRPOConfig:
     """Write our settings in TRL's terms."""
     server: dict[str, Any] = {}
     if settings.vllm_server_url is not None:
         server = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": settings.vllm_server_url}
     return GRPOConfig(
         output_dir=str(checkpoints),
-        max_steps=settings.steps,
+        max_steps=last_step,
         per_device_train_batch_size=settings.micro_batch,
         gradient_accumulation_steps=settings.batch_size * settings.group_size // settings.micro_batch,
         num_generations=settings.group_size,
@@ -201,14 +219,16 @@ def arguments(settings: GRPOSettings, checkpoints: Path, *, use_cpu: bool) -> GR
         temperature=settings.temperature,
         beta=settings.beta,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant",
+        lr_scheduler_type=settings.scheduler_type,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         reward_weights=None if settings.reward_weights is None else list(settings.reward_weights),
         seed=settings.seed,
         shuffle_dataset=False,
         use_cpu=use_cpu,
         bf16=settings.dtype == "bfloat16",
-        activation_checkpointing=settings.activation_checkpointing,
+        activation_checkpointing=bool(settings.activation_checkpointing),
         dataloader_pin_memory=not use_cpu,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -220,18 +240,18 @@ def arguments(settings: GRPOSettings, checkpoints: Path, *, use_cpu: bool) -> GR
     )
 
 
-def _dataset(samples: Samples, extra: pl.DataFrame, settings: GRPOSettings) -> Dataset:
-    """Make TRL's rows: prompt, images, and what the rewards need."""
-    columns = pl.concat([samples.rows, extra], how="horizontal").select(_COLUMNS)
+def _dataset(run: GRPORun, settings: GRPOSettings, row_of: Callable[[int], int]) -> Dataset:
+    """Make TRL's rows: prompt, number of the question, what the rewards need; a step takes the next batch_size."""
+    samples = run.samples
+    columns = pl.concat([samples.rows, run.extra], how="horizontal").select(_COLUMNS)
     request = REQUEST if "cognitive_map" in settings.rewards else None
 
     def load(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        rows = [item % len(samples) for item in batch["item"]]
-        examples = samples.examples(rows)
+        rows = [row_of(item) for item in batch["item"]]
+        prompts = samples.examples(rows)["prompt"]
         if request is not None:
-            for prompt in examples["prompt"]:
+            for prompt in prompts:
                 prompt[0]["content"][-1]["text"] += "\n" + request
-        images = [[read_image(path) for path in paths] for paths in examples["images"]]
-        return {"prompt": examples["prompt"], "images": images, **columns[rows].to_dict(as_series=False)}
+        return {"prompt": prompts, ROW: rows, **columns[rows].to_dict(as_series=False)}
 
-    return Dataset.from_dict({"item": range(settings.steps * settings.batch_size)}).with_transform(load)
+    return Dataset.from_dict({"item": range(run.last_step * settings.batch_size)}).with_transform(load)

@@ -20,9 +20,10 @@ _PARTS = {
     "vision": ("visual", "vision_tower", "vision_model", "vision_encoder"),
     "connector": (
         *("merger", "deepstack_merger_list", "connector", "aligner", "resampler_model"),
-        *("multi_modal_projector", "mm_projector", "projector", "vision_projection", "image_newline"),
+        *("multi_modal_projector", "mm_projector", "projector", "vision_projection", "image_newline", "embed_vision"),
     ),
     "geometry": ("spatial_encoder",),
+    "audio": ("audio_tower", "audio_model", "embed_audio"),
     "language": ("language_model", "text_model", "lm_head"),
 }
 """Part to the module names that mark its parameters; a connector inside the vision tower is not `vision`."""
@@ -30,10 +31,10 @@ _SPATIAL = "spatial_mllm_"
 """Start of the model types of Spatial-MLLM, whose code this package holds."""
 
 
-def resolve_model(name: str, *, option: str = "--model") -> Path:
+def resolve_model(name: str, *, option: str = "--model", weights: bool = True) -> Path:
     """Find the folder of a model: `tiny` (the base shipped with the package), a folder, or a hub id.
 
-    Errors name the `option` that it was given with.
+    Errors name the `option` that it was given with. Without `weights` the configuration and the processor are enough.
 
     Raises
     ------
@@ -46,10 +47,10 @@ def resolve_model(name: str, *, option: str = "--model") -> Path:
     elif not folder.is_dir():
         if name.startswith((".", "/", "~")) or name.count("/") != 1:
             raise QATrainerError(f"{option} {name}: no such folder, and not a hub id ('owner/name').")
-        folder = _download(name, option)
+        folder = _download(name, option, _HUB_FILES if weights else _HUB_FILES[:-1])
     if not (folder / "config.json").is_file():
         raise QATrainerError(f"{option} {name}: no config.json in {folder}; expected a saved transformers model.")
-    if not weight_files(folder):
+    if weights and not weight_files(folder):
         raise QATrainerError(f"{option} {name}: no weights in {folder} (expected {' or '.join(_WEIGHTS)}).")
     return folder
 
@@ -80,6 +81,8 @@ def load_processor(folder: Path) -> ProcessorMixin:
 
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    except ImportError as error:
+        raise QATrainerError(f"{folder}: the processor needs another package. {_first_line(error)}") from error
     except (OSError, ValueError, KeyError) as error:
         raise QATrainerError(f"{folder}: no loadable processor ({_first_line(error)}).") from error
     missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
@@ -112,6 +115,12 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
     return model, processor
 
 
+def end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Collect the tokens that end a turn."""
+    ends = model.generation_config.eos_token_id
+    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
+
+
 def register_own_code(folder: Path) -> None:
     """Let the Auto classes know Spatial-MLLM where the folder holds one."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -132,8 +141,11 @@ def _check_processor(folder: Path, config: Any, processor: Any) -> None:
     pairs = [
         ("patch size", getattr(vision, "patch_size", None), getattr(images, "patch_size", None)),
         ("merge size", getattr(vision, "spatial_merge_size", None), getattr(images, "merge_size", None)),
-        ("image token", getattr(config, "image_token_id", None), getattr(processor, "image_token_id", None)),
     ]
+    expected, named = getattr(config, "image_token_id", None), getattr(processor, "image_token_id", None)
+    # A processor may name the token of the text, and write others in its place.
+    if expected != named and expected is not None and expected not in _shown_tokens(processor):
+        pairs.append(("image token", expected, named))
     differing = [f"{what} {b}, the model {a}" for what, a, b in pairs if None not in (a, b) and a != b]
     rows = config.get_text_config().vocab_size
     if len(tokenizer) > rows:
@@ -143,6 +155,16 @@ def _check_processor(folder: Path, config: Any, processor: Any) -> None:
             f"{folder}: the processor is another model's (it has {'; '.join(differing)}). "
             "Save the processor of the base model into this folder."
         )
+
+
+def _shown_tokens(processor: Any) -> set[int]:
+    """Give the tokens of a prompt with one small picture."""
+    from PIL import Image
+
+    content = [{"type": "image"}, {"type": "text", "text": "?"}]
+    text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    inputs = processor(text=[text], images=[[Image.new("RGB", (64, 64))]], return_tensors="pt")
+    return set(inputs["input_ids"][0].tolist())
 
 
 def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> None:
@@ -168,6 +190,16 @@ def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> None:
         parameter.requires_grad_(owners[name] not in parts)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise QATrainerError(f"--freeze {' '.join(parts)}: nothing is left to train.")
+
+
+def hold_frozen_in_half(model: PreTrainedModel) -> None:
+    """Hold in bfloat16 what is not trained: half the memory, and the forward pass casts it there anyway."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.requires_grad and parameter.dtype == torch.float32:
+                parameter.data = parameter.data.to(torch.bfloat16)
 
 
 def use_matmul_patches(model: PreTrainedModel) -> None:
@@ -198,7 +230,7 @@ def _as_list(value: Any) -> list[Any]:
 def part_of(name: str) -> str | None:
     """Name the part of the model that a parameter belongs to."""
     words = set(name.split("."))
-    for part in ("connector", "geometry", "vision", "language"):
+    for part in ("audio", "connector", "geometry", "vision", "language"):
         if words.intersection(_PARTS[part]):
             return part
     return None
@@ -212,12 +244,12 @@ def weight_files(folder: Path) -> list[Path]:
     return []
 
 
-def _download(name: str, option: str) -> Path:
+def _download(name: str, option: str, files: list[str]) -> Path:
     """Get a model of the hub, from the local cache or the network."""
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=files))
     except (OSError, ValueError) as error:
         raise QATrainerError(
             f"{option} {name}: no such folder, and the hub has no answer ({_first_line(error)}). "

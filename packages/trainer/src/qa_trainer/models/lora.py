@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qa_trainer.errors import QATrainerError
 from qa_trainer.models.loading import part_of
-from qa_trainer.settings import RunSettings
+from qa_trainer.settings.shared import RunSettings
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel

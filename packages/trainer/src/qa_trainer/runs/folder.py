@@ -89,7 +89,7 @@ class RunFolder:
             if path != checkpoint:
                 _remove(path)
 
-    def finish(self, checkpoint: Path, state: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> None:
+    def finish(self, checkpoint: Path, state: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
         """Turn the last checkpoint into `model`, `state` and the tables, and mark the run complete.
 
         Parameters
@@ -97,7 +97,7 @@ class RunFolder:
         checkpoint : Path
             Checkpoint of the last step.
         state, manifest : mapping
-            Content of `state/state.json` and `manifest.json`. Without a `state` no run can continue this one.
+            Content of `state/state.json` and `manifest.json`.
         """
         merged = checkpoint / "merged"
         weights = "adapter" if merged.is_dir() else "model"
@@ -107,8 +107,6 @@ class RunFolder:
                 parts["state" if path.name.startswith(_STATE_FILES) else weights].append(path)
         if merged.is_dir():
             parts["model"] = sorted(merged.iterdir())
-        if state is None:
-            del parts["state"]
         for part, sources in parts.items():
             with output_folder(self.path / part, force=True) as folder:
                 for source in sources:

@@ -55,6 +55,35 @@ def trained_rows(
     return with_every_column(table, PREDICTIONS)
 
 
+def rollout_rows(
+    recorded: pl.DataFrame, samples: Samples, settings: Any, *, run_id: str, image_processor: Any
+) -> pl.DataFrame:
+    """Join completions of reinforcement with their questions.
+
+    Parameters
+    ----------
+    recorded : polars.DataFrame
+        Columns of `callbacks.rollouts.ROLLOUT`.
+    samples : Samples
+    settings : GRPOSettings
+    run_id : str
+    image_processor : image processor
+        Of the model.
+    """
+    joined = recorded.join(_asked(samples, image_processor), on="row", how="left", maintain_order="left")
+    sampled = f"sampled, temperature {settings.temperature:g}, {settings.max_completion_length} new tokens"
+    table = joined.with_columns(
+        run_id=pl.lit(run_id),
+        model_id=pl.lit(run_id),
+        runner=pl.lit("trainer"),
+        phase=pl.lit("score"),
+        round=pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round),
+        decoding=pl.lit(sampled),
+        versions=pl.lit(versions("torch", "transformers", "trl")),
+    )
+    return with_every_column(table, PREDICTIONS)
+
+
 def shown_frames(samples: Samples, image_processor: Any) -> pl.DataFrame:
     """Say what the model sees of every question: columns frame_ids, frame_input, frame_pixels, dataset_revision.
 

@@ -87,3 +87,8 @@ def join(*, device: str) -> Team:
 
     state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
     return Team(state.process_index, state.num_processes)
+
+
+def is_sharded() -> bool:
+    """Tell whether the launcher cuts weights over the processes."""
+    return any(os.environ.get(f"ACCELERATE_USE_{name}") == "true" for name in ("FSDP", "DEEPSPEED"))

@@ -18,12 +18,12 @@ from qa_contract.tables import PREDICTIONS as SCHEMA
 from qa_contract.tables import REJECTS
 from qa_contract.tokens import counts, letter_tokens
 
-from qa_trainer.data.images import read_image
+from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
-from qa_trainer.models.loading import load_model, model_hash, resolve_model
+from qa_trainer.models.loading import end_tokens, load_model, model_hash, resolve_model
 from qa_trainer.runs.predictions import shown_frames, versions
 from qa_trainer.runs.reporter import Reporter, Silent
-from qa_trainer.score.settings import ScoreSettings
+from qa_trainer.settings.score import ScoreSettings
 
 PRODUCER = "qa-trainer score"
 
@@ -65,9 +65,14 @@ def score_questions(
     chosen = _chosen(samples.rows["question_id"].to_list(), settings)
     model, processor = load_model(folder)
     import torch
+    from transformers import GenerationConfig
 
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
-    model.to(torch.device("cpu" if use_cpu else "cuda")).eval()  # pyright: ignore[reportArgumentType]
+    # One precision for a base saved in bfloat16 and for what was trained from it in float32.
+    placed: Any = model
+    placed.to(device="cpu" if use_cpu else "cuda", dtype=torch.float32 if use_cpu else torch.bfloat16).eval()
+    # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
+    model.generation_config = GenerationConfig(eos_token_id=sorted(end_tokens(model, processor.tokenizer)))
     order = sorted(chosen, key=lambda row: (len(samples.rows["images"][row]), len(samples.rows["question"][row]), row))
     found: dict[int, dict[str, Any]] = {}
     batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
@@ -135,15 +140,8 @@ def answer(
     import torch
 
     examples = samples.examples(list(rows))
-    texts = [
-        processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        for prompt in examples["prompt"]
-    ]
     tokenizer = processor.tokenizer
-    tokenizer.padding_side = "left"
-    images = [[read_image(path) for path in paths] for paths in examples["images"]]
-    shown = [of_one for of_one in images if of_one] or None
-    inputs = processor(text=texts, images=shown, padding=True, return_tensors="pt").to(model.device)
+    inputs = prompt_inputs(processor, examples["prompt"], examples["images"]).to(model.device)
     with torch.inference_mode():
         output = model.generate(
             **inputs,
@@ -159,7 +157,7 @@ def answer(
         chosen = logprobs.gather(-1, tokens[..., None])[..., 0]
         is_top1 = logprobs.argmax(-1) == tokens
         entropy = -(logprobs.exp() * logprobs.clamp_min(-1e9)).sum(-1)
-    ends = _end_tokens(model, tokenizer)
+    ends = end_tokens(model, tokenizer)
     letters = [letter_tokens(options, tokenizer) for options in samples.rows["options"][list(rows)].to_list()]
     columns = (column.cpu().numpy() for column in (tokens, chosen, is_top1, entropy))
     for number, (ids, own, top1, spread) in enumerate(zip(*columns, strict=True)):
@@ -174,12 +172,6 @@ def answer(
             "token_entropy": spread[:stop].tolist(),
             "option_logprobs": None if letters[number] is None else logprobs[number, 0, letters[number]].tolist(),
         }
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Collect the tokens that end a turn."""
-    ends = model.generation_config.eos_token_id
-    return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
 
 
 def _chosen(question_ids: list[str], settings: ScoreSettings) -> list[int]:

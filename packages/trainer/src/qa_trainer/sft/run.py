@@ -24,16 +24,12 @@ from qa_trainer.models.lora import ADAPTER, check_peft
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder, open_run
-from qa_trainer.runs.processes import Team, join
+from qa_trainer.runs.processes import Team, is_sharded, join
 from qa_trainer.runs.reporter import Reporter, Silent
-from qa_trainer.sft.settings import SFTSettings
+from qa_trainer.runs.state import check_schedule, new_state, read_state
+from qa_trainer.settings.sft import SFTSettings
 
 PRODUCER = "qa-trainer sft"
-_FIXED_BY_STATE = (
-    *("learning_rate", "schedule", "warmup_steps", "weight_decay"),
-    *("freeze", "lora_rank", "lora_alpha"),
-)
-"""Settings that live in the state of optimizer and scheduler: another value would silently be ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +95,7 @@ class _Job:
     folder: RunFolder
     feed: Feed
     model: Path
+    settings: SFTSettings
     start_step: int
     identity: dict[str, Any]
     started: float
@@ -144,7 +141,7 @@ def train_sft(
         job: _Job | None = team.share()
         if job is not None:
             quiet_libraries()
-            _train(inputs, settings, job, team, Silent())
+            _train(inputs, job, team, Silent())
         team.leave()
         return None
     model = resolve_model(inputs.model)
@@ -160,10 +157,12 @@ def train_sft(
     if mixture is not None:
         hashes["mixture"] = mixture.identity()
     hashes["model"] = model_hash(model)
-    state = None if inputs.state_from is None else _read_state(inputs.state_from, settings, hashes["model"])
+    state = (
+        None if inputs.state_from is None else read_state(inputs.state_from, settings, hashes["model"], command="sft")
+    )
     hashes["state"] = None if state is None else f"{state['run_id']}@{state['global_step']}"
     start_step = 0 if state is None else state["global_step"]
-    _check_schedule(settings, start_step + settings.steps)
+    check_schedule(settings, start_step + settings.steps)
     identity = {"settings": settings.content(), "inputs": hashes}
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
@@ -180,18 +179,27 @@ def train_sft(
         for line in _check_leaks(feed, settings):
             reporter.say(line)
         _report_shares(feed, settings, reporter)
+        from qa_trainer.estimate.advice import describe, settle_for_this_machine
+
+        samples = [source for source in feed.sources if isinstance(source, Samples)]
+        settings, needs = settle_for_this_machine(
+            model, settings, samples, reporter, processes=team.count, sharded=is_sharded()
+        )
+        if needs is not None:
+            reporter.say(describe(needs, settings, processes=team.count))
         folder.begin(identity, settings.to_toml())
         rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
         rejects = pl.concat([source.rejects for source in feed.sources])
         write_table(rejects, folder.path / "rejects.parquet", REJECTS, rejects_metadata)
-        job = team.share(_Job(folder, feed, model, start_step, identity, started))
-        summary = _train(inputs, settings, job, team, reporter)
+        job = team.share(_Job(folder, feed, model, settings, start_step, identity, started))
+        summary = _train(inputs, job, team, reporter)
         team.leave()
         return summary
 
 
-def _train(inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, reporter: Reporter) -> SFTSummary | None:
+def _train(inputs: SFTInputs, job: _Job, team: Team, reporter: Reporter) -> SFTSummary | None:
     """Train, and in the main process turn the last checkpoint into the outputs."""
+    settings = job.settings
     from qa_trainer.sft.train import SFTRun, train
 
     metadata = {
@@ -225,9 +233,7 @@ def _train(inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, repo
         seconds=round(time.perf_counter() - job.started, 3),
     )
     belongs_to = result.checkpoint if settings.lora_rank is None else job.model
-    new_state = {"run_id": run.run_id, "global_step": run.last_step, "model": model_hash(belongs_to)}
-    new_state |= {name: settings.content()[name] for name in _FIXED_BY_STATE}
-    new_state["schedule_steps"] = _schedule_steps(settings, run.last_step)
+    left = new_state(settings, command="sft", run_id=run.run_id, last_step=run.last_step, model=model_hash(belongs_to))
     used = job.feed.used()
     manifest = {
         **asdict(summary),
@@ -246,7 +252,7 @@ def _train(inputs: SFTInputs, settings: SFTSettings, job: _Job, team: Team, repo
         "platform": platform.platform(),
         "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
     }
-    job.folder.finish(result.checkpoint, new_state, manifest)
+    job.folder.finish(result.checkpoint, left, manifest)
     return summary
 
 
@@ -303,57 +309,6 @@ def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, sta
     sources = [(spec.name, spec.share, loaded.get(spec.name, own)) for spec in mixture.source]
     filled = [(name, share, source) for name, share, source in sources if source is not None]
     return mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)
-
-
-def _read_state(state_from: Path, settings: SFTSettings, model: str | None) -> dict[str, Any]:
-    """Read what the earlier run left, and check that this run continues it."""
-    path = Path(state_from) / "state" / "state.json"
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise QATrainerError(
-            f"--state-from {state_from}: no state/state.json; give the --out folder of a complete 'qa-trainer sft' run."
-        ) from error
-    if state["model"] != model:
-        raise QATrainerError(
-            f"--state-from {state_from}: the optimizer state belongs to other weights than --model. "
-            f"Pass --model {Path(state_from) / 'model'} (with --lora-rank: the model that the adapter is for), "
-            "or leave --state-from out."
-        )
-    wanted = settings.content()
-    for name in _FIXED_BY_STATE:
-        if state.get(name, wanted[name]) != wanted[name]:
-            raise QATrainerError(
-                f"--state-from {state_from}: its optimizer runs with {name} {state[name]}, asked for {wanted[name]}. "
-                f"Pass the same {name}, or leave --state-from out to start a new optimizer."
-            )
-    total = _schedule_steps(settings, state["global_step"] + settings.steps)
-    if settings.falls and state.get("schedule_steps") != total:
-        raise QATrainerError(
-            f"--state-from {state_from}: its {settings.schedule} schedule runs over {state.get('schedule_steps')} "
-            f"steps, asked for {total}. Pass the number of steps of all rounds as --schedule-steps, in every round."
-        )
-    return state
-
-
-def _schedule_steps(settings: SFTSettings, last_step: int) -> int:
-    """Give the length of the schedule."""
-    return settings.schedule_steps or last_step
-
-
-def _check_schedule(settings: SFTSettings, last_step: int) -> None:
-    """Refuse steps after the end of a schedule, where nothing would be learned.
-
-    Raises
-    ------
-    QATrainerError
-    """
-    total = _schedule_steps(settings, last_step)
-    if settings.falls and last_step > total:
-        raise QATrainerError(
-            f"The {settings.schedule} schedule ends at step {total} and the run at step {last_step}. "
-            f"Pass --schedule-steps {last_step} or more."
-        )
 
 
 def _report_shares(feed: Feed, settings: SFTSettings, reporter: Reporter) -> None:

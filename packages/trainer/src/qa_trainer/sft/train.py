@@ -21,13 +21,14 @@ from qa_trainer.callbacks.step_metrics import StepMetrics
 from qa_trainer.data.collator import ROW, sft_collator
 from qa_trainer.data.feed import Feed
 from qa_trainer.errors import QATrainerError
-from qa_trainer.models.loading import freeze_parts, load_model, use_matmul_patches
+from qa_trainer.models.loading import freeze_parts, hold_frozen_in_half, load_model, use_matmul_patches
 from qa_trainer.models.lora import add_adapter, save_merged
 from qa_trainer.runs.folder import RunFolder, step_of
+from qa_trainer.runs.memory import raise_if_out_of_memory
 from qa_trainer.runs.predictions import trained_rows
-from qa_trainer.runs.processes import Team
+from qa_trainer.runs.processes import Team, is_sharded
 from qa_trainer.runs.reporter import Reporter
-from qa_trainer.sft.settings import SFTSettings
+from qa_trainer.settings.sft import SFTSettings
 from qa_trainer.sft.trainer import RecordingSFTTrainer, stopped
 
 
@@ -107,6 +108,10 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
     adapts = settings.lora_rank is not None
     model, processor = load_model(run.model if adapts else checkpoint or run.model)
     freeze_parts(model, settings.freeze)
+    if settings.dtype == "bfloat16" and not is_sharded():
+        if adapts:
+            model.requires_grad_(False)
+        hold_frozen_in_half(model)
     if use_cpu:
         use_matmul_patches(model)
     backbone = model.base_model
@@ -118,16 +123,26 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         images = processor.image_processor
         return trained_rows(recorded, run.feed, run_id=run.run_id, round_number=settings.round, image_processor=images)
 
+    cache_bytes = settings.image_cache_mb * 2**20 // max(1, settings.loaders(gpu=not use_cpu))
+    collator = sft_collator(processor, image_cache_bytes=cache_bytes, later=True)
+
+    def answer_tokens(step: int) -> int:
+        items = range((step - 1) * settings.batch_size, step * settings.batch_size)
+        examples = run.feed.examples(list(items))
+        return collator.answer_tokens(examples["prompt"], examples["completion"])
+
     trainer = RecordingSFTTrainer(
         model=trained,
         args=arguments,
-        data_collator=sft_collator(processor, image_cache_bytes=settings.image_cache_mb * 2**20),
+        data_collator=collator,
         train_dataset=_dataset(run.feed, run.last_step * settings.batch_size),
         processing_class=processor,
         recorder=recorder,
         metrics=metrics,
         names=lambda rows: run.feed.names([int(row) for row in rows]),
         schedule_steps=settings.schedule_steps or run.last_step,
+        answer_tokens=answer_tokens,
+        raw=getattr(collator.processor.image_processor, "raw", None),
         callbacks=[
             SealCheckpoint(
                 folder,
@@ -144,7 +159,7 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
     )
     trainer.remove_callback(PrinterCallback)
     _check_sharding(trainer, settings, run.feed)
-    if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not trainer.is_fsdp_enabled:
+    if is_sharded() and not trainer.is_fsdp_enabled and not trainer.is_deepspeed_enabled:
         reporter.say("accelerate cuts models over GPUs only: every process holds the whole model")
     recorder.attach(trained)
     trainer.window.attach(backbone)
@@ -156,6 +171,9 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
     except OSError as error:
         raise stopped(folder.path, error) from error
+    except (MemoryError, RuntimeError) as error:
+        raise_if_out_of_memory(error, folder.path)
+        raise
     finally:
         trainer.window.detach()
         recorder.detach()
@@ -186,7 +204,6 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
             f"batch_size {settings.batch_size} is not a multiple of {together}, {team.count} processes with "
             f"{micro_batch} questions each. Choose another --batch-size or --micro-batch-size."
         )
-    warm_constant = settings.schedule == "constant" and settings.warmup_steps
     if settings.report_to:
         # Beside the checkpoints, of which the older ones are deleted.
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.path / "logs"))
@@ -197,7 +214,7 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=settings.batch_size // together,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if warm_constant else settings.schedule,
+        lr_scheduler_type=settings.scheduler_type,
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
@@ -208,7 +225,7 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
         remove_unused_columns=False,
         use_cpu=use_cpu,
         bf16=settings.dtype == "bfloat16",
-        activation_checkpointing=settings.activation_checkpointing,
+        activation_checkpointing=bool(settings.activation_checkpointing),
         # Written into the saved configuration, where generation looks it up; TRL trains without a cache.
         use_cache=True,
         save_strategy="steps",
@@ -217,6 +234,9 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
         logging_steps=1,
         logging_nan_inf_filter=False,
         dataloader_pin_memory=not use_cpu,
+        dataloader_num_workers=settings.loaders(gpu=not use_cpu),
+        # Forked ones would inherit polars' locks.
+        dataloader_multiprocessing_context="forkserver" if settings.loaders(gpu=not use_cpu) else None,
         report_to=list(settings.report_to) or "none",
         disable_tqdm=True,
         log_level="error",
@@ -264,15 +284,21 @@ def _check_sharding(trainer: RecordingSFTTrainer, settings: SFTSettings, feed: F
         )
 
 
+@dataclass(frozen=True)
+class _Load:
+    """Reads items of a feed; a class, so that loader processes can be given one."""
+
+    feed: Feed
+
+    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        # TRL looks at item 0 to see what the rows are like.
+        items = [max(item, self.feed.first) for item in batch["item"]]
+        return {ROW: items, **self.feed.examples(items)}
+
+
 def _dataset(feed: Feed, count: int) -> Dataset:
     """Make a dataset whose item i is what global step i // batch_size + 1 trains on.
 
     The items of the earlier steps are never loaded: the trainer skips them by number, as in any resumed run.
     """
-
-    def load(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        # TRL looks at item 0 to see what the rows are like.
-        items = [max(item, feed.first) for item in batch["item"]]
-        return {ROW: items, **feed.examples(items)}
-
-    return Dataset.from_dict({"item": range(count)}).with_transform(load)
+    return Dataset.from_dict({"item": range(count)}).with_transform(_Load(feed))

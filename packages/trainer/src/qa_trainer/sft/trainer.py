@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
 from qa_trainer.callbacks.step_metrics import StepMetrics
 from qa_trainer.data.collator import ROW
+from qa_trainer.data.pixels import RawPatches
 from qa_trainer.errors import QATrainerError
 from qa_trainer.sft.label_window import LabelWindow
 
@@ -29,6 +31,10 @@ class RecordingSFTTrainer(SFTTrainer):
         Names rows for a message.
     schedule_steps : int
         Steps over which the learning rate is scheduled, whatever the last step of this run.
+    answer_tokens : callable
+        Counts the answer tokens of a step (from 1), over all processes.
+    raw : RawPatches, optional
+        Makes a model's input of the bytes of patches, where the collator gives those.
     """
 
     def __init__(
@@ -38,6 +44,8 @@ class RecordingSFTTrainer(SFTTrainer):
         metrics: StepMetrics,
         names: Callable[[Any], list[str]],
         schedule_steps: int,
+        answer_tokens: Callable[[int], int],
+        raw: RawPatches | None,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
@@ -45,7 +53,10 @@ class RecordingSFTTrainer(SFTTrainer):
         self.metrics = metrics
         self.names = names
         self.schedule_steps = schedule_steps
+        self.answer_tokens = answer_tokens
         self.window = LabelWindow()
+        self.raw = raw
+        self._passed = 0.0
         # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
         # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
         self.model_accepts_loss_kwargs = True
@@ -54,21 +65,45 @@ class RecordingSFTTrainer(SFTTrainer):
         """Schedule over all rounds; the trainer itself knows this run's last step only."""
         return super().create_scheduler(self.schedule_steps, optimizer)
 
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """Hand over micro-batches as they are asked for.
+
+        transformers makes all of a step before the first forward pass, because the loss divides by the answer tokens of
+        the whole step; those are known from the answers alone, and the pixels of 64 questions need not be held.
+        """
+        waiting = _Waiting(epoch_iterator, num_batches, self.metrics)
+        return waiting, torch.tensor(self.answer_tokens(self.state.global_step + 1), device=device)
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Compute TRL's loss while the recorder listens."""
         step = self.state.global_step + 1
         rows = inputs.pop(ROW)
+        started = time.perf_counter()
+        if self.raw is not None and "pixel_values" in inputs:
+            inputs["pixel_values"] = self.raw.restore(inputs["pixel_values"])
         self.recorder.expect(rows, step)
         lengths = inputs["attention_mask"].sum(dim=1)
         self._check_lengths(rows, lengths)
         self.metrics.on_forward(lengths)
         inputs["shift_labels"] = self.window.shift(inputs.pop("labels"))
         loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        self.metrics.spend("forward", time.perf_counter() - started)
+        waiting = time.perf_counter()
         self.recorder.settle()
-        if not torch.isfinite(loss).all():
+        finite = bool(torch.isfinite(loss).all())
+        if loss.is_cuda:
+            self.metrics.spend("wait", time.perf_counter() - waiting)
+        if not finite:
             raise _diverged(step, "loss", self.names(self.recorder.not_finite(step)))
+        self._passed = time.perf_counter()
+        return loss
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Run a micro-batch forward and backward, and note how long the second took."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.metrics.spend("backward", time.perf_counter() - self._passed)
         return loss
 
     def _check_lengths(self, rows: torch.Tensor, lengths: torch.Tensor) -> None:
@@ -120,6 +155,36 @@ class RecordingSFTTrainer(SFTTrainer):
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write no model card: checkpoints are internal."""
+
+
+class _Waiting:
+    """Micro-batches of a step, each made when it is asked for and not kept.
+
+    The first is made at once: an iterator that begins draws random numbers, and has to draw them before a resumed run
+    sets the generators to where they were.
+    """
+
+    def __init__(self, batches: Iterator[Any], count: int, metrics: StepMetrics) -> None:
+        self._batches = batches
+        self._count = count
+        self._metrics = metrics
+        self._first = self._next()
+
+    def _next(self) -> Any:
+        started = time.perf_counter()
+        batch = next(self._batches)
+        self._metrics.spend("data", time.perf_counter() - started)
+        return batch
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        first, self._first = self._first, None
+        yield first
+        del first
+        for _ in range(self._count - 1):
+            yield self._next()
 
 
 def stopped(out: Path, error: Exception) -> QATrainerError:

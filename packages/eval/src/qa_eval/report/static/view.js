@@ -72,7 +72,7 @@
     space.style.height = `${shown.length * ROW}px`;
     list.scrollTop = 0;
     if (!shown.includes(current)) select(shown[0] || null, { follow: false });
-    else keepInView();
+    else { detail(current); keepInView(); }
     draw();
   };
 
@@ -177,7 +177,16 @@
       const id = /^[\w.-]+$/.test(row.id) ? row.id : `'${row.id.replaceAll("'", "'\\''")}'`;
       explained.append(make("p", "note", "A drawing of it:"), make("pre", "", `${data.explain} --id ${id} --out explained.html`));
     }
+    const at = shown.indexOf(row);
+    const go = (text, by) => {
+      const button = make("button", "", text);
+      button.type = "button";
+      button.disabled = at + by < 0 || at + by >= shown.length;
+      button.addEventListener("click", () => { step(by); pane.querySelector(`.steps button:${by < 0 ? "first" : "last"}-child`).focus(); });
+      return button;
+    };
     pane.replaceChildren(
+      make("nav", "steps", go("‹ previous", -1), make("small", "", `${at + 1} of ${shown.length}`), go("next ›", 1)),
       make("header", "", make("b", "", row.type), make("small", "", `  ${row.scene}  ·  ${row.id}`)),
       ...[make("p", "", row.question), optionsOf(row), about, framesOf(row)].filter((part) => part),
       make("div", "answers", ...row.answers.map((answer, i) => answerOf(answer, data.runs[i]))),
@@ -226,6 +235,5 @@
   box.hidden = false;
   const asked = decodeURIComponent((/^#q=(.*)$/.exec(location.hash) || [])[1] || "");
   current = rows.find((row) => row.id === asked) || null;
-  if (current) detail(current);
   apply();
 })();

@@ -22,6 +22,7 @@ from qa_engine.formats.posed_images import PosedImage, checked_size
 from qa_engine.formats.recordings.base import FrameFormat, Recording
 
 MAX_BYTES = 10_000_000
+RAW_MESH = "raw.glb"
 MICROSECONDS = 1e-6
 
 

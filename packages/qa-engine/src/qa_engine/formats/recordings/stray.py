@@ -18,7 +18,7 @@ from qa_engine.formats.canonical import poses, rotations
 from qa_engine.formats.lenses import Lens
 from qa_engine.formats.parsing import check_inside, read_text
 from qa_engine.formats.posed_images import PosedImage
-from qa_engine.formats.recordings.base import FrameFormat, Recording, by_patterns
+from qa_engine.formats.recordings.base import FrameFormat, Recording
 from qa_engine.formats.text_tables import column_names, number_columns, read_csv
 from qa_engine.formats.videos import Video
 
@@ -26,6 +26,12 @@ MAX_BYTES = 1_000_000_000
 POSE = ("timestamp", "frame", "x", "y", "z", "qx", "qy", "qz", "qw")
 CAMERA = ("fx", "fy", "cx", "cy")
 MIN_TOLERANCE_S = 1e-3
+
+
+def find_stray(folder: Path) -> tuple[Path, ...]:
+    """Find the poses that have a video beside them; robots write tables of that name, too."""
+    path = folder / "odometry.csv"
+    return (path,) if path.is_file() and (folder / "rgb.mp4").is_file() else ()
 
 
 def read_stray(recording: Recording) -> list[PosedImage]:
@@ -110,7 +116,7 @@ STRAY = FrameFormat(
     up="y",
     axes="opencv",
     depth="uint16 mm, confidence 0 to 2",
-    find=by_patterns("odometry.csv"),
+    find=find_stray,
     read=read_stray,
     aside=("imu.csv",),
     sideways=True,

@@ -16,16 +16,18 @@ from qa_engine.views.evidence import EvidenceIndex
 class Unanswerable(Gate):
     """Refuses what the frames of the question do not show.
 
-    A question that was screened when it was made lists its evidence frames; an empty list is refused. Of others every
-    object has to be recognised in a frame, as `generate` has it. What cannot be told, without frames, observations or
-    objects, is not judged.
+    A question about objects that was screened when it was made lists its evidence frames; an empty list is refused. Of
+    others every object has to be recognised in a frame, as `generate` has it. What cannot be told, without frames,
+    observations or objects, is not judged.
     """
 
     about: ClassVar[str] = "the frames do not show what it asks about"
 
     def judge(self, questions: pl.DataFrame, known: Known) -> Verdicts:
         """Judge by the evidence frames, or by the observations of the store."""
-        screened = pl.col("evidence_frames").is_not_null()
+        # The size of a room is about no object, so no frame is listed for it.
+        about_objects = pl.col("operands").list.len().fill_null(0) > 0
+        screened = pl.col("evidence_frames").is_not_null() & about_objects
         empty = screened & (pl.col("evidence_frames").list.len() == 0)
         open_ = questions.filter(~screened & pl.col("frame_set_id").is_not_null())
         hidden = _hidden(open_, known.store) if known.store is not None and len(open_) else None

@@ -269,11 +269,17 @@ def released_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tenso
         "connector.": "model.connector.",
     }
     unused = tuple(f"spatial_encoder.vggt_model.{head}_head." for head in ("camera", "point", "depth", "track"))
-    return {_renamed(name, prefixes.items()): value for name, value in weights.items() if not name.startswith(unused)}
+    return {
+        _renamed(name, prefixes.items()): value
+        for name, value in weights.items()
+        if not name.removeprefix("model.").startswith(unused)
+    }
 
 
 def _renamed(name: str, prefixes: Iterable[tuple[str, str]]) -> str:
     """Replace the prefix of a name."""
+    if name.startswith(("model.visual.", "model.language_model.", "model.spatial_encoder.", "model.connector.")):
+        return name  # saved again by a later transformers
     for old, new in prefixes:
         if name.startswith(old):
             return new + name.removeprefix(old)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qa_contract.cli.settings import Settings, setting
 
-from qa_trainer.settings import RUN, Device
+from qa_trainer.settings.shared import RUN, Device
 
 ANSWERS = "Answers"
 
@@ -30,3 +30,5 @@ class ScoreSettings(Settings):
     """Of the drawn questions."""
     device: Device = setting("auto", topic=RUN)
     """'auto' takes a GPU where there is one."""
+    devices: str | None = setting(None, topic=RUN, none="what is there", placeholder="NxNAME-MEMORY")
+    """Hardware that 'plan' counts with, as 8xH100-80G."""

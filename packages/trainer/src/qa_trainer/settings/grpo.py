@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import model_validator
 from qa_contract.cli.settings import setting
 
-from qa_trainer.settings import OPTIMISATION, RunSettings
+from qa_trainer.settings.shared import OPTIMISATION, RUN, RunSettings
 
 REWARD = "Reward"
 COMPLETIONS = "Completions"
 
 
 class GRPOSettings(RunSettings):
-    """What `qa-trainer grpo` does; the learning rate is constant, the words are TRL's.
+    """What `qa-trainer grpo` does; the words are TRL's.
 
     Examples
     --------
@@ -28,12 +28,16 @@ class GRPOSettings(RunSettings):
     """Questions per optimizer step."""
     group_size: int = setting(8, topic=COMPLETIONS, ge=2)
     """Completions per question; an advantage is a reward against the group's mean."""
-    micro_batch_size: int | None = setting(None, topic=OPTIMISATION, none="all of a step", ge=1)
+    micro_batch_size: int | None = setting(None, topic=OPTIMISATION, none="all of a step; on a GPU 1", ge=1)
     """Completions per forward pass; gradients are accumulated."""
     rewards: tuple[str, ...] = setting(("mra", "choice", "format"), topic=REWARD, option="--reward", placeholder="NAME")
     """Rewards, added up: mra, choice, format, length, consistency, cognitive_map, confidence."""
     reward_weights: tuple[float, ...] | None = setting(None, topic=REWARD, none="1 each")
     """Weights of the rewards, in their order."""
+    skip_equal_groups: bool = setting(False, topic=REWARD)
+    """Leave out questions whose completions all got the same reward; 'metrics' counts them either way."""
+    round: int | None = setting(None, topic=RUN, none="the questions'", ge=0)
+    """Round written into the predictions."""
     temperature: float = setting(1.0, topic=COMPLETIONS, gt=0, allow_inf_nan=False)
     """Of the completions; lower is surer."""
     max_completion_length: int = setting(64, topic=COMPLETIONS, ge=1)

@@ -1,0 +1,43 @@
+"""A model's inputs for prompts that it is to write on from, as the trainers, the clean pass and previews show them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from qa_trainer.data.images import CachedImageProcessor, open_image, read_image
+
+
+def prompt_inputs(processor: Any, prompts: Sequence[Any], sources: Sequence[Sequence[str | bytes]]) -> Any:
+    """Tokenize prompts and process their frames; texts are padded on the left.
+
+    Parameters
+    ----------
+    processor : ProcessorMixin
+    prompts : sequence of list of message
+    sources : sequence of sequence of (str or bytes)
+        Images of every prompt: paths, or the bytes of files. A prompt may have none.
+
+    Returns
+    -------
+    BatchFeature
+        What the model takes, as tensors.
+    """
+    texts = [processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True) for prompt in prompts]
+    decodes_itself = isinstance(processor.image_processor, CachedImageProcessor)
+    with contextlib.ExitStack() as opened:
+        images = [
+            [opened.enter_context(open_image(one)) if decodes_itself else read_image(one) for one in of_prompt]
+            for of_prompt in sources
+        ]
+        return processor(
+            text=texts,
+            # A batch without any image has to say so; a prompt without one among others has an empty list.
+            images=images if any(images) else None,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            # The template writes them.
+            add_special_tokens=False,
+        )

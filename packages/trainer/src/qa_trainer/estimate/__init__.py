@@ -1,0 +1,1 @@
+"""Estimate, before a run, what it needs: parameters, memory, arithmetic, time."""

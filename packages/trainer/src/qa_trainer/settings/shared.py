@@ -1,0 +1,127 @@
+"""Settings that the trainers share."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, TypeVar
+
+from qa_contract.cli.settings import Settings, setting
+
+Part = Literal["vision", "connector", "geometry", "audio", "language"]
+"""A part of the model that can be left as it is."""
+Device = Literal["auto", "cpu"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+OPTIMISATION = "Optimisation"
+MODEL = "Model"
+RUN = "Run"
+
+
+class ContentSettings(Settings):
+    """Settings of which some decide only how fast or where a command works, not what comes out."""
+
+    execution_only: ClassVar[frozenset[str]] = frozenset()
+    """Fields that do not change the result; a run may go on with other values."""
+
+    def content(self) -> dict[str, object]:
+        """Give the settings that decide the result, as JSON values.
+
+        Examples
+        --------
+        >>> "save_steps" in RunSettings().content()
+        False
+        """
+        return self.model_dump(mode="json", exclude=set(self.execution_only))
+
+
+class RunSettings(ContentSettings):
+    """What every training run is told.
+
+    Examples
+    --------
+    >>> print(RunSettings(freeze=("vision",)).to_toml().splitlines()[6])
+    freeze = ["vision"]
+    """
+
+    execution_only = frozenset({"save_steps", "allow_benchmark_scenes", "image_cache_mb", "devices", "check_memory"})
+
+    steps: int = setting(100, topic=OPTIMISATION, ge=1)
+    """Optimizer steps of this run."""
+    learning_rate: float = setting(1e-6, topic=OPTIMISATION, gt=0, allow_inf_nan=False)
+    """Learning rate at its highest."""
+    schedule: Literal["constant", "linear", "cosine", "polynomial", "inverse_sqrt"] = setting(
+        "constant", topic=OPTIMISATION
+    )
+    """The learning rate after the warm-up; linear and cosine fall to 0."""
+    warmup_steps: int = setting(0, topic=OPTIMISATION, ge=0)
+    """Steps in which the learning rate rises from 0, at the start of the schedule."""
+    schedule_steps: int | None = setting(None, topic=OPTIMISATION, none="to the end of this run", ge=1)
+    """Steps of the schedule, all rounds together."""
+    weight_decay: float = setting(0.0, topic=OPTIMISATION, ge=0, allow_inf_nan=False)
+    """Of AdamW."""
+    max_grad_norm: float = setting(1.0, topic=OPTIMISATION, ge=0, allow_inf_nan=False)
+    """Longer gradients are cut to this norm; 0 = none."""
+    freeze: tuple[Part, ...] = setting((), topic=MODEL)
+    """Parts that are not trained."""
+    lora_rank: int | None = setting(None, topic=MODEL, none="none", ge=1)
+    """Train low-rank adapters of this rank instead of the weights (extra 'lora')."""
+    lora_alpha: int = setting(16, topic=MODEL, ge=1)
+    """An adapter's output counts alpha / rank."""
+    dtype: Dtype = setting("auto", topic=MODEL)
+    """Arithmetic of the forward pass; 'auto' is bfloat16 on a GPU. What is trained, and its moments, stay float32:
+    bfloat16 weights lose a step of 1e-6. What is frozen is held in bfloat16."""
+    activation_checkpointing: bool | None = setting(None, topic=MODEL, none="on a GPU where it is needed")
+    """Recompute activations in the backward pass: less memory, more time."""
+    device: Device = setting("auto", topic=RUN)
+    """'auto' takes a GPU where there is one."""
+    devices: str | None = setting(None, topic=RUN, none="what is there", placeholder="NxNAME-MEMORY")
+    """Hardware that 'plan' counts with, as 8xH100-80G; training looks at what is there."""
+    check_memory: bool = setting(True, topic=RUN)
+    """Refuse to start what 'plan' says cannot fit."""
+    seed: int = setting(0, topic=RUN, ge=0, lt=2**32)
+    """Of everything random in the run."""
+    image_cache_mb: int = setting(1024, topic=RUN, ge=0)
+    """Memory for processed frames, which questions about one scene share."""
+    save_steps: int = setting(20, topic=RUN, ge=1)
+    """Steps between checkpoints; a killed run loses at most so many."""
+    allow_benchmark_scenes: bool = setting(False, topic=RUN)
+    """Also train on scenes that benchmarks test on."""
+
+    @property
+    def falls(self) -> bool:
+        """Tell whether the schedule comes to an end."""
+        return self.schedule in ("linear", "cosine", "polynomial")
+
+    @property
+    def scheduler_type(self) -> str:
+        """Name of the schedule in transformers' terms, where a constant one with a warm-up has its own."""
+        return "constant_with_warmup" if self.schedule == "constant" and self.warmup_steps else self.schedule
+
+
+S = TypeVar("S", bound=RunSettings)
+
+
+def settled(settings: S, *, gpu: bool, activation_checkpointing: bool | None) -> S:
+    """Fill in what the settings leave to the device.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        With a `micro_batch_size`.
+    gpu : bool
+        The run is on one.
+    activation_checkpointing : bool, optional
+        Taken where the settings leave it open.
+
+    Examples
+    --------
+    >>> settled(RunSettings(), gpu=True, activation_checkpointing=True).dtype
+    'bfloat16'
+    """
+    found: dict[str, object] = {}
+    if settings.dtype == "auto":
+        found["dtype"] = "bfloat16" if gpu else "float32"
+    if settings.activation_checkpointing is None:
+        found["activation_checkpointing"] = bool(activation_checkpointing)
+    if gpu and getattr(settings, "micro_batch_size", 1) is None:
+        found["micro_batch_size"] = 1
+    return settings.model_copy(update=found)
