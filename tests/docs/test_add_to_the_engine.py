@@ -31,7 +31,7 @@ def added(monkeypatch):
     """Make the file of a page and register it by the page's line, for the time of a test."""
 
     def add(page: str, registry: str, entries: dict) -> types.ModuleType:
-        source, line = blocks(page)
+        source, line, *_ = blocks(page)
         module = types.ModuleType(f"of_{page.removesuffix('.md')}")
         monkeypatch.setitem(sys.modules, module.__name__, module)
         exec(compile(source, module.__name__, "exec"), module.__dict__)

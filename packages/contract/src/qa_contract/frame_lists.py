@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from qa_contract.tableio import read_table
-from qa_contract.tables import FRAME_SETS
+from qa_contract.tables import DETAILS, FRAME_SETS
 
 PREFIX = "frames/"
 """What the id of such a set begins with; its frame ids follow, with a slash between them, which no frame id has."""
@@ -56,3 +56,19 @@ def read_frame_sets(store: Path, used: pl.DataFrame) -> pl.DataFrame:
         return listed
     sets = read_table(store, "frame_sets", FRAME_SETS, columns=columns)
     return pl.concat([sets.join(wanted, on=columns[:2], how="semi", maintain_order="left"), listed])
+
+
+def read_marks(questions: Path) -> pl.DataFrame:
+    """Read what has to be drawn on the frames of questions: `question_id` and `marks`; no rows where nothing has.
+
+    Parameters
+    ----------
+    questions : Path
+        Table `questions`: a file or its folder, beside which `details` may stand.
+    """
+    folder = Path(questions) if Path(questions).is_dir() else Path(questions).parent
+    columns = ["question_id", "marks"]
+    if not any(folder.glob("details*.parquet")):
+        return pl.DataFrame(schema={name: DETAILS[name] for name in columns})
+    table = read_table(folder, "details", DETAILS, columns=columns)
+    return table.filter(pl.col("marks").list.len() > 0)

@@ -97,7 +97,7 @@ _FIXES = {
     IngestReason.POINTS_OUTSIDE: "Check that points and boxes are in one frame of reference and one unit.",
     IngestReason.ODD_SIZE: "Check the label and the size of this object.",
     IngestReason.DEPTH_SCALE: "Say how many units are a metre; own scans: --set depth_per_metre=5000, or depth=ray.",
-    IngestReason.SIMILAR_LABELS: "Give what is the same one label, in the file of boxes.",
+    IngestReason.SIMILAR_LABELS: "Give what is the same one label; own scans: --set merge='chairs=chair'.",
     IngestReason.SETTING: "Leave this --set out, or give the poses in a format that it applies to.",
     IngestReason.UNREAD_FILE: "Nothing was taken from it: see 'Own scans' of the manual for what is read.",
     IngestReason.MASK_OF_SEVERAL: "Look whether these are one object or several; the masks were left out.",

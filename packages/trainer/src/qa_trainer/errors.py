@@ -20,6 +20,7 @@ REASONS: dict[str, str] = {
     "duplicate_question": "an earlier row has the same question_id",
     "no_ground_truth": "there is no answer to train on",
     "unknown_prompt": "prompt_id names no known prompt",
+    "marks_not_drawn": "the question names a drawn mark; 'qa-engine export' draws it on the frames",
     "special_token": "the text contains a control token such as <|image_pad|>",
     "missing_frame_set": "the store has no frame set of that id for the scene",
     "missing_frame": "a frame of the frame set is not in the store",

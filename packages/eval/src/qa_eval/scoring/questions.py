@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from qa_contract.frame_lists import read_marks
 from qa_contract.options import option_text
 from qa_contract.prompts import PROMPTS
 from qa_contract.tableio import read_metadata, read_table, table_files
@@ -43,6 +44,11 @@ def read_questions(source: Path, benchmark: Benchmark | None = None) -> pl.DataF
         frame = _interchange(source)
     else:
         frame = read_table(source, "questions", QUESTIONS, columns=QUESTION_COLUMNS)
+        if marked := read_marks(source).height:
+            raise QAEvalError(
+                f"{source}: {marked} questions name marks that are not drawn on the store's frames. Draw them by "
+                "'qa-engine export', or generate with another --reference."
+            )
     if frame.is_empty():
         raise QAEvalError(f"{source}: the questions table has no rows.")
     repeated = frame.filter(pl.col("question_id").is_duplicated())["question_id"]

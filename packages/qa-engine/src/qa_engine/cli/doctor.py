@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -110,6 +111,10 @@ def _show(found: Diagnosis) -> None:
             f"\nscene {scene.scene_name}: {len(scene)} objects of {len(scene.category_counts)} categories, "
             f"{len(scene.frames)} frames ({posed} posed), room {area}, {surface}{len(scene.refused)} objects left out"
         )
+        boxes = Counter(scene.category.tolist())
+        differ = [f"{name} {n} ({boxes[name]} boxes)" for name, n in scene.category_counts.items() if n != boxes[name]]
+        if differ:
+            typer.echo(f"  published counts differ from the boxes, and nobody counts these: {', '.join(differ)}")
         if doubts := found.untold.get(scene.scene_name):
             typer.echo(f"  cannot tell from this scene whether {'; '.join(doubts)}")
     for problem in found.problems:

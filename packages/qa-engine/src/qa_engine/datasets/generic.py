@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.box_fitting import FIT_SETTING, fit_boxes
 from qa_engine.datasets.folders import folder_sources, scene_folders
-from qa_engine.datasets.generic_frames import frame_format, frames_world, read_frames
+from qa_engine.datasets.generic_frames import frame_format, frames_per_second, frames_world, read_frames
 from qa_engine.datasets.generic_scan import CLOUDS, INSTANCES, LABELS, MESHES, Scan, read_labels, read_scan, shift_of
 from qa_engine.datasets.instances import split_flat
 from qa_engine.datasets.unread_files import unread_files
@@ -113,6 +113,7 @@ def load(source: SceneSource) -> Scene:
         names = read_labels(folder, scan.names, settings["labels"], source.roots)
         labels, ids, boxes, refused = _boxes_of_scan(scan, names, settings["boxes"], path.name)
         used = [path, *([folder / LABELS] if settings["labels"] == "file" else [])]
+    merges = {} if settings["merge"] == "none" else merges_of(settings["merge"])
     # The parts of a mesh have names; numbers of boxes that stand in another file are not theirs.
     cloud, mesh = scan.of_objects([] if form is not None and scan.names else ids)
     frames = read_frames(folder, canonical_from_source, source.roots, settings)
@@ -123,7 +124,7 @@ def load(source: SceneSource) -> Scene:
         scene_name=source.scene_name,
         dataset="generic",
         instance_id=np.array(ids, dtype=np.int64),
-        category=np.array([readable(label) or label for label in labels], dtype=object),
+        category=np.array([merges.get(name, name) for name in names_of(labels)], dtype=object),
         category_raw=np.array(labels, dtype=object),
         center=boxes.center,
         size=boxes.size,
@@ -155,6 +156,28 @@ def shifted(canonical_from_source: NDArray[np.float64], shift: NDArray[np.float6
     moved = canonical_from_source.copy()
     moved[:3, 3] += shift
     return moved
+
+
+def names_of(labels: Sequence[str]) -> list[str]:
+    """Write labels as questions do."""
+    return [readable(label) or label for label in labels]
+
+
+def merges_of(text: str) -> dict[str, str]:
+    """Read which categories are one.
+
+    Examples
+    --------
+    >>> merges_of("chairs=chair,office chair=chair")
+    {'chairs': 'chair', 'office chair': 'chair'}
+    """
+    merges: dict[str, str] = {}
+    for pair in text.split(","):
+        one, equals, other = (readable(part) if part != "=" else part for part in pair.partition("="))
+        if not (one and equals and other):
+            raise ValueError(f"{pair!r} is no pair")
+        merges[one] = other
+    return merges
 
 
 def metres_of(units: str) -> float:
@@ -298,6 +321,14 @@ GENERIC = Dataset(
         ),
         Setting("applied_transform", "whether that of transforms.json stays or is undone", ("kept", "undone")),
         Setting("polycam_world", "the world of Polycam's poses: of raw.glb, or of the session", ("mesh", "session")),
+        Setting(
+            "fps",
+            "frames per second by the numbers in their names; auto: times where names are times",
+            ("auto",),
+            "a number",
+            frames_per_second,
+        ),
+        Setting("merge", "categories that are one", ("none",), "pairs: chairs=chair,office chair=chair", merges_of),
         Setting("exif", "which picture poses are of where EXIF turns it to be shown", ("shown", "stored")),
     ),
     checklist=(

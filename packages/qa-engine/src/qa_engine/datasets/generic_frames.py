@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -20,6 +20,7 @@ from qa_engine.formats.quarter_turns import upright_turns
 from qa_engine.formats.recordings import FRAME_FORMATS
 from qa_engine.formats.recordings.base import FrameFormat, Recording
 from qa_engine.formats.text_tables import read_matrix
+from qa_engine.formats.times import times_of_names
 from qa_engine.scenes.scene import Frame
 
 SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp", ".heic", ".HEIC")
@@ -103,7 +104,7 @@ def read_frames(
     )
     world, joined = frames_world(form, folder, canonical_from_source, roots, settings)
     try:
-        images = in_order(form.read(recording))
+        images = in_order(_timed(form.read(recording), settings["fps"]))
     except SceneError as error:
         problem = f"{error.problem}; --set frames_from=none leaves the frames out"
         raise SceneError(error.field, problem, reason=error.reason) from None
@@ -123,7 +124,9 @@ def read_frames(
     for image in images:
         try:
             path, depth = None, None
-            if image.picture is None and image.refused is None:
+            if image.picture is None and image.refused is not None:
+                found.files += [file for file in [image_file(folder, image.name)] if file is not None]
+            elif image.picture is None:
                 path = image_file(folder, image.name)
                 if path is None:
                     raise SceneError(image.name, "no such image in the scan's folder", reason=IngestReason.MISSING_FILE)
@@ -147,6 +150,33 @@ def read_frames(
     found.frames = tuple(frames)
     found.refused = _once(found.refused)
     return found
+
+
+def _timed(images: list[PosedImage], fps: str) -> list[PosedImage]:
+    """Give images the times of their names where no file has their times."""
+    if any(image.time_s is not None for image in images):
+        return images
+    times = times_of_names([image.name for image in images], None if fps == "auto" else frames_per_second(fps))
+    if times is None:
+        return images
+    return [replace(image, time_s=time) for image, time in zip(images, times, strict=True)]
+
+
+def frames_per_second(text: str) -> float:
+    """Read a rate of frames.
+
+    Examples
+    --------
+    >>> frames_per_second("29.97")
+    29.97
+    """
+    try:
+        rate = float(text)
+    except ValueError:
+        raise ValueError("no number") from None
+    if not 0 < rate < 1e6:
+        raise ValueError("no rate")
+    return rate
 
 
 def frames_world(

@@ -42,6 +42,9 @@ from qa_engine.scenes.scene import Frame, Scene
 SCENE = re.compile(r"(scene\d{4})_\d{2}")
 LABELS = "scannetv2-labels.combined.tsv"
 DEPTH_PER_METRE = 1000
+FRAMES_PER_S = 30
+"""Rate of ScanNet's recordings, whose frames are numbered by it."""
+
 ALIGNMENT_TOLERANCE = 1e-3
 """`axisAlignment` is stored with 6 digits; more than this off a rotation is damage."""
 
@@ -172,8 +175,15 @@ def _frames(
         )
     recording = Path(f"{stem}.sens")
     if source != "exported" and recording.is_file():
-        return read_sens(recording, canonical_from_source, roots, every=every), []
+        frames, untracked = read_sens(recording, canonical_from_source, roots, every=every)
+        return frames, _untracked(untracked)
     return (), []
+
+
+def _untracked(n: int) -> list[SceneError]:
+    """Say how many frames the recording lost track of."""
+    problem = f"the poses of {n} frames are not finite: they were not tracked"
+    return [SceneError("frames", problem, reason=IngestReason.SKIPPED)] if n else []
 
 
 def _exported(
@@ -192,13 +202,19 @@ def _exported(
     images = [p for p in (folder / "color").iterdir() if p.stem.isdecimal() and p.suffix in (".jpg", ".png")]
     frames: list[Frame] = []
     refused: list[SceneError] = []
+    untracked = 0
     for path in sorted(images, key=lambda path: int(path.stem))[::every]:
         pose_path, depth_path = folder / "pose" / f"{path.stem}.txt", folder / "depth" / f"{path.stem}.png"
         pose = None
         if pose_path.is_file():
             check_inside(pose_path, roots)
-            pose = read_matrix(pose_path, (4, 4), finite=False)
+            try:
+                pose = read_matrix(pose_path, (4, 4), finite=False)
+            except SceneError as error:
+                refused.append(SceneError(f"pose/{error.field}", error.problem, reason=error.reason))
+                continue
             if not np.isfinite(pose).all():
+                untracked += 1
                 continue
             pose = canonical_from_source @ pose
         size, depth, matrix, image_camera = image_size(path), None, None, recorded_camera
@@ -218,11 +234,12 @@ def _exported(
                 frame_id=f"{int(path.stem):06d}",
                 image_path=path,
                 read_depth=depth,
+                time_s=int(path.stem) / FRAMES_PER_S,
                 intrinsics=image_camera,
                 world_from_camera=pose,
             )
         )
-    return tuple(frames), refused
+    return tuple(frames), [*refused, *_untracked(untracked)]
 
 
 def _recorded_size(path: Path, roots: tuple[Path, ...]) -> tuple[int, int] | None:

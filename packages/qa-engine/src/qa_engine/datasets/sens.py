@@ -44,7 +44,7 @@ class _Recording:
 
 def read_sens(
     path: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path], *, every: int = 1
-) -> tuple[Frame, ...]:
+) -> tuple[tuple[Frame, ...], int]:
     """List the frames of a recording.
 
     Parameters
@@ -58,8 +58,8 @@ def read_sens(
 
     Returns
     -------
-    tuple of Frame
-        Frames that were not tracked (their pose is not finite) are left out.
+    tuple of Frame, int
+        Frames that were not tracked (their pose is not finite) are left out, and counted.
 
     Raises
     ------
@@ -75,6 +75,7 @@ def read_sens(
                 problem = f"{count} frames do not fit in {size} bytes"
                 raise SceneError(f"{path.name}: num_frames", problem, reason=IngestReason.BAD_FORMAT)
             frames: list[Frame] = []
+            untracked = 0
             for i in range(count):
                 *pose, time_us, _, n_image, n_depth = FRAME.unpack(_exactly(file, FRAME.size, path))
                 begin = file.tell()
@@ -82,7 +83,10 @@ def read_sens(
                     raise SceneError(f"{path.name}: frame {i}", "cut off", reason=IngestReason.BAD_FORMAT)
                 file.seek(n_image + n_depth, 1)
                 matrix = np.array(pose, dtype=np.float64).reshape(4, 4)
-                if i % every or not np.isfinite(matrix).all():
+                if i % every:
+                    continue
+                if not np.isfinite(matrix).all():
+                    untracked += 1
                     continue
                 frames.append(
                     Frame(
@@ -96,7 +100,7 @@ def read_sens(
                         world_from_camera=canonical_from_source @ matrix,
                     )
                 )
-            return tuple(frames)
+            return tuple(frames), untracked
     except OSError as error:
         raise SceneError(path.name, error.strerror or str(error), reason=IngestReason.UNREADABLE_FILE) from None
 

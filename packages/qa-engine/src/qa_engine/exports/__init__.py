@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ EMBEDDED = frozenset({"openai", "hf"})
 
 
 def export(selection: Selection, name: str, folder: Path, out: Path) -> None:
-    """Write the questions of a selection, and their frames.
+    """Write the questions of a selection, and their frames, with what questions say is marked drawn on them.
 
     Parameters
     ----------
@@ -47,10 +48,13 @@ def export(selection: Selection, name: str, folder: Path, out: Path) -> None:
         A frame cannot be read.
     """
     try:
-        if name not in EMBEDDED:
-            for path in selection.images():
-                _place(selection.store / path, folder / IMAGES / path)
-        FORMATS[name](selection, folder, out)
+        with tempfile.TemporaryDirectory() as drawn:
+            if selection.table["marks"].is_not_null().any():
+                selection = selection.with_marks(Path(drawn))
+            if name not in EMBEDDED:
+                for path in selection.images():
+                    _place(selection.file(path), folder / IMAGES / path)
+            FORMATS[name](selection, folder, out)
     except OSError as error:
         raise QAEngineError(f"{error.filename}: cannot be read or copied ({error.strerror}).") from error
 

@@ -36,7 +36,7 @@ def write_openai(selection: Selection, folder: Path, out: Path) -> None:
     @lru_cache(maxsize=_CACHED)
     def url(path: str) -> str:
         kind = {".png": "png", ".webp": "webp"}.get(Path(path).suffix.lower(), "jpeg")
-        return f"data:image/{kind};base64,{base64.b64encode((selection.store / path).read_bytes()).decode()}"
+        return f"data:image/{kind};base64,{base64.b64encode(selection.file(path).read_bytes()).decode()}"
 
     rows = (openai(row, [url(path) for path in row["images"]]) for row in selection.rows())
     write_lines(rows, folder / "train.jsonl")
@@ -56,7 +56,7 @@ def write_hf(selection: Selection, folder: Path, out: Path) -> None:
         {**fields, "options": pa.list_(pa.string()), "images": pa.list_(image)},
         metadata={"huggingface": json.dumps({"info": {"features": features}})},
     )
-    read = lru_cache(maxsize=_CACHED)(lambda path: (selection.store / path).read_bytes())
+    read = lru_cache(maxsize=_CACHED)(lambda path: selection.file(path).read_bytes())
     with pq.ParquetWriter(folder / "train.parquet", schema, compression="zstd") as writer:
         rows = selection.rows()
         while part := list(islice(rows, _ROWS_PER_GROUP)):

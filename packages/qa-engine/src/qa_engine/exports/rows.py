@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,23 @@ from typing import Any
 import polars as pl
 from qa_contract.errors import FileError
 from qa_contract.files import path_inside
-from qa_contract.frame_lists import read_frame_sets
+from qa_contract.frame_lists import read_frame_sets, read_marks
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
+from qa_engine.exports.marks import DRAWN, write_marked
 
 Row = dict[str, Any]
 _CHUNK = 256
-_IMAGES = {"scene_name": pl.String, "frame_set_id": pl.String, "images": pl.List(pl.String), "problem": pl.String}
+_IMAGES = {
+    "scene_name": pl.String,
+    "frame_set_id": pl.String,
+    "images": pl.List(pl.String),
+    "frame_ids": pl.List(pl.String),
+    "problem": pl.String,
+}
 _COLUMNS = [
     *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
     *("signature", "frame_set_id", "prompt_id"),
@@ -49,15 +56,38 @@ class Selection:
     Attributes
     ----------
     table : polars.DataFrame
-        Columns of `questions`, and `images`: paths relative to the store, in the order in which a model sees them.
+        Columns of `questions`, and `images`: paths relative to the store, in the order in which a model sees them, with
+        `frame_ids`; `marks` are what has to be drawn on them.
     rejects : polars.DataFrame
         Table `rejects`.
     store : Path
+    drawn : Path, optional
+        Folder of the frames that marks were drawn on.
     """
 
     table: pl.DataFrame
     rejects: pl.DataFrame
     store: Path
+    drawn: Path | None = None
+
+    def file(self, path: str) -> Path:
+        """Give the file of an image: of the store, or as it was drawn on."""
+        own = None if self.drawn is None else self.drawn / path
+        return own if own is not None and own.is_file() else self.store / path
+
+    def with_marks(self, folder: Path) -> Selection:
+        """Draw the marks of all questions on copies of their frames, in a folder."""
+        images = self.table["images"].to_list()
+        for place, row in enumerate(self.table.select("question_id", "frame_ids", "marks").iter_rows(named=True)):
+            marks = row["marks"] or []
+            for k, frame_id in enumerate(row["frame_ids"] or []):
+                own = [mark for mark in marks if mark["frame_id"] == frame_id]
+                if own:
+                    path = f"{DRAWN}/{row['question_id']}/{k:03d}.png"
+                    write_marked(self.store / images[place][k], own, folder / path)
+                    images[place][k] = path
+        table = self.table.with_columns(images=pl.Series(images, dtype=pl.List(pl.String)))
+        return replace(self, table=table, drawn=folder)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -116,7 +146,7 @@ def select(questions: Path, store: Path) -> Selection:
             "problem",
         ),
         images=pl.col("images").fill_null([]),
-    )
+    ).join(read_marks(questions), on="question_id", how="left", maintain_order="left")
     kept = joined.filter(pl.col("reason").is_null())
     refused = joined.filter(pl.col("reason").is_not_null())
     if not len(kept):
@@ -159,7 +189,7 @@ def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
     of_set = (
         shown.join(problems, on="image_path", how="left", maintain_order="left")
         .group_by("scene_name", "frame_set_id", maintain_order=True)
-        .agg(images="image_path", problem=pl.col("problem").drop_nulls().first())
+        .agg(images="image_path", frame_ids="frame_ids", problem=pl.col("problem").drop_nulls().first())
     )
     return of_set.select(*_IMAGES)
 

@@ -99,13 +99,23 @@ def rotations(quaternion: NDArray[np.float64], field: str, *, order: str) -> NDA
     values = np.asarray(quaternion, dtype=np.float64).reshape(-1, 4)
     if not len(values):
         return np.zeros((0, 3, 3))
-    with np.errstate(over="ignore"):
-        length = np.linalg.norm(values, axis=1)
-    bad = np.flatnonzero(~(np.abs(length - 1) <= QUATERNION_TOLERANCE))
+    bad = np.flatnonzero(~is_unit(values))
     if len(bad):
-        problem = f"the quaternion {values[bad[0]].tolist()} has length {length[bad[0]]:.3g}, expected 1"
-        raise SceneError(f"{field}[{bad[0]}]", problem, reason=IngestReason.BAD_ROTATION)
+        raise SceneError(f"{field}[{bad[0]}]", no_unit(values[bad[0]]), reason=IngestReason.BAD_ROTATION)
     return Rotation.from_quat(values[:, [1, 2, 3, 0]] if order == "wxyz" else values).as_matrix()
+
+
+def is_unit(quaternion: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which quaternions (n, 4) are of length 1, (n,); those that are damaged are not."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.abs(np.linalg.norm(quaternion, axis=1) - 1) <= QUATERNION_TOLERANCE
+
+
+def no_unit(quaternion: NDArray[np.float64]) -> str:
+    """Say what is wrong with a quaternion (4,)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(quaternion)
+    return f"the quaternion {quaternion.tolist()} has length {length:.3g}, expected 1"
 
 
 def poses(rotation: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -58,6 +58,11 @@ FOREIGN = (
     Foreign(
         "capture of CA-1M", ("ca1m*.tar", "*.tar"), "write boxes of its world.gt to boxes.json; they have no classes"
     ),
+    Foreign(
+        "boxes of SUN RGB-D",
+        ("SUNRGBD*.mat",),
+        "write them to boxes.json: coeffs are half lengths, basis has axes as rows",
+    ),
     Foreign("tracklets of KITTI", ("tracklet_labels.xml",), "export from CVAT as Datumaro 3D"),
     Foreign("recording of Aria", ("*.vrs",), "give the folder as data set adt"),
     Foreign("recording of ROS", ("*.bag", "*.mcap", "*.db3"), "export pictures, depth and poses as TUM RGB-D"),

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import poses, rotations
+from qa_engine.formats.canonical import is_unit, no_unit, poses, rotations
 from qa_engine.formats.lenses import MODELS, Lens, lens_of
 from qa_engine.formats.parsing import read_bytes, read_text
-from qa_engine.formats.posed_images import PosedImage, checked_size, safe_name
+from qa_engine.formats.posed_images import PosedImage, checked_size, safe_name, some_usable
 from qa_engine.scenes.fields import shorten
 
 MAX_BYTES = 1_000_000_000
@@ -40,27 +40,30 @@ def read_colmap(folder: Path) -> list[PosedImage]:
     Raises
     ------
     SceneError
-        A file is missing or damaged. A lens that cannot be undistorted is `refused` of its images.
+        A file is missing or damaged. Images whose lens cannot be undistorted, whose camera is missing, or whose pose is
+        damaged are `refused` alone.
     """
     path = model_file(folder) or folder / "images.txt"
     read_cameras, read_images = (_cameras_txt, _images_txt) if path.suffix == ".txt" else (_cameras_bin, _images_bin)
     cameras = read_cameras(path.with_stem("cameras"))
     names, rows, used = read_images(path)
-    unknown = next((camera for camera in used if camera not in cameras), None)
-    if unknown is not None:
-        problem = f"camera {unknown} is not in cameras{path.suffix}"
-        raise SceneError(path.name, problem, reason=IngestReason.BAD_CAMERA)
     table = np.array(rows, dtype=np.float64).reshape(-1, 7)
-    if not np.isfinite(table).all():
-        raise SceneError(path.name, "a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
+    whole = np.isfinite(table).all(axis=1) & is_unit(table[:, :4])
+    table[~whole] = [1, 0, 0, 0, 0, 0, 0]
     turn = rotations(table[:, :4], path.name, order="wxyz").transpose(0, 2, 1)
     matrix = poses(turn, -np.einsum("nij,nj->ni", turn, table[:, 4:]))
     images: list[PosedImage] = []
-    for name, pose, camera in zip(names, matrix, used, strict=True):
-        lens = cameras[camera]
+    for i, (name, pose, camera) in enumerate(zip(names, matrix, used, strict=True)):
+        lens = cameras.get(camera)
         refused = lens if isinstance(lens, SceneError) else None
-        images.append(PosedImage(name, pose, None if isinstance(lens, SceneError) else lens, refused=refused))
-    return images
+        if lens is None:
+            problem = f"camera {camera} is not in cameras{path.suffix}"
+            refused = SceneError(f"{path.name}: {name}", problem, reason=IngestReason.BAD_CAMERA)
+        elif not whole[i]:
+            problem = no_unit(np.array(rows[i][:4])) if np.isfinite(rows[i]).all() else "a value is NaN or infinite"
+            refused = SceneError(f"{path.name}: {name}", problem, reason=IngestReason.BAD_CAMERA)
+        images.append(PosedImage(name, pose, lens if isinstance(lens, Lens) else None, refused=refused))
+    return some_usable(images)
 
 
 def _images_txt(path: Path) -> tuple[list[str], list[list[float]], list[int]]:
@@ -82,7 +85,7 @@ def _images_txt(path: Path) -> tuple[list[str], list[list[float]], list[int]]:
             problem = f"expected 10 values, found {shorten(line)}"
             raise SceneError(field, problem, reason=IngestReason.BAD_CAMERA)
         names.append(safe_name(words[9].rstrip(), field))
-        rows.append(_floats(words[1:8], field))
+        rows.append(_floats(words[1:8], field, finite=False))
         used.append(int(words[8][:18]))
         features = True
     return names, rows, used
@@ -205,12 +208,12 @@ class _Bytes:
         raise SceneError(self._name, problem, reason=IngestReason.BAD_FORMAT)
 
 
-def _floats(words: list[str], field: str) -> list[float]:
-    """Convert words to finite numbers."""
+def _floats(words: list[str], field: str, *, finite: bool = True) -> list[float]:
+    """Convert words to numbers."""
     try:
         values = [float(word) for word in words]
     except ValueError as error:
         raise SceneError(field, str(error), reason=IngestReason.BAD_CAMERA) from None
-    if not np.isfinite(values).all():
+    if finite and not np.isfinite(values).all():
         raise SceneError(field, "a value is NaN or infinite", reason=IngestReason.BAD_CAMERA)
     return values

@@ -71,6 +71,20 @@ def in_order(images: Iterable[PosedImage]) -> list[PosedImage]:
     return sorted(images, key=lambda image: (image.time_s if timed else 0.0, _natural(image.name), image.name))
 
 
+def some_usable(images: list[PosedImage]) -> list[PosedImage]:
+    """Refuse a file none of whose images can be used because of their numbers: then it is the file that is damaged.
+
+    Raises
+    ------
+    SceneError
+        What is wrong with the first.
+    """
+    refused = [image.refused for image in images if image.refused is not None]
+    if refused and len(refused) == len(images) and refused[0].reason is not IngestReason.LENS_MODEL:
+        raise refused[0]
+    return images
+
+
 def _natural(name: str) -> list[tuple[int, str]]:
     """Words and numbers of a name; numbers sort by value."""
     parts = re.split(r"([0-9]+)", name)

@@ -19,7 +19,7 @@ from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import OPENGL_FROM_OPENCV
 from qa_engine.formats.lenses import Lens
 from qa_engine.formats.parsing import expect, member, number, numbers, read_json
-from qa_engine.formats.posed_images import PosedImage, SizeOf, checked_size, safe_name
+from qa_engine.formats.posed_images import PosedImage, SizeOf, checked_size, safe_name, some_usable
 
 MAX_BYTES = 1_000_000_000
 PERSPECTIVE = ("", "OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
@@ -50,7 +50,8 @@ def read_transforms(
     Raises
     ------
     SceneError
-        The file is damaged. A lens that cannot be undistorted is `refused` of its images.
+        The file is damaged, or names an image outside of its folder. A frame whose numbers are damaged, or whose lens
+        cannot be undistorted, is `refused` alone.
     """
     value, _ = read_json(path, max_bytes=MAX_BYTES)
     value = expect(value, dict, path.name)
@@ -60,37 +61,39 @@ def read_transforms(
         for i, entry in enumerate(frames):
             field = f"{path.name}: {key}[{i}]"
             images.append(_image(value, expect(entry, dict, field), field, camera, size_of))
-    return images
+    return some_usable(images)
 
 
 def _image(value: dict[str, Any], frame: dict[str, Any], field: str, camera: str, size_of: SizeOf) -> PosedImage:
-    """Read one frame, with what the file says for all."""
+    """Read one frame, with what the file says for all; damaged numbers lose this frame alone."""
     name = safe_name(member(frame, "file_path", str, field), f"{field}.file_path")
-    rows = member(frame, "transform_matrix", list, field)
-    matrix = np.array([numbers(row, 4, f"{field}.transform_matrix") for row in rows])
-    if matrix.shape != (4, 4):
-        problem = f"expected 4 x 4 numbers, found {matrix.shape}"
-        raise SceneError(f"{field}.transform_matrix", problem, reason=IngestReason.BAD_CAMERA)
-    own = value | frame
-    time = own.get("timestamp", frame.get("time"))
     depth_key = next((key for key in DEPTH_PATHS if key in frame), DEPTH_PATHS[0])
     depth = frame.get(depth_key)
-    lens, refused = None, None
+    depth_name = None if depth is None else safe_name(expect(depth, str, field), f"{field}.{depth_key}")
+    own = value | frame
     try:
-        lens = _lens(own, field, name, size_of)
+        matrix = _pose(frame, field)
+        time = own.get("timestamp", frame.get("time"))
+        return PosedImage(
+            name,
+            matrix if camera == "opencv" else matrix @ OPENGL_FROM_OPENCV,
+            _lens(own, field, name, size_of),
+            None if time is None else number(time, f"{field}.timestamp"),
+            depth_name,
+            _per_metre(own, field),
+        )
     except SceneError as error:
-        if error.reason is not IngestReason.LENS_MODEL:
-            raise
-        refused = error
-    return PosedImage(
-        name,
-        matrix if camera == "opencv" else matrix @ OPENGL_FROM_OPENCV,
-        lens,
-        None if time is None else number(time, f"{field}.timestamp"),
-        None if depth is None else safe_name(expect(depth, str, field), f"{field}.{depth_key}"),
-        _per_metre(own, field),
-        refused,
-    )
+        return PosedImage(name, np.eye(4), refused=error)
+
+
+def _pose(frame: dict[str, Any], field: str) -> NDArray[np.float64]:
+    """Read `transform_matrix`, (4, 4)."""
+    field = f"{field}.transform_matrix"
+    rows = member(frame, "transform_matrix", list, field.rpartition(".")[0])
+    found = [numbers(row, 4, field) for row in rows]
+    if len(found) != 4:
+        raise SceneError(field, f"expected 4 x 4 numbers, found {len(found)} rows", reason=IngestReason.BAD_CAMERA)
+    return np.array(found)
 
 
 def _per_metre(values: dict[str, Any], field: str) -> float | None:

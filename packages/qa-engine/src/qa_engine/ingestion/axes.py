@@ -95,7 +95,7 @@ def compare_axes(
         severe = best.margin - best.doubt > REFUSED and len(boxes.size) >= MIN_OBJECTS and told
         return Comparison([finding(reading.field, problem, reading.reason, severe=severe)], [])
     untold = [case.reading for case in cases if case.margin > -NAMED and _moves(case.reading, boxes)]
-    return Comparison([], [Doubt(reading.name, reading.switch) for reading in untold])
+    return Comparison([], list(dict.fromkeys(Doubt(reading.name, reading.switch) for reading in untold)))
 
 
 @dataclass(frozen=True)

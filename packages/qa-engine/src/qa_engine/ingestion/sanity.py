@@ -17,6 +17,7 @@ from qa_engine.formats.depth import image_size
 from qa_engine.geometry import Boxes, box_bounds
 from qa_engine.ingestion.axes import compare_axes
 from qa_engine.ingestion.findings import MIN_OBJECTS, Doubt, Finding, finding
+from qa_engine.ingestion.joined import check_depth
 from qa_engine.ingestion.poses import Seen, compare_poses, read_images
 from qa_engine.ingestion.scale import check_scale
 from qa_engine.ingestion.surroundings import check_points, surroundings_of
@@ -75,7 +76,7 @@ def check_scene(scene: Scene) -> Inspection:
     axes = compare_axes(boxes, prior, source=_turn_of(scene.canonical_from_source), other=around)
     findings += axes.findings
     if not findings:
-        findings = poses + _sizes(scene, prior) + check_points(scene)
+        findings = poses + _sizes(scene, prior) + check_points(scene) + check_depth(scene, images)
         if posed and not poses and not confirmed:
             findings += _cameras(scene, prior, np.array([frame.world_from_camera for frame in posed])[:, :3, 3])
     findings += _labels(scene)
@@ -132,13 +133,17 @@ def _sizes(scene: Scene, prior: Prior) -> list[Finding]:
 
 
 def _labels(scene: Scene) -> list[Finding]:
-    """Name categories that another one is the plural of."""
-    names = sorted(set(scene.category.tolist()))
-    plurals = [(one, form) for one in names for form in (f"{one}s", f"{one}es") if form in names]
-    return [
-        finding("objects.category", f"'{form}' beside '{one}': one category, or two?", IngestReason.SIMILAR_LABELS)
-        for one, form in plurals
-    ]
+    """Name categories that may be one: plurals, and in own scans kinds of one thing; the user decides."""
+    names = sorted({str(name) for name in scene.category})
+    pairs = [(form, one) for one in names for form in (f"{one}s", f"{one}es") if form in names]
+    if scene.dataset == "generic":
+        pairs += [(kind, one) for one in names for kind in names if kind.endswith(f" {one}")]
+    if not pairs:
+        return []
+    asked = ", ".join(f"'{kind}' beside '{one}'" for kind, one in pairs)
+    merge = ",".join(f"{kind}={one}" for kind, one in pairs)
+    problem = f"{asked}: one category, or two? --set merge='{merge}' makes them one"
+    return [finding("objects.category", problem, IngestReason.SIMILAR_LABELS)]
 
 
 def _cameras(scene: Scene, prior: Prior, eyes: Array) -> list[Finding]:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.datasets.generic import discover, load
 from qa_engine.errors import IngestReason, SceneError
@@ -300,3 +301,21 @@ def test_a_format_of_boxes_can_be_chosen(scan, room):
     room.write_boxes(scan, room.BOXES[:3])
     assert len(read(scan)) == 3
     assert corners_apart(read(scan, boxes_from="roomplan"), room)[1] == len(room.OBJECTS)
+
+
+@pytest.mark.parametrize(("shift", "suspected"), [((0, 0), False), ((1.5, -1.0), True)])
+def test_doctor_says_that_boxes_lie_beside_what_depth_shows(scan, room, shift, suspected):
+    (scan / "depth").mkdir()
+    room.write_pictures(scan / "images")
+    for i, pose in enumerate(room.POSES, start=1):
+        depth = np.rint(room.picture(pose)[1] * 1000).astype(np.uint16)
+        Image.fromarray(depth).save(scan / "depth" / f"{i:04d}.png")
+    (scan / "transforms.json").write_text(json.dumps(room.transforms()))
+    lines = [
+        f"bbox_{i}=Bbox({n},{c[0] + shift[0]},{c[1] + shift[1]},{c[2]},{yaw},{s[0]},{s[1]},{s[2]})"
+        for i, (n, (c, s, yaw)) in enumerate(room.OBJECTS.items())
+    ]
+    (scan / "layout.txt").write_text("\n".join(lines))
+    problems = [problem.problem for problem in diagnose(scan.parent, options=IngestOptions()).problems]
+    assert any("sees through" in problem for problem in problems) == suspected
+    assert suspected or not problems

@@ -103,6 +103,12 @@ def test_exported_frames_are_aligned_and_untracked_ones_left_out(write_scan):
     assert [frame.frame_id for frame in scene.frames] == ["000000", "000010"]
     assert np.allclose(scene.frames[1].world_from_camera, TURN)
     assert scene.frames[0].read_depth().shape == (4, 8)
+    assert [frame.time_s for frame in scene.frames] == [0, 10 / 30]
+    assert "1 frames are not finite" in str(scene.refused[-1])
+    (folder / "pose" / "10.txt").write_text("1 0 0")
+    scene = read(root)
+    assert [frame.frame_id for frame in scene.frames] == ["000000"]
+    assert [error.field for error in scene.refused][-2:] == ["pose/10.txt", "frames"]
 
 
 def test_a_recording_is_read_without_its_untracked_frames(write_scan, tmp_path):

@@ -1,5 +1,6 @@
 """Descriptions, marks and coordinates: what they say, that they hold for one object, and who can be asked about."""
 
+import io
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageColor
 from qa_engine.facts.descriptions import describe
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import run_program
@@ -154,3 +156,24 @@ def test_paraphrases_change_the_words_and_nothing_else(rooms, tmp_path, call):
     assert plain.drop("question").equals(other.drop("question"))
     assert pl.read_parquet(tmp_path / "other" / "details.parquet")["wording"].n_unique() > 1
     assert json.loads((tmp_path / "other" / "manifest.json").read_text())["config"]["paraphrase"]
+
+
+@pytest.mark.parametrize("name", ["trl", "hf"])
+def test_marks_are_drawn_on_the_frames_of_an_export(rooms, tmp_path, call, name):
+    words = ("--reference", "mark", "--tasks", "image_left_or_right", "--per-scene", 2, "--out", tmp_path / "q")
+    assert call("generate", rooms, *words) == 0
+    assert call("export", tmp_path / "q", "--store", rooms, "--format", name, "--out", tmp_path / "out") == 0
+    details = pl.read_parquet(tmp_path / "q" / "details.parquet")
+    if name == "hf":
+        pictures = [row[0]["bytes"] for row in pl.read_parquet(tmp_path / "out" / "train.parquet")["images"].to_list()]
+    else:
+        lines = (tmp_path / "out" / "train.jsonl").read_text().splitlines()
+        pictures = [(tmp_path / "out" / json.loads(line)["images"][0]).read_bytes() for line in lines]
+    assert len(pictures) == len(details) > 0
+    for picture, marks in zip(pictures, details["marks"].to_list(), strict=True):
+        image = Image.open(io.BytesIO(picture)).convert("RGB")
+        for mark in marks:
+            _, y, right, bottom = mark["box_2d"]
+            corner = image.getpixel((int(right) - 1, int((y + bottom) // 2)))
+            others = [ImageColor.getrgb(other["colour"]) for other in marks]  # boxes may share a border
+            assert corner in others

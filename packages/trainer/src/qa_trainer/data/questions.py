@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 from qa_contract.errors import TableError
-from qa_contract.frame_lists import read_frame_sets
+from qa_contract.frame_lists import read_frame_sets, read_marks
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.tableio import read_table, table_files
 from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
@@ -112,7 +112,9 @@ def load_samples(questions: Path, store: Path) -> Samples:
         No question is left.
     """
     asked = read_table(questions, "questions", QUESTIONS, columns=_COLUMNS, unique=False)  # doubles are rejects
-    rows = _with_images(asked.with_columns(_text_problem()), Path(store))
+    marked = pl.col("question_id").is_in(read_marks(questions)["question_id"].implode())
+    problem = pl.coalesce(_text_problem(), pl.when(marked).then(pl.lit("marks_not_drawn"))).alias("reason")
+    rows = _with_images(asked.with_columns(problem), Path(store))
     refused = rows.filter(pl.col("reason").is_not_null())
     kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, *_FRAMES)
     samples = Samples(kept, _reject_rows(refused), Path(store), table_hash(questions, "questions"))

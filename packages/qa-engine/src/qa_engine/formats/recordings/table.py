@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import poses, rotations
+from qa_engine.formats.canonical import is_unit, no_unit, poses, rotations
 from qa_engine.formats.lenses import Lens
 from qa_engine.formats.posed_images import PosedImage, safe_name
 from qa_engine.formats.recordings.base import FrameFormat, Recording, by_patterns
@@ -23,7 +23,10 @@ def read_table(recording: Recording) -> list[PosedImage]:
     """Read `image,tx,ty,tz,qx,qy,qz,qw` with optional `fx,fy,cx,cy`, `width,height`, `k1,k2,k3,p1,p2` and `time`."""
     path = recording.files[0]
     table = read_csv(path, ["image", *POSE], max_bytes=MAX_BYTES)
-    values = number_columns(table, POSE, path.name)
+    values = number_columns(table, POSE, path.name, finite=False)
+    whole = np.isfinite(values).all(axis=1) & is_unit(values[:, 3:])
+    damaged = values[~whole]
+    values[~whole] = [0, 0, 0, 0, 0, 0, 1]
     pose = recording.poses(poses(rotations(values[:, 3:], f"{path.name}: qx", order="xyzw"), values[:, :3]))
     names = [safe_name(name, f"{path.name}: image[{i}]") for i, name in enumerate(table["image"])]
     header = column_names(path, max_bytes=MAX_BYTES)
@@ -41,6 +44,14 @@ def read_table(recording: Recording) -> list[PosedImage]:
     camera = [column(name) for name in CAMERA]
     lens_numbers = [found if (found := column(name)) is not None else np.zeros(len(names)) for name in LENS]
     width, height = column("width"), column("height")
+    refusals = (
+        SceneError(
+            f"{path.name}: line {i + 2}",
+            no_unit(row[3:]) if np.isfinite(row).all() else "a value is NaN or infinite",
+            reason=IngestReason.BAD_CAMERA,
+        )
+        for i, row in zip(np.flatnonzero(~whole), damaged, strict=True)
+    )
     images: list[PosedImage] = []
     for i, name in enumerate(names):
         size = recording.size_of(name) if width is None or height is None else (int(width[i]), int(height[i]))
@@ -52,7 +63,8 @@ def read_table(recording: Recording) -> list[PosedImage]:
                 problem = f"focal length {fx:g}, {fy:g}, size {size}: not above 0"
                 raise SceneError(f"{path.name}: line {i + 2}", problem, reason=IngestReason.BAD_CAMERA)
             lens = Lens(*size, fx, fy, cx, cy, k=(k1, k2, k3, 0.0, 0.0, 0.0), p=(p1, p2))
-        images.append(PosedImage(name, pose[i], lens, None if time is None else float(time[i])))
+        refused = None if whole[i] else next(refusals)
+        images.append(PosedImage(name, pose[i], lens, None if time is None else float(time[i]), refused=refused))
     return images
 
 
