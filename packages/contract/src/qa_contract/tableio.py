@@ -29,7 +29,7 @@ def table_metadata(table: str, producer: str, config: Mapping[str, object], seed
 
     Examples
     --------
-    >>> table_metadata("scores", "qa-eval score", {"parser": "official"}, 0)["version"]
+    >>> table_metadata("program_outcomes", "qa-engine run-programs", {"profile": "exact"}, 0)["version"]
     '1'
     """
     return {

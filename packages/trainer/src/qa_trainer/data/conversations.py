@@ -17,6 +17,8 @@ from qa_trainer.data.questions import CONTROL_TOKEN
 from qa_trainer.errors import QATrainerError
 
 _ROLES = ("system", "user", "assistant")
+PLACE = "<image>"
+"""What stands in a text where an image is shown."""
 _ROWS: dict[str, Any] = {
     "number": pl.Int64,
     "prompt": pl.String,
@@ -189,8 +191,21 @@ def _messages(value: Any) -> list[dict[str, Any]]:
             content = [{"type": "text", "text": content}]
         if not isinstance(content, list):
             raise _BadRowError("bad_conversation", "a message without content")
-        found.append({"role": message["role"], "content": [_part(part) for part in content]})
+        parts = [own for part in content for own in _placed(_part(part))]
+        found.append({"role": message["role"], "content": parts})
     return found
+
+
+def _placed(part: dict[str, str]) -> list[dict[str, str]]:
+    """Make an image's place of every '<image>' in a text, as LLaVA's data writes it; a line break after it goes too."""
+    if part["type"] != "text" or PLACE not in part["text"]:
+        return [part]
+    texts = re.split(rf"{PLACE}\n?", part["text"])
+    parts: list[dict[str, str]] = []
+    for number, text in enumerate(texts):
+        parts += [{"type": "image"}] if number else []
+        parts += [{"type": "text", "text": text}] if text else []
+    return parts
 
 
 def _part(part: Any) -> dict[str, str]:

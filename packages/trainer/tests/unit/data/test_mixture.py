@@ -191,3 +191,22 @@ def test_paths_are_relative_to_the_mixture_file_and_a_change_of_data_is_seen(tmp
     (tmp_path / "g.jsonl").unlink()
     with pytest.raises(QATrainerError, match=r"g\.jsonl: no such file"):
         mixture.identity()
+
+
+def test_a_place_in_a_text_is_where_the_image_is_shown(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    rows = [
+        {"messages": [user("<image>\nWhat is it?"), ANSWER], "images": ["a.png"]},
+        {"messages": [user("Left <image> or right <image>?"), ANSWER], "images": ["a.png", "a.png"]},
+        {"messages": [user("What does <image> mean?"), ANSWER]},
+        {"messages": [user("<image> and <image>?"), ANSWER], "images": ["a.png"]},
+        {"messages": [user("Draw it."), {"role": "assistant", "content": "<image>"}], "images": ["a.png"]},
+    ]
+    found = load_conversations("general", jsonl(tmp_path / "g.jsonl", rows), tmp_path)
+    shown = [example[0]["content"] for example in found.examples([0, 1])["prompt"]]
+    image = {"type": "image"}
+    assert shown[0] == [image, {"type": "text", "text": "What is it?"}]
+    left, between, end = ({"type": "text", "text": text} for text in ("Left ", " or right ", "?"))
+    assert shown[1] == [left, image, between, image, end]
+    assert found.rejects["item"].to_list() == ["general:2", "general:3", "general:4"]
+    assert found.rejects["reason"].to_list() == ["image_count", "image_count", "bad_conversation"]

@@ -14,7 +14,7 @@ from qa_engine.facts.scene import Facts
 from qa_engine.programs import LANGUAGE, OPERATORS
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.structure import is_structure
-from qa_engine.tasks import TASKS
+from qa_engine.tasks import DEFAULT
 
 MOST_OBJECTS = 150
 """Objects of a scene that a prompt lists."""
@@ -86,7 +86,7 @@ def proposal_messages(facts: Facts, frames: Sequence[Frame], *, count: int, exem
         PROPOSE,
         {
             "count": count,
-            "question_types": ", ".join(TASKS),
+            "question_types": ", ".join(DEFAULT),
             "language": LANGUAGE,
             "operators": operators,
             "facts": scene_facts(facts),
