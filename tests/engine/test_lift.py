@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 from qa_contract.errors import FileError
+from qa_engine.api import generate
 from qa_engine.errors import QAEngineError
-from qa_engine.generation.request import Request
-from qa_engine.generation.run import generate
 from qa_engine.lifting.run import lift
 from qa_engine.scenes.store import Store
 
@@ -48,8 +47,7 @@ def test_the_same_bytes_for_any_number_of_workers(rooms, tmp_path):
 
 def test_sizes_have_bounds_as_wide_as_the_stated_error(rooms):
     store = Store(rooms / "lifted")
-    _, tables = generate(store, Request(("object_size_estimation",)))
-    questions = pl.concat(list(tables))
+    questions = generate(store, ["object_size_estimation"], screen=False)
     sizes = questions.filter(pl.col("question_type") == "object_size_estimation")
     share = (pl.col("answer_high") - pl.col("answer_value")) / pl.col("answer_value")
     wide = sizes.with_columns(share=share)
