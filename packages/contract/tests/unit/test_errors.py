@@ -9,7 +9,7 @@ def test_one_base_and_one_exit_code():
     assert issubclass(TableError, FileError)
     assert issubclass(FileError, UserError)
     assert PackageError("x").exit_code == ExitCode.USER_ERROR == 2
-    assert [int(code) for code in ExitCode] == [0, 1, 2, 70, 130, 143]
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 70, 75, 130, 143]
 
 
 def test_an_instance_may_carry_another_exit_code():

@@ -1,7 +1,6 @@
 """Published scenes: 91 of VSI-Bench, and ARKitScenes validation scans with the frames of one of them."""
 
 import json
-import time
 
 import numpy as np
 import polars as pl
@@ -12,12 +11,10 @@ from qa_engine.scenes.store import Store
 from qa_engine.views.frame_sets import sample_frames
 
 
-def test_all_vsi_bench_scenes_are_read_in_seconds(real_data, tmp_path):
+def test_all_vsi_bench_scenes_are_read(real_data, tmp_path):
     path = real_data / "vsi_bench" / "meta_info.json"
-    started = time.perf_counter()
     report = ingest(get_dataset("vsi-bench"), path, out=tmp_path / "store", options=IngestOptions())
     scenes = {scene.scene_name: scene for scene in Store(tmp_path / "store").iter_scenes()}
-    assert time.perf_counter() - started < 5
     assert (report.n_scenes, report.rejects) == (91, {})
     published = json.loads(path.read_text())
     assert scenes.keys() == published.keys()

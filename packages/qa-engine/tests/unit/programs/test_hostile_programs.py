@@ -58,14 +58,14 @@ def test_each_is_refused_by_its_code_and_opens_nothing(scene, tmp_path):
     sys.addaudithook(_hook)
     wrong, events = [], set()
     for row in CORPUS:
-        began, _seen = time.perf_counter(), []
+        began, _seen = time.process_time(), []
         try:
             code = f"value {run_program(row['program'], facts).value}"
         except ProgramError as error:
             code = str(error.code)
         events.update(_seen)
         _seen = None
-        if code != row["code"] or time.perf_counter() - began > 2:
+        if code != row["code"] or time.process_time() - began > 2:
             wrong.append((row["program"][:80], row["code"], code))
     assert not wrong
     assert events <= QUIET
