@@ -60,7 +60,7 @@ def test_words_against_a_description(words, found):
         ("train", {"lerning_rat": 3}, "train.options: 'lerning_rat' is no option of 'qa-trainer sft'"),
         ("train", {"launcher": "accelerate"}, "Write the whole launcher: train.launch = 'accelerate launch"),
         ("train", {"lora_rank": 0}, "train.options: lora_rank = 0: needs a whole number, at least 1"),
-        ("train", {"freeze": ["visoin"]}, "freeze = visoin: needs any of vision, connector, geometry, language"),
+        ("train", {"freeze": ["visoin"]}, "freeze = visoin: needs any of vision, connector, geometry, audio, language"),
         ("eval", {"max_new_tokens": "many"}, "eval.options: max_new_tokens = many: needs a whole number"),
         ("generate", {"sampels": 3}, "generate.options: 'sampels' is no option of 'qa-engine generate'"),
     ],
