@@ -110,7 +110,7 @@ def test_a_killed_run_goes_on_with_the_same_weights_and_rewards(
 
 
 def test_adapters_are_trained_and_merged(grpo, warm_model, tmp_path):
-    ended = grpo(tmp_path / "out", lora_rank=4, freeze="vision", beta=0.04, group_size=8, steps=4)
+    ended = grpo(tmp_path / "out", lora_rank=4, freeze="vision", beta=0.04, group_size=8, steps=4, temperature=2.5)
     assert ended.code == 0, ended.stderr
     adapter = weights(tmp_path / "out", "adapter/adapter_model.safetensors")
     assert {tensor.shape[0] for name, tensor in adapter.items() if "lora_A" in name} == {4}
