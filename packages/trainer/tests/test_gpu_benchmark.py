@@ -14,14 +14,19 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks" / "trainer_gpu.py"
 
 MISSING = ("polars", "duckdb", "trl", "datasets", "pydantic", "typer", "accelerate", "peft", "pyarrow")
 BARE = f"""
-import importlib.abc, runpy, sys
+import runpy, sys
 
-class Missing(importlib.abc.MetaPathFinder):
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {MISSING}:
-            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+        return None if name.split(".")[0] in {MISSING} else self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Missing())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
