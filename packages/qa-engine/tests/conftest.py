@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from qa_engine.cli import main
 
+sys.path.insert(0, str(Path(__file__).parent / "made"))
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

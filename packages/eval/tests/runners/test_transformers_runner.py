@@ -117,8 +117,7 @@ def test_frame_cache_keeps_to_its_size(runner, items):
 
 @pytest.mark.parametrize("model", ["tiny_model", "tiny_qwen25"])
 def test_images_processed_together_are_those_processed_alone(request, model, items, store):
-    import torch
-
+    torch = pytest.importorskip("torch")
     processor = TransformersRunner(RunnerConfig(str(request.getfixturevalue(model)), "cpu", 1)).processor
     keys = [key for item in items for key in keys_of(item)]
     together, alone = VisionCache(processor), VisionCache(processor)

@@ -15,6 +15,7 @@ from functools import cached_property
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
+from threading import Lock
 from typing import Any
 
 LOST = "a worker process was killed (is the memory full?); its work is done again here, with one process"
@@ -64,6 +65,7 @@ class LocalCrew:
             os.environ.setdefault("POLARS_MAX_THREADS", "1")  # for the processes; this one has its threads already
             self.pool = ProcessPoolExecutor(others, get_context("spawn"), initializer=_start, initargs=(make, args))
         self.thread = ThreadPoolExecutor(1)
+        self.lock = Lock()
 
     @cached_property
     def here(self) -> object:
@@ -123,10 +125,11 @@ class LocalCrew:
         try:
             return future.result()
         except BrokenProcessPool:
-            if self.pool is not None:
+            with self.lock:  # both threads of this process may find it broken
+                pool, self.pool = self.pool, None
+            if pool is not None:
                 self.say(LOST)
-                self.pool.shutdown(wait=False, cancel_futures=True)
-                self.pool = None
+                pool.shutdown(wait=False, cancel_futures=True)
             return getattr(self.here, method)(item)
 
 
