@@ -16,6 +16,8 @@ from qa_trainer.data.template import check_answers_follow
 
 ROW = "row"
 """Key of the row numbers in an example and in a batch."""
+FRAMES = "frames"
+"""Key of the names of a batch's images, in their order; equal names are equal images."""
 
 
 class SFTCollator(DataCollatorForVisionLanguageModeling):
@@ -32,7 +34,8 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         Returns
         -------
         dict of str to Tensor
-            The model's inputs, `labels` (-100 outside the completion), and `row` (b,) int64.
+            The model's inputs, `labels` (-100 outside the completion), `row` (b,) int64 and, where a processor makes
+            patches of every image alone, `frames`.
         """
         decodes_itself = isinstance(self.processor.image_processor, CachedImageProcessor)
         with contextlib.ExitStack() as opened:
@@ -41,7 +44,10 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
                     opened.enter_context(open_image(source)) if decodes_itself else read_image(source)
                     for source in example["images"]
                 ]
+            names = [image.filename for example in examples for image in example["images"] if decodes_itself]
             batch = super().torch_call(examples)
+        if decodes_itself:
+            batch[FRAMES] = names
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch
 

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import io
 import os
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from qa_contract.errors import FileError
 from qa_contract.files import path_inside
 
 from qa_trainer.data.pixels import RawPatches
+from qa_trainer.models.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,7 @@ class CachedImageProcessor:
         self._processor = processor
         self._kept_raw = RawPatches.of(processor)
         self.raw = self._kept_raw if later else None
-        self._limit = limit_bytes
-        self._used = 0
-        self._results: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
+        self._kept = Kept(limit_bytes=limit_bytes)
 
     @staticmethod
     def fits(processor: Any) -> bool:
@@ -175,14 +173,13 @@ class CachedImageProcessor:
         from transformers.image_utils import make_flat_list_of_images
 
         flat: list[Any] = list(make_flat_list_of_images(images))  # pyright: ignore[reportArgumentType]
-        parts: dict[str, tuple[Any, Any]] = {}
+        parts: dict[str, tuple[Any, ...]] = {}
         fresh: dict[str, Any] = {}
         for image in flat:
-            if image.filename in self._results:
-                self._results.move_to_end(image.filename)
-                parts[image.filename] = self._results[image.filename]
-            else:
+            if (kept := self._kept.get(image.filename)) is None:
                 fresh.setdefault(image.filename, image)
+            else:
+                parts[image.filename] = kept
         if fresh:
             output = self._processor(
                 [image.convert("RGB") for image in fresh.values()],
@@ -193,7 +190,7 @@ class CachedImageProcessor:
             for name, values, grid in zip(fresh, patches, grids, strict=True):
                 # A copy, so that a kept part does not keep the whole batch alive.
                 parts[name] = (values.clone(), grid.clone())
-                self._keep(name, parts[name])
+                self._kept.put(name, parts[name])
         names = [image.filename for image in flat]
         pixels = torch.cat([parts[name][0] for name in names])
         if self._kept_raw is not None and self.raw is None:
@@ -203,14 +200,6 @@ class CachedImageProcessor:
             "image_grid_thw": torch.stack([parts[name][1] for name in names]),
         }
         return BatchFeature(values)
-
-    def _keep(self, name: str, result: tuple[Any, Any]) -> None:
-        """Store a result and drop old ones above the limit."""
-        self._results[name] = result
-        self._used += result[0].nbytes
-        while self._used > self._limit:
-            _, (values, _) = self._results.popitem(last=False)
-            self._used -= values.nbytes
 
 
 def with_cache(processor: Any, *, limit_bytes: int, later: bool = False) -> Any:

@@ -39,12 +39,17 @@ class RawPatches:
         known = type(processor) is Qwen2VLImageProcessor and processor.do_rescale and processor.do_normalize
         return cls(processor) if known else None
 
-    def restore(self, patches: torch.Tensor) -> torch.Tensor:
-        """Turn bytes (n, 3 * p * p) into what the processor gives, float32 (n, 3 * frames * p * p), on their device."""
+    def restore(self, patches: torch.Tensor, *, still: bool = False) -> torch.Tensor:
+        """Turn bytes (n, 3 * p * p) into what the processor gives, float32 (n, 3 * frames * p * p), on their device.
+
+        With `still` the frames of a still image, which are equal, are given once.
+        """
         import torch
 
         mean, std = (
             (torch.tensor(values, device=patches.device) * self._scale)[:, None] for values in (self._mean, self._std)
         )
         pixels = patches.view(len(patches), 3, -1).to(torch.float32).sub_(mean).div_(std)
+        if still:
+            return pixels.flatten(1)
         return pixels[:, :, None].expand(-1, -1, self._temporal, -1).reshape(len(patches), -1)

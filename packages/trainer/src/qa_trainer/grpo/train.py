@@ -20,7 +20,8 @@ from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError, unknown_name
 from qa_trainer.grpo.step_log import StepLog
 from qa_trainer.grpo.trainer import ROW, FramesGRPOTrainer
-from qa_trainer.models.loading import end_tokens, freeze_parts, hold_frozen_in_half, load_model, use_matmul_patches
+from qa_trainer.models.faster_vision import quicken_vision
+from qa_trainer.models.loading import end_tokens, freeze_parts, hold_frozen_in_half, load_model
 from qa_trainer.models.lora import adapter_config, add_adapter, save_merged
 from qa_trainer.rewards import REWARDS
 from qa_trainer.rewards.cognitive_map import REQUEST
@@ -133,8 +134,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         if adapts:
             model.requires_grad_(False)
         hold_frozen_in_half(model)
-    if use_cpu:
-        use_matmul_patches(model)
+    quicken_vision(model)
     samples = run.samples
 
     def row_of(item: int) -> int:

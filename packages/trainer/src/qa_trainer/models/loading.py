@@ -220,31 +220,6 @@ def hold_frozen_in_half(model: PreTrainedModel) -> None:
                 parameter.data = parameter.data.to(torch.bfloat16)
 
 
-def use_matmul_patches(model: PreTrainedModel) -> None:
-    """Compute patch embeddings as one matrix product.
-
-    A convolution whose input is exactly one kernel, as in Qwen-VL's patch embedding, is a product with the flattened
-    weight; on a CPU the convolution takes a quarter of a small model's step. Weights and their names stay.
-    """
-    import torch
-    from torch.nn import functional
-
-    class PatchConv3d(torch.nn.Conv3d):
-        def forward(self, input: torch.Tensor) -> torch.Tensor:
-            if input.shape[2:] != self.weight.shape[2:]:
-                return super().forward(input)
-            flat = functional.linear(input.flatten(1), self.weight.flatten(1), self.bias)
-            return flat[:, :, None, None, None]
-
-    for module in model.modules():
-        if type(module) is torch.nn.Conv3d and module.groups == 1 and not any(map(bool, _as_list(module.padding))):
-            module.__class__ = PatchConv3d
-
-
-def _as_list(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) else list(value)
-
-
 def part_of(name: str) -> str | None:
     """Name the part of the model that a parameter belongs to."""
     words = set(name.split("."))

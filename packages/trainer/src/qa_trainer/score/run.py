@@ -18,10 +18,13 @@ from qa_contract.tables import PREDICTIONS as SCHEMA
 from qa_contract.tables import REJECTS
 from qa_contract.tokens import counts, letter_tokens
 
+from qa_trainer.data.images import with_cache
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
 from qa_trainer.data.window import within_window
+from qa_trainer.models.faster_vision import quicken_vision
 from qa_trainer.models.loading import end_tokens, load_model, model_hash, resolve_model, window_of
+from qa_trainer.models.shared_frames import SharedFrames, can_share
 from qa_trainer.runs.predictions import shown_frames, versions
 from qa_trainer.runs.reporter import Reporter, Silent
 from qa_trainer.settings.score import ScoreSettings
@@ -75,24 +78,33 @@ def score_questions(
     placed.to(device="cpu" if use_cpu else "cuda", dtype=torch.float32 if use_cpu else torch.bfloat16).eval()
     # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
     model.generation_config = GenerationConfig(eos_token_id=sorted(end_tokens(model, processor.tokenizer)))
-    order = sorted(chosen, key=lambda row: (len(samples.rows["images"][row]), len(samples.rows["question"][row]), row))
+    limit = settings.frame_cache_mb * 2**20
+    shared = None
+    if can_share(model):
+        quicken_vision(model)
+        shared = SharedFrames(placed.requires_grad_(False), limit_bytes=limit)
+    shows = with_cache(processor, limit_bytes=limit)
+    images, texts = samples.rows["images"].to_list(), samples.rows["question"].to_list()
+    # Questions about the same frames one after another: they are read and encoded once.
+    order = sorted(chosen, key=lambda row: (len(images[row]), images[row], len(texts[row]), row))
     found: dict[int, dict[str, Any]] = {}
     batches = [order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)]
     reporter = reporter or Silent()
     reporter("answer", 0, len(order))
     for rows in batches:
-        found |= zip(rows, answer(model, processor, samples, rows, max_new_tokens=settings.max_new_tokens), strict=True)
+        answers = answer(model, shows, samples, rows, max_new_tokens=settings.max_new_tokens, shared=shared)
+        found |= zip(rows, answers, strict=True)
         reporter("answer", len(found), len(order))
     model_id, step = _identity(folder)
     config = {"model": model_hash(folder), "sample": settings.sample, "max_new_tokens": settings.max_new_tokens}
     config |= {"round": settings.round, "questions": _digest(samples.rows["question_id"].to_list())}
     metadata = table_metadata("predictions", PRODUCER, config, settings.seed)
     round_number = pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round)
-    answers = pl.DataFrame(
+    table = pl.DataFrame(
         [found[row] for row in chosen], schema={name: SCHEMA[name] for name in _ANSWER}, infer_schema_length=None
     )
     asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor.image_processor))
-    table = pl.concat([asked[chosen], answers], how="horizontal").with_columns(
+    table = pl.concat([asked[chosen], table], how="horizontal").with_columns(
         run_id=pl.lit(metadata["run_id"]),
         model_id=pl.lit(model_id),
         runner=pl.lit("trainer"),
@@ -121,7 +133,13 @@ _ANSWER = (
 
 
 def answer(
-    model: Any, processor: Any, samples: Samples, rows: Sequence[int], *, max_new_tokens: int
+    model: Any,
+    processor: Any,
+    samples: Samples,
+    rows: Sequence[int],
+    *,
+    max_new_tokens: int,
+    shared: SharedFrames | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Answer one batch of questions.
 
@@ -132,6 +150,8 @@ def answer(
     rows : sequence of int
         Rows of `samples`.
     max_new_tokens : int
+    shared : SharedFrames, optional
+        Is told which images the batch shows.
 
     Yields
     ------
@@ -143,6 +163,8 @@ def answer(
 
     examples = samples.examples(list(rows))
     tokenizer = processor.tokenizer
+    if shared is not None:
+        shared.expect([source for sources in examples["images"] for source in sources])
     inputs = prompt_inputs(processor, examples["prompt"], examples["images"]).to(model.device)
     with torch.inference_mode():
         output = model.generate(

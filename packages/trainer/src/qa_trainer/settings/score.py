@@ -24,6 +24,9 @@ class ScoreSettings(Settings):
     """Longest answer."""
     batch_size: int = setting(16, topic=RUN, ge=1)
     """Questions per forward pass."""
+    frame_cache_mb: int = setting(1024, topic=RUN, ge=0)
+    """Memory for processed frames, and as much for what the encoders make of them; questions about the same frames are
+    asked one after another."""
     round: int | None = setting(None, topic=RUN, none="the questions'", ge=0)
     """Round written into the predictions."""
     seed: int = setting(0, topic=RUN, ge=0, lt=2**32)

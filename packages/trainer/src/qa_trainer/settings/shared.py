@@ -42,7 +42,9 @@ class RunSettings(ContentSettings):
     freeze = ["vision"]
     """
 
-    execution_only = frozenset({"save_steps", "allow_benchmark_scenes", "image_cache_mb", "devices", "check_memory"})
+    execution_only = frozenset(
+        {"save_steps", "allow_benchmark_scenes", "image_cache_mb", "feature_cache_mb", "devices", "check_memory"}
+    )
 
     steps: int = setting(100, topic=OPTIMISATION, ge=1)
     """Optimizer steps of this run."""
@@ -81,6 +83,8 @@ class RunSettings(ContentSettings):
     """Of everything random in the run."""
     image_cache_mb: int = setting(1024, topic=RUN, ge=0)
     """Memory for processed frames, which questions about one scene share."""
+    feature_cache_mb: int = setting(1024, topic=RUN, ge=0)
+    """Memory of the host for what frozen encoders have made of frames; 0 = encode them in every step."""
     save_steps: int = setting(20, topic=RUN, ge=1)
     """Steps between checkpoints; a killed run loses at most so many."""
     allow_benchmark_scenes: bool = setting(False, topic=RUN)

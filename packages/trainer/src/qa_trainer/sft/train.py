@@ -21,8 +21,10 @@ from qa_trainer.callbacks.step_metrics import StepMetrics
 from qa_trainer.data.collator import ROW, sft_collator
 from qa_trainer.data.feed import Feed
 from qa_trainer.errors import QATrainerError
-from qa_trainer.models.loading import freeze_parts, hold_frozen_in_half, load_model, use_matmul_patches
+from qa_trainer.models.faster_vision import quicken_vision
+from qa_trainer.models.loading import freeze_parts, hold_frozen_in_half, load_model
 from qa_trainer.models.lora import add_adapter, save_merged
+from qa_trainer.models.shared_frames import SharedFrames, can_share, has_geometry
 from qa_trainer.runs.folder import RunFolder, step_of
 from qa_trainer.runs.memory import raise_if_out_of_memory
 from qa_trainer.runs.predictions import trained_rows
@@ -112,10 +114,12 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         if adapts:
             model.requires_grad_(False)
         hold_frozen_in_half(model)
-    if use_cpu:
-        use_matmul_patches(model)
+    still = quicken_vision(model) and not has_geometry(model)
     backbone = model.base_model
     trained = add_adapter(model, settings, checkpoint or run.adapter) if adapts else model
+    # A process that has met all frames of a step would not take part in exchanging the weights of a cut tower.
+    limit = 0 if is_sharded() else settings.feature_cache_mb * 2**20
+    shared = SharedFrames(model, limit_bytes=limit) if can_share(model) else None
     recorder = ConfidenceRecorder(processor.tokenizer)
     metrics = StepMetrics(recorder, team=team, run_id=run.run_id, round_number=settings.round)
 
@@ -143,6 +147,8 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         schedule_steps=settings.schedule_steps or run.last_step,
         answer_tokens=answer_tokens,
         raw=getattr(collator.processor.image_processor, "raw", None),
+        still=still,
+        shared=shared,
         callbacks=[
             SealCheckpoint(
                 folder,

@@ -14,9 +14,10 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
 from qa_trainer.callbacks.step_metrics import StepMetrics
-from qa_trainer.data.collator import ROW
+from qa_trainer.data.collator import FRAMES, ROW
 from qa_trainer.data.pixels import RawPatches
 from qa_trainer.errors import QATrainerError
+from qa_trainer.models.shared_frames import SharedFrames
 from qa_trainer.sft.label_window import LabelWindow
 
 
@@ -35,6 +36,10 @@ class RecordingSFTTrainer(SFTTrainer):
         Counts the answer tokens of a step (from 1), over all processes.
     raw : RawPatches, optional
         Makes a model's input of the bytes of patches, where the collator gives those.
+    still : bool
+        The model takes the pixels of one frame for a patch of a still image.
+    shared : SharedFrames, optional
+        Is told which images a forward pass shows.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class RecordingSFTTrainer(SFTTrainer):
         schedule_steps: int,
         answer_tokens: Callable[[int], int],
         raw: RawPatches | None,
+        still: bool,
+        shared: SharedFrames | None,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
@@ -56,6 +63,8 @@ class RecordingSFTTrainer(SFTTrainer):
         self.answer_tokens = answer_tokens
         self.window = LabelWindow()
         self.raw = raw
+        self.still = still
+        self.shared = shared
         self._passed = 0.0
         # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
         # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
@@ -81,8 +90,11 @@ class RecordingSFTTrainer(SFTTrainer):
         step = self.state.global_step + 1
         rows = inputs.pop(ROW)
         started = time.perf_counter()
+        names = inputs.pop(FRAMES, ())
+        if self.shared is not None:
+            self.shared.expect(names)
         if self.raw is not None and "pixel_values" in inputs:
-            inputs["pixel_values"] = self.raw.restore(inputs["pixel_values"])
+            inputs["pixel_values"] = self.raw.restore(inputs["pixel_values"], still=self.still)
         self.recorder.expect(rows, step)
         self.metrics.on_forward(inputs["attention_mask"].sum(dim=1))
         inputs["shift_labels"] = self.window.shift(inputs.pop("labels"))
