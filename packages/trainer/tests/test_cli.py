@@ -122,3 +122,15 @@ def test_models_names_the_shipped_one_and_its_folder(command):
     (model,) = json.loads(ended.stdout)
     assert model["name"] == "tiny"
     assert (Path(model["folder"]) / "config.json").is_file()
+
+
+def test_the_attention_is_chosen_and_recorded(sft, command, make, questions, store, tiny_model, tmp_path):
+    assert sft(tmp_path / "run", steps=1, attention="eager").code == 0
+    assert json.loads((tmp_path / "run/manifest.json").read_text())["attention"] == "eager"
+    flags = make.flags({"store": store, "model": tiny_model, "device": "cpu", "sample": 2, "max_new_tokens": 2})
+    assert command("score", questions, "--out", tmp_path / "clean", *flags).code == 0
+    assert json.loads((tmp_path / "clean/manifest.json").read_text())["attention"] == "sdpa"
+    ended = sft(tmp_path / "flash", steps=1, attention="flash_attention_2")
+    assert ended.code == 2
+    assert "--attention flash_attention_2: not for this model on this machine" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 from transformers import TrainerCallback
@@ -11,12 +12,12 @@ from qa_trainer.runs.reporter import Reporter
 
 
 class ReportProgress(TrainerCallback):
-    """Reports every step with its loss; the reporter decides what is shown, and how often.
+    """Reports every step with its loss, its pace and the memory; the reporter decides what is shown, and how often.
 
     Parameters
     ----------
     metrics : StepMetrics
-        Knows the loss of the step.
+        Knows the loss and the pace of the step.
     reporter : Reporter
     """
 
@@ -30,4 +31,14 @@ class ReportProgress(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Report the step."""
-        self._reporter("train", state.global_step, state.max_steps, f"loss {self._metrics.loss:.4f}")
+        pace = f"{self._metrics.pace:.1f} questions/s, {used_bytes(args.device) / 1e9:.1f} GB"
+        self._reporter("train", state.global_step, state.max_steps, f"loss {self._metrics.loss:.4f}, {pace}")
+
+
+def used_bytes(device: Any) -> int:
+    """Give the most memory that this process has had: of a GPU where the device is one, else of the host."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -33,6 +33,8 @@ class StepMetrics(TrainerCallback):
     ----------
     loss : float
         Mean negative log-probability of the answer tokens of the last step, over all processes.
+    pace : float
+        Rows per second of the last step, over all processes.
 
     Notes
     -----
@@ -50,7 +52,7 @@ class StepMetrics(TrainerCallback):
         self._learning_rate = 0.0
         self._ended = self._recorded = self._updating = 0.0
         self._spent: defaultdict[str, float] = defaultdict(float)
-        self.loss = float("nan")
+        self.loss = self.pace = float("nan")
 
     def spend(self, part: str, seconds: float) -> None:
         """Add time to a part of the step: data, forward, backward, optimizer or wait."""
@@ -96,6 +98,7 @@ class StepMetrics(TrainerCallback):
             "recorder_seconds": self._recorder.seconds - self._recorded,
             **{f"{part}_seconds": float(self._spent[part]) for part in PARTS},
         }
+        self.pace = row["rows"] / max(row["step_seconds"], 1e-9)
         self._rows.append(self._fixed | row)
         self._tokens, self._grad_norm, self._spent = [], None, defaultdict(float)
         self._ended, self._recorded = now, self._recorder.seconds

@@ -220,6 +220,7 @@ def _train(
         "settings": settings.model_dump(mode="json"),
         "resumed_at": result.resumed_at,
         "device": result.device,
+        "attention": result.attention,
         "platform": platform.platform(),
         "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
     }

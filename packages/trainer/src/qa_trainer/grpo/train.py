@@ -21,7 +21,7 @@ from qa_trainer.errors import QATrainerError, unknown_name
 from qa_trainer.grpo.step_log import StepLog
 from qa_trainer.grpo.trainer import ROW, FramesGRPOTrainer
 from qa_trainer.models.faster_vision import quicken_vision
-from qa_trainer.models.loading import end_tokens, freeze_parts, hold_frozen_in_half, load_model
+from qa_trainer.models.loading import attention_of, end_tokens, freeze_parts, hold_frozen_in_half, load_model
 from qa_trainer.models.lora import adapter_config, add_adapter, save_merged
 from qa_trainer.rewards import REWARDS
 from qa_trainer.rewards.cognitive_map import REQUEST
@@ -82,12 +82,15 @@ class GRPOResult:
     resumed_at : int or None
         Step of the checkpoint from which a killed run went on.
     device : str
+    attention : str
+        Kernels that it ran with.
     """
 
     checkpoint: Path
     rewards: list[dict[str, float]]
     resumed_at: int | None
     device: str
+    attention: str
 
 
 def check_rewards(names: tuple[str, ...]) -> None:
@@ -127,7 +130,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
     # With adapters these random numbers are their first values.
     torch.manual_seed(settings.seed)
-    model, processor = load_model(run.model)
+    model, processor = load_model(run.model, attention=settings.attention)
     freeze_parts(model, settings.freeze)
     adapts = settings.lora_rank is not None
     if settings.dtype == "bfloat16":
@@ -196,7 +199,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         save_merged(trainer.model, processor, final)
     rewards = [_figures(entry) for entry in trainer.state.log_history if "reward" in entry]
     resumed_at = None if checkpoint is None else step_of(checkpoint)
-    return GRPOResult(final, rewards, resumed_at, str(trainer.args.device))
+    return GRPOResult(final, rewards, resumed_at, str(trainer.args.device), attention_of(model))
 
 
 def _figures(entry: dict[str, Any]) -> dict[str, float]:

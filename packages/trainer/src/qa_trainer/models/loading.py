@@ -93,13 +93,20 @@ def load_processor(folder: Path) -> ProcessorMixin:
     return processor
 
 
-def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
+def load_model(folder: Path, *, attention: str = "auto") -> tuple[PreTrainedModel, ProcessorMixin]:
     """Load a vision-language model in float32, and its processor.
+
+    Parameters
+    ----------
+    folder : Path
+    attention : str
+        Kernels of the attention by transformers' names, or `auto` for its choice.
 
     Raises
     ------
     QATrainerError
-        The folder does not hold a vision-language model with an image processor and a chat template.
+        The folder does not hold a vision-language model with an image processor and a chat template, or it cannot
+        run with that attention.
     """
     import torch
     from safetensors import SafetensorError
@@ -107,9 +114,17 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
 
     register_own_code(folder)
     processor = load_processor(folder)
+    kernels = {} if attention == "auto" else {"attn_implementation": attention}
     try:
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, **kernels
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        if attention in str(error) or isinstance(error, ImportError):
+            raise QATrainerError(
+                f"--attention {attention}: not for this model on this machine ({_first_line(error)}). "
+                "Leave the option out, or take sdpa or eager."
+            ) from error
         raise QATrainerError(f"{folder}: not a loadable vision-language model ({_first_line(error)}).") from error
     _check_processor(folder, model.config, processor)
     return model, processor
@@ -131,6 +146,18 @@ def window_of(folder: Path) -> int | None:
     except (OSError, ValueError, KeyError) as error:
         raise QATrainerError(f"{folder}: no loadable configuration ({_first_line(error)}).") from error
     return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def attention_of(model: Any) -> str:
+    """Name the kernels that a loaded model attends with.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Object
+    >>> attention_of(Object(config=Object(_attn_implementation="sdpa")))
+    'sdpa'
+    """
+    return model.config._attn_implementation
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:

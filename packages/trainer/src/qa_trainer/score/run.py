@@ -23,7 +23,7 @@ from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
 from qa_trainer.data.window import within_window
 from qa_trainer.models.faster_vision import quicken_vision
-from qa_trainer.models.loading import end_tokens, load_model, model_hash, resolve_model, window_of
+from qa_trainer.models.loading import attention_of, end_tokens, load_model, model_hash, resolve_model, window_of
 from qa_trainer.models.shared_frames import SharedFrames, can_share
 from qa_trainer.runs.predictions import shown_frames, versions
 from qa_trainer.runs.reporter import Reporter, Silent
@@ -66,7 +66,7 @@ def score_questions(
     quiet_libraries()
     folder = resolve_model(model_name)
     samples = load_samples(questions, store)
-    model, processor = load_model(folder)
+    model, processor = load_model(folder, attention=settings.attention)
     samples = within_window(samples, processor, window_of(folder), room=settings.max_new_tokens)
     chosen = _chosen(samples.rows["question_id"].to_list(), settings)
     import torch
@@ -122,7 +122,10 @@ def score_questions(
     unfinished = sum(len(found[row]["token_ids"]) >= settings.max_new_tokens for row in chosen)
     seconds = round(time.perf_counter() - started, 3)
     summary = ScoreSummary(metadata["run_id"], model_id, len(table), len(rejects), unfinished, seconds)
-    write_json(out / "manifest.json", {"producer": PRODUCER, "model": str(folder), **vars(summary)})
+    write_json(
+        out / "manifest.json",
+        {"producer": PRODUCER, "model": str(folder), "attention": attention_of(model), **vars(summary)},
+    )
     return summary
 
 

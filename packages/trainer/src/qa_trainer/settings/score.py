@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qa_contract.cli.settings import Settings, setting
 
-from qa_trainer.settings.shared import RUN, Device
+from qa_trainer.settings.shared import RUN, Attention, Device
 
 ANSWERS = "Answers"
 
@@ -31,6 +31,8 @@ class ScoreSettings(Settings):
     """Round written into the predictions."""
     seed: int = setting(0, topic=RUN, ge=0, lt=2**32)
     """Of the drawn questions."""
+    attention: Attention = setting("auto", topic=RUN)
+    """Kernels of the attention; 'auto' leaves the choice to transformers. The manifest says which ran."""
     device: Device = setting("auto", topic=RUN)
     """'auto' takes a GPU where there is one."""
     devices: str | None = setting(None, topic=RUN, none="what is there", placeholder="NxNAME-MEMORY")

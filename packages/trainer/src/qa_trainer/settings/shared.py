@@ -11,6 +11,9 @@ Part = Literal["vision", "connector", "geometry", "audio", "language"]
 Device = Literal["auto", "cpu"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 
+Attention = Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3"]
+"""Kernels of the attention, by transformers' names."""
+
 OPTIMISATION = "Optimisation"
 MODEL = "Model"
 RUN = "Run"
@@ -71,12 +74,16 @@ class RunSettings(ContentSettings):
     dtype: Dtype = setting("auto", topic=MODEL)
     """Arithmetic of the forward pass; 'auto' is bfloat16 on a GPU. What is trained, and its moments, stay float32:
     bfloat16 weights lose a step of 1e-6. What is frozen is held in bfloat16."""
+    attention: Attention = setting("auto", topic=MODEL)
+    """Kernels of the attention; 'auto' leaves the choice to transformers. The manifest says which ran."""
     activation_checkpointing: bool | None = setting(None, topic=MODEL, none="on a GPU where it is needed")
     """Recompute activations in the backward pass: less memory, more time."""
     device: Device = setting("auto", topic=RUN)
     """'auto' takes a GPU where there is one."""
     devices: str | None = setting(None, topic=RUN, none="what is there", placeholder="NxNAME-MEMORY")
     """Hardware that 'plan' counts with, as 8xH100-80G; training looks at what is there."""
+    deterministic: bool | None = setting(None, topic=RUN, none="on a CPU, where it costs nothing")
+    """On a GPU, too, use kernels that give the same bits in every run, where there are such; they are slower."""
     check_memory: bool = setting(True, topic=RUN)
     """Refuse to start what 'plan' says cannot fit."""
     seed: int = setting(0, topic=RUN, ge=0, lt=2**32)

@@ -249,6 +249,7 @@ def _train(inputs: SFTInputs, job: _Job, team: Team, reporter: Reporter) -> SFTS
         "processes": team.count,
         "resumed_at": result.resumed_at,
         "device": result.device,
+        "attention": result.attention,
         "recorder_seconds": round(metrics["recorder_seconds"].sum(), 3),
         "platform": platform.platform(),
         "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},

@@ -22,7 +22,7 @@ from qa_trainer.data.collator import ROW, sft_collator
 from qa_trainer.data.feed import Feed
 from qa_trainer.errors import QATrainerError
 from qa_trainer.models.faster_vision import quicken_vision
-from qa_trainer.models.loading import freeze_parts, hold_frozen_in_half, load_model
+from qa_trainer.models.loading import attention_of, freeze_parts, hold_frozen_in_half, load_model
 from qa_trainer.models.lora import add_adapter, save_merged
 from qa_trainer.models.shared_frames import SharedFrames, can_share, has_geometry
 from qa_trainer.runs.folder import RunFolder, step_of
@@ -77,11 +77,14 @@ class SFTResult:
     resumed_at : int or None
         Step of the checkpoint from which a killed run went on.
     device : str
+    attention : str
+        Kernels that it ran with.
     """
 
     checkpoint: Path
     resumed_at: int | None
     device: str
+    attention: str
 
 
 def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, reporter: Reporter) -> SFTResult:
@@ -105,10 +108,11 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
     """
     checkpoint = team.share(folder.last_checkpoint())
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
-    make_deterministic(use_cpu=use_cpu)
+    if use_cpu if settings.deterministic is None else settings.deterministic:
+        make_deterministic(use_cpu=use_cpu)
     arguments = _arguments(settings, folder, run, team, use_cpu=use_cpu)
     adapts = settings.lora_rank is not None
-    model, processor = load_model(run.model if adapts else checkpoint or run.model)
+    model, processor = load_model(run.model if adapts else checkpoint or run.model, attention=settings.attention)
     freeze_parts(model, settings.freeze)
     if settings.dtype == "bfloat16" and not is_sharded():
         if adapts:
@@ -188,7 +192,7 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         raise QATrainerError(f"{folder.path}: training ended at step {trainer.state.global_step} of {run.last_step}.")
     if adapts and team.is_main:
         save_merged(trained, processor, final)
-    return SFTResult(final, resumed_at, str(trainer.args.device))
+    return SFTResult(final, resumed_at, str(trainer.args.device), attention_of(model))
 
 
 def make_deterministic(*, use_cpu: bool) -> None:
