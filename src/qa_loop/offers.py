@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from qa_loop.errors import QALoopError, unknown_name
 from qa_loop.process import find_program
 from qa_loop.sections import SCENE_FLAGS, ScenesSection
+from qa_loop.stage import Stage
 
 ASK_TIMEOUT_S = 120
 
@@ -68,15 +69,19 @@ def shipped_models() -> dict[str, str]:
     return {item["name"]: item["folder"] for item in _ask("qa-trainer", "models", "--json")}
 
 
-def with_folder(command: Sequence[str]) -> list[str]:
-    """Replace the name of a shipped model after `--model` by its folder, for the evaluator.
+def model_folder(model: str) -> str:
+    """Give the folder of a shipped model; a folder and a hub id, which have a slash, stay as they are."""
+    return model if "/" in model else shipped_models().get(model, model)
 
-    The trainer knows the name itself; the evaluator knows folders and hub ids, which have a slash.
-    """
-    found = list(command)
-    at = found.index("--model") + 1 if found[0] == "qa-eval" and "--model" in found else len(found)
-    if at < len(found) and "/" not in found[at]:
-        found[at] = shipped_models().get(found[at], found[at])
+
+def with_folder(stage: Stage) -> list[str]:
+    """Replace the name of a shipped model by its folder for commands other than the trainer's, which knows it."""
+    found = list(stage.command)
+    named = ["--local-model"] + (["--model"] if found[0] == "qa-eval" or stage.serves else [])
+    for flag in named if found[0] in ("qa-eval", "qa-engine") else ():
+        if flag in found:
+            at = found.index(flag) + 1
+            found[at] = model_folder(found[at])
     return found
 
 

@@ -23,7 +23,7 @@ from qa_contract.cli import (
     shell,
 )
 
-from qa_engine.cli.options import Confidence, Exclude, FrameSet, Profile, Round, Split
+from qa_engine.cli.options import NEXT_ROUND, Confidence, Exclude, FrameSet, Profile, Round, Split
 from qa_engine.generation.llm.request import CONCURRENCY, Connection, ProposeRequest
 
 MODEL, PROMPT = "Model", "Prompt"
@@ -82,6 +82,14 @@ def propose(
     round: Round = 0,
     exclude: Exclude = None,
     confidence: Confidence = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(help="Table 'feedback': how the model does per type.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    may_fall_short: Annotated[
+        bool,
+        typer.Option("--may-fall-short", help="Fewer than --count are no loss: others fill up."),
+    ] = False,
     seed: Seed = 0,
     workers: Workers = 1,
     force: Force = False,
@@ -90,6 +98,7 @@ def propose(
     """Let a model write questions and programs, and keep what passes every check; answers are computed.
 
     Exit code 1: the output is there, but scenes were lost to the server, or there are fewer questions than `--count`.
+    A --model that is a folder here is recorded with a hash of its weights.
     """
     from qa_contract.files import check_output_folder
 
@@ -109,7 +118,11 @@ def propose(
         )
     began = time.perf_counter()
     opened = SceneStore(store)
-    model = model if local_model is None else local_name(local_model)
+    served_as = model
+    if local_model is not None:
+        model = local_name(local_model)
+    elif (Path(model) / "config.json").is_file():
+        model = local_name(model)  # a folder that is served: other weights are another model, whose replies differ
     request = ProposeRequest(
         model=model,
         split=split,
@@ -135,6 +148,7 @@ def propose(
         temperature=temperature,
         max_tokens=max_tokens,
         local_model=local_model,
+        served_as=served_as,
     )
     with (
         resumable(f"replies are in {connection.cache}; the same command goes on from there"),
@@ -147,6 +161,7 @@ def propose(
             out,
             exclude=exclude or (),
             confidence=confidence or (),
+            feedback=feedback,
             concurrency=concurrency,
             workers=workers,
             force=force,
@@ -168,7 +183,7 @@ def propose(
         since=began,
         notes=[f"{run.n_scenes} scenes"],
         rejects=run.refused,
-        lost=missing + run.n_lost,
+        lost=(0 if may_fall_short else missing) + run.n_lost,
         next=shell("qa-engine", "verify", store, out),
         summary={"scenes": run.n_scenes, "usage": usage},
         as_json=as_json,

@@ -47,8 +47,8 @@ class Usage:
 class ChatClient:
     """Asks for chat completions; safe to use from several threads.
 
-    The key comes from the environment variable OPENAI_API_KEY where a server wants one. The cache ignores the address,
-    so that the same model on another port answers from it.
+    The key comes from the environment variable OPENAI_API_KEY where a server wants one. The cache ignores the address
+    and the name that the model has there, so that the same model on another port answers from it.
     """
 
     connection: Connection
@@ -121,6 +121,8 @@ class ChatClient:
     def _send(self, body: bytes) -> dict[str, Any]:
         connection = self.connection
         url = chat_url(connection.base_url)
+        if connection.served_as not in (None, connection.model):
+            body = json.dumps(json.loads(body) | {"model": connection.served_as}, sort_keys=True).encode()
         reason = ""
         for attempt in range(connection.retries + 1):
             if attempt:

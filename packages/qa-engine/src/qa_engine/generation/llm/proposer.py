@@ -46,6 +46,8 @@ class SceneInput:
         What these frames show; None where nobody looked.
     exemplars : str
         Questions of the last round with their labels, as text.
+    why : str
+        Why questions are asked about it, for `choices`.
     asked : frozenset of str
         Keys of programs that were asked before.
     """
@@ -54,6 +56,7 @@ class SceneInput:
     frames: tuple[Frame, ...] = ()
     seen: Evidence | None = None
     exemplars: str = ""
+    why: str = ""
     asked: frozenset[str] = frozenset()
 
 

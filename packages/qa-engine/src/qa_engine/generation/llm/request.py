@@ -62,6 +62,8 @@ class Connection:
     requests_per_minute : int or None
     temperature : float
     max_tokens : int
+    served_as : str or None
+        The model's name on the server; `model` where it is None.
     local_model : str or None
         Folder or hub id of a model to run in this process, in place of a server.
     """
@@ -75,3 +77,4 @@ class Connection:
     temperature: float = 0.7
     max_tokens: int = 4096
     local_model: str | None = None
+    served_as: str | None = None
