@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+from qa_contract.errors import UserError
 
 from qa_loop.config import load_config, parse_config
 from qa_loop.errors import QALoopError
@@ -142,6 +143,46 @@ options = { videos = "videos" }
     )
     assert train.called[:2] == ("qa-trainer", "sft")
     assert LoopConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_model_of_a_proposer_is_looked_at_before_anything_starts(tmp_path):
+    text = """
+[run]
+name = "x"
+rounds = 1
+[scenes]
+dataset = "rooms"
+[train]
+model = "tiny"
+steps = 1
+batch_size = 1
+learning_rate = 0.1
+[eval]
+count = 4
+[[generate.proposer]]
+name = "llm"
+share = 1
+model = "./model"
+"""
+    (tmp_path / "loop.toml").write_text(text)
+    with pytest.raises(QALoopError, match=r"generate\.proposer\.model: .*model does not exist"):
+        load_config(tmp_path / "loop.toml")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").touch()
+    with pytest.raises(QALoopError, match=r"holds no model that transformers loads \(expected config\.json and"):
+        load_config(tmp_path / "loop.toml")
+    (tmp_path / "model/model.safetensors").touch()
+    asked = {stage.name: stage for stage in plan(load_config(tmp_path / "loop.toml"))}["round_01-questions"]
+    assert values(asked, "--local-model") == [str(tmp_path / "model")]
+    (tmp_path / "model/model.safetensors").rename(tmp_path / "model/model.gguf")
+    (tmp_path / "loop.toml").write_text(
+        text + '[serve]\ncommand = "llama-server -m {model}/model.gguf --port {port}"\n'
+    )
+    asked = {stage.name: stage for stage in plan(load_config(tmp_path / "loop.toml"))}["round_01-questions"]
+    assert asked.serves == str(tmp_path / "model")
+    (tmp_path / "loop.toml").write_text(text.replace("./model", "http://me:secret@host/v1"))
+    with pytest.raises(UserError, match=r"generate\.proposer\.model: expected an address without user"):
+        load_config(tmp_path / "loop.toml")
 
 
 def test_calibrated_round_asks_passes_gates_and_trains():

@@ -203,7 +203,7 @@ def test_a_server_that_recovers_is_asked_again(propose, make_store, serve, tmp_p
     assert propose(make_store("one"), server, tmp_path / "q") == 0
     usage = json.loads((tmp_path / "q" / "manifest.json").read_text())["usage"]
     assert usage == {
-        "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5,
+        "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5, "unguided": 0,
     }  # fmt: skip
 
 
@@ -282,6 +282,33 @@ def test_exemplars_of_the_last_round_stand_in_the_prompt(propose, make_store, se
     assert "- object_counting: 0.10 gained by looking" in prompt
     whys = read_table(tmp_path / "next", "choices", CHOICES)
     assert set(whys["sampler"]) <= {"llm"}
+
+
+@pytest.mark.parametrize("guide", ["none", "json-schema", "gbnf", "lark"])
+def test_a_guide_is_sent_for_the_scene_and_one_that_is_not_heeded_is_told(
+    propose, make_store, serve, tmp_path, capfd, guide
+):
+    def reply(n, body):
+        return json.dumps([CHAIRS]) if len(body["messages"]) > 1 else f"Sure! {json.dumps([CHAIRS | {'program': 'x'}])}"
+
+    server = serve(reply)
+    assert propose(make_store("one"), server, tmp_path / "q", "--guide", guide, "--per-scene", 2) == 0
+    first, second = server.bodies
+    fields = {name: value for name, value in first.items() if name in ("response_format", "grammar", "guided_grammar")}
+    error = capfd.readouterr().err
+    assert ("1 replies are no JSON" in error) == (guide != "none")
+    if guide == "json-schema":
+        schema, repair = (body["response_format"]["json_schema"]["schema"] for body in (first, second))
+        assert (schema["maxItems"], repair["maxItems"]) == (2, 1)
+        assert {*schema["items"]["properties"]} == {*CHAIRS}
+    elif guide == "gbnf":
+        assert "\"'sofa'\"" in fields["grammar"]
+        assert "first_frame" not in fields["grammar"]
+    elif guide == "lark":
+        assert first["structured_outputs"]["grammar"] == fields["guided_grammar"]
+        assert "\nstart: " in fields["guided_grammar"]
+    else:
+        assert not fields
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from qa_contract.cli import (
@@ -52,6 +52,13 @@ def propose(
         str | None,
         typer.Option(help="Folder or hub id of a model to run here, in place of a server.", rich_help_panel=MODEL),
     ] = None,
+    guide: Annotated[
+        Literal["none", "json-schema", "gbnf", "lark"],
+        typer.Option(
+            help="Hold replies to a JSON schema, or to a grammar: gbnf for llama.cpp, lark for vLLM.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "none",
     cache: Annotated[
         Path | None,
         typer.Option(help="Folder of replies.", show_default="OUT.cache", rich_help_panel=MODEL),
@@ -116,6 +123,8 @@ def propose(
             "propose needs --base-url, the address of a server, as http://127.0.0.1:8000/v1, or --local-model, a "
             "folder or hub id; one of them."
         )
+    if local_model is not None and guide != "none":
+        raise QAEngineError("--guide is for servers, which hold replies to it; leave it out, or serve the model.")
     began = time.perf_counter()
     opened = SceneStore(store)
     served_as = model
@@ -135,6 +144,7 @@ def propose(
         max_frames=max_frames,
         exemplars=exemplars,
         temperature=temperature,
+        guide=guide,
         allow_benchmark_scenes=allow_benchmark_scenes,
         recheck=recheck,
     )
@@ -173,6 +183,11 @@ def propose(
         f"from the cache {connection.cache}; tokens: {usage['prompt_tokens']} in, {usage['completion_tokens']} out.",
         err=True,
     )
+    if usage["unguided"]:
+        typer.echo(
+            f"{usage['unguided']} replies are no JSON, which --guide {guide} asked for: the server does not heed it.",
+            err=True,
+        )
     if run.n_lost:
         typer.echo(f"{run.n_lost} of {run.n_scenes} scenes were lost to the server; run again to go on.", err=True)
     missing = 0 if count is None else max(0, count - run.n_questions)

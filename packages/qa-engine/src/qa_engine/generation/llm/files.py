@@ -82,6 +82,7 @@ def write_proposals(
                 seed=request.seed,
                 round=request.round,
                 frame_set_id=request.frame_set_id,
+                guide=request.guide,
                 allow_benchmark_scenes=request.allow_benchmark_scenes,
                 recheck=request.recheck,
             )
