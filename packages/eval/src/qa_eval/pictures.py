@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import hashlib
@@ -65,7 +66,11 @@ def flat(value: Any) -> Iterator[str | bytes]:
     --------
     >>> list(flat([{"bytes": b"x", "path": "a.png"}, {"bytes": None, "path": "b.png"}, "c.png", None]))
     [b'x', 'b.png', 'c.png']
+    >>> list(flat("['a.png', 'b.png']"))
+    ['a.png', 'b.png']
     """
+    if isinstance(value, str) and value.lstrip().startswith("["):  # neither a name nor base64: a table's list
+        value = ast.literal_eval(value)
     if isinstance(value, dict):
         yield from flat(value.get("bytes") or value.get("path"))
     elif isinstance(value, list | tuple):

@@ -232,7 +232,8 @@ def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
     places = {"--videos": sources.videos, "--images": sources.images, "--store": sources.store or options.frame_set}
     if len(given := [flag for flag, value in places.items() if value is not None]) > 1:
         raise QAEvalError(
-            f"Frames come from --store and its frame sets, from --videos, or from --images; found {', '.join(given)}."
+            "Frames come from --store and its frame sets, from --videos, or from --images; pass one of them, not "
+            f"{' and '.join(given)}."
         )
 
 
