@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import struct
+import tarfile
 import time
 import zlib
 
@@ -181,6 +182,22 @@ def sunrgbd_table(root):
     savemat(root / "SUNRGBDMeta3DBB_v2.mat", {"SUNRGBDMeta": record}, do_compression=True)
 
 
+def ca1m(root):
+    box = {"id": "a", "category": "wall", "position": [0, 0, 1], "scale": [1, 2, 1], "R": np.eye(3).tolist()}
+    camera, level = [[5, 0, 4], [0, 5, 2], [0, 0, 1]], [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    files = {"world.gt/instances.json": [box], "1.gt/RT.json": POSE.tolist(), "1.wide/T_gravity.json": level}
+    files |= {"1.gt/depth.png": DEPTH, "1.gt/depth/K.json": camera, "1.wide/image.png": IMAGE}
+    for name, value in (files | {"1.wide/image/K.json": camera}).items():
+        put(root, f"41/{name}", value)
+    put(root, "41.labels.json", {"a": "chair"})
+
+
+def ca1m_archive(root):
+    ca1m(root)
+    with tarfile.open(root / "ca1m-val-42.tar", "w") as archive:
+        archive.add(root / "41", "42")
+
+
 def vsi_bench(root):
     entry = {"dataset": "scannet", "room_size": 12.5, "room_center": [0, 0, 0], "object_counts": {"chair": 1}}
     put(root, "meta_info.json", {"s": entry | {"object_bbox": {"chair": [BOX]}}})
@@ -294,6 +311,7 @@ BUILDERS = {
     "embodiedscan": [embodiedscan],
     "hypersim": [hypersim],
     "sunrgbd": [sunrgbd, sunrgbd_table],
+    "ca1m": [ca1m, ca1m_archive],
     "generic": [generic_boxes, generic_table, generic_clouds, generic_meshes],
 }
 CASES = [(name, builder) for name, builders in BUILDERS.items() for builder in builders]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qa_engine.datasets.adt import ADT
 from qa_engine.datasets.arkitscenes import ARKITSCENES
 from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.ca1m import CA1M
 from qa_engine.datasets.embodiedscan import EMBODIEDSCAN
 from qa_engine.datasets.generic import GENERIC
 from qa_engine.datasets.hypersim import HYPERSIM
@@ -34,6 +35,7 @@ DATASETS: dict[str, Dataset] = {
         SCANNETPP,
         EMBODIEDSCAN,
         SUNRGBD,
+        CA1M,
         GENERIC,
         ROOMS,
     )

@@ -59,9 +59,8 @@ FOREIGN = (
     Foreign("Gaussians", ("*.splat", "*.ksplat", "*.spz", "*.sog"), "export PLY, or the cloud they come from"),
     Foreign("labels of HM3D", ("*.semantic.txt",), "cut its mesh by colour into mesh.ply with a field instance"),
     Foreign("scene of HSSD", ("*.scene_instance.json",), "write the boxes of its models to boxes.json"),
-    Foreign(
-        "capture of CA-1M", ("ca1m*.tar", "*.tar"), "write boxes of its world.gt to boxes.json; they have no classes"
-    ),
+    Foreign("capture of CA-1M", ("ca1m*.tar",), "give the folder of the archives; boxes have no classes", "ca1m"),
+    Foreign("archive", ("*.tar", "*.tar.gz", "*.zip", "*.7z"), "unpack it"),
     Foreign("boxes of SUN RGB-D", ("SUNRGBD*.mat",), "give the folder with `SUNRGBD/` and this file", "sunrgbd"),
     Foreign("tracklets of KITTI", ("tracklet_labels.xml",), "export from CVAT as Datumaro 3D"),
     Foreign("recording of Aria", ("*.vrs",), "give the folder with its ground truth; pictures stay unread", "adt"),
