@@ -68,7 +68,7 @@ class Student:
         config: Any = self.model.config
         width = config.text_config.hidden_size
         dense = build_heads(config.vision_config.hidden_size, width, categories)
-        self.heads = torch.nn.ModuleDict([*dense.items(), *build_step_heads(width).items()])
+        self.heads = torch.nn.ModuleDict(dict([*dense.items(), *build_step_heads(width).items()]))
         matrices, others = [], list(self.heads.parameters())
         for name, weight in self.model.named_parameters():
             inside = weight.ndim == 2 and ("layers." in name or "blocks." in name or "merger" in name)
