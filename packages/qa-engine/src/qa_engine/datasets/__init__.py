@@ -15,6 +15,7 @@ from qa_engine.datasets.rooms import ROOMS
 from qa_engine.datasets.rscan import RSCAN
 from qa_engine.datasets.scannet import SCANNET
 from qa_engine.datasets.scannetpp import SCANNETPP
+from qa_engine.datasets.sunrgbd import SUNRGBD
 from qa_engine.datasets.vsi_bench import VSI_BENCH
 from qa_engine.errors import unknown_name
 
@@ -32,6 +33,7 @@ DATASETS: dict[str, Dataset] = {
         SCANNET,
         SCANNETPP,
         EMBODIEDSCAN,
+        SUNRGBD,
         GENERIC,
         ROOMS,
     )
