@@ -5,6 +5,7 @@ from __future__ import annotations
 from qa_engine.datasets.adt import ADT
 from qa_engine.datasets.arkitscenes import ARKITSCENES
 from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.ca1m import CA1M
 from qa_engine.datasets.embodiedscan import EMBODIEDSCAN
 from qa_engine.datasets.generic import GENERIC
 from qa_engine.datasets.hypersim import HYPERSIM
@@ -15,6 +16,7 @@ from qa_engine.datasets.rooms import ROOMS
 from qa_engine.datasets.rscan import RSCAN
 from qa_engine.datasets.scannet import SCANNET
 from qa_engine.datasets.scannetpp import SCANNETPP
+from qa_engine.datasets.sunrgbd import SUNRGBD
 from qa_engine.datasets.vsi_bench import VSI_BENCH
 from qa_engine.errors import unknown_name
 
@@ -32,6 +34,8 @@ DATASETS: dict[str, Dataset] = {
         SCANNET,
         SCANNETPP,
         EMBODIEDSCAN,
+        SUNRGBD,
+        CA1M,
         GENERIC,
         ROOMS,
     )
