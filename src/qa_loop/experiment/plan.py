@@ -285,8 +285,7 @@ class _Planner:
         arm, learner = self.arms[name], self.config.train
         folder = f"units/{name}/{cell.name}/b{budget:06d}/seed-{seed}"
         pool, warmed, panel = f"pools/{cell.name}/seed-{seed}", f"warmup/seed-{seed}", f"panels/{cell.name}/seed-{seed}"
-        gated = f"gates/{cell.name}/seed-{seed}/{'-'.join(arm.needs_gates)}"
-        offered = {"all": f"{pool}/pool/all", "oracle": f"{pool}/pool/oracle", "gated": f"{gated}/questions"}[arm.pool]
+        offered, gated = self._offered(arm, cell, seed)
         total = budget // learner.batch_size
         rounds = min(total, (arm.rounds or self.config.rules.rounds) if arm.sampler else 1)
         steps, drops, asked = [], [], []
@@ -315,9 +314,7 @@ class _Planner:
             model, state = f"{trained}/model", out if arm.sampler in _STATEFUL else None
         whole = name == self.config.rules.target and budget == self.config.rules.budgets[-1]
         steps += self._tests(folder, model, blind=whole)
-        needs = [*self._test_units, pool, warmed]
-        needs += [gated] if arm.pool == "gated" else []
-        needs += [panel] if arm.listens else []
+        needs = [*self._test_units, pool, warmed, *gated, *([panel] if arm.listens else [])]
         key = {
             "arm": name,
             "schedule": DECAYED,
@@ -327,6 +324,14 @@ class _Planner:
             "noise": cell.noise,
         }
         return Unit(folder, tuple(_named_once(steps)), tuple(needs), tuple(drops), key, rounds)
+
+    def _offered(self, arm: Arm, cell: Cell, seed: int) -> tuple[str, list[str]]:
+        """Name the questions that an arm chooses from, and the unit that makes them where it is not the pool's."""
+        here = f"{cell.name}/seed-{seed}"
+        if arm.pool == "gated":
+            gated = f"gates/{here}/{'-'.join(arm.needs_gates)}"
+            return f"{gated}/questions", [gated]
+        return f"pools/{here}/pool/{arm.pool}", []
 
     def _choose(
         self,
@@ -353,8 +358,7 @@ class _Planner:
         arm, learner, budgets = self.arms[name], self.config.train, self.config.rules.budgets
         folder = f"units/{name}/{cell.name}/constant/seed-{seed}"
         pool, warmed = f"pools/{cell.name}/seed-{seed}", f"warmup/seed-{seed}"
-        gated = f"gates/{cell.name}/seed-{seed}/{'-'.join(arm.needs_gates)}"
-        offered = {"all": f"{pool}/pool/all", "oracle": f"{pool}/pool/oracle", "gated": f"{gated}/questions"}[arm.pool]
+        offered, gated = self._offered(arm, cell, seed)
         steps, drops, asked = [], [], []
         model, done = f"{warmed}/train/model", 0
         for number, budget in enumerate(budgets, 1):
@@ -370,7 +374,7 @@ class _Planner:
             model, done = f"{trained}/model", budget
         key = {"arm": name, "schedule": CONSTANT, "budget": budgets[-1], "seed": seed}
         key |= {"waste": cell.waste, "noise": cell.noise}
-        needs = [*self._test_units, pool, warmed, *([gated] if arm.pool == "gated" else [])]
+        needs = [*self._test_units, pool, warmed, *gated]
         return Unit(folder, tuple(_named_once(steps)), tuple(needs), tuple(drops), key, 1)
 
 
