@@ -319,6 +319,14 @@ def generic_meshes(root):
         )
 
 
+def generic_usd(root):
+    pytest.importorskip("pxr")
+    faces = "int[] faceVertexCounts = [3, 3]\nint[] faceVertexIndices = [0, 1, 2, 0, 2, 3]\n"
+    text = '#usda 1.0\n(\nmetersPerUnit = 1\nupAxis = "Z"\n)\ndef Mesh "Chair" (\nkind = "component"\n)\n{\n' + faces
+    text += "point3f[] points = [(0, 0, 0), (1, 0, 0), (1, 1, 1), (0, 1, 1)]\n"
+    put(root, "a/mesh.usda", text + 'token[] semantics:labels:class = ["chair"]\n}\n')
+
+
 BUILDERS = {
     "vsi-bench": [vsi_bench],
     "arkitscenes": [arkitscenes, arkitscenes_mesh],
@@ -335,7 +343,7 @@ BUILDERS = {
     "ca1m": [ca1m, ca1m_archive],
     "hm3d": [hm3d],
     "hssd": [hssd],
-    "generic": [generic_boxes, generic_table, generic_clouds, generic_meshes],
+    "generic": [generic_boxes, generic_table, generic_clouds, generic_meshes, generic_usd],
 }
 CASES = [(name, builder) for name, builders in BUILDERS.items() for builder in builders]
 

@@ -43,7 +43,11 @@ FOREIGN = (
     ),
     Foreign("part of Polycam", ("mesh_info.json",), "export raw data with images: `keyframes/` is missing"),
     Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "rename it to cloud.e57, cloud.las or cloud.laz"),
-    Foreign("USD scene", ("*.usd", "*.usda", "*.usdc", "*.usdz"), "give RoomPlan's JSON, or the model as mesh.glb"),
+    Foreign(
+        "USD scene of another name",
+        ("*.usd", "*.usda", "*.usdc", "*.usdz"),
+        "rename the whole scene to mesh.usd, mesh.usda, mesh.usdc or mesh.usdz; needs extra `usd`",
+    ),
     Foreign("recording of ScanNet", ("*.sens",), "give the folder above `scans/`", "scannet"),
     Foreign("video", ("*.mp4", "*.mov", "*.mkv", "*.avi"), "extract the frames that have poses"),
     Foreign("HEIC photo", ("*.heic", "*.heif"), "nothing: no pose names it"),
