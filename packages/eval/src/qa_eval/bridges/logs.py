@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +76,7 @@ def read_log(path: Path, tool: str, benchmark: str | None = None) -> list[Row]:
         records = LOGS[tool].records(path)
         kind = None if chosen is None or chosen.every_type is None else "all"
         rows = [_row(record, columns, number, kind) for number, record in enumerate(records, start=1)]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise QAEvalError(f"{path}: not readable as a log of {tool} ({error}).") from error
     if not rows:
         raise QAEvalError(f"{path}: the log has no rows.")
