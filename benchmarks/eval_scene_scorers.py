@@ -156,7 +156,8 @@ def multi3drefer(folder: Path, rng: np.random.Generator, n: int) -> Result:
     pairs = [(f"{kind} F1@{k}", kind, f"F1@{k}") for k in ("0.25", "0.5") for kind in (*kinds, "overall")]
     apart = [abs(figures[name] - 100 * float(expected[k][kind])) for name, kind, k in pairs]
     # Their means are of float32, the last digits of which depend on the order of the sum.
-    return {"rows": n, "differences": int(sum(value > 1e-4 for value in apart)), "largest": max(apart), "figures": figures}
+    wrong = int(sum(value > 1e-4 for value in apart))
+    return {"rows": n, "differences": wrong, "largest": max(apart), "figures": figures}
 
 
 def scan2cap(folder: Path, rng: np.random.Generator, n: int) -> Result:

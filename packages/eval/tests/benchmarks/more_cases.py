@@ -261,7 +261,8 @@ def angles(i, category, answer, other):
 
 UNIT, LONG = [[0, 0, 0], [1, 1, 1]], [[0, 0, 0], [2, 1, 1]]
 SCANREFER = [
-    {"scene_id": "scene0011_00", "object_id": str(i), "ann_id": "0", "bbox": UNIT, "eval_type": kind, "description": "The box."}
+    {"scene_id": "scene0011_00", "object_id": str(i), "ann_id": "0", "bbox": UNIT}
+    | {"eval_type": kind, "description": "The box."}
     for i, kind in enumerate(["unique", "multiple", "multiple"])
 ]
 MULTI3DREFER = [
