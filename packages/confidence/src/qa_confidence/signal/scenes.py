@@ -48,10 +48,10 @@ def scene_evidence(rounds: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
     Notes
     -----
-    Without spoilt scenes answers would be expected to score up to e / (1 - `LOST`), with e of the calibration; a scene's
-    answers score (1 - a) times that. How many scenes have which fall a is estimated from all of them (nonparametric
-    empirical Bayes: EM over a grid, with `PRIOR` scenes that score e), so that scenes which are merely hard are told
-    from spoilt ones by how hard scenes are here. The likelihood of a score s that is expected to be c is
+    Without spoilt scenes answers would be expected to score up to e / (1 - `LOST`), with e of the calibration; a
+    scene's answers score (1 - a) times that. How many scenes have which fall a is estimated from all of them
+    (nonparametric empirical Bayes: EM over a grid, with `PRIOR` scenes that score e), so that scenes which are merely
+    hard are told from spoilt ones by how hard scenes are here. The likelihood of a score s that is expected to be c is
     s log c + (1 - s) log(1 - c), as in calibration. `doubt` is the posterior of a >= `SPOILT`. Named are the most
     doubtful scenes, as long as the mean of 1 - doubt among them, the expected share of false discoveries, is at most
     `FALSE_DISCOVERIES`.
