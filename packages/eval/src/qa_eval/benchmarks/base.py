@@ -75,6 +75,10 @@ class Benchmark:
     request : str, or mapping of question type to str, optional
         What follows a question that a model is asked, in place of the usual request for a letter, a word or a number;
         empty where the published text says itself in which form it wants its answer.
+    lists_are_answers : bool
+        Whether a list in place of a text is one answer, such as boxes; elsewhere the first of several answers counts.
+    absent : str, optional
+        What a question without a prediction counts as; None = it has no score.
     hint : str
         Said where the parser reads fewer than half of the answers.
     figures : callable, optional
@@ -103,6 +107,8 @@ class Benchmark:
     results: LogColumns = PLAIN
     beside: tuple[str, ...] = ()
     request: str | Mapping[str, str] | None = None
+    lists_are_answers: bool = False
+    absent: str | None = None
     hint: str = ""
     figures: Callable[[pl.DataFrame], Mapping[str, float]] | None = None
 

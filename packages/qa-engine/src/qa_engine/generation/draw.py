@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import polars as pl
+
+from qa_engine.generation.choosing import place
 
 SURE, WRONG_BELOW = 0.9, 0.5
 """An answer is in doubt that scored below the second at an expected score of at least the first."""
@@ -34,9 +34,7 @@ def draw(questions: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
     >>> draw(table, 4, seed=0)["question_type"].to_list()
     ['a', 'a', 'b', 'b']
     """
-    ids = questions["question_id"].to_list()
-    keys = [hashlib.sha256(f"{seed}\x1f{name}".encode()).hexdigest() for name in ids]
-    rows = questions.select("question_type", "cell", key=pl.Series(keys, dtype=pl.String)).with_row_index("row")
+    rows = questions.select("question_type", "cell", place(questions["question_id"], seed)).with_row_index("row")
     # The n-th of every cell comes before the (n + 1)-th of any, and likewise for types: a round-robin of both.
     rows = rows.sort("key").with_columns(turn=pl.int_range(pl.len()).over("question_type", "cell"))
     rows = rows.sort("turn", "key").with_columns(place=pl.int_range(pl.len()).over("question_type"))
