@@ -78,7 +78,8 @@ class _Planner:
         """Questions of an evaluation."""
         if entry.questions is not None:
             return entry.questions
-        return EVAL_QUESTIONS if entry is self.config.main_eval else f"{EVAL_QUESTIONS}_{entry.name}"  # type: ignore[union-attr]
+        assert isinstance(entry, EvalSection)  # a guard names its questions
+        return EVAL_QUESTIONS if entry is self.config.main_eval else f"{EVAL_QUESTIONS}_{entry.name}"
 
     def panel(self) -> None:
         confidence = self.config.confidence

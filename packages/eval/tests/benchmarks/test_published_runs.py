@@ -12,7 +12,7 @@ from qa_eval.scoring.questions import with_options
 from .test_published_files import CASES, write_rows
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"scan2cap"}))  # whose captions answer no question
 def test_run_compare_and_report(tmp_path, name):
     file, rows, completions, types, _ = CASES[name]
     questions = write_rows(tmp_path / file, rows)

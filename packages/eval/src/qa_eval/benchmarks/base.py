@@ -72,6 +72,13 @@ class Benchmark:
         Names of the columns in the logs of harnesses, and in the result files of the authors' own code.
     beside : tuple of str
         Parsers whose overall scores are shown beside that of the chosen one, because papers report them as well.
+    request : str, or mapping of question type to str, optional
+        What follows a question that a model is asked, in place of the usual request for a letter, a word or a number;
+        empty where the published text says itself in which form it wants its answer.
+    lists_are_answers : bool
+        Whether a list in place of a text is one answer, such as boxes; elsewhere the first of several answers counts.
+    absent : str, optional
+        What a question without a prediction counts as; None = it has no score.
     hint : str
         Said where the parser reads fewer than half of the answers.
     figures : callable, optional
@@ -99,6 +106,9 @@ class Benchmark:
     log: LogColumns = PLAIN
     results: LogColumns = PLAIN
     beside: tuple[str, ...] = ()
+    request: str | Mapping[str, str] | None = None
+    lists_are_answers: bool = False
+    absent: str | None = None
     hint: str = ""
     figures: Callable[[pl.DataFrame], Mapping[str, float]] | None = None
 

@@ -14,8 +14,8 @@ from qa_eval.parsers.lmms_eval import lmms_eval
 
 
 def read_cv_bench(path: Path) -> Columns:
-    """Read ``test_2d.parquet``, ``test_3d.parquet`` or the folder of both, without images."""
-    rows = read_published(path, ("idx", "task", "question", "choices", "answer", "source"))
+    """Read ``test_2d.parquet``, ``test_3d.parquet`` or the folder of both."""
+    rows = read_published(path, ("idx", "task", "question", "choices", "answer", "source"), pictures=[("image",)])
     return {
         "id": unique_ids(rows["idx"], path),
         "question": rows["question"],
@@ -23,6 +23,7 @@ def read_cv_bench(path: Path) -> Columns:
         "ground_truth": [str(text).strip("()") for text in rows["answer"]],
         "options": [lettered(choices) for choices in rows["choices"]],
         "group": rows["task"],
+        "pictures": rows["pictures"],
     }
 
 

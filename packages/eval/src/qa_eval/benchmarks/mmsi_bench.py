@@ -54,14 +54,15 @@ def _unwrapped(text: str, wrappers: Sequence[re.Pattern[str]]) -> str:
 
 
 def read_mmsi(path: Path) -> Columns:
-    """Read ``MMSI_Bench.parquet``, without its images."""
-    rows = read_published(path, ("id", "question_type", "question", "answer"))
+    """Read ``MMSI_Bench.parquet``."""
+    rows = read_published(path, ("id", "question_type", "question", "answer"), pictures=[("images",)])
     return {
         "id": unique_ids(rows["id"], path),
         "question": [str(text) for text in rows["question"]],
         "question_type": rows["question_type"],
         "ground_truth": [None if text is None else text.strip() for text in rows["answer"]],
         "options": [options_in_text(str(text), ":") for text in rows["question"]],
+        "pictures": rows["pictures"],
     }
 
 

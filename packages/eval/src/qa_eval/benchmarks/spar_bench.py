@@ -125,13 +125,14 @@ def _moves(text: str) -> dict[str, float] | None:
 
 
 def read_spar(path: Path) -> Columns:
-    """Read the Parquet shards of `SPAR-Bench` or its tiny variant, without their images."""
-    rows = read_published(path, ("id", "task", "question", "answer"))
+    """Read the Parquet shards of `SPAR-Bench` or its tiny variant."""
+    rows = read_published(path, ("id", "task", "question", "answer"), pictures=[("image",), ("images",)])
     return {
         "id": unique_ids(rows["id"], path),
         "question": rows["question"],
         "question_type": rows["task"],
         "ground_truth": rows["answer"],
+        "pictures": rows["pictures"],
     }
 
 

@@ -32,7 +32,8 @@ def letter_of_last_line(completion: str) -> str | None:
 
 def read_viewspatial(path: Path) -> Columns:
     """Read ``ViewSpatial-Bench.json``, whose rows have no id: the position in the file, from 0, is the id."""
-    rows = read_published(path, ("question_type", "image_path", "question", "answer", "choices"))
+    names = ("question_type", "image_path", "question", "answer", "choices")
+    rows = read_published(path, names, pictures=[("image_path",)])
     return {
         "id": list(range(len(rows["answer"]))),
         "question": rows["question"],
@@ -40,6 +41,7 @@ def read_viewspatial(path: Path) -> Columns:
         "ground_truth": [letter_of_last_line(str(text)) for text in rows["answer"]],
         "options": [str(text).split("\n") for text in rows["choices"]],
         "scene_name": [_scene(images) for images in rows["image_path"]],
+        "pictures": rows["pictures"],
     }
 
 

@@ -1,4 +1,4 @@
-"""Commands between asking and training: gate, draw."""
+"""Commands between asking and training: gate, choose, draw."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
 
+from qa_engine.cli.options import NEXT_ROUND
+
 DOUBTS = ("question_id", "scene_name", "confidence", "score", "scene_doubt", "scene_suspect")
 """Columns of a signal that a draw reads."""
 
@@ -17,7 +19,7 @@ Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' o
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (gate, draw):
+    for command in (gate, choose, draw):
         app.command(topic="Questions")(command)
 
 
@@ -32,11 +34,12 @@ def gate(
     about: Annotated[
         list[Path] | None, typer.Option(help="Further questions that --evidence is about, such as the panel.")
     ] = None,
+    audit: Annotated[list[Path] | None, typer.Option(help="Tables 'bias' of 'qa-engine audit --prune'.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions to keep of those that pass.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let through what may be trained on; refuse duplicates, and what is unanswerable, suspect, trivial or blind.
+    """Let through what may be trained on; refuse duplicates, shortcuts, what is unanswerable, suspect, trivial, blind.
 
     Every refusal is a row of 'rejects'. Exit code 1: the output is there, but there are fewer questions than `--count`.
     """
@@ -60,6 +63,7 @@ def gate(
         evidence=evidence or (),
         exclude=exclude or (),
         about=about or (),
+        audit=audit or (),
         count=count,
         force=force,
     )
@@ -73,6 +77,82 @@ def gate(
         lost=missing,
         next=shell("qa-trainer", "sft", out, "--store", "STORE", "--out", "RUN"),
         summary={"gates": [asdict(one) for one in passed.yields]},
+        as_json=as_json,
+    )
+
+
+def choose(
+    questions: Questions,
+    *,
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Questions to choose.")],
+    mix: Annotated[
+        str | None, typer.Option(help="Question types and their shares, TYPE=SHARE,...; others are left out.")
+    ] = None,
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions that are not chosen.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights of types and cells by feedback; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND
+        ),
+    ] = None,
+    feedback: Annotated[
+        Path | None, typer.Option(help="Table 'feedback'; without it types share alike.", rich_help_panel=NEXT_ROUND)
+    ] = None,
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share spread over types and cells alike. Default: the sampler's own.",
+            rich_help_panel=NEXT_ROUND,
+        ),
+    ] = None,
+    shuffled_of: Annotated[
+        str | None,
+        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    sampler_state: Annotated[
+        Path | None, typer.Option(help="What the sampler of the round before left.", rich_help_panel=NEXT_ROUND)
+    ] = None,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose from questions that there are: as they are, by shares of their types, or by a sampler and feedback.
+
+    Exit code 1: the output is there, but there are fewer questions than `--count`.
+    """
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.generation.choosing import write_chosen
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    n, notes = write_chosen(
+        questions,
+        out,
+        count,
+        mix=mix,
+        sampler=sampler,
+        feedback=feedback,
+        explore=explore,
+        shuffled_of=shuffled_of,
+        state=sampler_state,
+        exclude=exclude or (),
+        seed=seed,
+        force=force,
+    )
+    for note in notes:
+        typer.echo(note, err=True)
+    if n < count:
+        typer.echo(f"{count - n} of {count} questions are missing: the table holds no more.", err=True)
+    close(
+        Wrote(out, n, "questions"),
+        since=began,
+        lost=count - n,
+        next=shell("qa-trainer", "sft", out, "--store", "STORE", "--out", "RUN"),
+        summary={"chosen": n},
         as_json=as_json,
     )
 

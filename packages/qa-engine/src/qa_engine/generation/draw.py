@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import polars as pl
+
+from qa_engine.generation.choosing import place
 
 SURE, WRONG_BELOW = 0.9, 0.5
 """An answer is in doubt that scored below the second at an expected score of at least the first."""
@@ -40,7 +40,7 @@ def draw(questions: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
     >>> draw(table, 4, seed=0)["question_type"].to_list()
     ['a', 'a', 'b', 'b']
     """
-    rows = questions.select("question_type", "cell", key=_keys(questions, seed)).with_row_index("row")
+    rows = questions.select("question_type", "cell", place(questions["question_id"], seed)).with_row_index("row")
     # The n-th of every cell comes before the (n + 1)-th of any, and likewise for types: a round-robin of both.
     rows = rows.sort("key").with_columns(turn=pl.int_range(pl.len()).over("question_type", "cell"))
     rows = rows.sort("turn", "key").with_columns(place=pl.int_range(pl.len()).over("question_type"))
@@ -81,12 +81,6 @@ def closer_look(questions: pl.DataFrame, confidence: pl.DataFrame, count: int, *
     """
     open_ = (pl.col("scene_doubt") >= LEAST_DOUBT) & ~pl.col("scene_suspect")
     scenes = confidence.filter(open_).select("scene_name", "scene_doubt").unique("scene_name", maintain_order=True)
-    rows = questions.select("scene_name", key=_keys(questions, seed)).with_row_index("row")
+    rows = questions.select("scene_name", place(questions["question_id"], seed)).with_row_index("row")
     rows = rows.join(scenes, on="scene_name").sort("scene_doubt", "key", descending=[True, False])
     return questions[rows.head(count)["row"].sort()]
-
-
-def _keys(questions: pl.DataFrame, seed: int) -> pl.Series:
-    """Give each question its place in a random order that depends on nothing but seed and id."""
-    ids = questions["question_id"].to_list()
-    return pl.Series([hashlib.sha256(f"{seed}\x1f{name}".encode()).hexdigest() for name in ids], dtype=pl.String)

@@ -156,7 +156,7 @@ def test_gates_apply_one_after_the_other_and_are_named():
     rows = table(question("a", [1], [2]), question("b", [2], [1]))
     passed = pass_gates(rows, select_gates(), Known())
     assert [one.gate for one in passed.yields] == list(GATES)
-    assert [one.seen for one in passed.yields] == [2, 1, 1, 1, 1]
+    assert [one.seen for one in passed.yields] == [2, 1, 1, 1, 1, 1]
     assert all(gate.about for gate in GATES.values())
     with pytest.raises(QAEngineError, match="Did you mean 'blind'"):
         select_gates(["blnd"])
@@ -232,3 +232,12 @@ def test_draw_takes_the_panel_whole_and_doubts_again(asked, tmp_path, call):
     assert call("draw", asked, "--out", tmp_path / "d", "--count", 0, *words) == 0
     assert read_table(tmp_path / "d", "questions", QUESTIONS)["question_id"].to_list() == ["p0", "p1", "p2", "q1"]
     assert call("draw", asked, "--out", tmp_path / "e", "--count", 5, "--again", asked) == 2
+
+
+def test_shortcut_refuses_what_an_audit_dropped_and_judges_nothing_without_one():
+    rows = table(*[question(f"q{i}", [i]) for i in range(3)])
+    told = pl.DataFrame({"question_id": ["q0", "q1"], "bias": [0.9, 0.4], "chance": [0.25] * 2, "dropped_in": [2, 0]})
+    assert refused("shortcut", rows, bias=told) == ["q0"]
+    passed = pass_gates(rows, select_gates(["shortcut"]), Known(bias=told))
+    assert (passed.yields[0].judged, passed.yields[0].refused) == (2, 1)
+    assert pass_gates(rows, select_gates(["shortcut"]), Known()).yields[0].judged == 0
