@@ -61,8 +61,8 @@ def suspects_found(folder: Path, number: int, truth: Path) -> Found | None:
     asked = pl.concat([read_table(path, "questions", QUESTIONS, columns=_COLUMNS) for path in tables])
     known = read_table(truth, "questions", QUESTIONS, columns=_COLUMNS).unique("signature", keep="first")
     wrong = wrong_questions(asked.unique("question_id", keep="first", maintain_order=True), known)
-    rows = rows.with_columns(wrong=pl.col("question_id").is_in(wrong.implode()), suspect=pl.col("label") == "suspect")
-    return Found(rows["wrong"].sum(), rows["suspect"].sum(), (rows["wrong"] & rows["suspect"]).sum())
+    told = rows.filter(pl.col("question_id").is_in(wrong.implode()))
+    return Found(len(told), len(rows.filter(label="suspect")), len(told.filter(label="suspect")))
 
 
 def wrong_questions(asked: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:
