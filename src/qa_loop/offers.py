@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from qa_loop.errors import QALoopError, unknown_name
 from qa_loop.process import find_program
 from qa_loop.sections import SCENE_FLAGS, ScenesSection
-from qa_loop.stage import Stage
 
 ASK_TIMEOUT_S = 120
 
@@ -74,10 +73,13 @@ def model_folder(model: str) -> str:
     return model if "/" in model else shipped_models().get(model, model)
 
 
-def with_folder(stage: Stage) -> list[str]:
-    """Replace the name of a shipped model by its folder for commands other than the trainer's, which knows it."""
-    found = list(stage.command)
-    named = ["--local-model"] + (["--model"] if found[0] == "qa-eval" or stage.serves else [])
+def with_folder(command: Sequence[str], *, served: bool = False) -> list[str]:
+    """Replace the name of a shipped model by its folder for commands other than the trainer's, which knows it.
+
+    `served` says that --model is not a name on somebody's server, but a model that the run serves itself.
+    """
+    found = list(command)
+    named = ["--local-model"] + (["--model"] if found[0] == "qa-eval" or served else [])
     for flag in named if found[0] in ("qa-eval", "qa-engine") else ():
         if flag in found:
             at = found.index(flag) + 1

@@ -10,7 +10,6 @@ from qa_loop.config import parse_config
 from qa_loop.errors import QALoopError
 from qa_loop.offers import check_scenes, engine_datasets, shipped_models, with_folder
 from qa_loop.sections import SCENE_FLAGS, ScenesSection
-from qa_loop.stage import Stage
 from qa_loop.stages import plan
 
 VALUES = {"annotations": "a", "frames_dir": "f", "scenes": 3, "frames": 2, "size": 32, "first_scene": 5}
@@ -81,20 +80,16 @@ def test_nothing_is_started_for_an_unknown_data_set(fakes):
 
 def test_evaluator_gets_the_folder_of_a_shipped_model():
     shipped_models.cache_clear()
-
-    def started(*line, serves=""):
-        return with_folder(Stage("s", "s", 1, line, "o", (), (), "", serves=serves))
-
-    for line, serves in (
-        (("qa-eval", "run", "q", "--model", "tiny"), ""),
-        (("qa-engine", "propose", "s", "--local-model", "tiny"), ""),
-        (("qa-engine", "propose", "s", "--model", "tiny"), "tiny"),
+    for line, served in (
+        (("qa-eval", "run", "q", "--model", "tiny"), False),
+        (("qa-engine", "propose", "s", "--local-model", "tiny"), False),
+        (("qa-engine", "propose", "s", "--model", "tiny"), True),
     ):
-        assert (Path(started(*line, serves=serves)[-1]) / "config.json").is_file()
+        assert (Path(with_folder(line, served=served)[-1]) / "config.json").is_file()
     for line in (
         ("qa-eval", "run", "--model", "Qwen/Q"),
         ("qa-trainer", "sft", "--model", "tiny"),
         ("qa-eval", "run"),
         ("qa-engine", "propose", "s", "--model", "tiny"),  # a name on a server
     ):
-        assert started(*line) == list(line)
+        assert with_folder(line) == list(line)

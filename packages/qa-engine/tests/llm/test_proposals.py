@@ -203,7 +203,8 @@ def test_a_server_that_recovers_is_asked_again(propose, make_store, serve, tmp_p
     assert propose(make_store("one"), server, tmp_path / "q") == 0
     usage = json.loads((tmp_path / "q" / "manifest.json").read_text())["usage"]
     assert usage == {
-        "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5, "unguided": 0,
+        "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5,
+        "unguided": 0,
     }  # fmt: skip
 
 

@@ -105,6 +105,10 @@ def fail_(
         (path / "forgotten.json").read_text(encoding="utf-8")
     if how == "full":
         raise OSError(28, os.strerror(28))
+    if how == "wrapped":
+        raise RuntimeError("an import failed") from KeyboardInterrupt()
+    if how == "query":
+        raise RuntimeError("Query interrupted")
     if how == "interrupt":
         with resumable(f"the same command goes on in {path}"):
             os.kill(os.getpid(), signal.SIGINT)
