@@ -246,7 +246,8 @@ def _with_files(launch: str | None, folder: Path) -> str | None:
     if launch is None:
         return None
     words = [
-        str((folder / word).resolve()) if not word.startswith("-") and (folder / word).is_file() else word
+        # A link stays one: the Python of a virtual environment is known by it.
+        os.path.abspath(folder / word) if not word.startswith("-") and (folder / word).is_file() else word
         for word in shlex.split(launch)
     ]
     return shlex.join(words)

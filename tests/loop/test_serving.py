@@ -13,6 +13,7 @@ import pytest
 from qa_loop.config import load_config
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import load_manifest
+from qa_loop.offers import shipped_models
 from qa_loop.report import write_report
 from qa_loop.run import run_loop
 from qa_loop.sections import ServeSection
@@ -37,6 +38,7 @@ model = "current"
 
 @pytest.fixture
 def served(fakes):
+    shipped_models.cache_clear()  # the stand-in ships none
     fakes.config.write_text(fakes.config.read_text() + SERVE)
     return fakes
 
@@ -87,7 +89,7 @@ def test_every_model_is_served_once_and_a_death_in_the_middle_loses_nothing(serv
     ("what", "message"),
     [
         ("dead", r"The server of a/b ended with exit code 3(.|\n)*\| no memory for the weights"),
-        ("sick", r"did not answer /v1/models with 200 within 0\.3 s(.|\n)*\| loading a/b"),
+        ("sick", r"did not answer /v1/models with 200 within 0\.3 s, as \[serve\] timeout says"),
     ],
 )
 def test_a_server_that_never_gets_healthy_is_named_with_its_log(fakes, what, message):
