@@ -20,6 +20,9 @@ from qa_contract.tables import DECLARATIONS, VERSIONS, Schema
 SHARD = "?????-of-?????"
 """Part of a shard's name, as a glob: its number and how many there are."""
 
+ADDED = "added"
+"""Folder of a store with one folder of tables for each time that scenes were added."""
+
 
 def table_metadata(table: str, producer: str, config: Mapping[str, object], seed: int) -> dict[str, str]:
     """Build the key-value metadata of a file: table, version, producer, config_hash, seed, run_id.
@@ -43,7 +46,9 @@ def table_metadata(table: str, producer: str, config: Mapping[str, object], seed
 
 
 def table_files(source: Path, table: str) -> list[Path]:
-    """List the files of `table`: `source` itself, or `<table>.parquet` and its shards in the folder `source`.
+    """List the files of `table`: `source` itself, or in the folder `source` `<table>.parquet` or its shards.
+
+    Of a store that scenes were added to, the tables of these follow, in their order.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def table_files(source: Path, table: str) -> list[Path]:
     if single.is_file() and shards:
         raise TableError(f"{source}: both {single.name} and {len(shards)} shards of '{table}' are here; keep one.")
     if single.is_file():
-        return [single]
+        return [single, *sorted(source.glob(f"{ADDED}/*/{table}.parquet"))]
     if not shards:
         found = ", ".join(sorted(p.name for p in source.glob("*.parquet"))[:8]) or "no Parquet file"
         raise TableError(f"{source}: expected {single.name} or its shards, found {found}.")
