@@ -28,6 +28,9 @@ __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_s
 
 DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
 
+ROWS_PER_GROUP = 8192
+"""Rows of a table of a store that are read together where one scene is wanted, some MB at most."""
+
 Progress = Callable[[int, int], None]
 """Called with the scenes that are done and the scenes to do."""
 
@@ -197,7 +200,8 @@ def ingest(
         place = staging / ADDED if add else staging
         for name, table in tables.items():
             metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
-            write_table(table, place / f"{name}.parquet", TABLES[name], metadata)
+            table = table if name == "rejects" else table.sort("scene_name", maintain_order=True)
+            write_table(table, place / f"{name}.parquet", TABLES[name], metadata, rows_per_group=ROWS_PER_GROUP)
         seconds = time.perf_counter() - started
         manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
         write_json(place / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
