@@ -212,9 +212,7 @@ def write_table(
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         try:
-            frame.write_parquet(
-                temporary, compression="zstd", metadata=dict(metadata), row_group_size=rows_per_group
-            )
+            frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata), row_group_size=rows_per_group)
         except pl.exceptions.PolarsError as error:  # a full disk, which polars reports as an error of its own
             raise TableError(f"{path}: cannot be written ({error}).") from error
     return path

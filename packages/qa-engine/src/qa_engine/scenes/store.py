@@ -22,7 +22,6 @@ from qa_engine.scenes.fields import check_name, frozen
 from qa_engine.scenes.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scenes.scene import SPLITS, Frame, Scene
 
-
 SCENES_PER_STRIP = 1024
 """Scenes whose objects are read and checked together: enough that this costs little, few enough to be held by every
 worker."""
@@ -37,7 +36,7 @@ STRIPS_HELD = 4
 class Store:
     """Scenes of a store, in the order of their names.
 
-    The names are read at once, and what is known of the scenes in strips of `SCENES_PER_STRIP`, of which a few are held:
+    The names are read at once, what is known of the scenes in strips of `SCENES_PER_STRIP`, of which a few are held:
     memory does not grow with the store. A scene is a slice of its strip. So a store is opened once and passed on, and
     large ones are gone through in the order of `scene_names`.
 
@@ -244,7 +243,7 @@ class Store:
 
 @dataclass(frozen=True)
 class _Strip:
-    """Some scenes: their rows, their objects as arrays, where each scene starts and ends, whether all keep the rules."""
+    """Rows of some scenes, their objects as arrays, where each scene starts and ends, whether all keep the rules."""
 
     scenes: pl.DataFrame
     slices: dict[str, slice]
