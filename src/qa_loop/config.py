@@ -8,7 +8,7 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from qa_contract.errors import suggest
@@ -57,15 +57,25 @@ def load_config(path: Path) -> LoopConfig:
         Naming the file and the key: unknown keys, wrong values, an unset variable, a path that does not exist.
     """
     path = Path(path)
+    config = parse_config(read_toml(path), source=str(path))
+    return _with_paths(config, path.resolve().parent, source=str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    QALoopError
+        It cannot be read, or is no TOML file.
+    """
     try:
         with path.open("rb") as file:
-            raw = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise QALoopError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise QALoopError(f"{path}: not a valid TOML file: {error}.") from error
-    config = parse_config(raw, source=str(path))
-    return _with_paths(config, path.resolve().parent, source=str(path))
 
 
 def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
@@ -78,16 +88,25 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
     ...
     qa_loop.errors.QALoopError: loop.toml: unknown key 'run.roundz'. Did you mean 'rounds'?
     """
-    unknown = _unknown_keys(raw)
-    if unknown:
-        raise QALoopError("\n".join(f"{source}: {text}" for text in unknown))
+    refuse_unknown(raw, LoopConfig, source=source)
     try:
         return LoopConfig.model_validate(_with_profile(raw))
     except ValidationError as error:
-        found = [f"{source}: {_describe(item)}" for item in error.errors()]
+        found = problems_of(error, source=source)
         if isinstance(raw.get("eval"), dict):  # a single section has no number
             found = [text.replace(": eval.0", ": eval", 1) for text in found]
         raise QALoopError("\n".join(found)) from None
+
+
+def refuse_unknown(raw: dict[str, Any], whole: type[BaseModel], *, source: str) -> None:
+    """Refuse sections and keys that the model of a file does not have, with the closest that it has."""
+    if unknown := _unknown_keys(raw, whole):
+        raise QALoopError("\n".join(f"{source}: {text}" for text in unknown))
+
+
+def problems_of(error: ValidationError, *, source: str) -> list[str]:
+    """Say in words what is wrong with the values of a file."""
+    return [f"{source}: {_describe(item)}" for item in error.errors()]
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -100,8 +119,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return found
 
 
-def _unknown_keys(raw: dict[str, Any]) -> list[str]:
-    sections = {name: _models(known.annotation)[0] for name, known in LoopConfig.model_fields.items()}
+def _unknown_keys(raw: dict[str, Any], whole: type[BaseModel]) -> list[str]:
+    sections = {name: _models(known.annotation)[0] for name, known in whole.model_fields.items()}
+    lists = [name for name, known in whole.model_fields.items() if get_origin(known.annotation) is list]
+    tables = [name for name, known in whole.model_fields.items() if get_origin(known.annotation) is dict]
     found: list[str] = []
     for name, values in raw.items():
         if name not in sections:
@@ -111,10 +132,15 @@ def _unknown_keys(raw: dict[str, Any]) -> list[str]:
                 if hint
                 else f"unknown section [{name}].{suggest(name, sections)} Valid: {', '.join(sections)}."
             )
-        elif isinstance(values, list) and name == "eval" and all(isinstance(entry, dict) for entry in values):
+        elif isinstance(values, list) and name in lists and all(isinstance(entry, dict) for entry in values):
             found += [text for entry in values for text in _unknown_of(name, entry, sections[name])]
         elif not isinstance(values, dict):
             found.append(f"'{name}' must be a section, [{name}].")
+        elif name in tables:
+            inner = {key: entry for key, entry in values.items() if isinstance(entry, dict)}
+            found += [
+                text for key, entry in inner.items() for text in _unknown_of(f"{name}.{key}", entry, sections[name])
+            ]
         else:
             found += _unknown_of(name, values, sections[name])
     return found
@@ -152,19 +178,19 @@ def _describe(item: Any) -> str:
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_LOCAL_MODEL = ("./", "../", "/", "~", "$")  # a model that starts so is a folder, not a hub id
+LOCAL_MODEL = ("./", "../", "/", "~", "$")  # a model that starts so is a folder, not a hub id
 
 
 def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     """Make every path absolute and check that it is there."""
 
     def there(value: str | None, key: str) -> str | None:
-        return None if value is None else _existing(value, folder, where=f"{source}: {key}")
+        return None if value is None else existing_path(value, folder, where=f"{source}: {key}")
 
     keys = ("root", "annotations", "frames_dir")
     scenes = {key: there(getattr(config.scenes, key), f"scenes.{key}") for key in keys}
     train: dict[str, Any] = {"launch": _with_files(config.train.launch, folder)}
-    if config.train.model.startswith(_LOCAL_MODEL):
+    if config.train.model.startswith(LOCAL_MODEL):
         train["model"] = there(config.train.model, "train.model")
     train["stage"] = [
         stage.model_copy(update={"launch": _with_files(stage.launch, folder)}) for stage in config.train.stage
@@ -207,7 +233,14 @@ def _with_files(launch: str | None, folder: Path) -> str | None:
     return shlex.join(words)
 
 
-def _existing(text: str, folder: Path, *, where: str) -> str:
+def existing_path(text: str, folder: Path, *, where: str) -> str:
+    """Make a path of a file absolute: relative to `folder`, with environment variables filled in.
+
+    Raises
+    ------
+    QALoopError
+        Nothing is there, or a variable is not set.
+    """
     for name in _VARIABLE.findall(text):
         if not os.environ.get(name):
             raise QALoopError(

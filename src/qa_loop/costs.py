@@ -9,7 +9,7 @@ from typing import Any
 
 from qa_loop.errors import QALoopError
 from qa_loop.process import find_program
-from qa_loop.sections import LoopConfig
+from qa_loop.sections import LoopConfig, Options
 from qa_loop.stage import Stage
 
 ASK_TIMEOUT_S = 300
@@ -57,13 +57,30 @@ class Costs:
 
 
 def estimated(config: LoopConfig) -> Costs | None:
-    """Ask the trainer; None where it cannot tell, for example of a model that is not there yet."""
+    """Estimate the costs of a run; None where the trainer cannot tell."""
     train, frames = config.train, config.frames.frames if config.frames else 0
-    side = config.scenes.size
-    words = ["--batch-size", str(train.stages[0].batch_size)]
+    return estimate(train.model, train.stages[0].batch_size or 1, train.options, frames=frames, side=config.scenes.size)
+
+
+def estimate(model: str, batch_size: int, options: Options, *, frames: int, side: int | None) -> Costs | None:
+    """Ask the trainer; None where it cannot tell, for example of a model that is not there yet.
+
+    Parameters
+    ----------
+    model : str
+    batch_size : int
+        Questions per optimizer step.
+    options : mapping
+        Further options of `qa-trainer sft`.
+    frames : int
+        Of a question.
+    side : int or None
+        Pixels of a frame, where that is known.
+    """
+    words = ["--batch-size", str(batch_size)]
     words += ["--frame-size", f"{side}x{side}"] if side else []
     for name in _PLAN_OPTIONS:
-        value = train.options.get(name, train.options.get(name.replace("_", "-")))
+        value = options.get(name, options.get(name.replace("_", "-")))
         if isinstance(value, bool):
             words += [f"--{name.replace('_', '-')}"] if value else []
         elif value is not None:
@@ -71,10 +88,10 @@ def estimated(config: LoopConfig) -> Costs | None:
                 f"--{name.replace('_', '-')}",
                 ",".join(map(str, value)) if isinstance(value, list) else str(value),
             ]
-    seen, unseen = (_ask(["--model", train.model, "--frames", str(n), *words]) for n in (frames, 0))
+    seen, unseen = (_ask(["--model", model, "--frames", str(n), *words]) for n in (frames, 0))
     if seen is None or unseen is None:
         return None
-    per_step = BACKWARD * (train.stages[0].batch_size or 1)
+    per_step = BACKWARD * batch_size
     return Costs(
         seen["flops"] / per_step,
         unseen["flops"] / per_step,

@@ -20,7 +20,7 @@ from qa_contract.identity import refuse_other_identity
 from qa_loop import facts
 from qa_loop.config import LoopConfig
 from qa_loop.costs import Costs, estimated
-from qa_loop.digests import damage, record_digests, sources_digest
+from qa_loop.digests import DIGESTS, damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.mixtures import mixtures
@@ -37,6 +37,8 @@ SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_time
 """Keys that may change between starts: they do not change what is written."""
 COUNTED = ("train", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
 """Kinds of stages whose floating-point operations are estimated."""
+HALF_WRITTEN = ".*.partial"
+"""What a killed loop leaves of a file that it was about to replace."""
 LOG_LINES = 15
 SHOWN_DAMAGE = 5
 
@@ -107,6 +109,8 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
         check_options(stages)
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _signals_raise():
+        for leftover in [*out.glob(HALF_WRITTEN), *(out / DIGESTS).glob(HALF_WRITTEN)]:
+            _remove(leftover)
         manifest = _open_manifest(config, out, stages, force=force)
         for path, text in mixtures(config).items():
             (out / path).parent.mkdir(exist_ok=True)
@@ -178,7 +182,8 @@ def _check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise QALoopError(f"{out}: is {'a file' if out.is_file() else 'no folder'}; --out needs a folder.")
     if out.is_dir() and not (out / MANIFEST).exists():
-        strange = sorted(path.name for path in out.iterdir() if path.name not in (".lock", "logs", CONFIG))
+        ours = {".lock", "logs", CONFIG, *(path.name for path in out.glob(HALF_WRITTEN))}
+        strange = sorted(path.name for path in out.iterdir() if path.name not in ours)
         if strange:
             raise QALoopError(f"{out}: the folder holds {', '.join(strange[:5])} and no run. Choose another --out.")
 

@@ -104,6 +104,20 @@ def test_killed_in_every_stage_ends_as_undisturbed(fakes, finished_run):
     assert not list(out.rglob("*.partial"))
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_a_killed_loop_left_half_written_goes(fakes, finished_run, begun):
+    out = finished_run if begun else fakes.folder / "new"
+    (out / "digests").mkdir(parents=True, exist_ok=begun)
+    left = out / ".manifest.json.12345678.partial"
+    left.write_text("{")
+    if begun:
+        (out / "digests" / ".ingest.json.12345678.partial").write_text("{")
+    else:
+        (out / "digests").rmdir()
+    run_loop(load_config(fakes.config), out)
+    assert not [*out.rglob(".*.partial")]
+
+
 def test_changed_configuration_is_refused_with_the_key(fakes, finished_run):
     out = fakes.adopt(finished_run)
     fakes.change("learning_rate = 1e-3", "learning_rate = 2e-3")

@@ -42,6 +42,8 @@ PROMPTS: dict[str, Prompt] = {
         number_request="Please answer the question using a single word or phrase.",
         lists_options=False,
     ),
+    # A text that says itself in which form it wants its answer.
+    "verbatim": Prompt(opening="", choice_request="", number_request="", lists_options=False),
     "image": Prompt(
         opening="This is an image of a place.",
         choice_request="Answer with the option's letter from the given choices directly.",
@@ -79,4 +81,5 @@ def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) 
     lines = [prompt.opening, question] if prompt.opening else [question]
     if options and prompt.lists_options:
         lines += ["Options:", *options]
-    return "\n".join([*lines, prompt.choice_request if options else prompt.number_request])
+    request = prompt.choice_request if options else prompt.number_request
+    return "\n".join([*lines, request] if request else lines)

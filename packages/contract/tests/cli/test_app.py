@@ -61,6 +61,12 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(toy):
     assert result.stderr == "stopped; the same command goes on in run\n"
 
 
+@pytest.mark.parametrize("how", ["wrapped", "query"])
+def test_a_stop_that_a_library_turned_into_an_error_is_130(toy, how):
+    result = toy("fail", how)
+    assert (result.returncode, result.stderr) == (130, "stopped\n")
+
+
 @pytest.mark.parametrize("words", [("--version",), ("sft", "--version")])
 def test_version(toy, words):
     result = toy(*words)

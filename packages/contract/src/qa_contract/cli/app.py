@@ -210,11 +210,29 @@ def run(app: App) -> NoReturn:
     """
     try:
         in_limited_space(app)
-    except Exception:
+    except Exception as error:
+        if (code := _stopped(error)) is not None:
+            close_all()
+            typer.echo("stopped", err=True)
+            sys.exit(code)
         traceback.print_exc()
         typer.echo("This is a fault of the program, not of the input: please report it with the lines above.", err=True)
         sys.exit(ExitCode.FAULT)
     sys.exit(0)
+
+
+def _stopped(error: BaseException) -> int | None:
+    """Give the exit code where an error is a stop in disguise, else None.
+
+    A stop may meet a library that makes an error of its own of it: an import that runs `__set_name__` raises from it,
+    and DuckDB forgets it and says that its query was interrupted.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt):
+            return getattr(seen, "exit_code", ExitCode.INTERRUPTED)
+        seen = seen.__cause__ or seen.__context__
+    return ExitCode.INTERRUPTED if str(error) == "Query interrupted" else None
 
 
 @contextmanager

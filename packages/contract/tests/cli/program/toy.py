@@ -113,6 +113,10 @@ def fail_(
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "leave":
         os._exit(1)
+    if how == "wrapped":
+        raise RuntimeError("an import failed") from KeyboardInterrupt()
+    if how == "query":
+        raise RuntimeError("Query interrupted")
     if how == "interrupt":
         with resumable(f"the same command goes on in {path}"):
             os.kill(os.getpid(), signal.SIGINT)

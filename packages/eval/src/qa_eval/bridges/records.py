@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qa_eval.bridges.xlsx import read_xlsx
+from qa_eval.files import read_table_rows
 
 Record = dict[str, Any]
 
@@ -56,9 +55,7 @@ def table_records(path: Path) -> list[Record]:
             raise ValueError("a row is no object")
         return found
     if path.suffix in (".tsv", ".csv"):
-        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ","))
+        return read_table_rows(path)
     raise ValueError("save it as XLSX, TSV, CSV or JSON first")
 
 

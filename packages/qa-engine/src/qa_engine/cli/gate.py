@@ -1,4 +1,4 @@
-"""Commands between asking and training: gate, draw."""
+"""Commands between asking and training: gate, choose, draw."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Annotated
 import typer
 from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
 
+from qa_engine.cli.options import NEXT_ROUND
+
+DOUBTS = ("question_id", "scene_name", "confidence", "score", "scene_doubt", "scene_suspect")
+"""Columns of a signal that a draw reads."""
+
 Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' of 'qa-confidence signal'.")]
 
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (gate, draw):
+    for command in (gate, choose, draw):
         app.command(topic="Questions")(command)
 
 
@@ -29,11 +34,12 @@ def gate(
     about: Annotated[
         list[Path] | None, typer.Option(help="Further questions that --evidence is about, such as the panel.")
     ] = None,
+    audit: Annotated[list[Path] | None, typer.Option(help="Tables 'bias' of 'qa-engine audit --prune'.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions to keep of those that pass.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let through what may be trained on; refuse duplicates, and what is unanswerable, suspect, trivial or blind.
+    """Let through what may be trained on; refuse duplicates, shortcuts, what is unanswerable, suspect, trivial, blind.
 
     Every refusal is a row of 'rejects'. Exit code 1: the output is there, but there are fewer questions than `--count`.
     """
@@ -57,6 +63,7 @@ def gate(
         evidence=evidence or (),
         exclude=exclude or (),
         about=about or (),
+        audit=audit or (),
         count=count,
         force=force,
     )
@@ -74,6 +81,82 @@ def gate(
     )
 
 
+def choose(
+    questions: Questions,
+    *,
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Questions to choose.")],
+    mix: Annotated[
+        str | None, typer.Option(help="Question types and their shares, TYPE=SHARE,...; others are left out.")
+    ] = None,
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions that are not chosen.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights of types and cells by feedback; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND
+        ),
+    ] = None,
+    feedback: Annotated[
+        Path | None, typer.Option(help="Table 'feedback'; without it types share alike.", rich_help_panel=NEXT_ROUND)
+    ] = None,
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share spread over types and cells alike. Default: the sampler's own.",
+            rich_help_panel=NEXT_ROUND,
+        ),
+    ] = None,
+    shuffled_of: Annotated[
+        str | None,
+        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    sampler_state: Annotated[
+        Path | None, typer.Option(help="What the sampler of the round before left.", rich_help_panel=NEXT_ROUND)
+    ] = None,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose from questions that there are: as they are, by shares of their types, or by a sampler and feedback.
+
+    Exit code 1: the output is there, but there are fewer questions than `--count`.
+    """
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.generation.choosing import write_chosen
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    n, notes = write_chosen(
+        questions,
+        out,
+        count,
+        mix=mix,
+        sampler=sampler,
+        feedback=feedback,
+        explore=explore,
+        shuffled_of=shuffled_of,
+        state=sampler_state,
+        exclude=exclude or (),
+        seed=seed,
+        force=force,
+    )
+    for note in notes:
+        typer.echo(note, err=True)
+    if n < count:
+        typer.echo(f"{count - n} of {count} questions are missing: the table holds no more.", err=True)
+    close(
+        Wrote(out, n, "questions"),
+        since=began,
+        lost=count - n,
+        next=shell("qa-trainer", "sft", out, "--store", "STORE", "--out", "RUN"),
+        summary={"chosen": n},
+        as_json=as_json,
+    )
+
+
 def draw(
     questions: Questions,
     *,
@@ -83,7 +166,9 @@ def draw(
     again: Annotated[
         Path | None, typer.Option(help="Table 'questions' of an earlier draw: what --doubts says was sure and wrong.")
     ] = None,
-    doubts: Annotated[Path | None, typer.Option(help="Signal of that draw.")] = None,
+    doubts: Annotated[
+        Path | None, typer.Option(help="Signal of that draw; scenes that it doubts get a quarter of the new one.")
+    ] = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -95,7 +180,7 @@ def draw(
     from qa_contract.tables import CONFIDENCE, QUESTIONS
 
     from qa_engine.errors import QAEngineError
-    from qa_engine.generation.draw import doubted
+    from qa_engine.generation.draw import CLOSER_LOOK, closer_look, doubted
     from qa_engine.generation.draw import draw as drawn
     from qa_engine.generation.inputs import table_digest
 
@@ -104,11 +189,15 @@ def draw(
     if (again is None) != (doubts is None):
         raise QAEngineError("--again and --doubts belong together: give both, or neither.")
     table = read_table(questions, "questions", QUESTIONS)
-    chosen = drawn(table, count, seed=seed)
-    parts = [*(read_table(path, "questions", QUESTIONS) for path in whole or ()), chosen]
+    parts = [read_table(path, "questions", QUESTIONS) for path in whole or ()]
+    looked = table.clear()
     if again is not None and doubts is not None:
-        sure = read_table(doubts, "confidence", CONFIDENCE, columns=["question_id", "confidence", "score"])
-        parts.append(doubted(read_table(again, "questions", QUESTIONS), sure))
+        told = read_table(doubts, "confidence", CONFIDENCE, columns=DOUBTS)
+        looked = closer_look(table, told, round(CLOSER_LOOK * count), seed=seed)
+        parts.append(doubted(read_table(again, "questions", QUESTIONS), told))
+    rest = table.join(looked, on="question_id", how="anti", maintain_order="left")
+    chosen = pl.concat([looked, drawn(rest, count - len(looked), seed=seed)])
+    parts.append(chosen)
     found = pl.concat(parts).unique("question_id", keep="first", maintain_order=True)
     config = {"count": count, "parts": [table_digest(part) for part in parts]}
     with output_folder(out, force=force) as folder:
@@ -117,7 +206,7 @@ def draw(
     close(
         Wrote(out, len(found), "questions"),
         since=began,
-        notes=[f"{len(chosen)} drawn of {len(table)}"],
+        notes=[f"{len(chosen)} drawn of {len(table)}, {len(looked)} about scenes in doubt"],
         next=shell("qa-eval", "run", out, "--store", "STORE", "--model", "MODEL", "--out", "DIR"),
         summary={"drawn": len(chosen)},
         as_json=as_json,

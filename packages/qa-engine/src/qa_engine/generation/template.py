@@ -16,8 +16,9 @@ from qa_engine.facts.scene import Facts
 from qa_engine.seeding import scene_rng
 from qa_engine.tasks import Task
 from qa_engine.tasks.base import Candidates, Draw
+from qa_engine.tasks.references import References
 from qa_engine.tasks.screening import not_visible
-from qa_engine.tasks.wording import References, signatures, word_questions
+from qa_engine.tasks.wording import signatures, word_questions
 
 WIDEST = 0.5
 """A number that may be this part of itself off, as its box is unsure, is not asked."""

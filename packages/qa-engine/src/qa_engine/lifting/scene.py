@@ -41,7 +41,8 @@ class LiftSource:
 
     Attributes
     ----------
-    store : Path
+    store : Store
+        One for all scenes: it reads each table once.
     masks : Path
         Folder of the masks of this scene.
     layout : str or None
@@ -49,7 +50,7 @@ class LiftSource:
         Frames that must show an object.
     """
 
-    store: Path
+    store: Store
     masks: Path
     layout: str | None
     min_frames: int
@@ -63,8 +64,7 @@ def lift_scene(scene_name: str, source: LiftSource) -> Scene:
     SceneError
         No masks, no frame with masks, camera and depth, or not one object.
     """
-    store = Store(source.store)
-    scene, frames = store.load_scene(scene_name), store.frames(scene_name)
+    scene, frames = source.store.load_scene(scene_name), source.store.frames(scene_name)
     shots, refused = _shots(frames, source)
     evidence = gather(shots)
     clusters, objects = lift_objects(evidence, cluster_masks(evidence))

@@ -74,8 +74,6 @@ class Work:
     diagnosis : Diagnosis or None
     differences : list of dict
         Questions whose replay gives another answer.
-    audit : dict or None
-        What `report.json` of the audit holds.
     n_questions : int
     """
 
@@ -91,7 +89,6 @@ class Work:
     progress: Progress = lambda stage, done, of: None
     diagnosis: Diagnosis | None = None
     differences: list[dict[str, str]] = field(default_factory=list)
-    audit: dict[str, object] | None = None
     n_questions: int = 0
 
     @property
@@ -199,7 +196,6 @@ def answer_blind(work: Work) -> Outcome:
         report = write_audit(work.questions, work.out / "audit", seed=work.seed, progress=work.progress)
     except QAEngineError as error:  # the extra may be missing; nothing else needs it
         return Outcome("audit", "left out", str(error))
-    work.audit = report
     overall = report["overall"]
     told = f"{overall['forest']:.0%} of the score without looking, chance {overall['chance']:.0%}"
     return Outcome("audit", "done", told)
