@@ -150,7 +150,7 @@ def _is_dead(pool: ProcessPoolExecutor) -> bool:
 
     Where memory is short it fails to start threads of its own; all who wait for results would wait for ever.
     """
-    manager = pool._executor_manager_thread
+    manager: Any = pool._executor_manager_thread  # a Thread, which its annotation does not know
     return manager is not None and not manager.is_alive()
 
 
