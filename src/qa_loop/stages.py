@@ -134,8 +134,8 @@ class _Planner:
         argv = ["qa-confidence", "signal", *clean, "--questions", drawn, "--questions", PANEL, "--panel", PANEL]
         inputs = [*clean, drawn, PANEL]
         argv += self._blind(f"{here}/panel_blind", inputs) + self._blind(f"{here}/clean_blind", inputs)
-        before = f"{round_folder(number - 1)}/signal" if number > 1 else None
-        inputs += [before] if before else []
+        before = [f"{round_folder(t)}/signal" for t in range(1, number)]
+        inputs += before
         argv += ["--out", f"{here}/signal", *flags({"previous": before, "seed": confidence.seed})]
         self._signal(number, "signal", argv, inputs)
 

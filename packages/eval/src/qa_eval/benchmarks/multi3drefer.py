@@ -93,6 +93,13 @@ MULTI3DREFER = Benchmark(
     source="arXiv 2309.05251; 3dlg-hcvc/M3DRef-CLIP, m3drefclip/evaluation/multi3drefer_evaluator.py",
     metrics=dict.fromkeys(TYPES, "special"),
     overall="rows",
+    columns={
+        f"{head} F1@{k}": f"{name} F1@{k}"
+        for k in THRESHOLDS
+        for head, name in zip(
+            ("ZT w/ D", "ZT w/o D", "ST w/ D", "ST w/o D", "MT", "All"), (*TYPES, "overall"), strict=True
+        )
+    },
     file="JSON: scene_id, ann_id, eval_type, aabb_bound (a list of boxes of two corners; description)",
     read=read_multi3drefer,
     request=REQUEST,

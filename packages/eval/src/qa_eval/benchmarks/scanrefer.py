@@ -83,6 +83,7 @@ SCANREFER = Benchmark(
     source="arXiv 1912.08830; daveredrum/ScanRefer, benchmark/eval.py and utils/box_util.py",
     metrics=dict.fromkeys(TYPES, "special"),
     overall="rows",
+    columns={f"{name.capitalize()}@{k}": f"{name} Acc@{k}" for name in (*TYPES, "overall") for k in THRESHOLDS},
     file="JSON: scene_id, object_id, ann_id, bbox (8 or 2 corners), eval_type or unique_multiple (description)",
     read=read_scanrefer,
     request=REQUEST,

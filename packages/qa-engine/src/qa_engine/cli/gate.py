@@ -11,6 +11,9 @@ from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, clo
 
 from qa_engine.cli.options import NEXT_ROUND
 
+DOUBTS = ("question_id", "scene_name", "confidence", "score", "scene_doubt", "scene_suspect")
+"""Columns of a signal that a draw reads."""
+
 Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' of 'qa-confidence signal'.")]
 
 
@@ -163,7 +166,9 @@ def draw(
     again: Annotated[
         Path | None, typer.Option(help="Table 'questions' of an earlier draw: what --doubts says was sure and wrong.")
     ] = None,
-    doubts: Annotated[Path | None, typer.Option(help="Signal of that draw.")] = None,
+    doubts: Annotated[
+        Path | None, typer.Option(help="Signal of that draw; scenes that it doubts get a quarter of the new one.")
+    ] = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -175,7 +180,7 @@ def draw(
     from qa_contract.tables import CONFIDENCE, QUESTIONS
 
     from qa_engine.errors import QAEngineError
-    from qa_engine.generation.draw import doubted
+    from qa_engine.generation.draw import CLOSER_LOOK, closer_look, doubted
     from qa_engine.generation.draw import draw as drawn
     from qa_engine.generation.inputs import table_digest
 
@@ -184,11 +189,15 @@ def draw(
     if (again is None) != (doubts is None):
         raise QAEngineError("--again and --doubts belong together: give both, or neither.")
     table = read_table(questions, "questions", QUESTIONS)
-    chosen = drawn(table, count, seed=seed)
-    parts = [*(read_table(path, "questions", QUESTIONS) for path in whole or ()), chosen]
+    parts = [read_table(path, "questions", QUESTIONS) for path in whole or ()]
+    looked = table.clear()
     if again is not None and doubts is not None:
-        sure = read_table(doubts, "confidence", CONFIDENCE, columns=["question_id", "confidence", "score"])
-        parts.append(doubted(read_table(again, "questions", QUESTIONS), sure))
+        told = read_table(doubts, "confidence", CONFIDENCE, columns=DOUBTS)
+        looked = closer_look(table, told, round(CLOSER_LOOK * count), seed=seed)
+        parts.append(doubted(read_table(again, "questions", QUESTIONS), told))
+    rest = table.join(looked, on="question_id", how="anti", maintain_order="left")
+    chosen = pl.concat([looked, drawn(rest, count - len(looked), seed=seed)])
+    parts.append(chosen)
     found = pl.concat(parts).unique("question_id", keep="first", maintain_order=True)
     config = {"count": count, "parts": [table_digest(part) for part in parts]}
     with output_folder(out, force=force) as folder:
@@ -197,7 +206,7 @@ def draw(
     close(
         Wrote(out, len(found), "questions"),
         since=began,
-        notes=[f"{len(chosen)} drawn of {len(table)}"],
+        notes=[f"{len(chosen)} drawn of {len(table)}, {len(looked)} about scenes in doubt"],
         next=shell("qa-eval", "run", out, "--store", "STORE", "--model", "MODEL", "--out", "DIR"),
         summary={"drawn": len(chosen)},
         as_json=as_json,
