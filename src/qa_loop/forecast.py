@@ -152,10 +152,12 @@ def _counted(
         options |= {"split": wanted.split if store is not None else None, **wanted.evaluation_options}
         _run(["qa-engine", "generate", str(source), "--out", "all", *flags(options)], here)
         import polars as pl
+        from qa_contract.tableio import read_table
+        from qa_contract.tables import SCENES
 
         questions = pl.scan_parquet(str(here / "all" / "questions*.parquet"))
         rows = questions.group_by("question_type", "cell").len().collect()
-        scenes = pl.read_parquet(source / "scenes.parquet", columns=["scene_name", "split"])
+        scenes = read_table(source, "scenes", SCENES, columns=["scene_name", "split"])
     counted = {(kind, cell or "-"): n for kind, cell, n in rows.sort("question_type", "cell").iter_rows()}
     if store is not None:
         n = scenes.filter(pl.col("split") == wanted.split).height
