@@ -82,7 +82,7 @@ def _nothing_learned(results: Results, drawn: dict[Pool, dict[str, Curve]]) -> l
     """Warn where S* is no more than one gets without looking: on such a score nothing can be saved."""
     target, found = results.config.rules.target, []
     majority = _mean(results, results.tables.scores.filter(arm=MAJORITY))
-    for pool, curve in ((pool, curves[target]) for pool, curves in drawn.items() if target in curves):
+    for pool, curve in ((pool, own[target]) for pool, own in drawn.items() if target in own):
         goal = float(curve.score[-1])
         if majority is not None and goal <= majority:
             found.append(
