@@ -73,6 +73,8 @@ NAMED = {
     "spbench": ("images", lambda i: [f"scene{i}/0.jpg", f"scene{i}/1.jpg"], "images"),
     "ost-bench": ("image_path", lambda i: str([f"scan{i}/0.jpg"]), "images"),
     "omnispatial": (None, None, "."),
+    "vsr": ("image", lambda i: f"{i:012}.jpg", "."),
+    "all-angles": ("image_path", lambda i: [f"{i}/1.jpg", f"{i}/2.jpg"], "All-Angles-Bench"),
     "spatialviz": (None, None, "pictures"),
 }
 HELD = sorted({"cv-bench", "refspatial", "where2place", "realworldqa", "mmsi-bench", "embspatial", "erqa"})

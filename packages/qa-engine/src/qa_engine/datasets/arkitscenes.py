@@ -110,7 +110,7 @@ def load(source: SceneSource) -> Scene:
         size=found.size,
         rotation=found.rotation,
         source_sha=sha,
-        frames=read_frames(source.scene_name, located.frame_bases),
+        frames=read_frames(source.scene_name, located.frame_bases, source.roots),
         cloud=surface.cloud,
         mesh=surface.mesh,
         refused=surface.refused,

@@ -9,6 +9,12 @@ from qa_engine.generation.choosing import place
 SURE, WRONG_BELOW = 0.9, 0.5
 """An answer is in doubt that scored below the second at an expected score of at least the first."""
 
+CLOSER_LOOK = 0.25
+"""Share of a draw that goes to the scenes most in doubt."""
+
+LEAST_DOUBT = 0.02
+"""Probability of wrong ground truths from which on a scene is worth a closer look."""
+
 
 def draw(questions: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
     """Draw questions so that types share alike, and cells alike within a type, as far as there are any.
@@ -53,3 +59,28 @@ def doubted(questions: pl.DataFrame, confidence: pl.DataFrame) -> pl.DataFrame:
     """
     sure = confidence.filter((pl.col("confidence") >= SURE) & (pl.col("score") < WRONG_BELOW))
     return questions.filter(pl.col("question_id").is_in(sure["question_id"].implode()))
+
+
+def closer_look(questions: pl.DataFrame, confidence: pl.DataFrame, count: int, *, seed: int) -> pl.DataFrame:
+    """Draw questions about the scenes whose ground truths are most in doubt and that no signal has named yet.
+
+    Parameters
+    ----------
+    questions : DataFrame
+        question_id, scene_name.
+    confidence : DataFrame
+        scene_name, scene_doubt, scene_suspect of a signal; null where scenes were not weighed.
+    count : int
+        At most so many, and none about scenes below `LEAST_DOUBT`.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        In the order given.
+    """
+    open_ = (pl.col("scene_doubt") >= LEAST_DOUBT) & ~pl.col("scene_suspect")
+    scenes = confidence.filter(open_).select("scene_name", "scene_doubt").unique("scene_name", maintain_order=True)
+    rows = questions.select("scene_name", place(questions["question_id"], seed)).with_row_index("row")
+    rows = rows.join(scenes, on="scene_name").sort("scene_doubt", "key", descending=[True, False])
+    return questions[rows.head(count)["row"].sort()]

@@ -13,7 +13,7 @@ from qa_engine.scenes.store import Store
 
 EVIDENCE = (
     *("question_id", "confidence", "score", "label", "corrected"),
-    *("blind_confidence", "blind_score", "headroom", "chance", "round"),
+    *("blind_confidence", "blind_score", "headroom", "chance", "round", "scene_name", "scene_suspect"),
 )
 """Columns of `confidence` that gates read."""
 
