@@ -18,6 +18,9 @@ ASK_TIMEOUT_S = 300
 BACKWARD = 3
 """A training step costs about three forward passes."""
 
+_LOCAL = {"openai": "transformers", "openai-blind": "blind"}
+"""A server computes what the local runner would."""
+
 _PLAN_OPTIONS = ("freeze", "lora_rank", "dtype", "micro_batch_size", "activation_checkpointing", "device")
 _GRPO_OPTIONS = ("group_size", "max_completion_length", "beta")
 
@@ -62,7 +65,7 @@ class Costs:
         if (program, command) != ("qa-eval", "run"):
             return None
         runner = words[words.index("--runner") + 1] if "--runner" in words else "transformers"
-        per_question = {"transformers": self.seen, "blind": self.unseen}.get(runner)
+        per_question = {"transformers": self.seen, "blind": self.unseen}.get(_LOCAL.get(runner, runner))
         return None if per_question is None else rows * per_question
 
 

@@ -96,9 +96,17 @@ def test_every_stage_of_a_full_plan_passes():
     raw = {**BASE, "train": train, "confidence": {"profile": "calibrated"}, "guard": {"questions": "/x"}}
     raw["generate"] = {"sampler": "progress", "explore": 0.3}
     check_options(plan(parse_config(raw, source="x")))
-    check_options(
-        plan(parse_config({**BASE, "generate": {"options": {"proposer": "llm", "base_url": "u"}}}, source="x"))
-    )
+    models = [{"name": "llm", "share": 0.2, "model": name} for name in ("base", "current", "http://h/v1")]
+    models[0]["options"] = {"guide": "json-schema", "recheck": True}
+    raw["generate"]["proposer"] = [*models, {"name": "template", "share": 0.4}]
+    check_options(plan(parse_config(raw, source="x")))
+    check_options(plan(parse_config({**raw, "serve": {"command": "vllm serve {model} --port {port}"}}, source="x")))
+
+
+def test_a_wrong_option_of_a_proposer_is_found_before_anything_starts():
+    model = {"name": "llm", "share": 1, "model": "base", "options": {"guide": "ebnf"}}
+    with pytest.raises(QALoopError, match="guide = ebnf: needs one of none, json-schema, gbnf, lark"):
+        check_options(plan(parse_config({**BASE, "generate": {"proposer": [model]}}, source="x")))
 
 
 def test_nothing_is_written_where_an_option_is_wrong(fakes, monkeypatch):

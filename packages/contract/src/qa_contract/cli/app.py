@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from qa_contract.cli.help import help_page
+from qa_contract.cli.limits import in_limited_space
 from qa_contract.cli.progress import close_all
 from qa_contract.cli.usage import machine_message, path_message, usage_message
 from qa_contract.errors import ExitCode, FileError, UserError
@@ -44,10 +45,6 @@ class Command(TyperCommand):
             super().invoke(ctx)
         except UserError:
             raise
-        except MemoryError as error:
-            raise UserError(
-                "The memory is full. Give the command more of it, or ask for less: fewer --workers, a smaller batch."
-            ) from error
         except Exception as error:
             message = machine_message(error)
             if message is None and isinstance(error, OSError):
@@ -217,7 +214,7 @@ def run(app: App) -> NoReturn:
     the program, with its traceback; 130 stopped by Ctrl-C.
     """
     try:
-        app()
+        in_limited_space(app)
     except Exception as error:
         if (code := _stopped(error)) is not None:
             close_all()

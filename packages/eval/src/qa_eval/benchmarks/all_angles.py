@@ -76,6 +76,7 @@ ALL_ANGLES = Benchmark(
     source="arXiv 2504.15280; ch-chenyu/All-Angles-Bench; Chenyu-Wang567/All-Angles-Bench, VLMEvalkit "
     "(can_infer_option)",
     overall="rows",
+    columns={"CC": "pairs, both right", "IC": "pairs, one right", "WW": "pairs, both wrong"},
     every_type="choice",
     file="data.json or TSV: index, question, A, B, C, answer, category, pair_idx, image_path (folder)",
     read=read_all_angles,

@@ -41,8 +41,9 @@ class Benchmark:
         In the order in which their means are added up.
     overall : str
         ``tasks`` = plain mean of the tasks; ``rows`` = mean of all rows.
-    columns : mapping of str to task
-        Heads of the paper's table, in its order; empty where the tasks stand as they are.
+    columns : mapping of str to str
+        Heads of the paper's table, in its order, to a task, question type, further figure or caption metric; what is
+        not listed follows as it is.
     every_type : metric, optional
         Metric of the question types that `metrics` does not list; None = they are not scored.
     open_types : bool
@@ -81,6 +82,8 @@ class Benchmark:
         What a question without a prediction counts as; None = it has no score.
     hint : str
         Said where the parser reads fewer than half of the answers.
+    micro_by : str
+        Who prints the mean of the rows where `overall` is that of tasks.
     figures : callable, optional
         Rows with a score (question_type, group, options, score) to further figures that papers print, fractions of 1.
     """
@@ -110,6 +113,7 @@ class Benchmark:
     lists_are_answers: bool = False
     absent: str | None = None
     hint: str = ""
+    micro_by: str = ""
     figures: Callable[[pl.DataFrame], Mapping[str, float]] | None = None
 
     def reader(self, parser: Parser, question_type: str) -> Parser:

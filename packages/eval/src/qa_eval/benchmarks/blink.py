@@ -73,6 +73,7 @@ BLINK = Benchmark(
     read=read_blink,
     official=letters_only("official", bracketed_letter, "zeyofu/BLINK_Benchmark, eval/evaluate.py"),
     harnesses=lmms_eval(HARNESS),
+    micro_by="lmms-eval",
     beside=("lmms-eval", "lenient"),
     hint="the authors have a language model turn every answer into a letter in brackets; harnesses read the answer",
     log=LogColumns(derive_type=_task),

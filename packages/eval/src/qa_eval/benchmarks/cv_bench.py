@@ -35,6 +35,7 @@ CV_BENCH = Benchmark(
     source="arXiv 2406.16860 (Cambrian-1); nyu-visionx/CV-Bench; lmms-eval, lmms_eval/tasks/cv_bench",
     every_type="choice",
     tasks={"2D": ("ADE20K", "COCO"), "3D": ("Omni3D",)},
+    columns={name: name for name in ("2D", "Count", "Relation", "3D", "Depth", "Distance")},
     file="test_2d.parquet, test_3d.parquet: idx, task, question, choices, answer, source",
     read=read_cv_bench,
     official=OFFICIAL,

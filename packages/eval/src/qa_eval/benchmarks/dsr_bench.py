@@ -87,6 +87,7 @@ DSR_BENCH = Benchmark(
     description="3DSRBench: accuracy; overall = mean of all rows; flip, circular and both, 4 abilities beside it",
     source="arXiv 2412.07825; ccvl/3DSRBench; lmms-eval, lmms_eval/tasks/3dsrbench",
     overall="rows",
+    columns={"Height": "height", "Loc.": "location", "Orient.": "orientation", "Multi.": "multi_object"},
     every_type="choice",
     file="rows with index, qid, question, A to D, answer, category",
     read=read_3dsr,

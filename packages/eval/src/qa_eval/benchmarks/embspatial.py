@@ -50,6 +50,7 @@ EMBSPATIAL = Benchmark(
     description="EmbSpatial-Bench: accuracy; overall = mean of all questions; 6 relations and 3 sources beside it",
     source="arXiv 2406.05756; Phineas476/EmbSpatial-Bench; answer extraction as lmms-eval embspatial",
     overall="rows",
+    columns={"MP3D": "source mp3d", "AI2-THOR": "source ai2thor", "ScanNet": "source scannet"},
     every_type="choice",
     file="embspatial_bench.json: question_id, question, relation, answer_options, answer (position from 0)",
     read=read_embspatial,

@@ -93,6 +93,7 @@ MINDCUBE = Benchmark(
     description="MindCube: accuracy; overall = mean of all questions; settings rotation, among, around beside it",
     source="arXiv 2506.21458; MLL-Lab/MindCube; answer extraction as mll-lab-nu/MindCube and lmms-eval mindcube",
     overall="rows",
+    columns={"Rotation": "rotation", "Among": "among", "Around": "around"},
     every_type="choice",
     file="MindCube_tinybench.jsonl: id, question, images, gt_answer",
     read=read_mindcube,

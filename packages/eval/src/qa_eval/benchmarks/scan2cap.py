@@ -113,6 +113,11 @@ SCAN2CAP = Benchmark(
     source="arXiv 2012.02206; daveredrum/Scan2Cap, lib/eval_helper.py and lib/capeval",
     metrics={KIND: "special"},
     overall="rows",
+    columns={
+        f"{head}@{k}": f"{name}@{k}"
+        for k in THRESHOLDS
+        for head, name in (("C", "CIDEr"), ("B-4", "BLEU-4"), ("R", "ROUGE-L"))
+    },
     file="JSON: scene|object|name to captions (corpus_val.json), or ScanRefer's rows with scene_id, object_id, "
     "object_name, token",
     read=read_scan2cap,

@@ -160,6 +160,7 @@ SPAR_BENCH = Benchmark(
     source="arXiv 2503.22976; jasonzhango/SPAR-Bench; metrics as lmms-eval sparbench",
     metrics=METRICS,
     tasks={name: (name,) for name in TASKS},
+    columns={"Low": "low", "Middle": "middle", "High": "high"},
     file="data/test-*.parquet (the folder): id, task, question, answer",
     read=read_spar,
     official=SINGLE,
