@@ -16,8 +16,8 @@ from qa_loop.offers import check_scenes, engine_datasets
 from qa_loop.options import check_options
 from qa_loop.process import find_program
 from qa_loop.sections import LoopConfig
-from qa_loop.stage import Stage, flags
-from qa_loop.stages import STORE, plan
+from qa_loop.stage import STORE, Stage, flags
+from qa_loop.stages import plan
 
 GENERATED = "rooms"
 SAMPLE_SCENES = 24
@@ -137,7 +137,7 @@ def _counted(
 ) -> tuple[dict[tuple[str, str], int], tuple[int, int]]:
     """Count the candidates of the training scenes by type and cell, on a store or on a few generated scenes."""
     wanted = config.generate
-    if wanted.options.get("proposer") == "llm":
+    if not wanted.by_template:
         return {}, (0, 0)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)

@@ -11,6 +11,7 @@ from qa_contract.pages.parts import Part
 from qa_contract.pages.text import percent
 
 from qa_loop.report.others import other_pages
+from qa_loop.report.proposers import proposers_sections
 from qa_loop.report.run import Run
 from qa_loop.report.sections import (
     cards_sections,
@@ -88,6 +89,7 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
         *signal_sections(run, truth),
         *gates_sections(run),
         *questions_sections(tables),
+        *proposers_sections(run, tables),
         *cards_sections(run, tables),
         facts_section(run),
     ]
