@@ -77,7 +77,9 @@ def read_log(path: Path, tool: str, benchmark: str | None = None) -> list[Row]:
         kind = None if chosen is None or chosen.every_type is None else "all"
         text = answer_text if chosen is None or not chosen.lists_are_answers else array_text
         rows = [_row(record, columns, number, kind, text) for number, record in enumerate(records, start=1)]
-    except (OSError, ValueError, KeyError) as error:
+    except KeyError as error:
+        raise QAEvalError(f"{path}: not readable as a log of {tool} (a row names no {error}).") from error
+    except (OSError, ValueError) as error:
         raise QAEvalError(f"{path}: not readable as a log of {tool} ({error}).") from error
     if not rows:
         raise QAEvalError(f"{path}: the log has no rows.")
