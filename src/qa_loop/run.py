@@ -125,6 +125,8 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
             with atomic_path(out / path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
+        for caution in config.cautions:
+            progress.bars.say(f"warning: {caution}")
         _take_up_lost(manifest, out, stages, every=redo_lost)
         limits = Limits(config.run.stage_timeout, config.run.heartbeat)
         work = _Work(stages, manifest, out, lock, limits, progress, config)

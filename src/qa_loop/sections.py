@@ -534,6 +534,23 @@ class LoopConfig(Section):
         return entry.split or (self.generate.split if entry.in_sample else "test")
 
     @property
+    def cautions(self) -> list[str]:
+        """What the configuration may do and probably should not: a model is trained on images and shown video."""
+        asked = [
+            *((entry.name, entry.options) for entry in self.eval),
+            *([("guard", self.guard.options)] if self.guard else []),
+        ]
+        shown = [
+            name for name, options in asked if (options.get("frame_input") or options.get("frame-input")) == "video"
+        ]
+        if not shown or self.frames is None:
+            return []
+        return [
+            f"Training shows frames as images, and {', '.join(shown)} as video: the model meets another kind of input "
+            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there."
+        ]
+
+    @property
     def eval_split(self) -> str:
         """Split of the main evaluation."""
         return self.split_of(self.main_eval)
