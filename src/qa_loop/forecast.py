@@ -117,7 +117,8 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     counted, seen_of = _counted(config, stages, store)
     panel = config.confidence.n_panel if config.confidence.calibrated else 0
     supply = _supply(counted, seen_of, panel=panel, offered=offered, rounds=config.run.rounds)
-    notes = _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
+    notes = [*config.cautions]
+    notes += _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
     if not supply:
         notes.append("The scenes are not there yet, so nothing is said of what they hold: pass --store, or a run.")
     written = sum(one.share for one in config.generate.proposers if one.name == "llm")

@@ -32,11 +32,11 @@ from qa_loop.progress import RunProgress, last_lines
 from qa_loop.serving import Serving, served_words
 from qa_loop.stage import SERVER, STORE, Stage, dependents
 from qa_loop.stages import plan
-from qa_loop.stopping import Ended, ended
+from qa_loop.stopping import Ended, ended, has_flops_budget
 
 SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
 """Keys that may change between starts: they do not change what is written."""
-COUNTED = ("train", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
+COUNTED = ("train", "reinforce", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
 """Kinds of stages whose floating-point operations are estimated."""
 HALF_WRITTEN = ".*.partial"
 """What a killed loop leaves of a file that it was about to replace."""
@@ -110,6 +110,11 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
         check_scenes(config.scenes, engine_datasets())
     if not (out / MANIFEST).exists() or force:
         check_options(stages)
+    if has_flops_budget(config) and estimated(config) is None:
+        raise QALoopError(
+            f"stop.flops needs an estimate, and 'qa-trainer plan --model {config.train.model}' gives none: the model "
+            "is not here. Get it first, or use samples or hours."
+        )
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _signals_raise():
         for leftover in [*out.glob(HALF_WRITTEN), *(out / DIGESTS).glob(HALF_WRITTEN)]:
@@ -120,6 +125,8 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
             with atomic_path(out / path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
+        for caution in config.cautions:
+            progress.bars.say(f"warning: {caution}")
         _take_up_lost(manifest, out, stages, every=redo_lost)
         limits = Limits(config.run.stage_timeout, config.run.heartbeat)
         work = _Work(stages, manifest, out, lock, limits, progress, config)
@@ -167,8 +174,9 @@ class _Work:
         return estimated(self.config)
 
     def flops(self, stage: Stage, rows: int | None) -> float | None:
-        """Estimate the operations of a stage; only where there are passes whose cost has to be known."""
-        if not self.config.confidence.calibrated or stage.kind not in COUNTED:
+        """Estimate the operations of a stage; only where there are passes or a budget whose cost has to be known."""
+        wanted = self.config.confidence.calibrated or has_flops_budget(self.config)
+        if not wanted or stage.kind.partition(":")[0] not in COUNTED:
             return None
         return self.costs.flops(stage, rows) if self.costs else None
 

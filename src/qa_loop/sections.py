@@ -377,7 +377,8 @@ class StopSection(Section):
     """`[stop]`: when a run ends before its last round, and which evaluation names the best one.
 
     `on` is an evaluation on the split `val`, or one with questions of its own. The run stops after `patience` rounds
-    that do not gain `min_gain` (0 to 1) over the best, or when `samples` trained on or `hours` are spent.
+    that do not gain `min_gain` (0 to 1) over the best, or when `samples` trained on, `hours`, or `flops` are spent:
+    floating-point operations of training and of every pass of a model, as the trainer estimates them.
     """
 
     on: str | None = None
@@ -385,11 +386,12 @@ class StopSection(Section):
     min_gain: float = Field(default=0.001, ge=0, lt=1)
     samples: int | None = Field(default=None, ge=1)
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    flops: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _has_a_reason(self) -> StopSection:
-        if self.on is None and self.samples is None and self.hours is None:
-            raise ValueError("give on = the name of an [[eval]] on split 'val', samples, or hours")
+        if self.on is None and self.samples is None and self.hours is None and self.flops is None:
+            raise ValueError("give on = the name of an [[eval]] on split 'val', samples, hours, or flops")
         return self
 
 
@@ -530,6 +532,23 @@ class LoopConfig(Section):
     def split_of(self, entry: EvalSection) -> str:
         """Split that an evaluation is drawn from: `test`, or the training split where `in_sample` is said."""
         return entry.split or (self.generate.split if entry.in_sample else "test")
+
+    @property
+    def cautions(self) -> list[str]:
+        """What the configuration may do and probably should not: a model is trained on images and shown video."""
+        asked = [
+            *((entry.name, entry.options) for entry in self.eval),
+            *([("guard", self.guard.options)] if self.guard else []),
+        ]
+        shown = [
+            name for name, options in asked if (options.get("frame_input") or options.get("frame-input")) == "video"
+        ]
+        if not shown or self.frames is None:
+            return []
+        return [
+            f"Training shows frames as images, and {', '.join(shown)} as video: the model meets another kind of input "
+            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there."
+        ]
 
     @property
     def eval_split(self) -> str:

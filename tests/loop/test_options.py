@@ -73,6 +73,24 @@ def test_real_commands_refuse_before_the_first_stage(section, options, message):
     assert str(error.value).count(message) == 1  # not once per round
 
 
+@pytest.mark.parametrize(
+    ("section", "keys", "message"),
+    [
+        ("generate", {"sampler": "lernability"}, "sampler = lernability: needs one of baseline, learning"),
+        ("generate", {"tasks": ["room_sise"]}, "tasks = room_sise: needs any of object_counting"),
+        ("frames", {"method": "covrage"}, "method = covrage: needs one of uniform, coverage, query"),
+        ("eval", {"benchmark": "vsibench"}, "benchmark = vsibench: needs one of vsi-bench"),
+        ("eval", {"parser": "mine"}, "parser = mine: needs one of official"),
+        ("confidence", {"profile": "papper"}, "profile = papper: needs one of paper, calibrated"),
+    ],
+)
+def test_names_are_checked_before_the_first_stage(section, keys, message):
+    config = parse_config({**BASE, section: {**BASE.get(section, {}), **keys}}, source="x")
+    with pytest.raises(QALoopError) as error:
+        check_options(plan(config))
+    assert message in str(error.value)
+
+
 def test_every_stage_of_a_full_plan_passes():
     train = {**BASE["train"], "stage": [{"method": "sft"}, {"method": "grpo", "batch_size": 8}], "replay": 0.2}
     raw = {**BASE, "train": train, "confidence": {"profile": "calibrated"}, "guard": {"questions": "/x"}}

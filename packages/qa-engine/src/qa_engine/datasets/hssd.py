@@ -39,6 +39,8 @@ MAX_TRIANGLES = 4_000_000
 
 UP, FRONT = np.array([0.0, 1, 0]), np.array([0.0, 0, -1])
 PART = "_part_"
+"""Models of several things are cut into parts, which have categories of their own or that of the whole."""
+
 MODELS = ("{name}", "*/{name}", "*/*/{name}")
 """Places of models below `objects/`: by their first letter, among doors and windows, or in parts."""
 
@@ -103,7 +105,7 @@ def load(source: SceneSource) -> Scene:
         try:
             item = expect(entry, dict, field)
             name = Path(member(item, "template_name", str, field)).name
-            label = located.categories.get(name.partition(PART)[0], "")
+            label = located.categories.get(name) or located.categories.get(name.partition(PART)[0], "")
             if not label and located.settings["unlabelled"] == "skip":
                 n_without += 1
                 continue
@@ -122,6 +124,9 @@ def load(source: SceneSource) -> Scene:
     if n_without:
         problem = f"{n_without} objects have no category"
         boxes.refused.append(SceneError(located.path.name, problem, reason=IngestReason.SKIPPED))
+    if n := len(expect(house.get("articulated_object_instances", []), list, "articulated_object_instances")):
+        problem = f"{n} objects with joints (URDF) are not read"
+        boxes.refused.append(SceneError("articulated_object_instances", problem, reason=IngestReason.SKIPPED))
     found = boxes.annotation()
     flat = ~(found.boxes.size > 0).all(axis=1)
     kept = np.flatnonzero(~flat)
