@@ -58,6 +58,9 @@ def ingest(
     seed: Seed = 0,
     workers: Workers = 1,
     ray_address: RayAddress = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add the scenes to the store that --out holds.", rich_help_panel=COMMON)
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing store.", rich_help_panel=COMMON)] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +98,7 @@ def ingest(
             checks=checks,
             reviews=reviews,
             executor=open_executor(workers, ray_address),
+            add=add,
             force=force,
             progress=progress.stage("ingest"),
         )
@@ -123,6 +127,9 @@ def _close(out: Path, report: IngestReport, began: float, *, as_json: bool) -> N
         typer.echo(f"Suspicious, but taken: {reasons}. See the rows of stage 'check' in rejects.parquet.", err=True)
     if report.n_resumed:
         typer.echo(f"{report.n_resumed} scenes were done by a run that was stopped.", err=True)
+    for table, command in (("observations", "observe"), ("frame_sets", "sample-frames")):
+        if (out / f"{table}.parquet").is_file():  # only a store that was added to can have them already
+            typer.echo(f"{table}.parquet lacks the new scenes until 'qa-engine {command}' writes it again.", err=True)
     sample = shell("qa-engine", "sample-frames", out, "--frames", 32)
     close(
         Wrote(out, report.n_scenes, "scenes"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 from qa_engine.datasets.adt import ADT
 from qa_engine.datasets.arkitscenes import ARKITSCENES
 from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.ca1m import CA1M
 from qa_engine.datasets.embodiedscan import EMBODIEDSCAN
 from qa_engine.datasets.generic import GENERIC
+from qa_engine.datasets.hm3d import HM3D
+from qa_engine.datasets.hssd import HSSD
 from qa_engine.datasets.hypersim import HYPERSIM
 from qa_engine.datasets.multiscan import MULTISCAN
 from qa_engine.datasets.procthor import PROCTHOR
@@ -34,6 +37,9 @@ DATASETS: dict[str, Dataset] = {
         SCANNETPP,
         EMBODIEDSCAN,
         SUNRGBD,
+        CA1M,
+        HM3D,
+        HSSD,
         GENERIC,
         ROOMS,
     )

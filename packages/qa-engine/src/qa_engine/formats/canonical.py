@@ -142,7 +142,7 @@ def right_angled(axes: NDArray[np.float64], field: str) -> NDArray[np.float64]:
         raise SceneError(field, "axes are not at right angles", reason=IngestReason.BAD_ROTATION)
     u, _, v = np.linalg.svd(axes)
     found = u @ v + 0.0
-    return found * np.array([-1.0, 1, 1])[:, None] if np.linalg.det(found) < 0 else found
+    return found * np.array([-1.0, 1, 1])[:, None] + 0.0 if np.linalg.det(found) < 0 else found
 
 
 def poses(rotation: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:

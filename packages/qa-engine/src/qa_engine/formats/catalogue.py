@@ -43,7 +43,11 @@ FOREIGN = (
     ),
     Foreign("part of Polycam", ("mesh_info.json",), "export raw data with images: `keyframes/` is missing"),
     Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "rename it to cloud.e57, cloud.las or cloud.laz"),
-    Foreign("USD scene", ("*.usd", "*.usda", "*.usdc", "*.usdz"), "give RoomPlan's JSON, or the model as mesh.glb"),
+    Foreign(
+        "USD scene of another name",
+        ("*.usd", "*.usda", "*.usdc", "*.usdz"),
+        "rename the whole scene to mesh.usd, mesh.usda, mesh.usdc or mesh.usdz; needs extra `usd`",
+    ),
     Foreign("recording of ScanNet", ("*.sens",), "give the folder above `scans/`", "scannet"),
     Foreign("video", ("*.mp4", "*.mov", "*.mkv", "*.avi"), "extract the frames that have poses"),
     Foreign("HEIC photo", ("*.heic", "*.heif"), "nothing: no pose names it"),
@@ -57,11 +61,10 @@ FOREIGN = (
     Foreign("poses beside others", ("images.*", "cameras.*", "transforms*.json", "poses.csv"), "see `frames_from`"),
     Foreign("boxes beside others", ("boxes.json", "boxes.csv"), "see `boxes_from`"),
     Foreign("Gaussians", ("*.splat", "*.ksplat", "*.spz", "*.sog"), "export PLY, or the cloud they come from"),
-    Foreign("labels of HM3D", ("*.semantic.txt",), "cut its mesh by colour into mesh.ply with a field instance"),
-    Foreign("scene of HSSD", ("*.scene_instance.json",), "write the boxes of its models to boxes.json"),
-    Foreign(
-        "capture of CA-1M", ("ca1m*.tar", "*.tar"), "write boxes of its world.gt to boxes.json; they have no classes"
-    ),
+    Foreign("labels of HM3D", ("*.semantic.txt",), "give the folder above the houses, with `*.semantic.glb`", "hm3d"),
+    Foreign("scene of HSSD", ("*.scene_instance.json",), "give the folder with `scenes/` and `objects/`", "hssd"),
+    Foreign("capture of CA-1M", ("ca1m*.tar",), "give the folder of the archives; boxes have no classes", "ca1m"),
+    Foreign("archive", ("*.tar", "*.tar.gz", "*.zip", "*.7z"), "unpack it"),
     Foreign("boxes of SUN RGB-D", ("SUNRGBD*.mat",), "give the folder with `SUNRGBD/` and this file", "sunrgbd"),
     Foreign("tracklets of KITTI", ("tracklet_labels.xml",), "export from CVAT as Datumaro 3D"),
     Foreign("recording of Aria", ("*.vrs",), "give the folder with its ground truth; pictures stay unread", "adt"),

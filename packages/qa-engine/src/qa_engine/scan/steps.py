@@ -204,7 +204,8 @@ def answer_blind(work: Work) -> Outcome:
 def show(work: Work) -> Outcome:
     """Write a page per scene."""
     store = Store(work.store)
-    shown = Shown(store, questions=work.questions, frame_set=choose_frame_set(store, None), limit=len(store.scenes))
+    n = len(store.scene_names())
+    shown = Shown(store, questions=work.questions, frame_set=choose_frame_set(store, None), limit=n)
     report = write_gallery(shown, work.out / "pages")
     return Outcome("view", "done", f"{report.n_scenes} scenes, {report.n_frames} frames")
 
