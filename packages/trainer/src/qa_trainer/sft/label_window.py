@@ -119,7 +119,7 @@ def _last_layer(backbone: Any) -> Any:
     """Find the last layer of a Qwen3-VL's language model, where nothing is added behind it; else give None."""
     from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextDecoderLayer
 
-    layers = getattr(getattr(backbone, "language_model", None), "layers", ())
+    layers: Any = getattr(getattr(backbone, "language_model", None), "layers", ())
     if not len(layers) or type(layers[-1]) is not Qwen3VLTextDecoderLayer:
         return None
     deep = len(backbone.config.vision_config.deepstack_visual_indexes)
