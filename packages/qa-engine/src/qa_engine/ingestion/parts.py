@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,10 @@ class _Rows:
             "cloud_path": cloud_path,
             "canonical_from_source": scene.canonical_from_source.ravel().tolist(),
             "source_sha": scene.source_sha,
+            "gravity_error_deg": scene.gravity_error_deg,
+            "floor_error_m": scene.floor_error_m,
+            "scale_error": scene.scale_error,
+            "clues": [asdict(clue) for clue in scene.clues] or None,
         }
         self._parts["scenes"].append(_frame([row], SCENES))
         n_points: Sequence[Any] | np.ndarray = [None] * len(scene)

@@ -15,6 +15,7 @@ import polars as pl
 from qa_contract.files import check_output_folder, lock_folder, output_folder, write_json
 from qa_contract.identity import config_hash
 from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import DECLARATIONS
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
@@ -187,8 +188,10 @@ def ingest(
             shutil.rmtree(staging)
             raise QAEngineError(_nothing_read(dataset, tables["rejects"]))
         for name, table in tables.items():
+            held = DECLARATIONS[name].lowest([column for column in table.columns if table[column].is_null().all()])
             metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
-            write_table(table, staging / f"{name}.parquet", TABLES[name], metadata)
+            metadata |= {"version": held.version}
+            write_table(table.select(list(held.schema)), staging / f"{name}.parquet", held.schema, metadata)
         seconds = time.perf_counter() - started
         manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
         write_json(staging / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})

@@ -22,7 +22,7 @@ from qa_engine.generation.files import write_generation
 from qa_engine.ingestion.doctor import Diagnosis, diagnose
 from qa_engine.ingestion.run import DEFAULT_SPLIT, ingest
 from qa_engine.lifting.run import lift
-from qa_engine.replay.verify import COLUMNS, difference_rows, verify
+from qa_engine.replay.verify import BOUNDS, COLUMNS, difference_rows, verify
 from qa_engine.scenes.store import Store
 from qa_engine.show.gallery import write_gallery
 from qa_engine.show.selection import Shown
@@ -182,7 +182,7 @@ def ask(work: Work) -> Outcome:
 
 def replay(work: Work) -> Outcome:
     """Compute every answer again."""
-    table = read_table(work.questions, "questions", QUESTIONS, columns=COLUMNS)
+    table = read_table(work.questions, "questions", QUESTIONS, columns=[*COLUMNS, *BOUNDS])
     differences = verify(Store(work.store), table, progress=work.of("verify"))
     work.differences = difference_rows(differences)
     told = f"{len(table)} programs replayed, {len(differences)} differences"
