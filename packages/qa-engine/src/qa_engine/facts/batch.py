@@ -168,7 +168,7 @@ class Batch:
 
     @cached_property
     def worlds(self) -> list[Batch]:
-        """This batch as its scenes may truly be; a scene of which no error is stated is the same in all.
+        """Batches of the scenes as they may truly be; a scene of which no error is stated is the same in all.
 
         A world is the same one turned and scaled, so its distances are those of this batch times a scale.
         """

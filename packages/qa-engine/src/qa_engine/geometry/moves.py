@@ -26,7 +26,7 @@ def move_boxes(boxes: Boxes, target_from_source: NDArray[np.float64]) -> Boxes:
     Examples
     --------
     >>> box = Boxes(np.array([[0.0, 1, 0]]), np.array([[1.0, 2, 3]]), np.eye(3)[None])
-    >>> move_boxes(box, np.diag([2.0, 2, 2, 1])).size.tolist()
+    >>> move_boxes(box, np.diag([2.0, 2, 2, 1])).size.round(9).tolist()
     [[2.0, 4.0, 6.0]]
     """
     linear, scale = linear_and_scale(target_from_source)

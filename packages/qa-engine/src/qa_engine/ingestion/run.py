@@ -120,10 +120,11 @@ def ingest(
     *,
     out: Path,
     options: IngestOptions,
-    split: Mapping[str, float] = DEFAULT_SPLIT,
+    split: Mapping[str, float] | None = DEFAULT_SPLIT,
     only: Sequence[str] = (),
     checks: bool = True,
     reviews: Path | None = None,
+    unaligned: bool = False,
     executor: Executor = HERE,
     force: bool = False,
     progress: Progress = lambda done, of: None,
@@ -140,14 +141,16 @@ def ingest(
         The store; it appears whole or not at all. What a stopped run has done is kept beside it and taken up again.
     options : IngestOptions
         Those that the dataset understands, and the seed.
-    split : mapping of str to float
-        Fraction of the groups per split, sum 1.
+    split : mapping of str to float, optional
+        Fraction of the groups per split, sum 1; None keeps those that scenes have.
     only : sequence of str
         Names of the scenes to take; empty = all.
     checks : bool
         Refuse scenes whose units, axes or poses contradict what they hold; see `qa_engine.ingestion.sanity`.
     reviews : Path, optional
         Table `reviews`: rejected objects are left out, corrected ones change.
+    unaligned : bool
+        Take scenes whose vertical or scale the checks doubt, with that error stated, for `align`.
     executor : Executor
         Where the work is done, which changes nothing in the store.
     force : bool
@@ -168,13 +171,16 @@ def ingest(
     sources = _selected(dataset.discover(root, options), only, root)
     decided = None if reviews is None else read_reviews(reviews)
     config = _config(dataset, options, split, only, checks) | ({"reviews": decided.digest} if decided else {})
+    config |= {"unaligned": True} if unaligned else {}
     parts = _parts(sources)
     fingerprint = config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)})
     with _staging(out, fingerprint) as staging:
         done = [part for part in parts if is_done(staging, part.number)]
         finished = {part.number for part in done}
         n_resumed = n_done = sum(len(part.sources) for part in done)
-        reading = Reading(dataset, dict(split), options.seed, checks, decided)
+        reading = Reading(
+            dataset, None if split is None else dict(split), options.seed, checks, decided, unaligned=unaligned
+        )
         left = [part for part in parts if part.number not in finished]
         with executor.crew(Reader, reading, staging) as crew:
             for n in crew.map("read", left):
@@ -222,7 +228,7 @@ def _report(tables: Mapping[str, pl.DataFrame], seconds: float, n_resumed: int) 
 
 
 def _config(
-    dataset: Dataset, options: IngestOptions, split: Mapping[str, float], only: Sequence[str], checks: bool
+    dataset: Dataset, options: IngestOptions, split: Mapping[str, float] | None, only: Sequence[str], checks: bool
 ) -> dict[str, object]:
     """Collect what decides the content of a store."""
     given = {name: getattr(options, name) for name in options.given() if name not in ("annotations", "frames_dir")}
@@ -230,7 +236,7 @@ def _config(
         given["settings"] = dict(options.settings)
     if not checks:
         given["checks"] = False
-    return {"dataset": dataset.name, "split": dict(split), "only": sorted(only), **given}
+    return {"dataset": dataset.name, "split": None if split is None else dict(split), "only": sorted(only), **given}
 
 
 def _parts(sources: Sequence[SceneSource]) -> list[Part]:

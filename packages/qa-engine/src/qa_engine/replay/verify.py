@@ -146,7 +146,7 @@ class _Replayer:
 
 
 def _elsewhere(row: dict[str, Any], worlds: Sequence[Facts]) -> Iterator[Difference]:
-    """Replay a question in the worlds that its scene may truly be; the first in which its answer does not hold tells."""
+    """Replay a question in the worlds that its scene may truly be, up to the first in which it does not hold."""
     bounds = [row.get(name) for name in BOUNDS]
     for world in worlds:
         try:

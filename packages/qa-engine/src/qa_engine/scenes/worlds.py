@@ -100,7 +100,8 @@ def errors_in_words(scene: Scene) -> str:
 
     Examples
     --------
-    >>> scene = Scene(scene_name="s", dataset="d", category=np.array([]), center=np.zeros((0, 3)), size=np.zeros((0, 3)),
+    >>> none = np.zeros((0, 3))
+    >>> scene = Scene(scene_name="s", dataset="d", category=np.array([]), center=none, size=none,
     ...               rotation=np.zeros((0, 3, 3)), scale_error=0.08, gravity_error_deg=1.25)
     >>> errors_in_words(scene)
     'vertical within 1.2 degrees, scale within 8%'

@@ -258,8 +258,7 @@ class _Canonical(ast.NodeTransformer):
 
 
 def noisy_scenes(scene: Scene, rng: np.random.Generator) -> list[Scene]:
-    """Move, resize and turn every box by independent uniform errors of the stated noise; and the scene as a whole to
-    where it may truly be, if errors are stated of it."""
+    """Move, resize and turn every box by independent uniform errors, and the whole scene to where it may truly be."""
     n, scenes = len(scene), []
     for _ in range(NOISY_SCENES):
         turn = np.radians(rng.uniform(-TURN_NOISE_DEG, TURN_NOISE_DEG, n))
