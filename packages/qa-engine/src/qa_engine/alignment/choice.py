@@ -20,11 +20,23 @@ from qa_engine.ingestion.surroundings import eyes_likelihood, floor_likelihood, 
 SURE = 5.0
 """By this much the log-likelihood of what is up leads that of any other direction."""
 
+SURE_BY_POINTS = 10.0
+"""By this much where points alone tell: an empty room looks alike from all sides."""
+
 AS_GIVEN = 3.0
 """Log-likelihood that z is up as given, where nobody doubts it: most programs write it so."""
 
 APART_DEG = 12.0
 """Directions closer to each other than this are one, to be made exact."""
+
+STEPS = 3
+"""Times that a direction is made exact: what counts as level follows it."""
+
+MIDDLE = 0.12
+"""Share of the extent of a room at its walls, where shelves and pictures are."""
+
+FURNITURE = 4.0
+"""What doubling the points in the lower half is worth, over log 2."""
 
 FAR = np.cos(np.radians(30.0))
 """Directions closer than this to the best do not contend with it: its own error holds them."""
@@ -70,7 +82,9 @@ def find_up(sources: Sources, *, doubted: bool) -> list[Up]:
 def rivals(found: list[Up]) -> list[Up]:
     """List the directions that are not clearly worse than the best, and clearly another one."""
     best = found[0]
-    return [up for up in found[1:] if best.total - up.total < SURE and up.direction @ best.direction < FAR]
+    alone = not best.by["boxes"] and not best.by["cameras"]
+    lead = SURE_BY_POINTS if alone else SURE
+    return [up for up in found[1:] if best.total - up.total < lead and up.direction @ best.direction < FAR]
 
 
 def contradiction(found: list[Up]) -> dict[str, Up]:
@@ -96,7 +110,7 @@ def _candidates(sources: Sources) -> list[Array]:
     """Directions of boxes, planes and cameras, and the axes of the world, of either sign, the exact ones first."""
     axes = sources.boxes.rotation.reshape(-1, 3)
     every = [main_directions(axes, np.ones(len(axes)), 4.0, 4)]
-    every.append(main_directions(sources.pieces.normal, sources.pieces.weight, 6.0, 5))
+    every.append(main_directions(sources.planes.normal, sources.planes.weight, 4.0, 6))
     if len(sources.poses) > 1:
         sides = sources.poses[:, :3, 0]
         for side in (sides, sources.poses[:, :3, 1]):  # of cameras held level and sideways
@@ -116,21 +130,35 @@ def _candidates(sources: Sources) -> list[Array]:
 def _judged(sources: Sources, direction: Array, *, doubted: bool) -> Up:
     """Make a direction exact and say how well it fits."""
     near = sources.turned(turn_to(direction))
-    exact = joined(estimates(near))
-    if exact is not None:
+    for _ in range(STEPS):
+        exact = joined(estimates(near))
+        if exact is None:
+            break
         direction = turn_to(direction).T @ np.array([*exact.tilt, 1.0])
         direction = direction / np.linalg.norm(direction)
         near = sources.turned(turn_to(direction))
+        if exact.tilt_deg < 0.1:
+            break
     factor = float(FACTORS[int(likelihood(near).argmax())])
     scaled = near.shrunk(factor)
     by = {"boxes": 0.0, "points": 0.0, "cameras": 0.0, "as given": 0.0 if doubted else AS_GIVEN * (direction[2] > 0.98)}
     if len(scaled.boxes.size):
         by["boxes"] = judge(scaled.boxes, scaled.prior).total
     if len(scaled.points):
-        by["points"] = floor_likelihood(scaled.points[:, 2])
+        by["points"] = floor_likelihood(scaled.points[:, 2]) + _furniture(scaled.points)
     if len(scaled.poses):
         by["cameras"] = level_likelihood(scaled.poses[:, :3, :3])
         floor = heights(scaled)[0]
         if floor is not None:
             by["cameras"] += eyes_likelihood(scaled.poses[:, 2, 3] - floor)
     return Up(direction, factor, by)
+
+
+def _furniture(points: Array) -> float:
+    """Judge what lies between walls, floor and ceiling: things stand in the lower half, air fills the upper one."""
+    low, high = np.quantile(points, [0.01, 0.99], axis=0)
+    share = (points - low) / np.maximum(high - low, 1e-9)
+    between = ((share[:, :2] > MIDDLE) & (share[:, :2] < 1 - MIDDLE)).all(axis=1)
+    z = share[between, 2]
+    lower, upper = (((z > edge) & (z < edge + 0.35)).sum() / len(points) for edge in (0.1, 0.55))
+    return float(np.clip(FURNITURE * np.log((lower + 0.01) / (upper + 0.01)), -2 * SURE, 2 * SURE))

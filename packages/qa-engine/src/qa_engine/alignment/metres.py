@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from qa_engine.alignment.depth import Measure
 from qa_engine.alignment.sources import Sources
 from qa_engine.arrays import Array
 from qa_engine.ingestion.plausible import FACTORS, judge, scale_likelihood, student
-from qa_engine.ingestion.poses import Seen
 from qa_engine.ingestion.surroundings import EYE_M, EYE_SPREAD_M
-from qa_engine.scenes.cameras import back_project
 
 CEILING_M, CEILING_SPREAD = 2.6, 0.13
 """Height of rooms, and the spread of its logarithm: 2.4 to 2.8 m in homes and offices, 3 m and more in old houses and
@@ -25,50 +22,12 @@ SIZES_SPREAD = 0.06
 SHEET = 0.02
 """Share of the points that a ceiling has, or a floor."""
 
-FIRST = 0.35
-"""The lowest level sheet with so many points of the largest one below the middle is the floor; so for ceilings."""
+FLOOR, CEILING = 0.1, 0.35
+"""The lowest level sheet with so many points of the largest below the middle is the floor, however little of it is
+seen; a ceiling has more, or it is the top of what was scanned."""
 
 UNITS = {"millimetres": 0.001, "centimetres": 0.01}
 """Units that are taken to be meant where the evidence holds them: nothing else is so far from a metre."""
-
-DEPTH_FACTORS = np.exp(np.arange(-300, 301) * 0.01)
-DEPTH_PIXELS = 24
-"""Pixels per side of the grid by which depth of one frame is looked for in another."""
-DEPTH_FITS = 0.04
-"""Depth is the same in two frames up to this share."""
-MIN_DEPTH_MARGIN = 0.15
-"""Share of the pixels that must fit better at the scale found than at scales which are clearly others."""
-DEPTH_SPREAD = 0.02
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A scale by one kind of evidence, or by all.
-
-    Attributes
-    ----------
-    source : str
-    log_m : float
-        Logarithm of the metres per unit.
-    spread : float
-        Standard deviation of that.
-    words : str
-    """
-
-    source: str
-    log_m: float
-    spread: float
-    words: str
-
-    @property
-    def metres(self) -> float:
-        """Metres per unit."""
-        return float(np.exp(self.log_m))
-
-    @property
-    def error(self) -> float:
-        """Share by which it may be larger, or by one over one plus it smaller, in 95% of cases."""
-        return float(np.expm1(1.96 * self.spread))
 
 
 def likelihood(sources: Sources) -> Array:
@@ -99,7 +58,7 @@ def heights(sources: Sources) -> tuple[float | None, float | None]:
         if high > low:
             bins = np.clip((z - low) / (high - low) * 100, -1, 101).astype(np.int64) + 1
             count = np.convolve(np.bincount(bins, minlength=103) / len(z), np.ones(2), "same")
-            floor, top = _first_sheet(count[:35]), 102 - _first_sheet(count[:90:-1])
+            floor, top = _first_sheet(count[:35], FLOOR), 102 - _first_sheet(count[:90:-1], CEILING)
             ends = [low + (k - 1) * (high - low) / 100 for k in (floor, top)]
             return (ends[0] if count[floor] > SHEET else None), (ends[1] if count[top] > SHEET else None)
     if len(sources.prior):
@@ -109,14 +68,14 @@ def heights(sources: Sources) -> tuple[float | None, float | None]:
     return None, None
 
 
-def _first_sheet(count: Array) -> int:
-    """Find the first of the bins, from the outside, that holds nearly as many points as any: beds are level, too."""
-    enough = np.flatnonzero(count >= FIRST * count.max())
+def _first_sheet(count: Array, share: float) -> int:
+    """Find the first of the bins, from the outside, that holds this share of the points of the fullest."""
+    enough = np.flatnonzero(count >= share * count.max())
     k = int(enough[0])
     return k + int(count[k : k + 3].argmax())
 
 
-def measures(upright: Sources, seen: tuple[Seen, ...]) -> list[Measure]:
+def measures(upright: Sources) -> list[Measure]:
     """Estimate the scale of an upright scene by each kind of evidence that it has."""
     found: list[Measure] = []
     prior = upright.prior
@@ -141,9 +100,7 @@ def measures(upright: Sources, seen: tuple[Seen, ...]) -> list[Measure]:
     if floor is not None and ceiling is not None and ceiling > floor:
         words = f"the ceiling is {ceiling - floor:.3g} units above the floor, {CEILING_M:g} m as a rule"
         found.append(Measure("ceiling", float(np.log(CEILING_M / (ceiling - floor))), CEILING_SPREAD, words))
-    if (by_depth := depth_scale(seen)) is not None:
-        found.append(by_depth)
-    return found
+    return found if upright.depth is None else [*found, upright.depth]
 
 
 def joined(parts: list[Measure]) -> Measure | None:
@@ -171,54 +128,3 @@ def unit_of(measure: Measure) -> str | None:
         if abs(np.log(metres) - measure.log_m) < max(2.5 * measure.spread, 0.2) and measure.spread < 0.5:
             return name
     return None
-
-
-def depth_scale(seen: tuple[Seen, ...]) -> Measure | None:
-    """Tell how large the poses are in the metres of depth images: depth of one frame must lie where others see it.
-
-    Returns
-    -------
-    Measure or None
-        Where frames see the same things and one scale fits clearly best.
-    """
-    pairs = [(i, j) for i in range(len(seen)) for j in (i + 1, i + 2) if j < len(seen)]
-    pairs += [(j, i) for i, j in pairs]
-    fits = np.array([row for i, j in pairs if (row := _fit(seen[i], seen[j])) is not None])
-    if len(fits) < 4:
-        return None
-    score = fits.mean(axis=0)
-    best = int(score.argmax())
-    away = np.abs(np.arange(len(score)) - best) > 20
-    if score[best] - score[away].max() < MIN_DEPTH_MARGIN:
-        return None
-    metres = float(DEPTH_FACTORS[best])
-    words = f"{score[best]:.0%} of depth fits other frames if a unit of the poses is {metres:.3g} m, {score[300]:.0%} "
-    return Measure("depth", float(np.log(metres)), DEPTH_SPREAD, words + "if it is a metre")
-
-
-def _fit(one: Seen, other: Seen) -> Array | None:
-    """Share of the depth of one frame that another confirms, for each of `DEPTH_FACTORS`; None if it sees none."""
-    (camera, _, depth), (second, _, seen) = one, other
-    assert depth is not None
-    assert seen is not None
-    step = max(1, max(depth.shape) // DEPTH_PIXELS)
-    points = back_project(depth[::step, ::step], camera.every(step)).astype(np.float64)
-    if len(points) < 50:
-        return None
-    # Positions of the poses are scaled, depth is not: the same as moving the second camera along the line of both.
-    start, way = camera.world_from_camera[:3, 3], second.world_from_camera[:3, 3] - camera.world_from_camera[:3, 3]
-    if np.linalg.norm(way) < 1e-9:
-        return None
-    local = (points - start) @ second.world_from_camera[:3, :3]
-    shift = way @ second.world_from_camera[:3, :3]
-    moved = local[None] - DEPTH_FACTORS[:, None, None] * shift
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pixel = moved / moved[..., 2:] @ second.intrinsics.T
-    column, row = (np.nan_to_num(pixel[..., a], nan=-1, posinf=-1, neginf=-1) for a in (0, 1))
-    inside = (moved[..., 2] > 0) & (column > 0) & (row > 0) & (column < second.width - 1) & (row < second.height - 1)
-    at = np.where(inside, np.rint(row).astype(np.int64, casting="unsafe"), 0), np.where(inside, np.rint(column), 0)
-    there = seen[at[0], at[1].astype(np.int64)]
-    known = inside & (there > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fits = known & (np.abs(np.log(moved[..., 2] / there)) < DEPTH_FITS)
-    return fits.sum(axis=1) / len(points) if known[300].any() or known.any() else None

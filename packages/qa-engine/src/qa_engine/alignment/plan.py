@@ -71,9 +71,9 @@ def yaw_of(sources: Sources) -> Found | None:
 def _sides(sources: Sources) -> list[tuple[str, Array, Array, Array]]:
     """List level directions: of walls by plane, and of sides of boxes by object."""
     rotation = sources.boxes.rotation.reshape(-1, 3)
-    pieces = sources.pieces
+    planes = sources.planes
     listed = [
-        ("planes", pieces.normal, pieces.weight, pieces.plane),
+        ("planes", planes.normal, planes.weight, np.arange(len(planes))),
         ("boxes", rotation, np.repeat(sources.prior.weight, 3), np.repeat(np.arange(len(rotation) // 3), 3)),
     ]
     level = [np.abs(directions[:, 2]) < LEVEL for _, directions, _, _ in listed]

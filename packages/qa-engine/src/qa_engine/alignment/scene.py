@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from qa_engine.alignment import metres
 from qa_engine.alignment.choice import FAR, Up, contradiction, find_up, rivals, turn_to
+from qa_engine.alignment.depth import Measure
 from qa_engine.alignment.plan import Found, floor_of, yaw_of
 from qa_engine.alignment.sources import MIN_POINTS, Sources, sources_of
 from qa_engine.alignment.vertical import FEWEST, Estimate, estimates, joined
@@ -109,7 +110,7 @@ def align(scene: Scene) -> Alignment:
         raise SceneError("up", f"nothing tells what is up: {problem}", reason=IngestReason.NOT_ALIGNED)
     turn, clues, gravity_error = _vertical(sources, doubted=scene.gravity_error_deg is not None)
     upright = sources.turned(turn)
-    scale = _scale(upright, sources, doubted=scene.scale_error is not None)
+    scale = _scale(upright, doubted=scene.scale_error is not None)
     clues += scale.clues
     metric = upright.shrunk(1 / scale.metres)
     floor = floor_of(metric)
@@ -187,16 +188,15 @@ class _Scale:
     clues: list[Clue]
 
 
-def _scale(upright: Sources, sources: Sources, *, doubted: bool) -> _Scale:
+def _scale(upright: Sources, *, doubted: bool) -> _Scale:
     """Find how large the units are; as given where nobody doubts it and the evidence does not contradict."""
     findings, factor, _ = check_scale(upright.boxes, upright.prior)
     if findings and factor == 1:  # sizes alone are off, not places: no scale mends that
         raise findings[0].error
-    parts = metres.measures(upright, sources.seen)
-    by_depth = next((part for part in parts if part.source == "depth"), None)
-    follows = by_depth is None or abs(by_depth.log_m) < 2.5 * metres.DEPTH_SPREAD
-    if by_depth is not None and doubted and follows:  # depth of the same model says nothing of metres
-        parts.remove(by_depth)
+    parts = metres.measures(upright)
+    follows = upright.depth is None or abs(upright.depth.log_m) < 2.5 * upright.depth.spread
+    if doubted and follows:  # depth and poses of one model say nothing of metres
+        parts = [part for part in parts if part.source != "depth"]
     clues = [_measured(part) for part in parts]
     total = metres.joined(parts)
     if total is None:
@@ -213,7 +213,7 @@ def _scale(upright: Sources, sources: Sources, *, doubted: bool) -> _Scale:
     return _Scale(total.metres, total.error, follows, [*clues, _measured(total)])
 
 
-def _measured(part: metres.Measure) -> Clue:
+def _measured(part: Measure) -> Clue:
     return Clue("scale", part.source, part.metres, part.error, "m per unit", part.words)
 
 

@@ -1,4 +1,4 @@
-"""What a scene has to tell of its vertical and its scale: boxes, points, pieces of planes, cameras and depth."""
+"""What a scene has to tell of its vertical and its scale: boxes, points, planes, cameras and depth."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.alignment.planes import Pieces, find_pieces
+from qa_engine.alignment.depth import Measure, depth_scale
+from qa_engine.alignment.planes import Planes, find_planes
 from qa_engine.arrays import Array
 from qa_engine.geometry import Boxes
-from qa_engine.ingestion.poses import Seen, read_images
+from qa_engine.ingestion.poses import read_images
 from qa_engine.ingestion.typical import Prior, prior_of
 from qa_engine.scenes.cameras import back_project, camera_of
 from qa_engine.scenes.scene import Scene
@@ -20,7 +21,7 @@ MAX_POINTS = 8000
 """Points, evenly spaced, that heights are counted by; planes are found in all."""
 
 MIN_POINTS = 500
-"""Points below which a cloud tells nothing: a floor and two walls of a dozen pieces each."""
+"""Points below which a cloud tells nothing: a floor and two walls of a dozen cells each."""
 
 MAX_FRAMES = 16
 """Frames, evenly spaced, whose depth is looked at."""
@@ -39,37 +40,35 @@ class Sources:
     category : (n,) array of str
     points : (p, 3) float64
         Of the cloud, else of depth images; none where there are too few.
-    pieces : Pieces
-        Of the planes of all points.
+    planes : Planes
+        Of all points.
     poses : (c, 4, 4) float64
         World from camera, in the order of the recording.
-    seen : tuple of Seen
-        Cameras with depth.
+    depth : Measure or None
+        Scale of the poses by depth images, where frames that see the same things tell it.
     """
 
     boxes: Boxes
     prior: Prior
     category: NDArray[np.str_]
     points: Array
-    pieces: Pieces
+    planes: Planes
     poses: Array
-    seen: tuple[Seen, ...]
+    depth: Measure | None
 
     def turned(self, turn: Array) -> Sources:
         """Give the same in a world that is turned by (3, 3) `turn`."""
         poses = self.poses.copy()
         poses[:, :3] = turn @ poses[:, :3]
         boxes = Boxes(self.boxes.center @ turn.T, self.boxes.size, self.boxes.rotation @ turn.T)
-        return replace(
-            self, boxes=boxes, points=self.points @ turn.T, pieces=self.pieces.turned(turn), poses=poses, seen=()
-        )
+        return replace(self, boxes=boxes, points=self.points @ turn.T, planes=self.planes.turned(turn), poses=poses)
 
     def shrunk(self, factor: float) -> Sources:
         """Give the same with all lengths divided by a factor."""
         poses = self.poses.copy()
         poses[:, :3, 3] /= factor
         boxes = Boxes(self.boxes.center / factor, self.boxes.size / factor, self.boxes.rotation)
-        return replace(self, boxes=boxes, points=self.points / factor, poses=poses, seen=())
+        return replace(self, boxes=boxes, points=self.points / factor, poses=poses)
 
 
 def sources_of(scene: Scene) -> Sources:
@@ -81,18 +80,20 @@ def sources_of(scene: Scene) -> Sources:
     few = deep[:: max(1, -(-len(deep) // MAX_FRAMES))]
     images = read_images([(camera, frame) for frame in few if (camera := camera_of(frame)) is not None])
     seen = [one for one in images if one[2] is not None]
+    depth, one_world = depth_scale(seen)
     points = np.zeros((0, 3))
     if scene.cloud is not None and len(scene.cloud):
         points = scene.cloud.xyz.astype(np.float64)
-    elif seen:
-        points = np.concatenate([back_project(depth, camera) for camera, _, depth in seen if depth is not None])
+    elif seen and one_world:
+        unit = 1.0 if depth is None else depth.metres
+        points = np.concatenate([back_project(image / unit, camera) for camera, _, image in seen if image is not None])
     points = points if len(points) >= MIN_POINTS else np.zeros((0, 3))
     return Sources(
         boxes=boxes,
         prior=prior_of(scene.category[things]),
         category=scene.category[things],
         points=points[:: max(1, len(points) // MAX_POINTS)].astype(np.float64),
-        pieces=find_pieces(points),
+        planes=find_planes(points),
         poses=np.array([frame.world_from_camera for frame in posed]).reshape(-1, 4, 4),
-        seen=tuple(seen),
+        depth=depth,
     )

@@ -35,6 +35,9 @@ AT_LEAST_DEG = {"boxes": 0.4, "planes": 0.25, "cameras": 2.0, "undersides": 0.4}
 """What each is off by, however well it agrees with itself: how level floors and furniture are built and annotated, and
 how people hold cameras (a standard deviation per axis)."""
 
+TELLS_DEG = 30.0
+"""An estimate with a larger error says nothing."""
+
 CHI2_95 = 2.45
 """Radius that holds 95% of a round normal distribution in a plane, over its standard deviation."""
 
@@ -89,7 +92,7 @@ def estimates(sources: Sources) -> list[Estimate]:
         equations = make(sources)
         if equations is not None and (one := _estimate(name, equations)) is not None:
             found.append(one)
-    return found
+    return [one for one in found if one.error_deg < TELLS_DEG]
 
 
 def joined(parts: list[Estimate]) -> Estimate | None:
@@ -128,11 +131,11 @@ def _boxes(sources: Sources) -> Equations | None:
 
 def _planes(sources: Sources) -> Equations | None:
     """Floors, tops and ceilings are level, and walls upright."""
-    normal, weight, plane = sources.pieces.normal, sources.pieces.weight, sources.pieces.plane
-    normal = normal * np.where(normal[:, 2:] < 0, -1.0, 1.0)
+    weight, plane = sources.planes.weight, np.arange(len(sources.planes))
+    normal = sources.planes.normal * np.where(sources.planes.normal[:, 2:] < 0, -1.0, 1.0)
     level = normal[:, 2] > np.cos(np.radians(WITHIN_DEG))
     upright = normal[:, 2] < np.sin(np.radians(WITHIN_DEG))
-    if len(np.unique(plane[level | upright])) < FEWEST["planes"] or (not level.any() and upright.sum() < 2):
+    if (level | upright).sum() < FEWEST["planes"] or (not level.any() and upright.sum() < 2):
         return None
     flat = _pairs(normal[level, :2] / normal[level, 2:], weight[level], plane[level])
     # A wall's normal (a, b, c) is square to (x, y, 1): a x + b y + c = 0.
