@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qa_engine.alignment.metres import heights, likelihood
+from qa_engine.alignment.metres import CEILING_M, heights, likelihood
 from qa_engine.alignment.planes import main_directions
 from qa_engine.alignment.sources import Sources
 from qa_engine.alignment.vertical import estimates, joined
@@ -20,7 +20,7 @@ from qa_engine.ingestion.surroundings import eyes_likelihood, floor_likelihood, 
 SURE = 5.0
 """By this much the log-likelihood of what is up leads that of any other direction."""
 
-SURE_BY_POINTS = 10.0
+SURE_BY_POINTS = 7.0
 """By this much where points alone tell: an empty room looks alike from all sides."""
 
 AS_GIVEN = 3.0
@@ -139,7 +139,7 @@ def _judged(sources: Sources, direction: Array, *, doubted: bool) -> Up:
         near = sources.turned(turn_to(direction))
         if exact.tilt_deg < 0.1:
             break
-    factor = float(FACTORS[int(likelihood(near).argmax())])
+    factor = _factor(near)
     scaled = near.shrunk(factor)
     by = {"boxes": 0.0, "points": 0.0, "cameras": 0.0, "as given": 0.0 if doubted else AS_GIVEN * (direction[2] > 0.98)}
     if len(scaled.boxes.size):
@@ -152,6 +152,15 @@ def _judged(sources: Sources, direction: Array, *, doubted: bool) -> Up:
         if floor is not None:
             by["cameras"] += eyes_likelihood(scaled.poses[:, 2, 3] - floor)
     return Up(direction, factor, by)
+
+
+def _factor(upright: Sources) -> float:
+    """Give the scale to judge a direction at: by what has one, else as if all of its height were one storey."""
+    fit = likelihood(upright)
+    if fit.any():
+        return float(FACTORS[int(fit.argmax())])
+    z = upright.points[:, 2]
+    return float(max(np.ptp(z), 1e-9)) / CEILING_M if len(z) else 1.0
 
 
 def _furniture(points: Array) -> float:

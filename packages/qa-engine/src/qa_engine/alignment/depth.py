@@ -77,7 +77,8 @@ def depth_scale(seen: Sequence[Seen]) -> tuple[Measure | None, bool]:
     if score[best] - score[away].max() < MIN_DEPTH_MARGIN:
         return None, given > max(float(score[best]) - 0.05, MIN_DEPTH_SHARE)
     around = DEPTH_FACTORS[best] * np.exp(np.arange(-5, 6) * 0.01)
-    finer = np.mean([_fit(seen[i], seen[j], around) for (i, j), _ in fits], axis=0)
+    again = [_fit(seen[i], seen[j], around) for (i, j), _ in fits]
+    finer = np.mean([row for row in again if row is not None], axis=0)
     metres = float(around[int(finer.argmax())])
     words = f"{finer.max():.0%} of depth fits other frames if a unit of the poses is {metres:.3g} m, {given:.0%} "
     return Measure("depth", float(np.log(metres)), DEPTH_SPREAD, words + "if it is a metre"), True

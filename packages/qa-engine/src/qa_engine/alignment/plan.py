@@ -85,8 +85,8 @@ def _yaw(name: str, directions: Array, weight: Array, group: Array) -> Found | N
     n = len(groups)
     if n < FEWEST_SIDES:
         return None
-    fourfold = np.exp(4j * np.arctan2(directions[:, 1], directions[:, 0]))
-    by_group = np.bincount(member, weight * fourfold.real) + 1j * np.bincount(member, weight * fourfold.imag)
+    angle = 4 * np.arctan2(directions[:, 1], directions[:, 0])  # walls and their neighbours point the same way then
+    by_group = np.bincount(member, weight * np.cos(angle)) + 1j * np.bincount(member, weight * np.sin(angle))
     total = np.bincount(member, weight)
     main = by_group.sum()
     if np.abs(main) < TURNED_ALIKE * total.sum():
