@@ -236,3 +236,32 @@ def test_wrong_options_are_user_errors(sample, vggt, tmp_path, monkeypatch):
     assert ended.code == 2
     assert "pip install 'qa-trainer[video]'" in ended.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_predicted_depth_and_cameras_are_a_store_of_unknown_scale(sample, vggt, tmp_path):
+    import torch
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import FRAMES, OBJECTS, SCENES
+    from qa_trainer.frames.predicted import MEDIAN_DEPTH_M, geometry_of
+
+    ended = sample(write_video(tmp_path / "kitchen.mp4"), out=tmp_path / "out")
+    assert ended.code == 0, ended.stderr
+    scene = read_table(tmp_path / "out", "scenes", SCENES).row(0, named=True)
+    assert (scene["gravity_error_deg"], scene["scale_error"]) == (180, 9)
+    assert read_table(tmp_path / "out", "objects", OBJECTS).is_empty()
+    for row in read_table(tmp_path / "out", "frames", FRAMES).iter_rows(named=True):
+        depth = Image.open(tmp_path / "out" / row["depth_path"])
+        assert (depth.mode, depth.size) == ("I;16", (row["width"], row["height"]))
+        assert len(row["intrinsics"]) == 9
+        turn = np.array(row["world_from_camera"]).reshape(4, 4)[:3, :3]
+        np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-6)
+    # By hand: depth 1 and 3 but for the least sure fifth, the second camera 0.5 to the right of the first.
+    depth = torch.tensor([1.0, 3.0]).repeat_interleave(50).reshape(2, 5, 10, 1)
+    confidence = torch.linspace(1, 2, 100).reshape(2, 5, 10)
+    encoding = torch.tensor([[0.0, 0, 0, 0, 0, 0, 1, 1.5708, 1.5708], [-0.5, 0, 0, 0, 0, 0, 1, 1.5708, 1.5708]])
+    found = geometry_of({"depth": depth, "depth_conf": confidence, "pose_enc": encoding}, [0, 1], (5, 10))
+    unit = MEDIAN_DEPTH_M / 3
+    assert (found.depth[0] == 0).sum() == 20
+    assert found.depth[1] == pytest.approx(3 * unit)
+    assert found.world_from_camera[1, :3, 3] == pytest.approx([0.5 * unit, 0, 0])
+    assert geometry_of({"depth": -depth, "depth_conf": confidence, "pose_enc": encoding}, [0, 1], (5, 10)) is None

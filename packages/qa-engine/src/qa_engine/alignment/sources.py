@@ -44,6 +44,8 @@ class Sources:
         Of all points.
     poses : (c, 4, 4) float64
         World from camera, in the order of the recording.
+    made_upright : bool
+        Boxes are upright and on the floor because they were fitted so: they say nothing of the vertical.
     depth : Measure or None
         Scale of the poses by depth images, where frames that see the same things tell it.
     """
@@ -54,6 +56,7 @@ class Sources:
     points: Array
     planes: Planes
     poses: Array
+    made_upright: bool
     depth: Measure | None
 
     def turned(self, turn: Array) -> Sources:
@@ -95,5 +98,6 @@ def sources_of(scene: Scene) -> Sources:
         points=points[:: max(1, len(points) // MAX_POINTS)].astype(np.float64),
         planes=find_planes(points),
         poses=np.array([frame.world_from_camera for frame in posed]).reshape(-1, 4, 4),
+        made_upright=scene.confidence is not None and bool(np.isfinite(scene.confidence).any()),  # by `lift`
         depth=depth,
     )

@@ -89,6 +89,8 @@ def estimates(sources: Sources) -> list[Estimate]:
     """Estimate the vertical of a scene whose z is about up, by each kind of evidence that it has."""
     found = []
     for name, make in EVIDENCE.items():
+        if sources.made_upright and name in ("boxes", "undersides"):
+            continue
         equations = make(sources)
         if equations is not None and (one := _estimate(name, equations)) is not None:
             found.append(one)
