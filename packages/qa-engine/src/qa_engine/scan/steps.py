@@ -168,17 +168,17 @@ def turn_upright(work: Work) -> Outcome:
         work.scans.rename(work.store)
         return Outcome("align", "left out", "no check doubts that the scans are upright and in metres")
     report = align(work.scans, out=work.store, workers=work.workers, progress=work.of("align"))
-    told = [f"{scene.scene_name}: {words}" for scene in aligned_scenes(work) if (words := errors_in_words(scene))]
+    told = [f"{scene.scene_name}: {errors_in_words(scene)}" for scene in aligned_scenes(work)]
     n = len(doubted) - report.lost
     words = f"{n} of {len(doubted)} doubtful scans turned or scaled; {'; '.join(told[:3])}"
     return Outcome("align", "lost" if report.lost else "done", words + _refused(report.rejects))
 
 
 def aligned_scenes(work: Work) -> list[Scene]:
-    """Load the scenes that `align` concluded something about."""
+    """Load the scenes that `align` turned or scaled."""
     if not (work.store / "scenes.parquet").is_file():
         return []
-    return [scene for scene in Store(work.store).iter_scenes() if scene.clues]
+    return [scene for scene in Store(work.store).iter_scenes() if scene.clues and errors_in_words(scene)]
 
 
 def see(work: Work) -> Outcome:
