@@ -139,8 +139,8 @@ def _scenes(work: Work, store: Store, questions: pl.DataFrame | None) -> Table:
 def _aligned(scenes: Sequence[Scene]) -> Iterator[Part | str]:
     """Say how sure vertical and scale of the scenes are, and by what."""
     yield Note(
-        "The checks doubted how these scans lie or how large they are, so both were concluded. Bounds of answers hold the "
-        "errors that are left, and what would flip within them is not asked."
+        "The checks doubted how these scans lie or how large they are, so both were concluded. Bounds of answers hold "
+        "the errors that are left, and what would flip within them is not asked."
     )
     yield Items([f"{scene.scene_name}: {errors_in_words(scene)}" for scene in scenes])
     columns = [
