@@ -105,7 +105,7 @@ def joined(parts: list[Estimate]) -> Estimate | None:
     >>> one = Estimate("boxes", np.zeros(2), np.eye(2) * 1e-4, 5)
     >>> other = Estimate("planes", np.array([0.0, 0.2]), np.eye(2) * 1e-4, 3)
     >>> both = joined([one, other])
-    >>> both.tilt.round(3).tolist(), both.error_deg > 10
+    >>> both.tilt.round(3).tolist(), both.error_deg > 9
     ([0.0, 0.1], True)
     """
     if not parts:

@@ -40,7 +40,7 @@ def move_scene(scene: Scene, matrix: Array) -> Scene:
     >>> scene = Scene(scene_name="s", dataset="d", category=np.array(["chair"]), center=np.array([[1.0, 0, 0.5]]),
     ...               size=np.array([[0.5, 0.5, 1]]), rotation=np.eye(3)[None], room_size_m2=3.0)
     >>> moved = move_scene(scene, np.diag([2.0, 2, 2, 1]))
-    >>> moved.size[0].tolist(), moved.room_size_m2
+    >>> moved.size[0].round(9).tolist(), round(moved.room_size_m2, 9)
     ([1.0, 1.0, 2.0], 12.0)
     """
     linear, scale = linear_and_scale(matrix)
