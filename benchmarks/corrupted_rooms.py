@@ -1,17 +1,21 @@
-"""What a loop notices of rooms whose boxes are wrong: suspects, gates, calibration; with a simulated learner.
+"""What a loop notices of rooms whose boxes are wrong: suspects, gates, calibration.
 
-    uv run python benchmarks/corrupted_rooms.py --scenes 200 --rounds 4 --json benchmarks/results/corrupted_rooms.json
+    uv run python benchmarks/corrupted_rooms.py --scenes 500 --rounds 5 --count 500
+    uv run python benchmarks/corrupted_rooms.py --learner tiny --scenes 600 --rounds 4 --count 600 --out runs/corrupted
 
-A tenth of the rooms get every box stretched and moved. The learner answers by the true boxes, as a model does that
+A tenth of the rooms get every box stretched and moved. `simulated` answers by the true boxes, as a model does that
 looks at the pictures: right with a chance that grows from round to round, differently per question type, and
-overconfident. Every command is the real one: `generate` on the corrupted store, `signal`, `feedback`, `draw`, `gate`. A
-question is wrong where the true answer would score less than 0.5 against its ground truth.
+overconfident. Its commands are the real ones: `generate` on the corrupted store, `signal`, `feedback`, `draw`, `gate`.
+`tiny` is a whole `qa-loop run` of profile calibrated that trains the model that ships with the trainer, with the store
+spoilt between `ingest` and `observe`. A question is wrong where the true answer would score less than 0.5 against its
+ground truth.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,12 +27,44 @@ from qa_contract.answers import score_choice, score_number
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
 from qa_contract.tables import OBJECTS, PREDICTIONS, QUESTIONS, SCORES
 
+from qa_loop.report.truth import Found, suspects_found, wrong_questions
+
 TYPES = ("object_size_estimation", "object_abs_distance", "object_counting", "room_size_estimation")
 SKILL = dict(zip(TYPES, (0.9, 0.6, 0.75, 0.95), strict=True))
 """Chance to answer by the true boxes once everything is learned."""
 
-WRONG_BELOW = 0.5
-"""A ground truth counts as wrong where the true answer would score less against it."""
+CONFIG = """
+[run]
+name = "corrupted rooms"
+seed = {seed}
+rounds = {rounds}
+[scenes]
+dataset = "rooms"
+scenes = {scenes}
+frames = 2
+size = 128
+seed = {seed}
+split = "train=0.9,val=0.0,test=0.1"
+[frames]
+frames = 2
+[generate]
+tasks = {tasks}
+workers = 2
+[train]
+model = "tiny"
+steps = {steps}
+batch_size = 32
+learning_rate = 4e-4
+[gates]
+offer = 1.1
+[confidence]
+profile = "calibrated"
+panel = {count}
+sample = {count}
+[eval]
+count = 100
+batch_size = 64
+"""
 
 
 def call(*words: object, allowed: tuple[int, ...] = (0, 1)) -> None:
@@ -89,31 +125,71 @@ def answers(asked: pl.DataFrame, truth: dict[str, str], number: int, *, looks: b
 def main() -> None:
     """Run the rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--learner", choices=("simulated", "tiny"), default="simulated")
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--count", type=int, default=600, help="of the panel, and of the questions of a round")
+    parser.add_argument("--steps", type=int, default=64, help="of 32 questions that the tiny model trains per round")
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder to keep; default: none is kept")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--spoil", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.spoil:
+        spoil(given.spoil, given.share, given.seed)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        result = run(Path(folder), given.scenes, given.rounds, given.count, given.share, given.seed)
+        here = given.out or Path(folder)
+        here.mkdir(parents=True, exist_ok=True)
+        result = simulated(here, given) if given.learner == "simulated" else trained(here.resolve(), given)
     text = json.dumps(result, indent=1)
     print(text)
     if given.json:
         given.json.write_text(text + "\n", encoding="utf-8")
 
 
-def run(here: Path, scenes: int, rounds: int, count: int, share: float, seed: int) -> dict:
+def spoil(store: Path, share: float, seed: int) -> list[str]:
+    """Keep the true answers beside a store, then corrupt it."""
+    call("qa-engine", "generate", store, "--out", store.parent / "true", "--no-screen", "--tasks", ",".join(TYPES))
+    return corrupt(store, share, np.random.default_rng(seed))
+
+
+def trained(here: Path, given: argparse.Namespace) -> dict:
+    """Run the loop; its `qa-engine` spoils what it ingests."""
+    programs, real = here / "bin", Path(sys.executable).parent
+    programs.mkdir(exist_ok=True)
+    for name in ("qa-engine", "qa-trainer", "qa-confidence", "qa-eval"):
+        words = f"{sys.executable} {Path(__file__).resolve()} --share {given.share} --seed {given.seed} --spoil store"
+        after = f'[ "$1" != ingest ] || {words}' if name == "qa-engine" else ":"
+        (programs / name).write_text(f'#!/bin/sh\n{real / name} "$@" || exit $?\n{after}\n')
+        (programs / name).chmod(0o755)
+    config = here / "loop.toml"
+    values = {name: getattr(given, name) for name in ("seed", "rounds", "scenes", "steps", "count")}
+    config.write_text(CONFIG.format(tasks=json.dumps(TYPES), **values))
+    run, environment = here / "run", {**os.environ, "QA_LOOP_BIN": str(programs)}
+    subprocess.run([real / "qa-loop", "run", config, "--out", run], env=environment, check=True)
+    call("qa-loop", "report", run, "--truth", run / "true")
+    truth = read_table(run / "true", "questions", QUESTIONS)
+    rounds = []
+    for number in range(1, given.rounds + 1):
+        found = suspects_found(run, number, run / "true")
+        if found is not None:
+            rounds.append(figures(run / f"round_{number:02d}", found, truth))
+    about = {"learner": "tiny", "scenes": given.scenes, "count": given.count, "steps": given.steps, "seed": given.seed}
+    return {**about, "rounds": rounds}
+
+
+def simulated(here: Path, given: argparse.Namespace) -> dict:
     """Make the rooms, spoil a tenth, and let the loop's commands work on them."""
+    scenes, rounds, count, seed = given.scenes, given.rounds, given.count, given.seed
     store, tasks = here / "store", ",".join(TYPES)
     rooms = ("--scenes", scenes, "--frames-per-scene", 0, "--size", 32, "--seed", seed)
     rooms += ("--split", "train=1,val=0,test=0")
     call("qa-engine", "ingest", "rooms", "--out", store, *rooms)
-    call("qa-engine", "generate", store, "--out", here / "true", "--tasks", tasks)
-    clean = read_table(here / "true", "questions", QUESTIONS, columns=["signature", "ground_truth"])
-    truth = dict(clean.iter_rows())
-    bad = corrupt(store, share, np.random.default_rng(seed))
+    bad = spoil(store, given.share, seed)
+    clean = read_table(here / "true", "questions", QUESTIONS)
+    truth = dict(clean.select("signature", "ground_truth").iter_rows())
     call("qa-engine", "generate", store, "--out", here / "panel", "--tasks", tasks, "--count", count, "--seed", seed)
     per_round, earlier, signals, drawn_before = [], [], [], []
     for number in range(1, rounds + 1):
@@ -130,7 +206,8 @@ def run(here: Path, scenes: int, rounds: int, count: int, share: float, seed: in
         for name, looks in (("clean", True), ("blind", False)):
             answers(asked, truth, number, looks=looks, out=at / name, seed=seed)
         previous = ["--previous", signals[-1]] if number > 1 else []
-        words = ["--blind", at / "blind", "--questions", at / "drawn", "--panel", here / "panel", *previous]
+        words = ["--blind", at / "blind", "--questions", at / "drawn", "--panel", here / "panel"]
+        words += [word for path in signals for word in ("--previous", path)]
         call("qa-confidence", "signal", at / "clean", *words, "--out", at / "signal")
         words = ["--questions", at / "drawn", *previous]
         call("qa-confidence", "feedback", at / "signal", *words, "--out", at / "feedback")
@@ -141,34 +218,30 @@ def run(here: Path, scenes: int, rounds: int, count: int, share: float, seed: in
         words += [word for path in earlier for word in ("--exclude", path)]
         call("qa-engine", "gate", at / "candidates", "--out", at / "questions", *words)
         earlier.append(at / "questions")
-        per_round.append(figures(at, asked, truth, bad))
-    return {"scenes": scenes, "corrupted": len(bad), "count": count, "seed": seed, "rounds": per_round}
+        labels = pl.read_parquet(at / "signal/confidence.parquet")
+        suspects, wrong = {*labels.filter(label="suspect")["question_id"]}, {*wrong_questions(asked, clean)}
+        per_round.append(figures(at, Found(len(wrong), len(suspects), len(wrong & suspects)), clean))
+    about = {"learner": "simulated", "scenes": scenes, "corrupted": len(bad), "count": count, "seed": seed}
+    return {**about, "rounds": per_round}
 
 
-def figures(at: Path, asked: pl.DataFrame, truth: dict[str, str], bad: list[str]) -> dict:
+def figures(at: Path, found: Found, truth: pl.DataFrame) -> dict:
     """Collect suspects, yields and calibration of a round."""
     told = json.loads((at / "signal/signal.json").read_text())
     gates = json.loads((at / "questions/manifest.json").read_text())["gates"]
-    suspects = pl.read_parquet(at / "signal/confidence.parquet").filter(label="suspect")["question_id"].to_list()
-    wrong = {
-        row["question_id"]
-        for row in asked.iter_rows(named=True)
-        if row["signature"] in truth and scored(row, truth[row["signature"]]) < WRONG_BELOW
-    }
-    kept, offered = (pl.read_parquet(at / name / "questions*.parquet") for name in ("questions", "candidates"))
+    kept, offered = (read_table(at / name, "questions", QUESTIONS) for name in ("questions", "candidates"))
     return {
         "answers": told["rows"],
         "ece_before": round(told["calibration"]["all"]["ece_before"], 4),
         "ece_after": round(told["calibration"]["all"]["ece_after"], 4),
-        "wrong": len(wrong),
-        "suspects": len(suspects),
-        "precision": round(len(wrong & {*suspects}) / len(suspects), 3) if suspects else None,
-        "recall": round(len(wrong & {*suspects}) / len(wrong), 3) if wrong else None,
+        "wrong": found.wrong,
+        "suspects": found.suspects,
+        "precision": None if found.precision is None else round(found.precision, 3),
+        "recall": None if found.recall is None else round(found.recall, 3),
+        "suspect_scenes": len(told["suspect_scenes"]),
         "gates": {one["gate"]: [one["seen"], one["judged"], one["refused"]] for one in gates},
-        "from_corrupted_rooms": {
-            "offered": round(offered["scene_name"].is_in(bad).mean() or 0.0, 4),
-            "kept": round(kept["scene_name"].is_in(bad).mean() or 0.0, 4),
-        },
+        "wrong_of_offered": [len(wrong_questions(offered, truth)), len(offered)],
+        "wrong_of_kept": [len(wrong_questions(kept, truth)), len(kept)],
     }
 
 

@@ -97,7 +97,7 @@ def main() -> None:
         print(task.question_type, row, flush=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 2)}
     if options.out:
-        result = {"machine": machine, "scenes": len(store.scenes), "frame_set": frame_set, "types": rows}
+        result = {"machine": machine, "scenes": len(store.scene_names()), "frame_set": frame_set, "types": rows}
         options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

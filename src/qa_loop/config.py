@@ -8,13 +8,14 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from qa_contract.chat import chat_url
 from qa_contract.errors import suggest
 
 from qa_loop.errors import QALoopError
-from qa_loop.sections import EvalSection, GuardSection, LoopConfig
+from qa_loop.sections import EvalSection, GuardSection, LoopConfig, ProposerSection
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     # The recipe of Ouroboros-Spatial (arXiv 2606.11719).
@@ -40,8 +41,8 @@ HINTS: dict[str, str] = {
     "train.lr_schedule": "It is train.schedule.",
     "scenes.datasets": "A run reads one data set, scenes.dataset; several are not supported.",
     "eval.model": "The model of the round is evaluated.",
-    "eval.runner": "The model of the round is loaded by 'qa-eval run'; a server in its place is not supported.",
-    "serve": "The model of the round is loaded by 'qa-eval run'; a server in its place is not supported.",
+    "eval.runner": "A server in place of 'transformers' is the section [serve].",
+    "generate.proposers": "Write [[generate.proposer]] with a name and a share for each.",
 }
 """What to do in place of keys and sections that published recipes suggest."""
 
@@ -57,15 +58,25 @@ def load_config(path: Path) -> LoopConfig:
         Naming the file and the key: unknown keys, wrong values, an unset variable, a path that does not exist.
     """
     path = Path(path)
+    config = parse_config(read_toml(path), source=str(path))
+    return _with_paths(config, path.resolve().parent, source=str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    QALoopError
+        It cannot be read, or is no TOML file.
+    """
     try:
         with path.open("rb") as file:
-            raw = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise QALoopError(f"{path}: cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise QALoopError(f"{path}: not a valid TOML file: {error}.") from error
-    config = parse_config(raw, source=str(path))
-    return _with_paths(config, path.resolve().parent, source=str(path))
 
 
 def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
@@ -78,16 +89,25 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
     ...
     qa_loop.errors.QALoopError: loop.toml: unknown key 'run.roundz'. Did you mean 'rounds'?
     """
-    unknown = _unknown_keys(raw)
-    if unknown:
-        raise QALoopError("\n".join(f"{source}: {text}" for text in unknown))
+    refuse_unknown(raw, LoopConfig, source=source)
     try:
         return LoopConfig.model_validate(_with_profile(raw))
     except ValidationError as error:
-        found = [f"{source}: {_describe(item)}" for item in error.errors()]
+        found = problems_of(error, source=source)
         if isinstance(raw.get("eval"), dict):  # a single section has no number
             found = [text.replace(": eval.0", ": eval", 1) for text in found]
         raise QALoopError("\n".join(found)) from None
+
+
+def refuse_unknown(raw: dict[str, Any], whole: type[BaseModel], *, source: str) -> None:
+    """Refuse sections and keys that the model of a file does not have, with the closest that it has."""
+    if unknown := _unknown_keys(raw, whole):
+        raise QALoopError("\n".join(f"{source}: {text}" for text in unknown))
+
+
+def problems_of(error: ValidationError, *, source: str) -> list[str]:
+    """Say in words what is wrong with the values of a file."""
+    return [f"{source}: {_describe(item)}" for item in error.errors()]
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -100,8 +120,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return found
 
 
-def _unknown_keys(raw: dict[str, Any]) -> list[str]:
-    sections = {name: _models(known.annotation)[0] for name, known in LoopConfig.model_fields.items()}
+def _unknown_keys(raw: dict[str, Any], whole: type[BaseModel]) -> list[str]:
+    sections = {name: _models(known.annotation)[0] for name, known in whole.model_fields.items()}
+    lists = [name for name, known in whole.model_fields.items() if get_origin(known.annotation) is list]
+    tables = [name for name, known in whole.model_fields.items() if get_origin(known.annotation) is dict]
     found: list[str] = []
     for name, values in raw.items():
         if name not in sections:
@@ -111,10 +133,15 @@ def _unknown_keys(raw: dict[str, Any]) -> list[str]:
                 if hint
                 else f"unknown section [{name}].{suggest(name, sections)} Valid: {', '.join(sections)}."
             )
-        elif isinstance(values, list) and name == "eval" and all(isinstance(entry, dict) for entry in values):
+        elif isinstance(values, list) and name in lists and all(isinstance(entry, dict) for entry in values):
             found += [text for entry in values for text in _unknown_of(name, entry, sections[name])]
         elif not isinstance(values, dict):
             found.append(f"'{name}' must be a section, [{name}].")
+        elif name in tables:
+            inner = {key: entry for key, entry in values.items() if isinstance(entry, dict)}
+            found += [
+                text for key, entry in inner.items() for text in _unknown_of(f"{name}.{key}", entry, sections[name])
+            ]
         else:
             found += _unknown_of(name, values, sections[name])
     return found
@@ -152,19 +179,19 @@ def _describe(item: Any) -> str:
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_LOCAL_MODEL = ("./", "../", "/", "~", "$")  # a model that starts so is a folder, not a hub id
+LOCAL_MODEL = ("./", "../", "/", "~", "$")  # a model that starts so is a folder, not a hub id
 
 
 def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     """Make every path absolute and check that it is there."""
 
     def there(value: str | None, key: str) -> str | None:
-        return None if value is None else _existing(value, folder, where=f"{source}: {key}")
+        return None if value is None else existing_path(value, folder, where=f"{source}: {key}")
 
     keys = ("root", "annotations", "frames_dir")
     scenes = {key: there(getattr(config.scenes, key), f"scenes.{key}") for key in keys}
     train: dict[str, Any] = {"launch": _with_files(config.train.launch, folder)}
-    if config.train.model.startswith(_LOCAL_MODEL):
+    if config.train.model.startswith(LOCAL_MODEL):
         train["model"] = there(config.train.model, "train.model")
     train["stage"] = [
         stage.model_copy(update={"launch": _with_files(stage.launch, folder)}) for stage in config.train.stage
@@ -173,6 +200,21 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
         entry.model_copy(update={key: there(getattr(entry, key), f"train.general.{key}") for key in ("data", "images")})
         for entry in config.train.general
     ]
+
+    def writing(proposer: ProposerSection) -> ProposerSection:
+        if proposer.by_address:
+            chat_url(str(proposer.model), "generate.proposer.model")
+        if proposer.model is None or not proposer.model.startswith(LOCAL_MODEL):
+            return proposer
+        model = there(proposer.model, "generate.proposer.model")
+        files = Path(str(model)).iterdir() if Path(str(model)).is_dir() else ()
+        found = {path.name if path.name == "config.json" else path.suffix for path in files}
+        if not config.served("proposer") and not ("config.json" in found and found & {".safetensors", ".bin"}):
+            raise QALoopError(
+                f"{source}: generate.proposer.model: {model} holds no model that transformers loads (expected "
+                "config.json and weights, .safetensors or .bin)."
+            )
+        return proposer.model_copy(update={"model": model})
 
     def asked(entry: EvalSection | GuardSection, name: str) -> Any:
         paths = {key: there(getattr(entry, key), f"{name}.{key}") for key in ("questions", "store")}
@@ -185,9 +227,12 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     return config.model_copy(
         update={
             "scenes": config.scenes.model_copy(update=scenes),
+            "generate": config.generate.model_copy(update={"proposer": [*map(writing, config.generate.proposer)]}),
             "train": config.train.model_copy(update=train),
             "eval": [asked(entry, "eval") for entry in config.eval],
             "guard": None if config.guard is None else asked(config.guard, "guard"),
+            "serve": config.serve
+            and config.serve.model_copy(update={"command": _with_files(config.serve.command, folder)}),
         }
     )
 
@@ -201,13 +246,21 @@ def _with_files(launch: str | None, folder: Path) -> str | None:
     if launch is None:
         return None
     words = [
-        str((folder / word).resolve()) if not word.startswith("-") and (folder / word).is_file() else word
+        # A link stays one: the Python of a virtual environment is known by it.
+        os.path.abspath(folder / word) if not word.startswith("-") and (folder / word).is_file() else word
         for word in shlex.split(launch)
     ]
     return shlex.join(words)
 
 
-def _existing(text: str, folder: Path, *, where: str) -> str:
+def existing_path(text: str, folder: Path, *, where: str) -> str:
+    """Make a path of a file absolute: relative to `folder`, with environment variables filled in.
+
+    Raises
+    ------
+    QALoopError
+        Nothing is there, or a variable is not set.
+    """
     for name in _VARIABLE.findall(text):
         if not os.environ.get(name):
             raise QALoopError(

@@ -16,8 +16,8 @@ from qa_loop.offers import check_scenes, engine_datasets
 from qa_loop.options import check_options
 from qa_loop.process import find_program
 from qa_loop.sections import LoopConfig
-from qa_loop.stage import Stage, flags
-from qa_loop.stages import STORE, plan
+from qa_loop.stage import STORE, Stage, flags
+from qa_loop.stages import plan
 
 GENERATED = "rooms"
 SAMPLE_SCENES = 24
@@ -117,7 +117,8 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     counted, seen_of = _counted(config, stages, store)
     panel = config.confidence.n_panel if config.confidence.calibrated else 0
     supply = _supply(counted, seen_of, panel=panel, offered=offered, rounds=config.run.rounds)
-    notes = _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
+    notes = [*config.cautions]
+    notes += _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
     if not supply:
         notes.append("The scenes are not there yet, so nothing is said of what they hold: pass --store, or a run.")
     costs = estimated(config)
@@ -137,7 +138,7 @@ def _counted(
 ) -> tuple[dict[tuple[str, str], int], tuple[int, int]]:
     """Count the candidates of the training scenes by type and cell, on a store or on a few generated scenes."""
     wanted = config.generate
-    if wanted.options.get("proposer") == "llm":
+    if not wanted.by_template:
         return {}, (0, 0)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
@@ -152,10 +153,12 @@ def _counted(
         options |= {"split": wanted.split if store is not None else None, **wanted.evaluation_options}
         _run(["qa-engine", "generate", str(source), "--out", "all", *flags(options)], here)
         import polars as pl
+        from qa_contract.tableio import read_table
+        from qa_contract.tables import SCENES
 
         questions = pl.scan_parquet(str(here / "all" / "questions*.parquet"))
         rows = questions.group_by("question_type", "cell").len().collect()
-        scenes = pl.read_parquet(source / "scenes.parquet", columns=["scene_name", "split"])
+        scenes = read_table(source, "scenes", SCENES, columns=["scene_name", "split"])
     counted = {(kind, cell or "-"): n for kind, cell, n in rows.sort("question_type", "cell").iter_rows()}
     if store is not None:
         n = scenes.filter(pl.col("split") == wanted.split).height

@@ -15,7 +15,8 @@ from qa_loop.run import run_loop
 from qa_loop.stages import plan
 
 ROOT = Path(__file__).parents[2]
-LOOPS = [p for p in sorted((ROOT / "configs").glob("*.toml")) if "run" in tomllib.loads(p.read_text())]
+FILES = {p: tomllib.loads(p.read_text()) for p in sorted((ROOT / "configs").glob("*.toml"))}
+LOOPS = [path for path, raw in FILES.items() if "run" in raw and "rules" not in raw]
 VARIABLES = ("ARKITSCENES_ROOT", "SCANNET_ROOT", "MY_SCANS", "SPATIAL_MLLM_MODEL", "SPATIAL_QA_DATA")
 SMALL = {"rounds = 6": "rounds = 2", "rounds = 4": "rounds = 2", "steps = 100": "steps = 2", "steps = 500": "steps = 2"}
 

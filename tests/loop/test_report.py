@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from qa_contract.errors import TableError
+from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
+from qa_contract.tables import CONFIDENCE, QUESTIONS
 
 from qa_loop.config import load_config
 from qa_loop.errors import StageError
@@ -18,6 +20,7 @@ from qa_loop.report.others import other_pages
 from qa_loop.report.page import IN_SAMPLE
 from qa_loop.report.run import Run
 from qa_loop.report.tables import RunTables
+from qa_loop.report.truth import suspects_found
 from qa_loop.results import finished
 from qa_loop.run import run_loop
 
@@ -84,7 +87,9 @@ def test_page_holds_every_section(page):
     assert "After round 2 the model scores" in page.said
     assert "round_02-train" in page.said
     assert "qa-trainer sft round_02/questions" in page.said
-    assert len(page.having("svg", "chart")) == 4 + 2 + 1, "overall and three types, two histograms, shares"
+    assert len(page.having("svg", "chart")) == 4 + 2 + 1 + 3, (
+        "overall and three types, two histograms, shares, weights per type"
+    )
 
 
 def test_scores_on_the_page_are_those_of_the_summaries(page, reported):
@@ -234,3 +239,26 @@ def test_links_lead_to_the_pages(fakes, finished_run, open_page):
     page.follow("#result ul.tiles a")
     assert page.js("document.title") == "qa-eval"
     page.check()
+
+
+def test_suspects_are_compared_with_true_answers(fakes, tables):
+    """The first question of the round is suspect and wrong; one more is wrong and not suspect."""
+    here = fakes.folder / "run/round_01"
+    for name, source in (("run/panel", "questions_1"), ("run/round_01/drawn", "questions_1"), ("truth", "questions_1")):
+        (fakes.folder / name).mkdir(parents=True)
+        shutil.copy(tables / f"{source}.parquet", fakes.folder / name / "questions.parquet")
+    asked = read_table(here / "drawn", "questions", QUESTIONS)
+    first, second = asked.filter(answer_type="number")["question_id"].head(2)
+    label = pl.when(pl.col("question_id") == first).then(pl.lit("suspect")).otherwise(pl.lit("easy"))
+    rows = with_every_column(asked.select("question_id", "scene_name", "question_type"), CONFIDENCE)
+    rows = rows.with_columns(label=label, round=pl.lit(1, pl.Int32), phase=pl.lit("eval"), model_id=pl.lit("m"))
+    write_table(rows, here / "signal/confidence.parquet", CONFIDENCE, table_metadata("confidence", "test", {}, 0))
+    wrong = pl.col("question_id").is_in([first, second])
+    true = asked.with_columns(ground_truth=pl.when(wrong).then(pl.lit("9")).otherwise("ground_truth"))
+    path = fakes.folder / "truth/questions.parquet"
+    write_table(true, path, QUESTIONS, table_metadata("questions", "test", {}, 0))
+    # The made questions share a signature per scene and type, with one ground truth each.
+    found = suspects_found(fakes.folder / "run", 1, path)
+    assert (found.suspects, found.hits, found.precision) == (1, 1, 1.0)
+    assert found.recall == found.hits / found.wrong
+    assert suspects_found(fakes.folder / "run", 2, path) is None

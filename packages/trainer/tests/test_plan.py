@@ -173,13 +173,3 @@ def test_a_dry_run_prints_the_first_sample_and_writes_nothing(sft, tmp_path):
     assert "<|vision_start|><|image_pad|> x 4 <|vision_end|>" in shown["text"]
     assert shown["completion"] == "0.0"
     assert not (tmp_path / "out").exists()
-
-
-def test_a_sample_longer_than_the_model_is_named(sft, make, tmp_path):
-    model = make.save_model(tmp_path / "model", max_position_embeddings=96)
-    rows = [make.question(i) for i in range(4)]
-    rows[2] |= {"ground_truth": "far away " * 60}
-    ended = sft(tmp_path / "out", questions=make.write(rows, tmp_path, "questions"), model=model, steps=1)
-    assert ended.code == 2
-    assert "Questions: q002: up to" in ended.stderr
-    assert "the model has 96 positions" in ended.stderr

@@ -426,3 +426,15 @@ def test_loader_processes_change_nothing(sft, tmp_path):
     one, two = (pl.read_parquet(tmp_path / name / "predictions.parquet") for name in ("none", "two"))
     assert one["token_logprobs"].equals(two["token_logprobs"])
     assert one["question_id"].equals(two["question_id"])
+
+
+def test_a_question_longer_than_the_model_is_a_reject_and_the_others_are_trained_on(sft, make, tmp_path):
+    model = make.save_model(tmp_path / "model", max_position_embeddings=96)
+    rows = [make.question(i) for i in range(4)]
+    rows[2] |= {"ground_truth": "far away " * 60}
+    ended = sft(tmp_path / "out", questions=make.write(rows, tmp_path, "questions"), model=model, steps=1, batch_size=3)
+    assert ended.code == 1
+    refused = pl.read_parquet(tmp_path / "out/rejects.parquet")
+    assert refused.select("item", "reason").rows() == [("q002", "too_long")]
+    assert refused["detail"][0].endswith("the model has 96 positions")
+    assert pl.read_parquet(tmp_path / "out/predictions.parquet")["question_id"].to_list() == ["q000", "q001", "q003"]

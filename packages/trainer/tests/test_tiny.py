@@ -197,6 +197,31 @@ def test_dense_targets_lie_where_the_objects_do(rooms):
     assert new[:, 1].sum() == 0  # the second frame shows nothing new
 
 
+def test_the_steps_to_an_answer_are_targets_of_the_last_token_that_asks(rooms, packer):
+    from qa_trainer.tiny.reports import Asked, Quiz
+    from qa_trainer.tiny.steps import PLACES, UNIT_M, step_targets
+    from qa_trainer.tiny.views import sight
+
+    quiz = Quiz(sight(rooms.facts[0], np.array([0, 1]), mirrored=False), rooms.vocabulary)
+    bed, lamp, tv = 0, 1, 3
+    side = step_targets(quiz, Asked("side", "", "left", (bed, lamp, tv)))
+    assert (side[:6] * UNIT_M).tolist() == [1, 2, 2, 3, 2, 5]
+    assert np.isnan(side[6:PLACES]).all()
+    assert np.isnan(side[PLACES:-2]).all()
+    # From (1, 2) to (2, 3) and to (2, 5): 45 degrees and 71.57 degrees from the right-hand direction.
+    np.testing.assert_allclose(side[-2:], [np.cos(np.arctan(3) - np.pi / 4), np.sin(np.arctan(3) - np.pi / 4)])
+    far = step_targets(quiz, Asked("distance", "", "2.1", (bed, tv)))
+    assert far[PLACES] * UNIT_M == pytest.approx(quiz.distance[bed, tv])
+    assert np.isnan(far[PLACES + 1 :]).all()
+    assert np.isnan(step_targets(quiz, Asked("count", "", "1"))).all()
+
+    batch = packer(np.array([0, 1]), np.array([0, 1]), np.random.default_rng(1))
+    labels = batch.labels[batch.steps.row, batch.steps.token + 1]
+    assert (labels >= 0).all()  # the next token is the first of the answer
+    assert (batch.labels[batch.steps.row, batch.steps.token] < 0).all()
+    assert len(batch.steps.row) == sum(len(kinds) for kinds in batch.kinds) == len(batch.steps.places)
+
+
 def test_a_stopped_run_goes_on_as_if_undisturbed(rooms, tmp_path):
     import torch
     from qa_trainer.tiny.pretrain import PretrainSettings, pretrain

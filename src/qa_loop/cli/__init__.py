@@ -8,6 +8,7 @@ from qa_contract.cli import run as run_app
 from qa_loop.cli.compare import compare
 from qa_loop.cli.demo import demo
 from qa_loop.cli.doctor import doctor
+from qa_loop.cli.experiment import experiment
 from qa_loop.cli.plan import plan
 from qa_loop.cli.report import report
 from qa_loop.cli.run import run
@@ -18,7 +19,7 @@ app = make_app(
     "qa-loop", "Teach a vision-language model to reason about space: ask, train, look at its confidence, ask again."
 )
 for topic, commands in {
-    "Runs": (plan, run, demo),
+    "Runs": (plan, run, demo, experiment),
     "Results": (status, report, compare, sql),
     "Machine": (doctor,),
 }.items():

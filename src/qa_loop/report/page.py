@@ -11,6 +11,7 @@ from qa_contract.pages.parts import Part
 from qa_contract.pages.text import percent
 
 from qa_loop.report.others import other_pages
+from qa_loop.report.proposers import proposers_sections
 from qa_loop.report.run import Run
 from qa_loop.report.sections import (
     cards_sections,
@@ -28,7 +29,7 @@ REPORT = "report.html"
 IN_SAMPLE = "In-sample, plumbing only: the questions are about scenes that the model is trained on."
 
 
-def write_report(folder: Path, *, others: bool = True) -> Path:
+def write_report(folder: Path, *, others: bool = True, truth: Path | None = None) -> Path:
     """Write `report.html` of a run, finished or not.
 
     Parameters
@@ -36,6 +37,8 @@ def write_report(folder: Path, *, others: bool = True) -> Path:
     folder : Path
     others : bool
         Make the pages of `qa-eval report` and `qa-confidence report` too, which this one links.
+    truth : Path, optional
+        Table `questions` with the true answers of scenes that were spoilt on purpose: how many suspects are wrong.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def write_report(folder: Path, *, others: bool = True) -> Path:
         links = _other_pages(folder)
     tables = RunTables(folder)
     try:
-        text = run_page(run, tables, links).html()
+        text = run_page(run, tables, links, truth).html()
     finally:
         tables.close()
     path = folder / REPORT
@@ -64,7 +67,7 @@ def write_report(folder: Path, *, others: bool = True) -> Path:
     return path
 
 
-def run_page(run: Run, tables: RunTables, links: Sequence[Part] = ()) -> Page:
+def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Path | None = None) -> Page:
     """Lay the page out.
 
     Parameters
@@ -74,6 +77,8 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = ()) -> Page:
         Of the same run.
     links : sequence of parts
         Links to further pages about the run.
+    truth : Path, optional
+        As of `write_report`.
     """
     config = run.config
     sections = [
@@ -81,9 +86,10 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = ()) -> Page:
         *scores_sections(run),
         *further_sections(run),
         *confidence_sections(tables),
-        *signal_sections(run),
+        *signal_sections(run, truth),
         *gates_sections(run),
         *questions_sections(tables),
+        *proposers_sections(run, tables),
         *cards_sections(run, tables),
         facts_section(run),
     ]
@@ -95,8 +101,8 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = ()) -> Page:
 
 
 def warnings_of(run: Run, tables: RunTables) -> list[str]:
-    """Say what stands above everything else: no held-out result, lost general ability, targets of one letter."""
-    found = [IN_SAMPLE] if run.config.main_eval.in_sample else []
+    """Say what stands above everything: nothing held out, video after images, lost general ability, letters alone."""
+    found = [*([IN_SAMPLE] if run.config.main_eval.in_sample else []), *run.config.cautions]
     for drop in guard_drops(run.config, run.folder):
         found.append(
             f"General ability fell: after round {drop.round} the guard scores {percent(drop.score)}, before training "

@@ -36,7 +36,7 @@ from qa_loop.report.cards import evaluated_cards, training_cards
 from qa_loop.report.run import Run
 from qa_loop.report.tables import BINS, LABELS, RunTables
 from qa_loop.results import OVERALL, Row, Score
-from qa_loop.stages import STORE
+from qa_loop.stage import STORE
 
 HARD_BELOW, EASY_ABOVE = 0.1, 0.9
 """Cuts of the published labels on the confidence in the ground truth."""
@@ -131,13 +131,33 @@ def questions_sections(tables: RunTables) -> list[Section]:
     cells = tables.question_counts(["question_type", "cell"])
     note = (
         "Training questions per round. The feedback of a round moves the next one towards question types and cells "
-        "with many frontier questions."
+        "that the sampler weighs more, as far as the scenes hold questions of them."
     )
-    details = Details("per cell of difficulty", [_heat(cells, ["question type", "cell"])])
-    return [Section("Questions", [Note(note), _heat(types, ["question type"]), details])]
+    parts: list[Part] = [Note(note), heat_table(types, ["question type"])]
+    if weights := tables.cell_weights():
+        parts += [Heading("Weights of the cells over rounds"), *_weights(weights)]
+    return [
+        Section(
+            "Questions", [*parts, Details("per cell of difficulty", [heat_table(cells, ["question type", "cell"])])]
+        )
+    ]
 
 
-def _heat(rows: Sequence[tuple[tuple[str, ...], dict[int, int]]], heads: Sequence[str]) -> Table:
+def _weights(rows: Sequence[tuple[str, str, dict[int, float]]]) -> list[Part]:
+    """Draw how the sampler moves between the cells of each question type."""
+    rounds = sorted({number for *_, weights in rows for number in weights})
+    axis = Axis("round", low=rounds[0], high=max(rounds[-1], rounds[0] + 1), ticks=tuple(rounds))
+    highest = max(weight for *_, weights in rows for weight in weights.values())
+    share = percent_axis(high=highest)
+    charts = []
+    for kind in dict.fromkeys(kind for kind, *_ in rows):
+        series = [Series(cell, list(weights), list(weights.values())) for name, cell, weights in rows if name == kind]
+        charts.append(line_chart(series, title=kind, x=axis, y=share).figure())
+    note = "Share of a round's questions that the sampler meant each cell of difficulty to have."
+    return [Note(note), Columns(charts)]
+
+
+def heat_table(rows: Sequence[tuple[tuple[str, ...], dict[int, int]]], heads: Sequence[str]) -> Table:
     """Lay counts out, tinted by their share of the round's largest count."""
     rounds = sorted({number for _, counts in rows for number in counts})
     highest = {number: max(counts.get(number, 0) for _, counts in rows) or 1 for number in rounds}

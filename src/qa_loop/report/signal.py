@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from qa_contract.pages import Cell, Column, Heading, Note, Section, Table, percent_cell
 from qa_contract.pages.parts import Part
 
 from qa_loop.report.run import Run
+from qa_loop.report.truth import suspects_found
 from qa_loop.results import OVERALL
 from qa_loop.stage import round_folder
 
@@ -16,15 +18,22 @@ PASSES = ("panel-pass", "panel-blind", "clean-pass", "clean-blind")
 """Kinds of stages that answer questions for the signal alone."""
 
 
-def signal_sections(run: Run) -> list[Section]:
-    """Show calibration before and after, headroom, suspects and refits, round by round, and what the passes cost."""
+def signal_sections(run: Run, truth: Path | None = None) -> list[Section]:
+    """Show calibration before and after, headroom, suspects and refits, round by round, and what the passes cost.
+
+    Parameters
+    ----------
+    run : Run
+    truth : Path, optional
+        Table `questions` with the true answers, of scenes that were spoilt on purpose.
+    """
     if not run.config.confidence.calibrated:
         return []
     rounds = [(number, facts) for number, facts in _of_rounds(run, "signal", "signal.json") if facts]
     if not rounds:
         return []
     columns = ["round", "answers", "panel", "ECE before", "ECE after", "Brier before", "Brier after"]
-    columns += ["headroom", "suspects", Column("old map", "text")]
+    columns += ["headroom", "suspects", "suspect scenes", Column("old map", "text")]
     rows = []
     for number, facts in rounds:
         errors = facts["calibration"]["all"]
@@ -39,6 +48,7 @@ def signal_sections(run: Run) -> list[Section]:
                 *figures,
                 _three(facts["mean_headroom"]),
                 facts["suspects"],
+                len(facts.get("suspect_scenes", ())),
                 verdict,
             ]
         )
@@ -48,10 +58,23 @@ def signal_sections(run: Run) -> list[Section]:
         "same without frames. Old map: does the calibrator of the round before still serve?"
     )
     parts: list[Part | str] = [Note(note), Table(columns, rows)]
+    if truth is not None:
+        parts += [Heading("Suspects against true answers"), *_found(run, truth)]
     if types := _by_type(rounds):
         parts += [Heading("Calibration error per question type"), types]
     parts.append(_cost(run))
     return [Section("Clean passes", parts)]
+
+
+def _found(run: Run, truth: Path) -> list[Part]:
+    """Say how many suspects are wrong, and how many of the wrong are suspects."""
+    found = [(t, suspects_found(run.folder, t, truth)) for t in range(1, run.config.run.rounds + 1)]
+    rows = [[t, f.wrong, f.suspects, f.hits, _three(f.precision), _three(f.recall)] for t, f in found if f]
+    note = (
+        "Wrong: questions of the clean pass whose true answer would score less than 0.5 against their ground truth, "
+        f"by {truth.name}."
+    )
+    return [Note(note), Table(["round", "wrong", "suspects", "of them wrong", "precision", "recall"], rows)]
 
 
 def gates_sections(run: Run) -> list[Section]:

@@ -22,7 +22,7 @@ WIN = 0.5
 """A score from here on counts as a win among the cards."""
 WINS_PER_TYPE = LOSSES_PER_TYPE = PER_LABEL = 2
 
-_READ = ("questions", "predictions", "scores", "confidence", "scenes", "objects", "frames", "frame_sets")
+_READ = ("questions", "choices", "predictions", "scores", "confidence", "scenes", "objects", "frames", "frame_sets")
 
 _EVALUATED = """
 WITH said AS (
@@ -146,6 +146,16 @@ class RunTables:
         for *group, number, n in counted.iter_rows():
             found.setdefault(tuple(group), {})[number] = n
         return list(found.items())
+
+    def cell_weights(self) -> list[tuple[str, str, dict[int, float]]]:
+        """Give the sampler's weight of each question type and cell by round; a cell that got no question has none."""
+        found: dict[tuple[str, str], dict[int, float]] = {}
+        for kind, cell, number, weight in self.rows(
+            "SELECT question_type, coalesce(cell, '-'), round, max(weight) FROM done_choices "
+            "WHERE kind = 'questions' AND weight IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        ).iter_rows():
+            found.setdefault((kind, cell), {})[number] = weight
+        return [(*key, weights) for key, weights in found.items()]
 
     def evaluated(self, *, last: int, blind: int) -> list[dict[str, Any]]:
         """Pick wins and losses of the model after round `last`, per question type.

@@ -96,6 +96,23 @@ def test_suspects_are_sure_and_wrong_in_two_rounds(make):
         signal_rows(answers(make, confidence, again, rnd=3), asked(make), previous=first)
 
 
+def test_what_scores_low_in_a_spoilt_scene_is_suspect(make):
+    """The model is sure of nothing; three scenes score far below what is expected of them."""
+    rng, spoilt = np.random.default_rng(4), ("s3", "s8", "s9")
+    bad = np.array([scene(i) in spoilt for i in range(N)])
+    first, second = (
+        signal_rows(answers(make, np.full(N, 0.8), np.where(bad, 0.1, rng.random(N) < 0.85), rnd=1), asked(make)),
+        answers(make, np.full(N, 0.8), np.where(bad & (np.arange(N) % 5 > 0), 0.1, 1.0), rnd=2),
+    )
+    assert first.confidence["scene_doubt"].null_count() == N
+    rows = signal_rows(second, asked(make), previous=first.confidence).confidence
+    assert set(rows.filter("scene_suspect")["scene_name"]) == set(spoilt)
+    suspect = rows.filter(label="suspect")
+    assert set(suspect["question_id"]) == {f"q{i}" for i in range(N) if bad[i] and i % 5}
+    facts = signal_facts(signal_rows(second, asked(make), previous=first.confidence), previous=first.confidence)
+    assert facts["suspect_scenes"] == sorted(spoilt)
+
+
 def test_training_rows_learn_what_a_likelihood_is_worth_from_the_sample_that_was_answered(make, passes):
     clean, _ = passes
     signal = signal_rows(clean.head(200), asked(make)).confidence

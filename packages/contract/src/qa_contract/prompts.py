@@ -42,6 +42,8 @@ PROMPTS: dict[str, Prompt] = {
         number_request="Please answer the question using a single word or phrase.",
         lists_options=False,
     ),
+    # A text that says itself in which form it wants its answer.
+    "verbatim": Prompt(opening="", choice_request="", number_request="", lists_options=False),
     "image": Prompt(
         opening="This is an image of a place.",
         choice_request="Answer with the option's letter from the given choices directly.",
@@ -55,8 +57,38 @@ PROMPTS: dict[str, Prompt] = {
 }
 
 
-def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) -> str:
+REASONED_REQUEST = (
+    "First write the steps that lead to the answer between <think> and </think>, then the answer alone, {}, "
+    "between <answer> and </answer>."
+)
+"""Last line where the steps are wanted, too."""
+
+
+def reasoned(thought: str, answer: str) -> str:
+    """Write an answer as `REASONED_REQUEST` asks for it.
+
+    Examples
+    --------
+    >>> print(reasoned("The sofa is 1.20 m away, the bed 2.00 m.", "B"))
+    <think>
+    The sofa is 1.20 m away, the bed 2.00 m.
+    </think>
+    <answer>B</answer>
+    """
+    return f"<think>\n{thought}\n</think>\n<answer>{answer}</answer>"
+
+
+def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str, *, steps: bool = False) -> str:
     """Build the text that follows the frames.
+
+    Parameters
+    ----------
+    question : str
+    options : sequence of str, optional
+    prompt_id : str
+        A name in `PROMPTS`.
+    steps : bool
+        Ask for the steps before the answer, see `reasoned`.
 
     Raises
     ------
@@ -79,4 +111,7 @@ def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) 
     lines = [prompt.opening, question] if prompt.opening else [question]
     if options and prompt.lists_options:
         lines += ["Options:", *options]
-    return "\n".join([*lines, prompt.choice_request if options else prompt.number_request])
+    request = prompt.choice_request if options else prompt.number_request
+    if steps:
+        request = REASONED_REQUEST.format("the option's letter" if options else "a single word or phrase")
+    return "\n".join([*lines, request] if request else lines)

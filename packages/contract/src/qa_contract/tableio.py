@@ -20,6 +20,9 @@ from qa_contract.tables import DECLARATIONS, VERSIONS, Schema
 SHARD = "?????-of-?????"
 """Part of a shard's name, as a glob: its number and how many there are."""
 
+ADDED = "added"
+"""Folder of a store with one folder of tables for each time that scenes were added."""
+
 
 def table_metadata(table: str, producer: str, config: Mapping[str, object], seed: int) -> dict[str, str]:
     """Build the key-value metadata of a file: table, version, producer, config_hash, seed, run_id.
@@ -43,7 +46,9 @@ def table_metadata(table: str, producer: str, config: Mapping[str, object], seed
 
 
 def table_files(source: Path, table: str) -> list[Path]:
-    """List the files of `table`: `source` itself, or `<table>.parquet` and its shards in the folder `source`.
+    """List the files of `table`: `source` itself, or in the folder `source` `<table>.parquet` or its shards.
+
+    Of a store that scenes were added to, the tables of these follow, in their order.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def table_files(source: Path, table: str) -> list[Path]:
     if single.is_file() and shards:
         raise TableError(f"{source}: both {single.name} and {len(shards)} shards of '{table}' are here; keep one.")
     if single.is_file():
-        return [single]
+        return [single, *sorted(source.glob(f"{ADDED}/*/{table}.parquet"))]
     if not shards:
         found = ", ".join(sorted(p.name for p in source.glob("*.parquet"))[:8]) or "no Parquet file"
         raise TableError(f"{source}: expected {single.name} or its shards, found {found}.")
@@ -115,6 +120,7 @@ def read_table(
     columns: Sequence[str] | None = None,
     optional: Sequence[str] = (),
     unique: bool = True,
+    scenes: tuple[str, str] | None = None,
 ) -> pl.DataFrame:
     """Read the `columns` of a table (default: those of `schema`) with DuckDB, check their types and its key.
 
@@ -134,6 +140,9 @@ def read_table(
         Those of `columns` that files may lack; they are null there, as are those of a later minor version.
     unique : bool
         Refuse two rows with one key; false for a caller that refuses the scene alone.
+    scenes : tuple of str, optional
+        First and last name of the scenes whose rows are wanted. Of a table that is sorted by scene, as those of a store
+        are, only these groups of rows are read from disk.
 
     Raises
     ------
@@ -144,21 +153,26 @@ def read_table(
     declared = DECLARATIONS.get(table)
     optional = (*optional, *(declared.later if declared else ()))
     files = table_files(source, table)
-    everywhere = set(names)
+    somewhere: set[str] = set()
     for path in files:
         check_metadata(path, table, read_metadata(path))
         present = _columns(path)
-        everywhere &= set(present)
+        somewhere |= set(present)
         missing = [name for name in names if name not in present and name not in optional]
         if missing:
             raise TableError(
                 f"{path}: table '{table}' lacks column(s) {', '.join(missing)}; found {', '.join(present)}."
             )
-    quoted = ", ".join(quote(name) if name in everywhere else f"NULL AS {quote(name)}" for name in names)
-    sql, paths = f"SELECT {quoted} FROM read_parquet(?)", [literal_path(path) for path in files]
+    quoted = ", ".join(quote(name) if name in somewhere else f"NULL AS {quote(name)}" for name in names)
+    sql, given = (
+        f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)",
+        [[literal_path(path) for path in files], *(scenes or ())],
+    )
+    if scenes is not None:
+        sql += " WHERE scene_name BETWEEN ? AND ?"
     try:
         with duckdb.connect() as connection:
-            frame = connection.sql(sql, params=[paths]).pl()
+            frame = connection.sql(sql, params=given).pl()
     except duckdb.OutOfMemoryException as error:
         raise MemoryError(str(error)) from error
     except (duckdb.Error, UnicodeDecodeError) as error:
@@ -177,8 +191,12 @@ def read_table(
     return frame
 
 
-def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mapping[str, str]) -> Path:
+def write_table(
+    frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mapping[str, str], *, rows_per_group: int | None = None
+) -> Path:
     """Write a table with exactly the columns and types of `schema`; the file appears whole or not at all.
+
+    `rows_per_group` is how many rows can be read alone; polars decides where it is not given.
 
     Raises
     ------
@@ -197,7 +215,7 @@ def write_table(frame: pl.DataFrame, path: Path, schema: Schema, metadata: Mappi
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         try:
-            frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata))
+            frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata), row_group_size=rows_per_group)
         except pl.exceptions.PolarsError as error:  # a full disk, which polars reports as an error of its own
             raise TableError(f"{path}: cannot be written ({error}).") from error
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,11 +23,21 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def toy(environment) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the program on words, as a process."""
+    """Run the program on words, as a process; `space` limits its addresses, bytes."""
 
-    def start(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def start(
+        *words: object, cwd: Path | None = None, space: int = resource.RLIM_INFINITY
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(PROGRAM / "toy.py"), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, check=False)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=cwd,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (space, resource.RLIM_INFINITY)),
+        )
 
     return start
 

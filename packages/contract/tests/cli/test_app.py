@@ -61,6 +61,12 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(toy):
     assert result.stderr == "stopped; the same command goes on in run\n"
 
 
+@pytest.mark.parametrize("how", ["wrapped", "query"])
+def test_a_stop_that_a_library_turned_into_an_error_is_130(toy, how):
+    result = toy("fail", how)
+    assert (result.returncode, result.stderr) == (130, "stopped\n")
+
+
 @pytest.mark.parametrize("words", [("--version",), ("sft", "--version")])
 def test_version(toy, words):
     result = toy(*words)
@@ -115,3 +121,20 @@ def test_json_is_the_only_thing_on_stdout(toy, tmp_path):
         "wrote": {"my out/confidence.parquet": 1},
     }
     assert result.stderr.endswith("s. Next: qa-confidence feedback 'my out'\n")
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        ("user", 2, "Choose another."),
+        ("memory", 2, "The memory is full."),
+        ("crash", 2, "the address space is limited to 8.0 GiB (ulimit -v)"),
+        ("leave", 2, "the address space is limited to 8.0 GiB (ulimit -v)"),  # as OpenBLAS does
+        ("killed", 137, ""),
+    ],
+)
+def test_a_crash_for_lack_of_address_space_is_said(toy, how, code, said):
+    result = toy("fail", how, space=2**33)
+    assert result.returncode == code
+    assert said in result.stderr
+    assert result.stderr.count("error: ") == (code == 2)

@@ -20,7 +20,7 @@ REASONS: dict[str, str] = {
     "unknown_question_type": "the benchmark has no such question type",
     "unknown_question": "the prediction belongs to no question",
     "missing_frame_set": "the store has no frame set of that id for the scene",
-    "missing_frame": "a frame of the frame set is not in the store",
+    "missing_frame": "a frame of the frame set is not in the store, or a picture of the question is not there",
     "frame_outside_store": "the path of a frame leads out of the store",
     "unreadable_frame": "a frame is not a readable image",
     "no_video": "the frames have no growing times, or there is one only",

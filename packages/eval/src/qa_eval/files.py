@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from qa_eval.errors import QAEvalError
+from qa_eval.pictures import Cell, held
 
 Columns = dict[str, list[Any]]
 """Column name to values; all lists have one length."""
+
+LARGEST_CELL = 1 << 30
+"""Characters of a cell: tables of benchmarks hold pictures as base64."""
 
 PREDICTION_COLUMNS = (
     *("question_id", "scene_name", "question_type", "run_id", "model_id", "runner", "round", "phase", "completion"),
@@ -41,9 +46,14 @@ def read_columns(path: Path, table: str, *, more: Sequence[str] = ()) -> Columns
 
 
 def read_published(
-    path: Path, names: Sequence[str], *, optional: Sequence[str] = (), inside: str | None = None
+    path: Path,
+    names: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    inside: str | None = None,
+    pictures: Sequence[tuple[str, ...]] = (),
 ) -> Columns:
-    """Read the columns of a benchmark's published file: JSON, JSONL, Parquet, or a folder of Parquet shards.
+    """Read the columns of a benchmark's published file: JSON, JSONL, TSV, CSV, Parquet, or a folder of Parquet shards.
 
     Parameters
     ----------
@@ -54,6 +64,9 @@ def read_published(
         Columns that are read where they are there.
     inside : str, optional
         Key of the list of rows where the file is one JSON object.
+    pictures : sequence of tuple of str
+        Columns that hold or name a question's pictures, in order; of several layouts the first that is there. The
+        result has them as the column `pictures`, unread: scoring needs none.
 
     Raises
     ------
@@ -64,10 +77,28 @@ def read_published(
     if not path.exists():
         raise QAEvalError(f"{path}: no such file or folder (expected {', '.join(names)}).")
     if path.is_dir() or path.suffix == ".parquet":
-        return _read_shards(path, names, optional)
-    columns = _columns(_read_json_rows(path, inside=inside), path)
+        return _read_shards(path, names, optional, pictures)
+    rows = read_table_rows(path) if path.suffix in (".tsv", ".csv") else _read_json_rows(path, inside=inside)
+    columns = _columns(rows, path)
     need_columns(columns, names, path)
-    return columns
+    return columns | ({"pictures": held(rows, pictures)} if pictures else {})
+
+
+def read_table_rows(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a TSV or CSV file; empty cells are None.
+
+    Raises
+    ------
+    QAEvalError
+        The file is no such table.
+    """
+    csv.field_size_limit(LARGEST_CELL)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ","))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise QAEvalError(f"{path}: not readable as a table ({error}).") from error
+    return [{name: value or None for name, value in row.items() if name} for row in rows]
 
 
 def _columns(rows: list[dict[str, Any]], path: Path) -> Columns:
@@ -77,19 +108,46 @@ def _columns(rows: list[dict[str, Any]], path: Path) -> Columns:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _read_shards(path: Path, names: Sequence[str], optional: Sequence[str]) -> Columns:
+def parquet_files(path: Path) -> list[Path]:
+    """List a Parquet file, or those of a folder; of one that has none itself, those of the folders in it.
+
+    Raises
+    ------
+    QAEvalError
+        There is none.
+    """
+    files = (sorted(path.glob("*.parquet")) or sorted(path.rglob("*.parquet"))) if path.is_dir() else [path]
+    if not files:
+        raise QAEvalError(f"{path}: no Parquet file in this folder.")
+    return files
+
+
+def _read_shards(
+    path: Path, names: Sequence[str], optional: Sequence[str], pictures: Sequence[tuple[str, ...]]
+) -> Columns:
     """Read some columns of a Parquet file, or of all Parquet files of a folder."""
     import polars as pl
 
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise QAEvalError(f"{path}: no Parquet file in this folder.")
+    files = parquet_files(path)
     try:
         for file in files:
             found = pl.read_parquet_schema(file)
             need_columns(found, names, file)
         wanted = [*names, *(name for name in optional if name in pl.read_parquet_schema(files[0]))]
-        return pl.concat([pl.read_parquet(file, columns=wanted) for file in files]).to_dict(as_series=False)
+        shards = [pl.read_parquet(file, columns=wanted) for file in files]
+        columns = pl.concat(shards).to_dict(as_series=False)
+        if pictures:
+            schemas = {file: pl.read_parquet_schema(file) for file in files}
+            layouts = {
+                file: next((tuple(n for n in one if n in known) for one in pictures if set(one) & set(known)), None)
+                for file, known in schemas.items()
+            }
+            columns["pictures"] = [
+                Cell(file, row, layout) if (layout := layouts[file]) else None
+                for file, shard in zip(files, shards, strict=True)
+                for row in range(shard.height)
+            ]
+        return columns
     except (pl.exceptions.PolarsError, OSError) as error:
         raise QAEvalError(f"{path}: not readable as Parquet ({error}).") from error
 

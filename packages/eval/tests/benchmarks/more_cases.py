@@ -253,7 +253,88 @@ MORE |= {
     ),
 }
 
+
+def angles(i, category, answer, other):
+    row = {"index": i, "folder": f"{i // 2:02}_scene", "category": category, "pair_idx": other, "question": "Which?"}
+    return row | {"image_path": [f"{i}/1.jpg", f"{i}/2.jpg"], "A": "left", "B": "right", "C": "both", "answer": answer}
+
+
+UNIT, LONG = [[0, 0, 0], [1, 1, 1]], [[0, 0, 0], [2, 1, 1]]
+SCANREFER = [
+    {"scene_id": "scene0011_00", "object_id": str(i), "ann_id": "0", "bbox": UNIT}
+    | {"eval_type": kind, "description": "The box."}
+    for i, kind in enumerate(["unique", "multiple", "multiple"])
+]
+MULTI3DREFER = [
+    {"scene_id": "scene0011_00", "ann_id": i, "eval_type": kind, "aabb_bound": boxes, "description": "Find them."}
+    for i, (kind, boxes) in enumerate([("zt_w_d", []), ("st_w_d", [UNIT]), ("mt", [UNIT, [[5, 5, 5], [6, 6, 6]]])])
+]
+SCAN2CAP = [
+    {"scene_id": "scene0011_00", "object_id": str(i), "object_name": name, "token": ["a", "brown", name]}
+    for i, name in enumerate(["chair", "table"])
+]
+VSR = [
+    {"image": f"{i}.jpg", "caption": "The cat is left of the dog.", "label": label, "relation": relation}
+    for i, (label, relation) in enumerate([(1, "left of"), (0, "left of"), (1, "among")])
+]
+ALL_ANGLES = [
+    angles(0, "counting", "A", 1),
+    angles(1, "counting", "B", 0),
+    angles(2, "camera_pose", "C", 3),
+    angles(3, "camera_pose", "C", 2),
+    angles(4, "camera_pose", "A", None),
+]
+
+MORE |= {
+    "scanrefer": (
+        "ScanRefer_filtered_val_gt_bbox.json",
+        SCANREFER,
+        {
+            "scene0011_00|0|0": UNIT,
+            # Of the overlap of 1 and the union of 2 a billionth is added to the union: not a half.
+            "scene0011_00|1|0": f"It is {LONG}.",
+            "scene0011_00|2|0": "[0, 0, 0, 1, 1, 1]",
+        },
+        {"unique": 100, "multiple": 0},
+        100 / 3,
+    ),
+    "multi3drefer": (
+        "multi3drefer_val.json",
+        MULTI3DREFER,
+        {"scene0011_00|0": [], "scene0011_00|1": "nothing", "scene0011_00|2": [UNIT]},
+        {"zt_w_d": 100, "st_w_d": 0, "mt": round(200 / 3, 9)},
+        500 / 9,
+    ),
+    "scan2cap": (
+        "ScanRefer_filtered_val.json",
+        SCAN2CAP,
+        {"scene0011_00|0|chair": "a brown chair", "scene0011_00|1|table": {"caption": "a brown table", "iou": 0.4}},
+        # Of "sos eos" all words are in the reference, and two of its five in it.
+        {"caption": round(50 + 50 * 2.44 * 0.4 / (0.4 + 1.44), 9)},
+        50 + 50 * 2.44 * 0.4 / (0.4 + 1.44),
+    ),
+    "vsr": (
+        "test.jsonl",
+        VSR,
+        {0: "True.", 1: "Yes", 2: "1"},
+        {"projective": 50, "unallocated": 100},
+        200 / 3,
+    ),
+    "all-angles": (
+        "data.json",
+        ALL_ANGLES,
+        {"0": "A", "1": "(A)", "2": "The answer is C.", "3": "**C**", "4": "B or A"},
+        {"counting": 50, "camera_pose": round(200 / 3, 9)},
+        60,
+    ),
+}
+
 FIGURES = {
+    "scanrefer": {
+        **dict.fromkeys(("unique Acc@0.25", "unique Acc@0.5"), 100),
+        **{"multiple Acc@0.25": 50, "multiple Acc@0.5": 0, "overall Acc@0.25": 200 / 3, "overall Acc@0.5": 100 / 3},
+    },
+    "all-angles": {"pairs, both right": 50, "pairs, one right": 50, "pairs, both wrong": 0},
     "vsti-bench": {"camera-object relative distance": 50, "object-object relative position": 100},
     "cv-bench": {"Count": 200 / 3, "Relation": 100, "Depth": 0},
     # 2 of 3 right, chance 1/4 + 1/4 + 1/2 = 1 of 3.

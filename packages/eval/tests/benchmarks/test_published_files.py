@@ -10,6 +10,7 @@ from qa_eval.benchmarks import BENCHMARKS, find_benchmark
 from qa_eval.bridges import read_log
 from qa_eval.errors import QAEvalError
 from qa_eval.parsers import find_parser
+from qa_eval.pictures import Cell
 from qa_eval.scoring.formats import percent_summary, run_summary, summary_table
 from qa_eval.scoring.inputs import read_answers
 from qa_eval.scoring.score import score_answers
@@ -256,7 +257,8 @@ def test_shards_are_read_together_and_images_are_not(tmp_path):
         write_rows(tmp_path / f"test-0000{i}-of-00002.parquet", rows)
     columns = find_benchmark("spar-bench").read(tmp_path)
     assert columns["id"] == list(range(8))
-    assert set(columns) == {"id", "question", "question_type", "ground_truth"}
+    assert set(columns) == {"id", "question", "question_type", "ground_truth", "pictures"}
+    assert columns["pictures"][5] == Cell(tmp_path / "test-00001-of-00002.parquet", 1, ("image",))
 
 
 def test_sqa3d_reads_the_real_files(data_dir, tmp_path):

@@ -44,7 +44,7 @@ def test_rows_carry_prediction_and_truth(scored):
 
 
 def test_a_report_of_scored_files_has_the_numbers_of_the_command(scored, tmp_path):
-    found = read_run(scored[0], "good").summary
+    found = read_run(scored[0], "good", tmp_path).summary
     assert found["overall"]["mean"] == pytest.approx((0.8 + 0 + 1) / 3)
     assert found["parse_failures"] == 0
     result = CliRunner().invoke(app, ["report", *map(str, scored), "--out", str(tmp_path / "report")])
@@ -52,15 +52,16 @@ def test_a_report_of_scored_files_has_the_numbers_of_the_command(scored, tmp_pat
     assert (tmp_path / "report/report.html").is_file()
 
 
-def test_tables_have_the_columns_of_the_paper_in_its_order(scored):
-    runs = [read_run(path, path.stem) for path in scored]
+def test_tables_have_the_columns_of_the_paper_in_its_order(scored, tmp_path):
+    runs = [read_run(path, path.stem, tmp_path) for path in scored]
     tables = paper_tables(runs)
     head, good, bad = csv.reader(io.StringIO(tables["table.csv"]))
-    assert head == ["model", "Avg.", "Obj. Count", "Rel. Dir.", "Route Plan"]
-    assert good == ["good", "60.0", "80.0", "0.0", "100.0"]
-    assert bad[-1] == "0.0"
+    assert head == ["model", "Avg.", "Obj. Count", "Rel. Dir.", "Route Plan", "Micro"]
+    assert good == ["good", "60.0", "80.0", "0.0", "100.0", "65.0"]
+    assert bad[-2] == "0.0"
+    assert "Avg.: mean of 3 tasks, as of the authors, lmms-eval and vlmevalkit. Micro" in tables["table.md"]
     assert r"good & \textbf{60.0} & \textbf{80.0}" in tables["table.tex"]
-    assert "| good | 60.0 | 80.0 | 0.0 | 100.0 |" in tables["table.md"]
+    assert "| good | 60.0 | 80.0 | 0.0 | 100.0 | 65.0 |" in tables["table.md"]
 
 
 def test_compare_lists_the_questions_that_changed(scored):

@@ -241,5 +241,5 @@ def test_videos_from_the_command_line(videos, tmp_path, tiny_model, monkeypatch,
     # The scene without a video is a row without a score.
     assert stop.value.code == 1
     assert "WITHOUT 1 UNSCORED ROWS" in capsys.readouterr().out
-    report = read_run(tmp_path / "out", "out")
+    report = read_run(tmp_path / "out", "out", tmp_path)
     assert {example.question for example in (*report.wins, *report.losses)} == {"How many?"}

@@ -5,17 +5,20 @@ import json
 import pickle
 import re
 import struct
+import tarfile
 import time
 import zlib
 
 import numpy as np
 import pytest
+from glb import box, glb
 from PIL import Image
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import QAEngineError, SceneError
 from qa_engine.ingestion.frame_files import store_frames
 from qa_engine.ingestion.sanity import check_scene
+from scipy.io import savemat
 
 ROUNDS = 25
 SLOW_S = 5.0
@@ -163,6 +166,59 @@ def hypersim(root):
     put(root, "ai_001_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg", IMAGE)
 
 
+def sunrgbd(root):
+    folder = "SUNRGBD/kv1/NYUdata/NYU0001"
+    put(root, f"{folder}/image/NYU0001.jpg", IMAGE)
+    put(root, f"{folder}/depth/NYU0001.png", DEPTH)
+    put(root, f"{folder}/intrinsics.txt", "5 0 4 0 5 2 0 0 1")
+    put(root, f"{folder}/extrinsics/1.txt", "1 0 0 0\n0 1 0 0\n0 0 1 0")
+    polygon = {"X": [0, 1, 1, 0], "Z": [2, 2, 3, 3], "Ymin": 0, "Ymax": 1}
+    put(root, f"{folder}/annotation3Dfinal/index.json", {"objects": [None, {"name": "bed:", "polygon": [polygon]}]})
+
+
+def sunrgbd_table(root):
+    sunrgbd(root)
+    fields = {"classname": "bed", "centroid": [0, 2, 1], "coeffs": [1, 1, 1], "basis": np.eye(3)}
+    record = {"sequenceName": "SUNRGBD/kv1/NYUdata/NYU0001", "groundtruth3DBB": fields, "Rtilt": np.eye(3)}
+    savemat(root / "SUNRGBDMeta3DBB_v2.mat", {"SUNRGBDMeta": record}, do_compression=True)
+
+
+def ca1m(root):
+    box = {"id": "a", "category": "wall", "position": [0, 0, 1], "scale": [1, 2, 1], "R": np.eye(3).tolist()}
+    camera, level = [[5, 0, 4], [0, 5, 2], [0, 0, 1]], [[1, 0, 0], [0, 0, -1], [0, 1, 0]]
+    files = {"world.gt/instances.json": [box], "1.gt/RT.json": POSE.tolist(), "1.wide/T_gravity.json": level}
+    files |= {"1.gt/depth.png": DEPTH, "1.gt/depth/K.json": camera, "1.wide/image.png": IMAGE}
+    for name, value in (files | {"1.wide/image/K.json": camera}).items():
+        put(root, f"41/{name}", value)
+    put(root, "41.labels.json", {"a": "chair"})
+
+
+def ca1m_archive(root):
+    ca1m(root)
+    with tarfile.open(root / "ca1m-val-42.tar", "w") as archive:
+        archive.add(root / "41", "42")
+
+
+def hm3d(root):
+    picture = np.repeat(np.array([[[200, 0, 0], [0, 200, 0]]], np.uint8), 2, axis=0)
+    uv = np.repeat([[0.25, 0.5], [0.75, 0.5]], 36, axis=0)
+    points = np.concatenate([box([0, 0, 0.5], [1, 1, 1]), box([3, 0, 0.5], [1, 1, 1])])
+    put(root, "00001-ab/ab.semantic.glb", glb([{"points": points, "picture": picture, "uv": uv}]))
+    put(root, "00001-ab/ab.semantic.txt", 'HM3D Semantic Annotations\n1,C80000,"bed",0\n2,00C800,"chair",0\n')
+
+
+def hssd(root):
+    put(root, "objects/a/a1.glb", glb([{"points": box([0, 0, 0], [1, 1, 1])}]))
+    put(root, "objects/a/a1.object_config.json", {"up": [0, 1, 0], "front": [0, 0, -1], "scale": [1, 1, 1]})
+    put(root, "stages/s.glb", glb([{"points": box([0, -1, 0], [4, 0.1, 4])}]))
+    put(root, "semantics/objects.csv", "id,main_category\na1,chair\n")
+    rooms = [{"poly_loop": [[0, 0, 0], [1, 0, 0], [1, 0, 1]]}]
+    put(root, "semantics/scenes/s.semantic_config.json", {"region_annotations": rooms})
+    item = {"template_name": "a1", "translation": [0, 0, 0], "rotation": [1, 0, 0, 0], "non_uniform_scale": [1, 2, 1]}
+    house = {"stage_instance": {"template_name": "stages/s"}, "object_instances": [item]}
+    put(root, "scenes/s.scene_instance.json", house | {"translation_origin": "asset_local"})
+
+
 def vsi_bench(root):
     entry = {"dataset": "scannet", "room_size": 12.5, "room_center": [0, 0, 0], "object_counts": {"chair": 1}}
     put(root, "meta_info.json", {"s": entry | {"object_bbox": {"chair": [BOX]}}})
@@ -263,6 +319,14 @@ def generic_meshes(root):
         )
 
 
+def generic_usd(root):
+    pytest.importorskip("pxr")
+    faces = "int[] faceVertexCounts = [3, 3]\nint[] faceVertexIndices = [0, 1, 2, 0, 2, 3]\n"
+    text = '#usda 1.0\n(\nmetersPerUnit = 1\nupAxis = "Z"\n)\ndef Mesh "Chair" (\nkind = "component"\n)\n{\n' + faces
+    text += "point3f[] points = [(0, 0, 0), (1, 0, 0), (1, 1, 1), (0, 1, 1)]\n"
+    put(root, "a/mesh.usda", text + 'token[] semantics:labels:class = ["chair"]\n}\n')
+
+
 BUILDERS = {
     "vsi-bench": [vsi_bench],
     "arkitscenes": [arkitscenes, arkitscenes_mesh],
@@ -275,7 +339,11 @@ BUILDERS = {
     "procthor": [procthor],
     "embodiedscan": [embodiedscan],
     "hypersim": [hypersim],
-    "generic": [generic_boxes, generic_table, generic_clouds, generic_meshes],
+    "sunrgbd": [sunrgbd, sunrgbd_table],
+    "ca1m": [ca1m, ca1m_archive],
+    "hm3d": [hm3d],
+    "hssd": [hssd],
+    "generic": [generic_boxes, generic_table, generic_clouds, generic_meshes, generic_usd],
 }
 CASES = [(name, builder) for name, builders in BUILDERS.items() for builder in builders]
 

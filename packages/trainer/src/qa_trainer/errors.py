@@ -22,6 +22,7 @@ REASONS: dict[str, str] = {
     "unknown_prompt": "prompt_id names no known prompt",
     "marks_not_drawn": "the question names a drawn mark; 'qa-engine export' draws it on the frames",
     "special_token": "the text contains a control token such as <|image_pad|>",
+    "too_long": "frames, text and answer have more tokens than the model has positions",
     "missing_frame_set": "the store has no frame set of that id for the scene",
     "missing_frame": "a frame of the frame set is not in the store",
     "unreadable_frame": "a frame is not a readable image",

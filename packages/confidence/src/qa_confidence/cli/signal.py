@@ -25,7 +25,10 @@ def signal(
     panel: Annotated[
         Path | None, typer.Option(help="Table 'questions' of the panel, which every round answers and none trains on.")
     ] = None,
-    previous: Annotated[Path | None, typer.Option(help="Signal of the round before: finds suspects and drift.")] = None,
+    previous: Annotated[
+        list[Path] | None,
+        typer.Option(help="Signals of earlier rounds, the newest last: with them suspects are found, and drift."),
+    ] = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -50,7 +53,7 @@ def signal(
     ids = None if panel is None else read_table(panel, "questions", QUESTIONS, columns=["question_id"])["question_id"]
     seen = [_labelled(folder) for folder in clean]
     unseen = [_labelled(folder) for folder in blind or ()]
-    earlier = None if previous is None else read_confidence([previous])
+    earlier = read_confidence(previous) if previous else None
     result = signal_rows(
         pl.concat([one.confidence for one in seen]),
         asked,
@@ -59,10 +62,11 @@ def signal(
         previous=earlier,
         seed=seed,
     )
-    before = None if previous is None else Calibrator.load(previous)
+    before = Calibrator.load(previous[-1]) if previous else None
     facts = signal_facts(result, previous=earlier, calibrator=before, seed=seed)
     rejects = pl.concat([*(one.rejects for one in [*seen, *unseen]), result.rejects])
-    inputs = [(panel, "questions"), (previous, "confidence"), *((path, "questions") for path in questions)]
+    inputs = [(panel, "questions"), *((path, "questions") for path in questions)]
+    inputs += [(path, "confidence") for path in previous or ()]
     runs = [(path, "predictions") for path in [*clean, *(blind or ())]]
     config = {"inputs": [input_ids([one]) for one in [*inputs, *runs]], "seed": seed}
     with output_folder(out, force=force) as folder:
@@ -78,7 +82,7 @@ def signal(
         since=started,
         notes=[
             f"ECE {error['ece_before']:.3f} before, {error['ece_after']:.3f} after calibration",
-            f"{facts['suspects']:,} suspects",
+            f"{facts['suspects']:,} suspects, {len(facts['suspect_scenes']):,} suspect scenes",
         ],
         rejects=by_reason(rejects),
         lost=len(rejects),

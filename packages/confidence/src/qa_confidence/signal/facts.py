@@ -30,7 +30,7 @@ def signal_facts(
     ----------
     result : Signal
     previous : DataFrame, optional
-        `confidence` of the signal of the round before; drift is measured on the panel.
+        `confidence` of the signals of earlier rounds; drift since the newest of them is measured on the panel.
     calibrator : Calibrator, optional
         That of the round before: should it be fitted again?
     seed : int
@@ -43,6 +43,7 @@ def signal_facts(
         "rows": len(rows),
         "panel": int(rows["panel"].sum()),
         "suspects": int((rows["label"] == "suspect").sum()),
+        "suspect_scenes": sorted(rows.filter("scene_suspect")["scene_name"].unique()),
         "labels": dict(rows["label"].value_counts().sort("label").iter_rows()),
         "mean_headroom": rows["headroom"].mean(),
         "calibration": {"all": _errors(rows), **of_type},
@@ -50,7 +51,8 @@ def signal_facts(
         "refit": None,
     }
     if previous is not None:
-        pairs = [_panel(frame) for frame in (previous, rows)]
+        newest = previous.filter(pl.col("round") == pl.col("round").max())
+        pairs = [_panel(frame) for frame in (newest, rows)]
         if all(len(pair) for pair in pairs):
             found = drift(pairs[0], pairs[1], resamples=RESAMPLES, seed=seed)
             facts["drift"] = [_finite(asdict(group)) for group in found]

@@ -11,11 +11,12 @@ from qa_contract.tables import CONFIDENCE
 
 from qa_confidence.calibrating import suspects
 from qa_confidence.calibrators import DEFAULT, Calibrator
-from qa_confidence.difficulty import threshold_labels
+from qa_confidence.difficulty import WRONG_BELOW, threshold_labels
 from qa_confidence.errors import QAConfidenceError
 from qa_confidence.labelling import OWN_ANSWER, TRAIN, reject_rows
 from qa_confidence.signal.chance import chance, corrected
 from qa_confidence.signal.crossfit import cross_fit
+from qa_confidence.signal.scenes import scene_evidence
 
 PROFILE = "calibrated"
 
@@ -69,7 +70,8 @@ def signal_rows(
     panel : Series of str, optional
         Question ids of the panel.
     previous : DataFrame, optional
-        `confidence` of the signal of the round before; sure and wrong in both is suspect.
+        `confidence` of the signals of earlier rounds, that of the round before among them: answers that are sure and
+        wrong in both rounds are suspect, and so are those below 0.5 about scenes that all rounds together name.
     method : str
         A name in `CALIBRATORS`.
     seed : int
@@ -92,10 +94,12 @@ def signal_rows(
         rows = _with_blind(rows, _usable(blind, questions)[0], method, seed)
     rows = rows.with_columns(label=labels(rows))
     if previous is not None:
-        doubted = suspects(rows, previous)
-        rows = rows.with_columns(
-            label=pl.when(pl.col("question_id").is_in(doubted.implode())).then(pl.lit("suspect")).otherwise("label")
-        )
+        sure = pl.col("question_id").is_in(suspects(rows, previous).implode())
+        scenes = scene_evidence([previous, rows]).select("scene_name", scene_doubt="doubt", scene_suspect="suspect")
+        rows = rows.drop("scene_doubt", "scene_suspect", strict=False)
+        rows = rows.join(scenes, on="scene_name", how="left", maintain_order="left")
+        wrong = pl.col("scene_suspect") & (pl.col("score") < WRONG_BELOW)
+        rows = rows.with_columns(label=pl.when(sure | wrong).then(pl.lit("suspect")).otherwise("label"))
     return Signal(with_every_column(rows, CONFIDENCE), rejects, fitted.calibrator)
 
 

@@ -8,9 +8,10 @@ import sys
 import traceback
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import typer
@@ -18,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from qa_contract.cli.help import help_page
+from qa_contract.cli.limits import in_limited_space
 from qa_contract.cli.progress import close_all
 from qa_contract.cli.usage import machine_message, path_message, usage_message
 from qa_contract.errors import ExitCode, FileError, UserError
@@ -43,10 +45,6 @@ class Command(TyperCommand):
             super().invoke(ctx)
         except UserError:
             raise
-        except MemoryError as error:
-            raise UserError(
-                "The memory is full. Give the command more of it, or ask for less: fewer --workers, a smaller batch."
-            ) from error
         except Exception as error:
             message = machine_message(error)
             if message is None and isinstance(error, OSError):
@@ -91,6 +89,8 @@ class SettingsCommand(Command):
 
 class Group(TyperGroup):
     """The commands of a program, and what ends it."""
+
+    registries: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def invoke(self, ctx: Any) -> None:
         """Run a command; after Ctrl-C say that it was stopped."""
@@ -137,7 +137,7 @@ class Group(TyperGroup):
         if command is None:
             typer.echo(f"error: --describe follows a command of {self.name}: {', '.join(self.commands)}.", err=True)
             sys.exit(int(ExitCode.USER_ERROR))
-        return described(command)
+        return described(command, self.registries)
 
 
 class App(typer.Typer):
@@ -182,7 +182,7 @@ class App(typer.Typer):
         return decorate
 
 
-def make_app(name: str, help: str) -> App:
+def make_app(name: str, help: str, *, registries: Mapping[str, Sequence[str]] = MappingProxyType({})) -> App:
     """Make the program of a package.
 
     Parameters
@@ -191,10 +191,12 @@ def make_app(name: str, help: str) -> App:
         Of the program and of the distribution that it comes with, whose version `--version` prints.
     help : str
         What the program is for, one sentence.
+    registries : mapping of str to sequence of str
+        Option to the dicts, `module:NAME`, whose keys it takes; `--describe` alone imports them.
     """
     app = App(
         name=name,
-        cls=Group,
+        cls=type("Group", (Group,), {"registries": registries}),
         help=help,
         add_help_option=False,  # Typer would import pydantic to read it; `Group.main` takes it
         add_completion=False,
@@ -212,12 +214,30 @@ def run(app: App) -> NoReturn:
     the program, with its traceback; 130 stopped by Ctrl-C.
     """
     try:
-        app()
-    except Exception:
+        in_limited_space(app)
+    except Exception as error:
+        if (code := _stopped(error)) is not None:
+            close_all()
+            typer.echo("stopped", err=True)
+            sys.exit(code)
         traceback.print_exc()
         typer.echo("This is a fault of the program, not of the input: please report it with the lines above.", err=True)
         sys.exit(ExitCode.FAULT)
     sys.exit(0)
+
+
+def _stopped(error: BaseException) -> int | None:
+    """Give the exit code where an error is a stop in disguise, else None.
+
+    A stop may meet a library that makes an error of its own of it: an import that runs `__set_name__` raises from it,
+    and DuckDB forgets it and says that its query was interrupted.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, KeyboardInterrupt):
+            return getattr(seen, "exit_code", ExitCode.INTERRUPTED)
+        seen = seen.__cause__ or seen.__context__
+    return ExitCode.INTERRUPTED if str(error) == "Query interrupted" else None
 
 
 @contextmanager

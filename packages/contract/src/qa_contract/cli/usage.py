@@ -13,10 +13,18 @@ from qa_contract.cli.help import argument_name, option_name, value_of_param
 from qa_contract.cli.values import Value
 from qa_contract.errors import suggest
 
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Errors of the machine, whatever the file."""
-_SAID = {"Too many open files": errno.EMFILE, "No space left on device": errno.ENOSPC, "File too large": errno.EFBIG}
+_SAID = {
+    "Too many open files": errno.EMFILE,
+    "No space left on device": errno.ENOSPC,
+    "File too large": errno.EFBIG,
+    "Cannot allocate memory": errno.ENOMEM,
+    "can't start new thread": errno.ENOMEM,
+    "failed to map segment": errno.ENOMEM,
+}
 """Texts of such errors, which loaders of libraries pass on without their number."""
+_MEMORY_FULL = "The memory is full. Give the command more of it, or ask for less: fewer --workers, a smaller batch."
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ADVICE = {
     errno.ENOENT: "no such file or folder. Check the path.",
@@ -86,10 +94,11 @@ def machine_message(error: Exception) -> str | None:
     number = getattr(error, "errno", None)
     said = re.search(r"\b(?:os error|errno:?) (\d+)\b", str(error), re.IGNORECASE)
     number = int(said[1]) if said and number is None else number
-    if number in _MACHINE or any(text in str(error) for text in _SAID):
-        name = getattr(error, "filename", None) or "A file"
-        known = number if number in _MACHINE else next(_SAID[text] for text in _SAID if text in str(error))
-        return f"{name}: {_ADVICE[known]}"
+    known = number if number in _MACHINE else next((n for text, n in _SAID.items() if text in str(error)), None)
+    if isinstance(error, MemoryError) or known == errno.ENOMEM:
+        return _MEMORY_FULL
+    if known is not None:
+        return f"{getattr(error, 'filename', None) or 'A file'}: {_ADVICE[known]}"
     return None
 
 

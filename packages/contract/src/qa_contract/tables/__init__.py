@@ -7,7 +7,7 @@ columns names them (``read_table(..., columns=[...])``); it declares no schema o
 
 from __future__ import annotations
 
-from qa_contract.tables import answers, questions, reviews, scenes
+from qa_contract.tables import answers, experiments, questions, reviews, scenes
 from qa_contract.tables.declaration import Column, Schema, Table
 
 DECLARATIONS: dict[str, Table] = {
@@ -19,6 +19,8 @@ DECLARATIONS: dict[str, Table] = {
         *(answers.PREDICTIONS, answers.METRICS, answers.CONFIDENCE, answers.FEEDBACK, answers.SCORES),
         *(questions.BIAS, questions.PROGRAM_OUTCOMES),
         reviews.REVIEWS,
+        *(experiments.POOL_FLAGS, experiments.UNIT_SCORES, experiments.UNIT_COSTS, experiments.UNIT_COUNTS),
+        experiments.SAVINGS,
     )
 }
 """Table name to declaration."""
@@ -48,6 +50,11 @@ FEEDBACK = TABLES["feedback"]
 SCORES = TABLES["scores"]
 BIAS = TABLES["bias"]
 PROGRAM_OUTCOMES = TABLES["program_outcomes"]
+POOL_FLAGS = TABLES["pool_flags"]
+UNIT_SCORES = TABLES["unit_scores"]
+UNIT_COSTS = TABLES["unit_costs"]
+UNIT_COUNTS = TABLES["unit_counts"]
+SAVINGS = TABLES["savings"]
 
 
 def tables_markdown() -> str:
@@ -57,6 +64,7 @@ def tables_markdown() -> str:
 
 __all__ = [
     "BIAS", "CHOICES", "CLOUD", "CONFIDENCE", "DECLARATIONS", "DETAILS", "FEEDBACK", "FRAMES", "FRAME_SETS", "MESH",
-    "METRICS", "OBJECTS", "OBSERVATIONS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS", "REVIEWS",
-    "SCENES", "SCORES", "TABLES", "VERSIONS", "Column", "Schema", "Table", "tables_markdown",
+    "METRICS", "OBJECTS", "OBSERVATIONS", "POOL_FLAGS", "PREDICTIONS", "PROGRAM_OUTCOMES", "QUESTIONS", "REJECTS",
+    "REVIEWS", "SAVINGS", "SCENES", "SCORES", "TABLES", "UNIT_COSTS", "UNIT_COUNTS", "UNIT_SCORES", "VERSIONS",
+    "Column", "Schema", "Table", "tables_markdown",
 ]  # fmt: skip

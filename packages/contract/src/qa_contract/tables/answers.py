@@ -107,7 +107,7 @@ CONFIDENCE = Table(
     rows="prediction",
     written_by="`qa-confidence label`, `qa-confidence signal`",
     about="Two confidences that are never mixed: in the ground truth, and in the model's own answer.",
-    version="1.1",
+    version="1.2",
     columns={
         "question_id": QUESTION_ID,
         "scene_name": SCENE_NAME,
@@ -130,6 +130,8 @@ CONFIDENCE = Table(
         "headroom": maybe(pl.Float64, "corrected less the same of blind_confidence: worth of looking, -1 to 1", "1.1"),
         "cell": maybe(pl.String, "of the question, where it is known", "1.1"),
         "panel": maybe(pl.Boolean, "of the panel, which every round answers and none trains on", "1.1"),
+        "scene_doubt": maybe(pl.Float64, "probability that the scene's ground truths are wrong, by all rounds", "1.2"),
+        "scene_suspect": maybe(pl.Boolean, "the scene is named: false discoveries among those named 10%", "1.2"),
     },
 )
 

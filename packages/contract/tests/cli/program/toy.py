@@ -105,6 +105,18 @@ def fail_(
         (path / "forgotten.json").read_text(encoding="utf-8")
     if how == "full":
         raise OSError(28, os.strerror(28))
+    if how == "memory":
+        raise MemoryError
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "leave":
+        os._exit(1)
+    if how == "wrapped":
+        raise RuntimeError("an import failed") from KeyboardInterrupt()
+    if how == "query":
+        raise RuntimeError("Query interrupted")
     if how == "interrupt":
         with resumable(f"the same command goes on in {path}"):
             os.kill(os.getpid(), signal.SIGINT)

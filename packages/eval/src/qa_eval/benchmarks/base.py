@@ -14,6 +14,7 @@ from qa_eval.files import Columns
 from qa_eval.metrics.aggregate import Overall
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.official import OFFICIAL
+from qa_eval.parsers.yes_no import LENIENT_YES_NO
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,8 +42,9 @@ class Benchmark:
         In the order in which their means are added up.
     overall : str
         ``tasks`` = plain mean of the tasks; ``rows`` = mean of all rows.
-    columns : mapping of str to task
-        Heads of the paper's table, in its order; empty where the tasks stand as they are.
+    columns : mapping of str to str
+        Heads of the paper's table, in its order, to a task, question type, further figure or caption metric; what is
+        not listed follows as it is.
     every_type : metric, optional
         Metric of the question types that `metrics` does not list; None = they are not scored.
     open_types : bool
@@ -72,8 +74,19 @@ class Benchmark:
         Names of the columns in the logs of harnesses, and in the result files of the authors' own code.
     beside : tuple of str
         Parsers whose overall scores are shown beside that of the chosen one, because papers report them as well.
+    request : str, or mapping of question type to str, optional
+        What follows a question that a model is asked, in place of the usual request for a letter, a word or a number;
+        empty where the published text says itself in which form it wants its answer.
+    asks_yes_no : callable
+        Whether the questions of a type ask for yes or no, which ``lenient`` then looks for in place of letters.
+    lists_are_answers : bool
+        Whether a list in place of a text is one answer, such as boxes; elsewhere the first of several answers counts.
+    absent : str, optional
+        What a question without a prediction counts as; None = it has no score.
     hint : str
         Said where the parser reads fewer than half of the answers.
+    micro_by : str
+        Who prints the mean of the rows where `overall` is that of tasks.
     figures : callable, optional
         Rows with a score (question_type, group, options, score) to further figures that papers print, fractions of 1.
     """
@@ -99,7 +112,12 @@ class Benchmark:
     log: LogColumns = PLAIN
     results: LogColumns = PLAIN
     beside: tuple[str, ...] = ()
+    request: str | Mapping[str, str] | None = None
+    asks_yes_no: Callable[[str], bool] = lambda _: False
+    lists_are_answers: bool = False
+    absent: str | None = None
     hint: str = ""
+    micro_by: str = ""
     figures: Callable[[pl.DataFrame], Mapping[str, float]] | None = None
 
     def reader(self, parser: Parser, question_type: str) -> Parser:
@@ -115,6 +133,8 @@ class Benchmark:
         """
         if parser.name == OFFICIAL.name:
             return self.official_by_type.get(question_type, self.official)
+        if parser.name == LENIENT_YES_NO.name and self.asks_yes_no(question_type):
+            return LENIENT_YES_NO
         if not parser.is_harness:
             return parser
         if parser.name not in self.harnesses:

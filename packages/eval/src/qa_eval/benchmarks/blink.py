@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ TASKS = (
     *("Semantic_Correspondence", "Spatial_Relation", "Object_Localization", "Visual_Correspondence"),
     *("Multi-view_Reasoning", "Relative_Reflectance", "Forensic_Detection", "IQ_Test"),
 )
+PICTURES = tuple(f"image_{n}" for n in range(1, 5))
 IN_BRACKETS = re.compile(r"\(([A-Z])\)")
 IDX = re.compile(r"(?:val|test)_(.+)_\d+")
 
@@ -36,14 +38,21 @@ def bracketed_letter(completion: str) -> str | None:
 
 
 def read_blink(path: Path) -> Columns:
-    """Read the Parquet files of one task or of the folder that holds all; test answers are not published."""
-    rows = read_published(path, ("idx", "question", "sub_task", "choices", "answer"))
+    """Read the Parquet files of one task or of the folder that holds all; the answers to the test are not published.
+
+    Of a folder with both splits the rows of the validation split are read.
+    """
+    rows = read_published(path, ("idx", "question", "sub_task", "choices", "answer"), pictures=[PICTURES])
+    if any(name.startswith("val_") for name in map(str, rows["idx"])):
+        kept = [str(name).startswith("val_") for name in rows["idx"]]
+        rows = {name: list(itertools.compress(values, kept)) for name, values in rows.items()}
     return {
         "id": unique_ids(rows["idx"], path),
         "question": rows["question"],
         "question_type": rows["sub_task"],
         "ground_truth": [str(text or "").strip("()") for text in rows["answer"]],
         "options": [lettered(choices) for choices in rows["choices"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -64,6 +73,7 @@ BLINK = Benchmark(
     read=read_blink,
     official=letters_only("official", bracketed_letter, "zeyofu/BLINK_Benchmark, eval/evaluate.py"),
     harnesses=lmms_eval(HARNESS),
+    micro_by="lmms-eval",
     beside=("lmms-eval", "lenient"),
     hint="the authors have a language model turn every answer into a letter in brackets; harnesses read the answer",
     log=LogColumns(derive_type=_task),

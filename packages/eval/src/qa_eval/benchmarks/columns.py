@@ -11,7 +11,7 @@ from typing import Any
 class LogColumns:
     """For each column of a row, the names it may have; the first name under which a record holds something counts.
 
-    `derive_type` tells the question type of a record that names none.
+    `derive_type` tells the question type of a record that names none, `derive_id` the id where no column is one.
 
     Examples
     --------
@@ -32,11 +32,15 @@ class LogColumns:
     scene_name: tuple[str, ...] = ("scene_name", "scene_id")
     group: tuple[str, ...] = ("group",)
     derive_type: Callable[[Mapping[str, Any]], str | None] = lambda _: None
+    derive_id: Callable[[Mapping[str, Any]], str | None] = lambda _: None
 
     def find(self, record: Mapping[str, Any], column: str) -> Any:
         """Find the value of a column in a record, None where it has none."""
         return next((record[name] for name in getattr(self, column) if record.get(name) is not None), None)
 
+
+UNTOLD = "untold"
+"""Question type of a row whose file does not tell it."""
 
 PLAIN = LogColumns()
 """The usual names."""

@@ -14,8 +14,8 @@ from qa_eval.parsers.lmms_eval import lmms_eval
 
 
 def read_cv_bench(path: Path) -> Columns:
-    """Read ``test_2d.parquet``, ``test_3d.parquet`` or the folder of both, without images."""
-    rows = read_published(path, ("idx", "task", "question", "choices", "answer", "source"))
+    """Read ``test_2d.parquet``, ``test_3d.parquet`` or the folder of both."""
+    rows = read_published(path, ("idx", "task", "question", "choices", "answer", "source"), pictures=[("image",)])
     return {
         "id": unique_ids(rows["idx"], path),
         "question": rows["question"],
@@ -23,6 +23,7 @@ def read_cv_bench(path: Path) -> Columns:
         "ground_truth": [str(text).strip("()") for text in rows["answer"]],
         "options": [lettered(choices) for choices in rows["choices"]],
         "group": rows["task"],
+        "pictures": rows["pictures"],
     }
 
 
@@ -34,6 +35,7 @@ CV_BENCH = Benchmark(
     source="arXiv 2406.16860 (Cambrian-1); nyu-visionx/CV-Bench; lmms-eval, lmms_eval/tasks/cv_bench",
     every_type="choice",
     tasks={"2D": ("ADE20K", "COCO"), "3D": ("Omni3D",)},
+    columns={name: name for name in ("2D", "Count", "Relation", "3D", "Depth", "Distance")},
     file="test_2d.parquet, test_3d.parquet: idx, task, question, choices, answer, source",
     read=read_cv_bench,
     official=OFFICIAL,

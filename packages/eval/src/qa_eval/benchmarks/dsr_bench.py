@@ -50,7 +50,8 @@ def ordered_letter(completion: str) -> str | None:
 
 def read_3dsr(path: Path) -> Columns:
     """Read the rows of `3dsr` or of `3dsr_circular`; options stand in columns A to D."""
-    rows = read_published(path, ("index", "question", "answer", "category"), optional=("qid", *"ABCD"))
+    names = ("index", "question", "answer", "category")
+    rows = read_published(path, names, optional=("qid", *"ABCD"), pictures=[("image",), ("image_url",)])
     n = len(rows["index"])
     texts = [[(letter, rows[letter][i]) for letter in "ABCD" if letter in rows] for i in range(n)]
     return {
@@ -60,6 +61,7 @@ def read_3dsr(path: Path) -> Columns:
         "ground_truth": rows["answer"],
         "options": [[f"{a}. {t}" for a, t in pairs if t is not None and str(t).lower() != "nan"] for pairs in texts],
         "group": rows.get("qid") or [str(value) for value in rows["index"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -85,6 +87,7 @@ DSR_BENCH = Benchmark(
     description="3DSRBench: accuracy; overall = mean of all rows; flip, circular and both, 4 abilities beside it",
     source="arXiv 2412.07825; ccvl/3DSRBench; lmms-eval, lmms_eval/tasks/3dsrbench",
     overall="rows",
+    columns={"Height": "height", "Loc.": "location", "Orient.": "orientation", "Multi.": "multi_object"},
     every_type="choice",
     file="rows with index, qid, question, A to D, answer, category",
     read=read_3dsr,

@@ -31,7 +31,7 @@ def first_letter(completion: str) -> str | None:
 def read_embspatial(path: Path) -> Columns:
     """Read ``embspatial_bench.json``; `answer` is the position of the right option, from 0."""
     names = ("question_id", "question", "relation", "answer_options", "answer")
-    rows = read_published(path, names, optional=("data_source",))
+    rows = read_published(path, names, optional=("data_source",), pictures=[("image",)])
     return {
         "id": unique_ids(rows["question_id"], path),
         "question": rows["question"],
@@ -39,6 +39,7 @@ def read_embspatial(path: Path) -> Columns:
         "ground_truth": [LETTERS[value] if isinstance(value, int) else None for value in rows["answer"]],
         "options": [lettered(options) for options in rows["answer_options"]],
         "group": rows.get("data_source") or [None] * len(rows["answer"]),
+        "pictures": rows["pictures"],
     }
 
 
@@ -49,6 +50,7 @@ EMBSPATIAL = Benchmark(
     description="EmbSpatial-Bench: accuracy; overall = mean of all questions; 6 relations and 3 sources beside it",
     source="arXiv 2406.05756; Phineas476/EmbSpatial-Bench; answer extraction as lmms-eval embspatial",
     overall="rows",
+    columns={"MP3D": "source mp3d", "AI2-THOR": "source ai2thor", "ScanNet": "source scannet"},
     every_type="choice",
     file="embspatial_bench.json: question_id, question, relation, answer_options, answer (position from 0)",
     read=read_embspatial,

@@ -73,7 +73,7 @@ def _setting_of(record: Mapping[str, Any]) -> str | None:
 
 def read_mindcube(path: Path) -> Columns:
     """Read ``MindCube_tinybench.jsonl`` or ``MindCube.jsonl``; questions that share a first image are one scene."""
-    rows = read_published(path, ("id", "question", "images", "gt_answer"))
+    rows = read_published(path, ("id", "question", "images", "gt_answer"), pictures=[("images",)])
     ids = [str(value) for value in unique_ids(rows["id"], path)]
     return {
         "id": ids,
@@ -82,6 +82,7 @@ def read_mindcube(path: Path) -> Columns:
         "ground_truth": rows["gt_answer"],
         "options": [options_in_text(str(text), ".") for text in rows["question"]],
         "scene_name": [min(images) if images else name for images, name in zip(rows["images"], ids, strict=True)],
+        "pictures": rows["pictures"],
     }
 
 
@@ -92,6 +93,7 @@ MINDCUBE = Benchmark(
     description="MindCube: accuracy; overall = mean of all questions; settings rotation, among, around beside it",
     source="arXiv 2506.21458; MLL-Lab/MindCube; answer extraction as mll-lab-nu/MindCube and lmms-eval mindcube",
     overall="rows",
+    columns={"Rotation": "rotation", "Among": "among", "Around": "around"},
     every_type="choice",
     file="MindCube_tinybench.jsonl: id, question, images, gt_answer",
     read=read_mindcube,

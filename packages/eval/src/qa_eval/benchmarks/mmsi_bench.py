@@ -12,6 +12,11 @@ from qa_eval.parsers.base import letters_only
 from qa_eval.parsers.lmms_eval import lmms_eval
 from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
+PAIRS = tuple(
+    f"{a}.\u2013{b}."
+    for a, b in (("Cam", "Cam"), ("Obj", "Obj"), ("Reg", "Reg"), ("Cam", "Obj"), ("Obj", "Reg"), ("Cam", "Reg"))
+)
+"""What a question relates: cameras, objects, regions."""
 TICKS = (re.compile(r"``([^`]*)``"), re.compile(r"`([^`]*)`"))
 WRAPPERS = (*TICKS, re.compile(r"\{([^}]*)\}"))
 CAPITAL = re.compile(r"\b[A-D]\b(?!\s[a-zA-Z])")
@@ -54,14 +59,15 @@ def _unwrapped(text: str, wrappers: Sequence[re.Pattern[str]]) -> str:
 
 
 def read_mmsi(path: Path) -> Columns:
-    """Read ``MMSI_Bench.parquet``, without its images."""
-    rows = read_published(path, ("id", "question_type", "question", "answer"))
+    """Read ``MMSI_Bench.parquet``."""
+    rows = read_published(path, ("id", "question_type", "question", "answer"), pictures=[("images",)])
     return {
         "id": unique_ids(rows["id"], path),
         "question": [str(text) for text in rows["question"]],
         "question_type": rows["question_type"],
         "ground_truth": [None if text is None else text.strip() for text in rows["answer"]],
         "options": [options_in_text(str(text), ":") for text in rows["question"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -70,6 +76,11 @@ MMSI_BENCH = Benchmark(
     description="MMSI-Bench: accuracy; overall = mean of all questions; 11 question types beside it",
     source="arXiv 2505.23764; RunsenXu/MMSI-Bench; InternRobotics/MMSI-Bench, pattern matching without a judge",
     overall="rows",
+    columns={
+        **{pair: f"Positional Relationship ({pair})" for pair in PAIRS},
+        **{"Meas.": "Attribute (Meas.)", "Appr.": "Attribute (Appr.)"},
+        **{"Mot. Cam.": "Motion (Cam.)", "Mot. Obj.": "Motion (Obj.)", "MSR": "MSR"},
+    },
     every_type="choice",
     file="MMSI_Bench.parquet: id, question_type, question, answer",
     read=read_mmsi,

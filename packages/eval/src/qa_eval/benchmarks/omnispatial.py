@@ -33,9 +33,12 @@ def last_answer_line(completion: str) -> str | None:
 
 
 def read_omnispatial(path: Path) -> Columns:
-    """Read ``data.json``; the answer is the position of the right option, and an id repeats from task to task."""
+    """Read ``data.json``; the answer is the position of the right option, and an id repeats from task to task.
+
+    Questions of one picture share the first part of their id.
+    """
     rows = read_published(path, ("id", "question", "options", "answer", "task_type", "sub_task_type"))
-    keys = zip(rows["task_type"], rows["sub_task_type"], rows["id"], strict=True)
+    keys = list(zip(rows["task_type"], rows["sub_task_type"], rows["id"], strict=True))
     repeated = len(set(rows["id"])) < len(rows["id"])
     return {
         "id": ["/".join(map(str, key)) for key in keys] if repeated else rows["id"],
@@ -44,6 +47,7 @@ def read_omnispatial(path: Path) -> Columns:
         "ground_truth": [LETTERS[int(place)] for place in rows["answer"]],
         "options": [lettered(options) for options in rows["options"]],
         "group": rows["task_type"],
+        "pictures": [[f"{task}/{str(name).partition('_')[0]}.png"] for task, _, name in keys],
     }
 
 
@@ -57,6 +61,7 @@ OMNISPATIAL = Benchmark(
     every_type="choice",
     file="data.json: id, question, options, answer (position from 0), task_type, sub_task_type",
     read=read_omnispatial,
+    request='End with a line of the form "Answer: X", where X is the letter of the right option.',
     official=OFFICIAL,
     harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
     figures=by_group(),

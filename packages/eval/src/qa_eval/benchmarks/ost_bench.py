@@ -12,6 +12,7 @@ from qa_eval.benchmarks.base import Benchmark, Special
 from qa_eval.benchmarks.columns import LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.official import OFFICIAL
+from qa_eval.pictures import MARK
 
 TASKS = {
     "state, judgement": ("A_orientation(option)", "A_position(option)"),
@@ -25,6 +26,8 @@ TASKS = {
 }
 SKIPPED = "A_room-size(float)"
 """The authors do not score it."""
+PLACE = "<ImageHere>"
+"""Its mark of a picture in the text."""
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ERRORS = tuple(1 - (0.5 + 0.05 * step) for step in range(10))
 
@@ -123,12 +126,13 @@ def scorer(question_type: str) -> Callable[[str, str], float | None]:
 def read_ost(path: Path) -> Columns:
     """Read the rows of the test file; the id is `index`, or the position from 0. Room sizes are left out."""
     names = ("question", "answer", "type", "option")
-    rows = read_published(path, names, optional=("index", "scan_id"))
+    rows = read_published(path, names, optional=("index", "scan_id"), pictures=[("image",), ("image_path",)])
     kept = [i for i, kind in enumerate(rows["type"]) if kind != SKIPPED]
     ids = rows.get("index") or list(range(len(rows["type"])))
     found = {
         "id": [ids[i] for i in kept],
-        "question": [rows["question"][i] for i in kept],
+        "question": [str(rows["question"][i]).replace(PLACE, MARK) for i in kept],
+        "pictures": [rows["pictures"][i] for i in kept],
         "question_type": [rows["type"][i] for i in kept],
         "ground_truth": [_truth(rows, i) for i in kept],
     }
@@ -157,6 +161,7 @@ OST_BENCH = Benchmark(
     tasks=TASKS,
     file="rows with question, answer, type, option (index, scan_id)",
     read=read_ost,
+    request="",
     official=OFFICIAL,
     harnesses={"vlmevalkit": OFFICIAL},
     special=SCORERS,

@@ -19,6 +19,17 @@ FENCED = re.compile(r"```(?:\w+)?\n(.*?)```", re.DOTALL)
 THOUGHT = re.compile(r"^.*?</(?:think|thought)>", re.DOTALL)
 TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 
+REQUEST = (
+    "Answer with points as a list of tuples, [(x, y), ...], where x and y, from 0 to 1, are shares of the width and of "
+    "the height of the picture."
+)
+"""Asks for the form that `tuple_points` reads."""
+JSON_REQUEST = (
+    'Answer with a fenced block of JSON, [{"point_2d": [x, y]}], where x and y are thousandths of the width and of the '
+    "height of the picture."
+)
+"""Asks for the form that `json_points` reads."""
+
 Mask = NDArray[np.bool_]
 Points = list[tuple[int, int]]
 

@@ -25,8 +25,8 @@ def plain_text(completion: str) -> str:
 
 
 def read_realworldqa(path: Path) -> Columns:
-    """Read the test file, without pictures; the id is the position from 0."""
-    rows = read_published(path, ("question", "answer"))
+    """Read the test file; the id is the position from 0."""
+    rows = read_published(path, ("question", "answer"), pictures=[("image",)])
     truths = [str(text).strip() for text in rows["answer"]]
     return {
         "id": list(range(len(truths))),
@@ -34,6 +34,7 @@ def read_realworldqa(path: Path) -> Columns:
         "question_type": [CHOICE if truth.upper() in tuple("ABCD") else OPEN for truth in truths],
         "ground_truth": truths,
         "options": [options_in_text(str(text), ".") for text in rows["question"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -47,6 +48,7 @@ REALWORLDQA = Benchmark(
     overall="rows",
     file="Parquet: question, answer",
     read=read_realworldqa,
+    request="",
     official=OFFICIAL,
     harnesses={"lmms-eval": OFFICIAL, "lmms-eval-cli": lmms_eval(OFFICIAL)["lmms-eval-cli"]},
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_eval.benchmarks.base import Benchmark
-from qa_eval.benchmarks.points import Points, json_points, mask_text, text_mask, without_thought
+from qa_eval.benchmarks.points import JSON_REQUEST, Points, json_points, mask_text, text_mask, without_thought
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.lmms_eval import lmms_eval
 from qa_eval.parsers.official import OFFICIAL
@@ -43,7 +43,8 @@ def any_inside(completion: str, ground_truth: str) -> float | None:
 
 def read_robospatial(path: Path) -> Columns:
     """Read the Parquet file; the id is the position from 0 where there is none."""
-    rows = read_published(path, ("category", "question", "answer"), optional=("id", "mask"))
+    names = ("category", "question", "answer")
+    rows = read_published(path, names, optional=("id", "mask"), pictures=[("img",), ("image",)])
     n = len(rows["answer"])
     masks: list[Any] = rows.get("mask") or [None] * n
     is_place = [category == CONTEXT for category in rows["category"]]
@@ -52,6 +53,7 @@ def read_robospatial(path: Path) -> Columns:
         "question": rows["question"],
         "question_type": rows["category"],
         "ground_truth": [mask_text(masks[i]) if is_place[i] else rows["answer"][i] for i in range(n)],
+        "pictures": rows["pictures"],
     }
 
 
@@ -63,6 +65,7 @@ ROBOSPATIAL = Benchmark(
     overall="rows",
     file="Parquet: category, question, answer, mask",
     read=read_robospatial,
+    request={**dict.fromkeys(YES_NO, "Answer with yes or no in the last line."), CONTEXT: JSON_REQUEST},
     official=OFFICIAL,
     harnesses=lmms_eval(OFFICIAL),
     special={**dict.fromkeys(YES_NO, last_line_score), CONTEXT: any_inside},

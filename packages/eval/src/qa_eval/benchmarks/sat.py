@@ -26,7 +26,8 @@ def bare_text(completion: str) -> str | None:
 
 def read_sat(path: Path) -> Columns:
     """Read the test file; the id is the position from 0, the right option is named by its text or its place."""
-    rows = read_published(path, ("question", "question_type"), optional=("answers", "answer_choices", *RIGHT))
+    optional = ("answers", "answer_choices", *RIGHT)
+    rows = read_published(path, ("question", "question_type"), optional=optional, pictures=PICTURES)
     options = rows.get("answers") or rows["answer_choices"]
     places = rows.get("correct_answer_idx")
     if places is None:
@@ -37,10 +38,12 @@ def read_sat(path: Path) -> Columns:
         "question_type": rows["question_type"],
         "ground_truth": [LETTERS[place] for place in places],
         "options": [lettered(texts) for texts in options],
+        "pictures": rows["pictures"],
     }
 
 
 RIGHT = ("correct_answer_idx", "correct_answer")
+PICTURES = [("image_bytes",), ("images",)]
 OFFICIAL = letters_only("official", bare_text, "lmms-eval, lmms_eval/tasks/sat (MultiChoiceRegexFilter)")
 
 SAT = Benchmark(

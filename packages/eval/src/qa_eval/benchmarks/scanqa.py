@@ -48,6 +48,11 @@ SCANQA = Benchmark(
     source="arXiv 2112.10482; ATR-DBI/ScanQA, scripts/score.py (EM; pycocoevalcap for the rest); EM-R as "
     "embodied-generalist (LEO)",
     overall="rows",
+    columns={
+        **{"EM@1": "EM", "EM@10": "EM@10", "EM-R@1": "EM-R"},
+        **{f"B-{n}": f"BLEU-{n}" for n in range(1, 5)},
+        **{"ROUGE-L": "ROUGE-L", "CIDEr": "CIDEr"},
+    },
     every_type="text",
     file="ScanQA_v1.0_val.json: scene_id, question_id, question, answers",
     read=read_scanqa,

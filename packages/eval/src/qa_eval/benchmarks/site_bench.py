@@ -42,7 +42,8 @@ def formed_letter(completion: str) -> str | None:
 
 def read_site(path: Path) -> Columns:
     """Read the rows of the image or of the video part; the id is the position from 0 where there is none."""
-    rows = read_published(path, ("question", "options", "answer", "category"), optional=("id", "index", "dataset"))
+    names = ("question", "options", "answer", "category")
+    rows = read_published(path, names, optional=("id", "index", "dataset", "visual"), pictures=[("visual",)])
     n = len(rows["answer"])
     return {
         "id": rows.get("id") or rows.get("index") or list(range(n)),
@@ -51,6 +52,8 @@ def read_site(path: Path) -> Columns:
         "ground_truth": rows["answer"],
         "options": [lettered(options) for options in rows["options"]],
         "group": rows.get("dataset") or [None] * n,
+        "video": [visual[0] if visual else None for visual in rows.get("visual") or [None] * n],
+        "pictures": rows["pictures"],
     }
 
 

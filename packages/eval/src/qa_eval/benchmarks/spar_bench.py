@@ -125,13 +125,14 @@ def _moves(text: str) -> dict[str, float] | None:
 
 
 def read_spar(path: Path) -> Columns:
-    """Read the Parquet shards of `SPAR-Bench` or its tiny variant, without their images."""
-    rows = read_published(path, ("id", "task", "question", "answer"))
+    """Read the Parquet shards of `SPAR-Bench` or its tiny variant."""
+    rows = read_published(path, ("id", "task", "question", "answer"), pictures=[("image",), ("images",)])
     return {
         "id": unique_ids(rows["id"], path),
         "question": rows["question"],
         "question_type": rows["task"],
         "ground_truth": rows["answer"],
+        "pictures": rows["pictures"],
     }
 
 
@@ -159,6 +160,7 @@ SPAR_BENCH = Benchmark(
     source="arXiv 2503.22976; jasonzhango/SPAR-Bench; metrics as lmms-eval sparbench",
     metrics=METRICS,
     tasks={name: (name,) for name in TASKS},
+    columns={"Low": "low", "Middle": "middle", "High": "high"},
     file="data/test-*.parquet (the folder): id, task, question, answer",
     read=read_spar,
     official=SINGLE,

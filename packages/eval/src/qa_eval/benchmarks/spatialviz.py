@@ -44,17 +44,18 @@ def only_letter(completion: str) -> str | None:
 
 
 def read_spatialviz(path: Path) -> Columns:
-    """Read the test file, without pictures."""
+    """Read the test file, whose pictures are named by category, task, level and number."""
     rows = read_published(path, ("Image_id", "Question", "Choices", "Answer", "Category", "Task", "Level"))
-    levels = zip(rows["Category"], rows["Task"], rows["Level"], rows["Image_id"], strict=True)
+    places = list(zip(rows["Category"], rows["Task"], rows["Level"], rows["Image_id"], strict=True))
     repeated = len(set(rows["Image_id"])) < len(rows["Image_id"])
     return {
-        "id": unique_ids(["-".join(map(str, key)) for key in levels] if repeated else rows["Image_id"], path),
+        "id": unique_ids(["-".join(map(str, key)) for key in places] if repeated else rows["Image_id"], path),
         "question": rows["Question"],
         "question_type": rows["Task"],
         "ground_truth": rows["Answer"],
         "options": [lettered(choices) for choices in rows["Choices"]],
         "group": rows["Category"],
+        "pictures": [[f"{'/'.join(map(str, place))}.png"] for place in places],
     }
 
 
@@ -68,6 +69,7 @@ SPATIALVIZ = Benchmark(
     every_type="choice",
     file="Parquet: Image_id, Question, Choices, Answer, Category, Task, Level",
     read=read_spatialviz,
+    request="Reason within <think></think>, then give the letter of the right option within <answer></answer>.",
     official=OFFICIAL,
     harnesses={**lmms_eval(OFFICIAL), "vlmevalkit": VLMEVALKIT},
     figures=by_group(),

@@ -9,11 +9,13 @@ from qa_eval.benchmarks.vsi_bench import VSI_METRICS, VSI_TASKS
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.vlmevalkit import VLMEVALKIT
 
+PICTURES = [("images",), ("image",), ("image_path",)]
+
 
 def read_spbench(path: Path) -> Columns:
     """Read ``SPBench-SI.json`` or ``SPBench-MV.json``; the id is the position from 0 where there is none."""
     names = ("question_type", "question", "ground_truth")
-    rows = read_published(path, names, optional=("id", "options", "scene_name"))
+    rows = read_published(path, names, optional=("id", "options", "scene_name"), pictures=PICTURES)
     n = len(rows["question"])
     found = {
         "id": rows.get("id") or list(range(n)),
@@ -21,6 +23,7 @@ def read_spbench(path: Path) -> Columns:
         "question_type": rows["question_type"],
         "ground_truth": [str(value) for value in rows["ground_truth"]],
         "options": rows.get("options") or [None] * n,
+        "pictures": rows["pictures"],
     }
     return found | ({"scene_name": rows["scene_name"]} if "scene_name" in rows else {})
 

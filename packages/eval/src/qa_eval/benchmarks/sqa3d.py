@@ -61,6 +61,10 @@ SQA3D = Benchmark(
     source="arXiv 2210.07474; SilongYong/SQA3D (clean_answer of LLM/eval_sqa3d_llm.py, types of MCAN/load_data.py); "
     "EM-R as embodied-generalist (LEO)",
     overall="rows",
+    columns={
+        **{"What": "what", "Is": "is", "How": "how", "Can": "can", "Which": "which", "Others": "other"},
+        **{"EM@1": "EM", "EM-R@1": "EM-R"},
+    },
     every_type="text",
     file="v1_balanced_sqa_annotations_test_scannetv2.json, beside v1_balanced_questions_test_scannetv2.json",
     read=read_sqa3d,

@@ -72,12 +72,13 @@ def _is_number(text: str) -> bool:
 
 def read_stare(path: Path) -> Columns:
     """Read the rows; an answer is a letter, or yes and no."""
-    rows = read_published(path, ("qid", "question", "answer", "category"))
+    rows = read_published(path, ("qid", "question", "answer", "category"), pictures=[("images",)])
     return {
         "id": unique_ids(rows["qid"], path),
         "question": rows["question"],
         "question_type": rows["category"],
         "ground_truth": [str(text).strip() for text in rows["answer"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -92,6 +93,7 @@ STARE = Benchmark(
     file="Parquet: qid, question, answer, category",
     read=read_stare,
     official=OFFICIAL,
+    asks_yes_no=lambda category: category.startswith(("folding", "tangram")),
     harnesses=lmms_eval(OFFICIAL),
     log=LogColumns(question_type=("category",)),
 )

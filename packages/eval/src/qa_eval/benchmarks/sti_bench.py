@@ -54,6 +54,7 @@ def read_sti(path: Path) -> Columns:
         "ground_truth": [None if text is None else text.strip() for text in rows["Answer"]],
         "options": [_options(value, path) for value in rows["Candidates"]],
         "scene_name": rows["Video"],
+        "video": rows["Video"],
     }
 
 

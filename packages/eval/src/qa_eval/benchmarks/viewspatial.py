@@ -32,7 +32,8 @@ def letter_of_last_line(completion: str) -> str | None:
 
 def read_viewspatial(path: Path) -> Columns:
     """Read ``ViewSpatial-Bench.json``, whose rows have no id: the position in the file, from 0, is the id."""
-    rows = read_published(path, ("question_type", "image_path", "question", "answer", "choices"))
+    names = ("question_type", "image_path", "question", "answer", "choices")
+    rows = read_published(path, names, pictures=[("image_path",)])
     return {
         "id": list(range(len(rows["answer"]))),
         "question": rows["question"],
@@ -40,6 +41,7 @@ def read_viewspatial(path: Path) -> Columns:
         "ground_truth": [letter_of_last_line(str(text)) for text in rows["answer"]],
         "options": [str(text).split("\n") for text in rows["choices"]],
         "scene_name": [_scene(images) for images in rows["image_path"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -63,6 +65,15 @@ VIEWSPATIAL = Benchmark(
     description="ViewSpatial-Bench: accuracy; overall = mean of all questions; 5 types, 2 perspectives beside it",
     source="arXiv 2505.21500; lidingm/ViewSpatial-Bench; evaluate.py of ZJU-REAL/ViewSpatial-Bench",
     overall="rows",
+    columns={
+        "Cam. Rel. Dir.": "Camera perspective - Relative Direction",
+        "Cam. Obj. Ori.": "Camera perspective - Object View Orientation",
+        "Camera": "Camera perspective",
+        "Per. Obj. Ori.": "Person perspective - Object View Orientation",
+        "Per. Rel. Dir.": "Person perspective - Relative Direction",
+        "Per. Sce. Sim.": "Person perspective - Scene Simulation Relative Direction",
+        "Person": "Person perspective",
+    },
     every_type="choice",
     file="ViewSpatial-Bench.json: question_type, image_path, question, answer, choices; id = position from 0",
     read=read_viewspatial,

@@ -48,24 +48,26 @@ def count_score(completion: str, ground_truth: str) -> float | None:
 
 def read_recall(path: Path) -> Columns:
     """Read the rows of all lengths; the length is the question type, the id the position from 0 without one."""
-    rows = read_published(path, ("question", "answer", "options", "type"), optional=("id",))
+    rows = read_published(path, ("question", "answer", "options", "type"), optional=("id", "video_path"))
     return {
         "id": rows.get("id") or list(range(len(rows["answer"]))),
         "question": rows["question"],
         "question_type": rows["type"],
         "ground_truth": [first_of_four(str(text)) for text in rows["answer"]],
         "options": rows["options"],
+        "video": rows.get("video_path") or [None] * len(rows["answer"]),
     }
 
 
 def read_count(path: Path) -> Columns:
     """Read the rows of all lengths; the length is the question type, the id the position from 0 without one."""
-    rows = read_published(path, ("question", "answer", "split"), optional=("id",))
+    rows = read_published(path, ("question", "answer", "split"), optional=("id", "video_path"))
     return {
         "id": rows.get("id") or list(range(len(rows["answer"]))),
         "question": rows["question"],
         "question_type": rows["split"],
         "ground_truth": [str(value) for value in rows["answer"]],
+        "video": rows.get("video_path") or [None] * len(rows["answer"]),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
-from qa_eval.benchmarks.points import mask_text, tuples_score
+from qa_eval.benchmarks.points import REQUEST, mask_text, tuples_score
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.lmms_eval import lmms_eval
 from qa_eval.parsers.official import OFFICIAL
@@ -15,12 +15,13 @@ KIND = "placement"
 
 def read_where2place(path: Path) -> Columns:
     """Read the Parquet file, whose masks are pictures."""
-    rows = read_published(path, ("question_id", "question", "mask"))
+    rows = read_published(path, ("question_id", "question", "mask"), pictures=[("image",)])
     return {
         "id": unique_ids(rows["question_id"], path),
         "question": rows["question"],
         "question_type": [KIND] * len(rows["question"]),
         "ground_truth": [mask_text(mask) for mask in rows["mask"]],
+        "pictures": rows["pictures"],
     }
 
 
@@ -32,6 +33,7 @@ WHERE2PLACE = Benchmark(
     overall="rows",
     file="Parquet: question_id, question, mask",
     read=read_where2place,
+    request=REQUEST,
     official=OFFICIAL,
     harnesses=lmms_eval(OFFICIAL),
     special={KIND: tuples_score},

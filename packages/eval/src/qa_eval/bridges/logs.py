@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qa_eval.benchmarks import BENCHMARKS, Benchmark, find_benchmark
-from qa_eval.benchmarks.columns import PLAIN, LogColumns
+from qa_eval.benchmarks.columns import PLAIN, UNTOLD, LogColumns
 from qa_eval.bridges.records import Record, lmms_eval_records, table_records
 from qa_eval.errors import QAEvalError, unknown_name
-from qa_eval.scoring.normalise import answer_text, option_list
+from qa_eval.scoring.normalise import answer_text, array_text, option_list
 
 Row = dict[str, Any]
 LETTERS = "ABCDEFGHIJ"
@@ -76,8 +75,11 @@ def read_log(path: Path, tool: str, benchmark: str | None = None) -> list[Row]:
     try:
         records = LOGS[tool].records(path)
         kind = None if chosen is None or chosen.every_type is None else "all"
-        rows = [_row(record, columns, number, kind) for number, record in enumerate(records, start=1)]
-    except (OSError, ValueError, csv.Error) as error:
+        text = answer_text if chosen is None or not chosen.lists_are_answers else array_text
+        rows = [_row(record, columns, number, kind, text) for number, record in enumerate(records, start=1)]
+    except KeyError as error:
+        raise QAEvalError(f"{path}: not readable as a log of {tool} (a row names no {error}).") from error
+    except (OSError, ValueError) as error:
         raise QAEvalError(f"{path}: not readable as a log of {tool} ({error}).") from error
     if not rows:
         raise QAEvalError(f"{path}: the log has no rows.")
@@ -131,7 +133,9 @@ def with_questions(rows: list[Row], benchmark: Benchmark, questions: Path) -> li
         if not isinstance(place, int) or not 0 <= place < len(places):
             raise QAEvalError(f"{questions}: has no question {row['id']}, by id or by position, of {len(places):,}.")
         known = ("id", "question_type", "ground_truth", "options", "references", "scene_name", "group")
-        found.append(row | {name: table[name][place] for name in known if name in table})
+        own = {name: table[name][place] for name in known if name in table}
+        # A file that does not tell the type of its questions leaves it to the log.
+        found.append(row | own | ({"question_type": row["question_type"]} if own["question_type"] == UNTOLD else {}))
     return found
 
 
@@ -139,7 +143,9 @@ def _bare(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _row(record: Mapping[str, Any], columns: LogColumns, number: int, kind: str | None) -> Row:
+def _row(
+    record: Mapping[str, Any], columns: LogColumns, number: int, kind: str | None, text: Callable[[object], str]
+) -> Row:
     """Pick the columns of a row; the benchmark's own id comes before the position in the file."""
     found = {name: columns.find(record, name) for name in ("id", "question_type", "ground_truth", "scene_name")}
     answers = columns.find(record, "prediction")
@@ -148,14 +154,15 @@ def _row(record: Mapping[str, Any], columns: LogColumns, number: int, kind: str 
     question_type = found["question_type"] or columns.derive_type(record) or kind
     if question_type is None:
         raise ValueError(f"sample {number}: expected question_type, found {', '.join(map(str, record))}")
+    own = columns.derive_id(record) if found["id"] is None else found["id"]
     row: Row = {
-        "id": number - 1 if found["id"] is None else found["id"],
+        "id": number - 1 if own is None else own,
         "question_type": answer_text(question_type),
-        "prediction": answer_text(answers),
+        "prediction": text(answers),
     }
     if any(name in record for name in columns.ground_truth):
         row["ground_truth"] = answer_text(found["ground_truth"])
-    if isinstance(answers, list) and len(answers) > 1:
+    if text is answer_text and isinstance(answers, list) and len(answers) > 1:
         row["predictions"] = [answer_text(answer) for answer in answers]
     if (score := _number(columns.find(record, "log_score"))) is not None:
         row["log_score"] = score

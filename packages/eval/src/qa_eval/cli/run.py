@@ -91,6 +91,10 @@ def run_questions(
         int | None,
         typer.Option(min=1, help="With --videos: frames per video, uniform in time.", rich_help_panel=FRAMES),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder or zip with the pictures that published questions name.", rich_help_panel=FRAMES),
+    ] = None,
     frame_input: Annotated[
         str,
         typer.Option(
@@ -158,6 +162,7 @@ def run_questions(
             folder,
             what,
             videos=videos,
+            images=images,
             majority_from=majority_from,
             answers=answers,
             connection=Connection(base_url, concurrency, retries, timeout, cache),

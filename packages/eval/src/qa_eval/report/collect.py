@@ -13,7 +13,7 @@ from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError
 from qa_eval.scoring.answers import Scored, answer_frame
 from qa_eval.scoring.formats import run_summary
-from qa_eval.scoring.rows import Sources, answer_rows, read_sources
+from qa_eval.scoring.rows import Sources, answer_rows, read_sources, with_pictures
 from qa_eval.scoring.stored import Stored, read_stored
 
 GALLERY = 6
@@ -66,8 +66,10 @@ class RunReport:
     losses: list[Example] = field(default_factory=list)
 
 
-def read_run(path: Path, name: str) -> RunReport:
+def read_run(path: Path, name: str, scratch: Path) -> RunReport:
     """Read a run folder, a scores table, or the rows of `score --out`.
+
+    Pictures of examples that are no files are written into `scratch`.
 
     Raises
     ------
@@ -81,7 +83,10 @@ def read_run(path: Path, name: str) -> RunReport:
     sources = read_sources(stored)
     rows = answer_rows(stored, sources).drop_nulls("score")
     curves = path / "curves.json"
-    wins, losses = _gallery(rows, sources)
+    picked = _gallery(rows)
+    ids = [row["question_id"] for part in picked for row in part]
+    sources = with_pictures(sources, stored, ids, scratch)
+    wins, losses = ([_example(row, sources) for row in part] for part in picked)
     return RunReport(
         name=name,
         stored=stored,
@@ -125,25 +130,26 @@ def _bins(rows: pl.DataFrame) -> list[tuple[float, float, int, float, float]]:
     return [(b * width, (b + 1) * width, n, c, s) for b, n, c, s in grouped.iter_rows()]
 
 
-def _gallery(rows: pl.DataFrame, sources: Sources) -> tuple[list[Example], list[Example]]:
+def _gallery(rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Pick right and wrong answers, spread over the question types, the most confident first."""
     asked = rows.drop_nulls("question")
 
-    def example(row: dict[str, Any]) -> Example:
-        return Example(
-            *(row[name] for name in ("question_id", "scene_name", "question_type", "question")),
-            options=tuple(row["options"] or ()),
-            ground_truth=row["ground_truth"] or "",
-            completion=row["completion"] or "",
-            score=row["score"],
-            confidence=row["confidence"],
-            program=row["program"],
-            frames=tuple(path for _, path in sources.shown(row)[:FRAMES_SHOWN]),
-        )
-
-    def pick(part: pl.DataFrame) -> list[Example]:
+    def pick(part: pl.DataFrame) -> list[dict[str, Any]]:
         best = part.sort("confidence", descending=True, nulls_last=True, maintain_order=True)
         spread = best.with_columns(rank=pl.int_range(pl.len()).over("question_type")).sort("rank", maintain_order=True)
-        return [example(row) for row in spread.head(GALLERY).to_dicts()]
+        return spread.head(GALLERY).to_dicts()
 
     return pick(asked.filter(pl.col("score") >= 0.9)), pick(asked.filter(pl.col("score") <= 0.1))
+
+
+def _example(row: dict[str, Any], sources: Sources) -> Example:
+    return Example(
+        *(row[name] for name in ("question_id", "scene_name", "question_type", "question")),
+        options=tuple(row["options"] or ()),
+        ground_truth=row["ground_truth"] or "",
+        completion=row["completion"] or "",
+        score=row["score"],
+        confidence=row["confidence"],
+        program=row["program"],
+        frames=tuple(path for _, path in sources.shown(row)[:FRAMES_SHOWN]),
+    )

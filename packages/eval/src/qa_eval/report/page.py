@@ -76,14 +76,15 @@ def scores(runs: Sequence[RunReport]) -> Section:
     """Lay the scores per question type out as a table, in percent."""
     names = _type_names(runs)
     chance = next((run.summary.get("diagnostics", {}).get("chance", {}) for run in runs), {})
-    columns = [Column("question type", "text"), Column("n")]
+    # The scores stand first: on a phone nothing else fits beside the type.
+    columns = [Column("question type", "text"), *(Column(r.name, tone=series_tone(i)) for i, r in enumerate(runs))]
     columns += [Column("chance", help="a uniform guess among the options")] if chance else []
-    columns += [Column(run.name, tone=series_tone(i)) for i, run in enumerate(runs)]
+    columns += [Column("n")]
 
     def row(name: str, cells: Sequence[dict[str, Any] | None], guess: float | None = None) -> list[Cell]:
         n = next((cell["n"] for cell in cells if cell and "n" in cell), None)
         level = [percent_cell(guess)] if chance else []
-        return [Cell(name), Cell(n, None if n is not None else ""), *level, *map(_score, cells)]
+        return [Cell(name), *map(_score, cells), *level, Cell(n, None if n is not None else "")]
 
     mean_of = "rows" if all(run.summary.get("overall_of") == "rows" for run in runs) else "tasks"
     table = Table(
@@ -92,6 +93,7 @@ def scores(runs: Sequence[RunReport]) -> Section:
         totals=[
             row(f"overall (mean of {mean_of})", [run.summary["overall"] for run in runs]),
             row("micro (mean of rows)", [run.summary["micro"] for run in runs]),
+            *(row(name, cells) for name, cells in _further(runs).items()),
         ],
         caption="Scores in percent",
         id="scores-table",
@@ -100,9 +102,23 @@ def scores(runs: Sequence[RunReport]) -> Section:
     return Section("Scores", [table, Note(f"95% intervals by a bootstrap over scenes.{guess}")], id="scores")
 
 
+def _further(runs: Sequence[RunReport]) -> dict[str, list[dict[str, Any] | None]]:
+    """Further figures of the benchmark's paper, and scores by other parsers, by name; without intervals."""
+    found = [
+        {name: {"mean": value} for name, value in run.summary.get("figures", {}).items()}
+        | {name: {"mean": value / 100} for name, value in run.summary.get("text_metrics", {}).items()}
+        | {f"read by {name}": {"mean": value} for name, value in run.summary.get("read_by", {}).items()}
+        for run in runs
+    ]
+    names = dict.fromkeys(name for cells in found for name in cells)
+    return {name: [cells.get(name) for cells in found] for name in names}
+
+
 def _score(cell: dict[str, Any] | None) -> Cell:
     if cell is None or cell["mean"] is None:
         return Cell(None)
+    if "ci_low" not in cell:
+        return percent_cell(cell["mean"])
     shown = percent_cell(cell["mean"], cell["ci_low"], cell["ci_high"])
     if not cell.get("n_unscored"):
         return shown

@@ -10,6 +10,9 @@ from typing import Any
 from qa_eval.benchmarks import BENCHMARKS
 from qa_eval.report.collect import RunReport
 
+OVERALL, MICRO, MACRO = "overall", "micro", "macro"
+"""The average of the benchmark, the mean of all rows, the mean of the question types."""
+
 
 def paper_tables(runs: Sequence[RunReport]) -> dict[str, str]:
     """Write the scores of runs as `table.csv`, `table.tex` and `table.md`, in percent.
@@ -19,31 +22,63 @@ def paper_tables(runs: Sequence[RunReport]) -> dict[str, str]:
     dict of str to str
         File name to content.
     """
-    columns = paper_columns([run.summary for run in runs])
-    rows = [[run.name, *(_score(run.summary, task) for task in columns.values())] for run in runs]
+    summaries = [run.summary for run in runs]
+    columns = paper_columns(summaries)
+    rows = [[run.name, *(_score(run.summary, name) for name in columns.values())] for run in runs]
+    note = averages_note(summaries[0])
     return {
         "table.csv": as_csv(["model", *columns], rows),
-        "table.tex": as_latex(["Model", *columns], rows),
-        "table.md": as_markdown(["model", *columns], rows),
+        "table.tex": f"% {note}\n{as_latex(['Model', *columns], rows)}",
+        "table.md": f"{as_markdown(['model', *columns], rows)}\n{note}\n",
     }
 
 
-def paper_columns(summaries: Sequence[dict[str, Any]]) -> dict[str, str | None]:
-    """Name the columns and the task of each, None for the overall score, in the order of the benchmark's paper.
+def paper_columns(summaries: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Name the columns and what stands in each, in the order of the benchmark's paper.
 
-    Without a paper's order the tasks stand as they were scored. Tasks that no run has are left out.
+    After the overall score come the columns of the paper, then the tasks, further figures and caption metrics that it
+    does not list, then the other mean: that of the rows, or of the question types where `overall` is that of the rows.
+    What no run has is left out.
     """
     benchmark = BENCHMARKS.get(summaries[0]["benchmark"])
-    tasks = list(dict.fromkeys(task for summary in summaries for task in summary["tasks"]))
+    every = [list(_cells(summary)) for summary in summaries]
+    known = list(dict.fromkeys(name for names in every for name in names))
+    types = {name for summary in summaries for name in summary["types"] if name not in summary["tasks"]}
     paper = benchmark.columns if benchmark else {}
-    listed = {label: task for label, task in paper.items() if task in tasks}
-    rest = {task: task for task in tasks if task not in paper.values()}
-    return {"Avg.": None, **listed, **rest}
+    listed = {label: name for label, name in paper.items() if name in known}
+    shown = {*paper.values(), *types, OVERALL, MICRO, MACRO}
+    rest = {name: name for name in known if name not in shown}
+    other = MACRO if summaries[0].get("overall_of") == "rows" else MICRO
+    return {"Avg.": OVERALL, **listed, **rest, **({other.capitalize(): other} if other in known else {})}
 
 
-def _score(summary: dict[str, Any], task: str | None) -> str:
-    cell = summary["overall"] if task is None else summary["tasks"].get(task)
-    return "" if cell is None or cell["mean"] is None else f"{100 * cell['mean']:.1f}"
+def averages_note(summary: dict[str, Any]) -> str:
+    """Say what the averages of a table are, and who prints which."""
+    benchmark = BENCHMARKS.get(summary["benchmark"])
+    harnesses = sorted({name.removesuffix("-cli") for name in benchmark.harnesses}) if benchmark else []
+    by_micro = benchmark.micro_by if benchmark else ""
+    names = ["the authors", *(name for name in harnesses if name != by_micro)]
+    who = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    if summary.get("overall_of") == "rows":
+        return f"Avg.: mean of all rows, as of {who}. Macro: mean of the question types."
+    micro = f"Micro: mean of all rows{f', as of {by_micro}' if by_micro else ''}."
+    return f"Avg.: mean of {len(summary['tasks'])} tasks, as of {who}. {micro}"
+
+
+def _cells(summary: dict[str, Any]) -> dict[str, float | None]:
+    """Fractions of 1 by name: tasks, types, further figures, caption metrics and means."""
+    types = {name: cell["mean"] for name, cell in summary["types"].items()}
+    means = [value for value in types.values() if value is not None]
+    found = {name: cell["mean"] for name, cell in summary["tasks"].items()}
+    found = types | found | summary.get("figures", {})
+    found |= {name: value / 100 for name, value in summary.get("text_metrics", {}).items()}
+    found |= {OVERALL: summary["overall"]["mean"], MICRO: summary["micro"]["mean"]}
+    return found | ({MACRO: sum(means) / len(means)} if means else {})
+
+
+def _score(summary: dict[str, Any], name: str) -> str:
+    value = _cells(summary).get(name)
+    return "" if value is None else f"{100 * value:.1f}"
 
 
 def as_csv(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,7 +13,7 @@ from qa_contract.pages import Fragment, Page, Section, href
 
 from qa_eval.errors import QAEvalError
 from qa_eval.report.facts import head, unlike_lines
-from qa_eval.scoring.rows import EXPLAINED, Sources, answer_rows, read_sources
+from qa_eval.scoring.rows import EXPLAINED, Sources, answer_rows, read_sources, with_pictures
 from qa_eval.scoring.stored import Stored, read_stored
 
 FORM = """
@@ -67,7 +67,8 @@ def write_view(
     names : sequence of str
         Of the runs.
     out : Path
-        Frames are linked from their store, relative to this file.
+        Frames are linked from their store, relative to this file; pictures that the questions' file or a zip file
+        holds are written into a folder beside it.
     questions, store : Path, optional
         Where they are not where the run found them, or for scored files, which name none.
 
@@ -82,7 +83,7 @@ def write_view(
         A run holds no scored answers, or the runs share no question.
     """
     runs = [read_stored(path) for path in paths]
-    page, n = build_view(runs, names, out.parent, questions=questions, store=store, title=title)
+    page, n = build_view(runs, names, out, questions=questions, store=store, title=title)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page.html(), encoding="utf-8")
     return n
@@ -91,18 +92,22 @@ def write_view(
 def build_view(
     runs: Sequence[Stored],
     names: Sequence[str],
-    folder: Path,
+    out: Path,
     *,
     questions: Path | None = None,
     store: Path | None = None,
     title: str = "Every answer",
 ) -> tuple[Page, int]:
-    """Build the page as it lies in `folder`; also the number of questions on it."""
-    sources = [read_sources(run, questions, store) for run in runs]
+    """Build the page as it lies at `out`; also the number of questions on it."""
+    unpacked = out.with_name(f"{out.stem}-pictures")
+    sources = [
+        with_pictures(read_sources(run, questions, store), run, run.frame["question_id"], unpacked, questions)
+        for run in runs
+    ]
     tables = [answer_rows(run, source) for run, source in zip(runs, sources, strict=True)]
     if len(tables) > 1 and not set(tables[0]["question_id"]) & set(tables[1]["question_id"]):
         raise QAEvalError(f"{runs[0].path} and {runs[1].path} share no question.")
-    rows, frames, facts = _rows(tables, sources, folder)
+    rows, frames, facts = _rows(tables, sources, out.parent)
     types = pl.concat([table.select("question_id", "question_type") for table in tables]).unique()
     counts = types["question_type"].value_counts().sort("question_type")
     values = {"types": counts.rows(), "two": len(runs) > 1, "second": names[min(1, len(names) - 1)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from qa_contract.files import output_folder, write_json
@@ -27,8 +28,8 @@ def write_report(folders: Sequence[Path], out: Path, *, title: str = "Spatial qu
     """
     if not folders:
         raise QAEvalError("Name at least one run folder.")
-    with output_folder(out, force=force) as folder:
-        runs = [read_run(path, name) for path, name in zip(folders, run_names(folders), strict=True)]
+    with output_folder(out, force=force) as folder, TemporaryDirectory() as scratch:
+        runs = [read_run(path, name, Path(scratch)) for path, name in zip(folders, run_names(folders), strict=True)]
         (folder / "report.html").write_text(build_page(runs, title).html(), encoding="utf-8")
         short = Page(title, [scores(runs)], warnings=warnings(runs))
         (folder / "report.md").write_text(to_markdown(short), encoding="utf-8")

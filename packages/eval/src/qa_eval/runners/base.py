@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from qa_eval.pictures import MARK
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -47,7 +49,7 @@ class Item:
     options : tuple of str
         ``"A. text"`` per option; empty for a number.
     prompt : str
-        Text that follows the frames.
+        Text that follows the frames, or marks with `MARK` where each one stands in it.
     frames : tuple of Path
         Image files in order; empty for a text-only question.
     frame_ids : tuple of str
@@ -75,6 +77,24 @@ class Item:
         if not self.frames:
             return "none"
         return "images" if self.clip is None else "video"
+
+    @property
+    def content(self) -> tuple[str | None, ...]:
+        """Text in order, None where a frame (or the video) stands.
+
+        Examples
+        --------
+        >>> Item("q", "t", "Which?", frames=(Path("a.png"),)).content
+        (None, 'Which?')
+        >>> Item("q", "t", f"Is {MARK} left of {MARK}?", frames=(Path("a.png"), Path("b.png"))).content
+        ('Is ', None, ' left of ', None, '?')
+        """
+        texts = self.prompt.split(MARK)
+        n = len(self.frames) if self.clip is None else 1
+        if len(texts) == 1:
+            return (*[None] * n, self.prompt)
+        parts = [part for text in texts for part in (text, None)][:-1]
+        return tuple(part for part in parts if part != "")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,17 @@ def open_image(path: Path) -> Image:
         return image.convert("RGB")
 
 
+def image_size(path: Path) -> str:
+    """Width and height of an image file, as ``"640x480"``; ``"unreadable"`` where it is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return f"{image.width}x{image.height}"
+    except (OSError, ValueError, SyntaxError):
+        return "unreadable"
+
+
 def image_pixels(path: Path) -> int:
     """Width times height of an image file, from its header.
 

@@ -70,17 +70,18 @@ class OpenAIRunner:
 
     def _one(self, item: Item) -> Answer:
         try:
-            content = [_image_part(path) for path in item.frames]
+            frames = iter([_image_part(path) for path in item.frames])
             pixels = image_pixels(item.frames[0]) if item.frames else None
         except FileNotFoundError as error:
             return Answer(error="missing_frame", detail=str(error.filename))
         except OSError as error:
             return Answer(error="unreadable_frame", detail=str(error))
+        content = [next(frames) if part is None else {"type": "text", "text": part} for part in item.content]
         prompt = self.config.system_prompt
         system = [] if prompt is None else [{"role": "system", "content": prompt}]
         body = {
             "model": self.config.model,
-            "messages": [*system, {"role": "user", "content": [*content, {"type": "text", "text": item.prompt}]}],
+            "messages": [*system, {"role": "user", "content": content}],
             "max_tokens": self.config.max_new_tokens,
             "temperature": 0,
             "seed": self.config.seed,

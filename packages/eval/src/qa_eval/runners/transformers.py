@@ -120,7 +120,7 @@ class TransformersRunner:
         """Load the frames into the cache; the error where that is not possible."""
         for name in ("image_token", "video_token"):
             token = getattr(self.processor, name, None)
-            if token and token in item.prompt:
+            if token and any(token in part for part in item.content if part is not None):
                 return Answer(error="generation_failed", detail=f"the question's text contains {token}")
         missing = next((path for path in item.frames if not path.is_file()), None)
         if missing is not None:
@@ -210,10 +210,13 @@ class TransformersRunner:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def _prompts(self, texts: Sequence[str], items: Sequence[Item], seen: Sequence[Sequence[Seen]]) -> list[Prompt]:
-        """Make tokens of texts that hold the placeholders of their frames."""
+        """Make tokens of texts that hold the placeholders of their frames.
+
+        Questions share what the model computes up to the last frame where also the text before it is the same.
+        """
         ids = self.processor.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         types = self.processor.create_mm_token_type_ids(ids)
-        frames = [tuple(keys_of(item)) for item in items]
+        frames = [(*keys_of(item), *_before_last_frame(item)) for item in items]
         return [Prompt(*parts) for parts in zip(ids, types, frames, seen, strict=True)]
 
     def _with_frames(self, text: str, seen: Sequence[Seen]) -> str:
@@ -224,7 +227,7 @@ class TransformersRunner:
 
     def _chat_text(self, item: Item) -> str:
         kind = "image" if item.clip is None else "video"
-        content = [{"type": kind}] * len(keys_of(item)) + [{"type": "text", "text": item.prompt}]
+        content = [{"type": kind} if part is None else {"type": "text", "text": part} for part in item.content]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if self.system_prompt is not None:
             messages.insert(0, {"role": "system", "content": [{"type": "text", "text": self.system_prompt}]})
@@ -243,6 +246,12 @@ class TransformersRunner:
             token_is_top1=top1[:end],
             token_entropy=entropy[:end],
         )
+
+
+def _before_last_frame(item: Item) -> tuple[str | None, ...]:
+    """Parts of the content up to the last frame; all of it where there is none."""
+    reverse = item.content[::-1]
+    return reverse[reverse.index(None) :] if None in reverse else reverse
 
 
 def _load_error(model: str, error: Exception, *, trust: bool) -> QAEvalError:

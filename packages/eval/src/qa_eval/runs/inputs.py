@@ -13,13 +13,24 @@ from qa_contract.tables import FRAME_SETS
 
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.errors import QAEvalError, unknown_name
+from qa_eval.pictures import Held
 from qa_eval.runners import Item, RunnerKind
 from qa_eval.runners.base import DTYPES
 from qa_eval.runners.models import find_model
 from qa_eval.runs.fingerprint import ends_hash, model_id, package_version, tables_hash
-from qa_eval.runs.items import Problem, Shots, build_items, depth_paths, frame_shots, shown_frames
+from qa_eval.runs.items import (
+    PUBLISHED,
+    Problem,
+    Shots,
+    build_items,
+    depth_paths,
+    frame_shots,
+    shot_keys,
+    shown_frames,
+)
+from qa_eval.runs.published import describe_pictures, picture_shots, pictures_hash
 from qa_eval.runs.videos import describe_videos, video_shots
-from qa_eval.scoring.questions import question_files, questions_revision, read_questions
+from qa_eval.scoring.questions import question_files, questions_revision, read_pictures, read_questions
 
 PRODUCER = "qa-eval run"
 LOCAL_PACKAGES = ("torch", "torchvision", "transformers", "pillow")
@@ -63,6 +74,8 @@ class Sources:
         Holds the frames that the questions refer to.
     videos : Path, optional
         Folder with a video per scene, instead of a store.
+    images : Path, optional
+        Folder or zip file with the pictures that the questions name.
     majority_from : Path, optional
         Questions that baselines are fitted on; by default `questions` itself.
     answers : Path, optional
@@ -72,6 +85,7 @@ class Sources:
     questions: Path
     store: Path | None = None
     videos: Path | None = None
+    images: Path | None = None
     majority_from: Path | None = None
     answers: Path | None = None
 
@@ -138,7 +152,7 @@ class _Frames:
 def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch: Path) -> RunInputs:
     """Read the questions, find their frames, and fix the configuration that names the run.
 
-    Frames of videos will be decoded into `scratch`.
+    Frames of videos will be decoded into `scratch`; pictures that files hold are unpacked into it.
 
     Raises
     ------
@@ -148,12 +162,15 @@ def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch
     _check(options, sources, kind)
     benchmark = find_benchmark(options.benchmark)
     table = read_questions(sources.questions, benchmark)[: options.limit]
+    held = read_pictures(sources.questions, benchmark) if _shows_pictures(table, sources, options, kind) else {}
     frame_set = f"video-{options.n_frames}" if sources.videos is not None else options.frame_set
+    if any(held.values()):
+        frame_set = PUBLISHED
     if frame_set is not None:
         table = table.with_columns(frame_set_id=pl.lit(frame_set))
     revision = tables_hash(question_files(sources.questions))
     config: dict[str, Any] = {k: v for k, v in asdict(options).items() if k not in ("model", "trust_remote_code")}
-    frames = _frames(table, sources, options, kind, scratch)
+    frames = _frames(table, held, sources, options, kind, scratch)
     model = find_model(str(options.model)) if kind.is_local else options.model
     config |= {"questions": revision, "model_id": _model_id(options, kind, model), **frames.hashes}
     versions = {name: version for name in LOCAL_PACKAGES if (version := package_version(name))} if kind.is_local else {}
@@ -165,11 +182,10 @@ def make_inputs(sources: Sources, options: RunOptions, kind: RunnerKind, scratch
         config["majority_from"] = tables_hash(question_files(source))
     if sources.answers is not None:
         config["answers"] = tables_hash(table_files(Path(sources.answers), "predictions"))
-    keys = zip(table["scene_name"], table["frame_set_id"], strict=True)
     return RunInputs(
         questions=table,
         items=build_items(table, frames.shots, shown=kind.frames),
-        problems={i: p for i, key in enumerate(keys) if isinstance(p := frames.shots.get(key), Problem)},
+        problems={i: p for i, key in enumerate(shot_keys(table)) if isinstance(p := frames.shots.get(key), Problem)},
         reference=reference,
         depths=frames.depths,
         shown=frames.shown,
@@ -192,6 +208,7 @@ def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
         raise QAEvalError(f"{name} does not read --answers; 'replay' and 'oracle' do.")
     if kind.frames == "none":
         given = {"--frame-set": options.frame_set, "--videos": sources.videos, "--frames": options.n_frames}
+        given |= {"--images": sources.images}
         idle = next((flag for flag, value in given.items() if value is not None), None)
         if idle is not None:
             raise QAEvalError(f"{name} shows no frames; {idle} has no effect.")
@@ -212,8 +229,12 @@ def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
         raise QAEvalError(f"{name} shows single images; --frame-input video works with 'transformers'.")
     if (sources.videos is None) != (options.n_frames is None):
         raise QAEvalError("--videos DIR and --frames N belong together: N frames of the video of each scene.")
-    if sources.videos is not None and (sources.store is not None or options.frame_set is not None):
-        raise QAEvalError("Frames come from --videos, or from --store and its frame sets; pass one of them.")
+    places = {"--videos": sources.videos, "--images": sources.images, "--store": sources.store or options.frame_set}
+    if len(given := [flag for flag, value in places.items() if value is not None]) > 1:
+        raise QAEvalError(
+            "Frames come from --store and its frame sets, from --videos, or from --images; pass one of them, not "
+            f"{' and '.join(given)}."
+        )
 
 
 def _model_id(options: RunOptions, kind: RunnerKind, model: str | None) -> str:
@@ -223,11 +244,32 @@ def _model_id(options: RunOptions, kind: RunnerKind, model: str | None) -> str:
     return model_id(str(model)) if kind.is_local else f"{options.runner}:{model}"
 
 
-def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: RunnerKind, scratch: Path) -> _Frames:
-    """Find the frames of all questions, in the store or in videos."""
+def _shows_pictures(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: RunnerKind) -> bool:
+    """Whether the pictures that come with the questions are what a run shows."""
+    elsewhere = sources.videos is not None or options.frame_set is not None
+    return kind.frames != "none" and not elsewhere and table["frame_set_id"].null_count() == table.height
+
+
+def _frames(
+    table: pl.DataFrame,
+    held: Mapping[str, Held],
+    sources: Sources,
+    options: RunOptions,
+    kind: RunnerKind,
+    scratch: Path,
+) -> _Frames:
+    """Find the frames of all questions: their own pictures, or those of a store or of videos."""
     as_video = options.frame_input == "video"
     if kind.frames == "none":
         return _Frames()
+    if any(held.values()):
+        if as_video:
+            raise QAEvalError(f"{sources.questions}: pictures have no times; --frame-input video needs them.")
+        shots = picture_shots({name: held[name] for name in table["question_id"]}, sources.images, scratch)
+        shown = describe_pictures(build_items(table, shots, shown=kind.frames))
+        return _Frames(shots, shown, {"images": pictures_hash(shots)})
+    if sources.images is not None:
+        raise QAEvalError(f"{sources.questions}: the questions name no pictures of their own; --images has no effect.")
     if frameless := table["frame_set_id"].null_count():
         which = (
             f"{frameless:,} of {table.height:,} questions name no"
@@ -237,7 +279,8 @@ def _frames(table: pl.DataFrame, sources: Sources, options: RunOptions, kind: Ru
         raise QAEvalError(
             f"{sources.questions}: {which} frame set, so runner '{options.runner}' would answer them without a single "
             "picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
-            "--videos DIR --frames N; to ask without frames on purpose, pass --runner blind (openai-blind at a server)."
+            "--videos DIR --frames N, or name pictures in a column 'images' and pass --images DIR; to ask without "
+            "frames on purpose, pass --runner blind (openai-blind at a server)."
         )
     if sources.videos is not None:
         shots, videos = video_shots(table, sources.videos, options.n_frames or 1, scratch, as_video=as_video)

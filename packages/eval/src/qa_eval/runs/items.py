@@ -16,6 +16,7 @@ from qa_contract.prompts import format_prompt
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES
 
+from qa_eval.pictures import MARK
 from qa_eval.runners.base import Clip, Item
 
 VIDEO_CLOCK_HZ = 1000.0
@@ -56,8 +57,17 @@ class Problem:
     detail: str
 
 
+PUBLISHED = "published"
+"""Frame set of questions that show the pictures that their benchmark publishes with them, each its own."""
+
 Shots = dict[tuple[str, str], Shot | Problem]
-"""(scene_name, frame_set_id) to the frames, or to why there are none."""
+"""(scene_name, frame_set_id) to the frames, or to why there are none; see `shot_keys`."""
+
+
+def shot_keys(questions: pl.DataFrame) -> list[tuple[str, str]]:
+    """Name what each question shows: the frame set of its scene, or the pictures of the question."""
+    names = pl.when(pl.col("frame_set_id") == PUBLISHED).then("question_id").otherwise("scene_name")
+    return questions.select(names, "frame_set_id").rows()
 
 
 def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False) -> Shots:
@@ -163,8 +173,7 @@ def build_items(questions: pl.DataFrame, shots: Shots, *, shown: str = "all") ->
 
     `shown` is all, middle (the frame in the middle alone) or none.
     """
-    keys = zip(questions["scene_name"], questions["frame_set_id"], strict=True)
-    found = [shots.get(key, Shot()) if shown != "none" else Shot() for key in keys]
+    found = [shots.get(key, Shot()) if shown != "none" else Shot() for key in shot_keys(questions)]
     usable = [Shot() if isinstance(shot, Problem) else shot for shot in found]
     if shown == "middle":
         usable = [shot.middle() for shot in usable]
@@ -173,11 +182,14 @@ def build_items(questions: pl.DataFrame, shots: Shots, *, shown: str = "all") ->
 
 def _item(row: dict[str, Any], shot: Shot) -> Item:
     options: Sequence[str] = row["options"] or ()
+    prompt = format_prompt(row["question"], options, row["prompt_id"])
+    if shot.clip is not None or prompt.count(MARK) != len(shot.paths):
+        prompt = prompt.replace(MARK, "")  # all frames stand before the text
     return Item(
         question_id=row["question_id"],
         question_type=row["question_type"],
         scene_name=row["scene_name"],
-        prompt=format_prompt(row["question"], options, row["prompt_id"]),
+        prompt=prompt,
         ground_truth=row["ground_truth"],
         options=tuple(options),
         frames=shot.paths,

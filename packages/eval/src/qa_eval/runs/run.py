@@ -25,7 +25,7 @@ from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_row
 from qa_eval.runs.videos import decode_frames
 from qa_eval.scoring.formats import run_summary
 
-WORK = "work"
+WORK, SHOWN = "work", "shown"
 BASELINE_BATCH = 4096
 Report = Callable[[int, int, float], None]
 OUTPUTS = ("predictions.parquet", "scores.parquet", "rejects.parquet", "summary.json", "manifest.json")
@@ -38,6 +38,7 @@ def run(
     options: RunOptions,
     *,
     videos: Path | None = None,
+    images: Path | None = None,
     majority_from: Path | None = None,
     answers: Path | None = None,
     connection: Connection | None = None,
@@ -53,7 +54,7 @@ def run(
     out : Path
         Finished batches are kept in `out/work` until the run ends; the same call continues from them.
     options : RunOptions
-    videos, majority_from, answers : Path, optional
+    videos, images, majority_from, answers : Path, optional
         See `Sources`.
     connection : Connection, optional
         How the openai runner reaches its server.
@@ -71,9 +72,17 @@ def run(
     benchmark, parser = find_benchmark(options.benchmark), find_parser(options.parser)
     kind = find_runner(options.runner)
     out = Path(out)
-    sources = Sources(questions, store, videos, majority_from, answers)
-    inputs = make_inputs(sources, options, kind, out / WORK / "videos")
-    if _prepare(out, inputs.config, force=force):
+    sources = Sources(questions, store, videos, images, majority_from, answers)
+    _refuse_foreign(out, force=force)
+    try:
+        inputs = make_inputs(sources, options, kind, out / WORK / SHOWN)
+        finished = _prepare(out, inputs.config, force=force)
+    except BaseException:
+        shutil.rmtree(out / WORK / SHOWN, ignore_errors=True)
+        _remove_empty(out / WORK, out)
+        raise
+    if finished:
+        shutil.rmtree(out / WORK, ignore_errors=True)
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         return RunResult(summary, len(inputs.items), manifest["rows"]["rejects"], 0, True)
@@ -100,8 +109,16 @@ def run(
     return RunResult(summary, rows.height, n_rejected, n_resumed, False)
 
 
+def _refuse_foreign(out: Path, *, force: bool) -> None:
+    """Raise where `out` holds what is no run."""
+    marks = (out / "manifest.json", out / WORK / "config.json", out / WORK / SHOWN)
+    holds_run = any(path.exists() for path in marks)
+    if not holds_run and (out.is_file() or (out.is_dir() and any(out.iterdir()) and not force)):
+        raise QAEvalError(f"{out}: exists and holds no run of qa-eval. Choose another --out, or pass --force.")
+
+
 def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
-    """Make `out` ready; true where it already holds the finished run of this configuration."""
+    """Make `out` ready, but for the pictures in it; true where it holds the finished run of this configuration."""
     manifest, stored = out / "manifest.json", out / WORK / "config.json"
     found = manifest if manifest.is_file() else stored
     if found.is_file():
@@ -113,12 +130,12 @@ def _prepare(out: Path, config: dict[str, Any], *, force: bool) -> bool:
             return found is manifest
         if not force:
             refuse_other_identity(out, earlier, config, error=QAEvalError)
-    elif out.is_file() or (out.is_dir() and any(out.iterdir()) and not force):
-        raise QAEvalError(f"{out}: exists and holds no run of qa-eval. Choose another --out, or pass --force.")
     for name in OUTPUTS:
         (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / WORK, ignore_errors=True)
-    (out / WORK).mkdir(parents=True)
+    (out / WORK).mkdir(parents=True, exist_ok=True)
+    for path in (out / WORK).iterdir():
+        if path.name != SHOWN:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(stored, {"config": config})
     return False
 
@@ -127,8 +144,13 @@ def _leave_nothing_empty(out: Path) -> None:
     """Remove the work folder of a run that ended before its first batch, and `out` where nothing else is in it."""
     if not any((out / WORK).glob("batch-*.parquet")):
         shutil.rmtree(out / WORK, ignore_errors=True)
-        if out.is_dir() and not any(out.iterdir()):
-            out.rmdir()
+        _remove_empty(out)
+
+
+def _remove_empty(*folders: Path) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from qa_eval.benchmarks.vsi_bench import subset
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, need_columns, read_columns
 from qa_eval.scoring.answers import SCHEMA, Answers, answer_frame
-from qa_eval.scoring.normalise import answer_text, option_list
+from qa_eval.scoring.normalise import answer_text, array_text, option_list
 
 CARRIED = {
     **dict.fromkeys(("run_id", "model_id", "runner", "frame_set_id", "prompt_id", "settings"), pl.String),
@@ -94,7 +94,7 @@ def read_answers(
             raise QAEvalError(f"{predictions}: the rows carry no ground_truth; pass the questions with --questions.")
         need_columns(rows, ["question_type"], predictions)
         rows = rows if frames is None else _of_budget(rows, frames, predictions)
-        frame = _frame(rows, key).with_columns(_answers(rows, text))
+        frame = _frame(rows, key).with_columns(_answers(rows, text, benchmark))
         return StoredAnswers(Answers.of(frame), is_table, [], doubled)
     read = benchmark.read if benchmark else None
     source = read_columns(questions, "questions") if read is None else read(Path(questions))
@@ -107,7 +107,7 @@ def read_answers(
         budgets = ", ".join(dict.fromkeys(str(value) for value in source["num_frames"]))
         raise QAEvalError(f"{questions}: holds several frame budgets ({budgets}); choose one with --frames.")
     asked = _frame(source, question_key)
-    answered = [_texts(KEY, rows[key], str), *_answers(rows, text)]
+    answered = [_texts(KEY, rows[key], str), *_answers(rows, text, benchmark)]
     if is_table:
         answered += [_texts(name, rows[name], _or_none, dtype=dtype) for name, dtype in CARRIED.items() if name in rows]
     if (own := _frames(rows)) is not None:
@@ -116,6 +116,8 @@ def read_answers(
     joined = _with_key(asked.drop("prediction")).join(
         pl.DataFrame(answered), on=KEY, how="left", maintain_order="left_right"
     )
+    if benchmark is not None and benchmark.absent is not None:
+        joined = joined.with_columns(pl.col("prediction").fill_null(benchmark.absent))
     known = set(_with_key(asked)[KEY])
     unknown = [value for value in rows[key] if str(value) not in known]
     carried = [name for name in joined.columns if name not in ("id", KEY, *SCHEMA)]
@@ -199,8 +201,10 @@ def _frame(columns: Columns, key: str) -> pl.DataFrame:
     return frame if frames is None else frame.with_columns(frames)
 
 
-def _answers(rows: Columns, text: str) -> list[pl.Series]:
+def _answers(rows: Columns, text: str, benchmark: Benchmark | None) -> list[pl.Series]:
     """Answers as text, and all of them where a row holds several."""
+    if benchmark is not None and benchmark.lists_are_answers:
+        return [_texts("prediction", rows[text], array_text)]
     found = [_texts("prediction", rows[text])]
     several = rows.get("predictions") or rows[text]
     if any(isinstance(value, list) and len(value) > 1 for value in several):

@@ -34,6 +34,17 @@ def answer_text(value: object) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
+def array_text(value: object) -> str:
+    """Write an answer that may be a list, such as boxes, as text.
+
+    Examples
+    --------
+    >>> array_text([[0, 0, 0], [1, 1, 1]]), array_text([]), array_text("[]"), array_text(None)
+    ('[[0, 0, 0], [1, 1, 1]]', '[]', '[]', '')
+    """
+    return json.dumps(value) if isinstance(value, list | tuple) else answer_text(value)
+
+
 def option_list(value: object) -> list[str] | None:
     r"""Read options: a list, its text in Python or JSON, letters with texts, or a line per option.
 

@@ -14,7 +14,8 @@ from qa_contract.tables import QUESTIONS
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.benchmarks.vsi_bench import subset
 from qa_eval.errors import QAEvalError
-from qa_eval.files import read_published
+from qa_eval.files import parquet_files, read_published
+from qa_eval.pictures import Held
 from qa_eval.scoring.normalise import answer_text
 
 QUESTION_COLUMNS = (
@@ -28,7 +29,8 @@ def read_questions(source: Path, benchmark: Benchmark | None = None) -> pl.DataF
 
     Rows in VSI-Bench's names (JSONL, JSON or Parquet) get no frames and the prompt ``vsi-bench``; a column `video` is
     kept.
-    The file of another benchmark is read by its own reader and gets the prompt ``as-published``.
+    The file of another benchmark is read by its own reader and gets the prompt ``as-published``, or ``verbatim`` where
+    the benchmark has a request of its own.
 
     Raises
     ------
@@ -82,20 +84,40 @@ def _published(source: Path, benchmark: Benchmark) -> pl.DataFrame:
         raise QAEvalError(f"{source}: holds several frame budgets; pass the file of one.")
     ids = [str(value) for value in rows["id"]]
     options = rows.get("options") or [None] * n
+    own = benchmark.request or ""
+    requests = [own if isinstance(own, str) else own.get(str(kind), "") for kind in rows["question_type"]]
     columns = {
         "question_id": ids,
         "scene_name": [str(name or key) for name, key in zip(rows.get("scene_name") or ids, ids, strict=True)],
         "question_type": [str(value) for value in rows["question_type"]],
-        "question": [with_options(str(q), o) for q, o in zip(rows["question"], options, strict=True)],
+        "question": [
+            "\n".join(filter(None, (with_options(str(text), listed), request)))
+            for text, listed, request in zip(rows["question"], options, requests, strict=True)
+        ],
         "options": options,
         "ground_truth": [answer_text(value) for value in rows["ground_truth"]],
         "frame_set_id": [None] * n,
-        "prompt_id": ["as-published"] * n,
+        "prompt_id": ["as-published" if benchmark.request is None else "verbatim"] * n,
         "signature": ids,
     }
     frame = pl.DataFrame(columns, schema={name: QUESTIONS[name] for name in QUESTION_COLUMNS})
-    more = {"references": pl.List(pl.String), "group": pl.String}
+    more = {"references": pl.List(pl.String), "group": pl.String, "video": pl.String}
     return frame.with_columns(pl.Series(name, rows[name], dtype=kind) for name, kind in more.items() if name in rows)
+
+
+def read_pictures(source: Path, benchmark: Benchmark) -> dict[str, Held]:
+    """Map the questions of a published file to their pictures, unread; empty for a questions table of the workspace.
+
+    Rows in VSI-Bench's names have them in a column `images` or `image`.
+    """
+    if _is_table(source):
+        return {}
+    if benchmark.read is None:
+        rows = read_published(source, ("id",), pictures=[("images",), ("image",)])
+    else:
+        rows = benchmark.read(source)
+    pictures = rows.get("pictures") or [None] * len(rows["id"])
+    return {str(name): value for name, value in zip(rows["id"], pictures, strict=True)}
 
 
 def with_options(question: str, options: list[str] | None) -> str:
@@ -153,7 +175,7 @@ def question_files(source: Path) -> list[Path]:
     """List the files that hold questions: of a folder the table, or all Parquet shards of a benchmark."""
     source = Path(source)
     own = list(source.glob("questions*.parquet"))
-    return sorted(source.glob("*.parquet")) if source.is_dir() and not own else table_files(source, "questions")
+    return parquet_files(source) if source.is_dir() and not own else table_files(source, "questions")
 
 
 def questions_revision(source: Path) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, Schem
 
 from qa_eval.benchmarks import BENCHMARKS, Benchmark
 from qa_eval.errors import QAEvalError
-from qa_eval.scoring.questions import read_questions
+from qa_eval.pictures import Picture, PictureFolder, Unpacker
+from qa_eval.scoring.questions import read_pictures, read_questions
 from qa_eval.scoring.stored import Stored
 
 TOKENS = ("frame_ids", "token_logprobs", "token_mask")
@@ -35,14 +36,21 @@ class Sources:
     questions : DataFrame, optional
     frames : mapping of (scene_name, frame_id) to Path
     frame_sets : mapping of (scene_name, frame_set_id) to list of str
+    pictures : mapping of question_id to list of Picture
+        Of a published file's questions.
     """
 
     questions: pl.DataFrame | None = None
     frames: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     frame_sets: Mapping[tuple[str, str], list[str]] = field(default_factory=dict)
+    pictures: Mapping[str, list[Picture]] = field(default_factory=dict)
 
     def shown(self, row: Mapping[str, Any]) -> list[tuple[str, Path]]:
         """Name and file of each frame that a row was answered from; frames that the store lacks are left out."""
+        if row["question_id"] in self.pictures:
+            # A run may have shown the one in the middle alone.
+            shown = set(row["frame_ids"] or ())
+            return [(one.name, one.path) for one in self.pictures[row["question_id"]] if one.name in shown]
         # Runs of older versions name the frame set alone.
         names = row["frame_ids"] or self.frame_sets.get((row["scene_name"], row["frame_set_id"]), [])
         files = [(name, self.frames.get((row["scene_name"], name))) for name in names]
@@ -52,16 +60,41 @@ class Sources:
 def read_sources(stored: Stored, questions: Path | None = None, store: Path | None = None) -> Sources:
     """Open the questions and the store that a run's manifest names, or those that are given instead."""
     inputs = stored.manifest.get("inputs", {})
-    names = stored.frame["benchmark"].drop_nulls().unique().to_list()
     place = store or inputs.get("store")
     sets, frames = _table(place, "frame_sets", FRAME_SETS), _table(place, "frames", FRAMES)
     paths = [] if frames is None else frames["scene_name", "frame_id", "image_path"].iter_rows()
     listed = [] if sets is None else sets["scene_name", "frame_set_id", "frame_ids"].iter_rows()
     return Sources(
-        _questions(questions or inputs.get("questions"), BENCHMARKS.get(names[0]) if len(names) == 1 else None),
+        _questions(questions or inputs.get("questions"), _benchmark(stored)),
         {(scene, name): Path(str(place)) / path for scene, name, path in paths},
         {(scene, name): ids for scene, name, ids in listed},
     )
+
+
+def with_pictures(
+    sources: Sources, stored: Stored, ids: Iterable[str], unpacked: Path, questions: Path | None = None
+) -> Sources:
+    """Add the pictures of some questions, where a run showed those of a published file and they are still there.
+
+    Pictures that the questions' file or a zip file holds are written into `unpacked`.
+    """
+    inputs, benchmark = stored.manifest.get("inputs", {}), _benchmark(stored)
+    if "images" not in stored.manifest.get("config", {}) or benchmark is None:
+        return sources
+    images = inputs.get("images")
+    try:
+        held = read_pictures(questions or Path(inputs["questions"]), benchmark)
+        folder = None if images is None else PictureFolder(Path(images))
+    except (QAEvalError, TableError):
+        return sources
+    found = Unpacker(folder, unpacked).unpack({name: held[name] for name in ids if name in held})
+    pictures = {name: pictures for name, pictures in found.items() if not isinstance(pictures, str)}
+    return replace(sources, pictures=pictures)
+
+
+def _benchmark(stored: Stored) -> Benchmark | None:
+    names = stored.frame["benchmark"].drop_nulls().unique().to_list()
+    return BENCHMARKS.get(names[0]) if len(names) == 1 else None
 
 
 def answer_rows(stored: Stored, sources: Sources) -> pl.DataFrame:

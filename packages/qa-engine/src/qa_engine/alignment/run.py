@@ -25,7 +25,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
 
 def load(source: SceneSource) -> Scene:
     """Align one scene."""
-    store = Store(source.data)
+    store: Store = source.data
     scene = store.load_scene(source.scene_name)
     whole = replace(
         scene,

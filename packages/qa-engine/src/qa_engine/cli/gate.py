@@ -1,4 +1,4 @@
-"""Commands between asking and training: gate, draw."""
+"""Commands between asking and training: mix, gate, choose, draw."""
 
 from __future__ import annotations
 
@@ -9,13 +9,63 @@ from typing import Annotated
 import typer
 from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
 
+from qa_engine.cli.options import NEXT_ROUND, Round
+
+DOUBTS = ("question_id", "scene_name", "confidence", "score", "scene_doubt", "scene_suspect")
+"""Columns of a signal that a draw reads."""
+
 Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' of 'qa-confidence signal'.")]
 
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (gate, draw):
+    for command in (mix, gate, choose, draw):
         app.command(topic="Questions")(command)
+
+
+def mix(
+    sources: Annotated[list[Path], typer.Argument(help="Tables 'questions', each of one proposer.")],
+    *,
+    out: Out,
+    take: Annotated[list[int], typer.Option(min=0, help="Questions wanted of each, in the same order.")],
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before.")] = None,
+    round: Round = 0,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the questions of several proposers together; what one lacks the others fill up.
+
+    Questions about a scene whose programs mean the same are one; a refusal is a row of 'rejects'. Exit code 1: the
+    output is there, but all together have fewer questions than wanted.
+    """
+    from dataclasses import asdict
+
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.errors import QAEngineError
+    from qa_engine.generation.mix import write_mixed
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    if len(take) != len(sources):
+        raise QAEngineError(f"{len(sources)} tables and {len(take)} times --take; give one --take for each table.")
+    if len({path.name for path in sources}) < len(sources):
+        raise QAEngineError("two of the tables have the same name; proposers are told apart by it.")
+    mixed = write_mixed(sources, take, out, exclude=exclude or (), seed=seed, round=round, force=force)
+    missing = sum(take) - len(mixed.questions)
+    if missing:
+        typer.echo(f"{missing} of {sum(take)} questions are missing: the proposers wrote no more.", err=True)
+    close(
+        Wrote(out, len(mixed.questions), "questions"),
+        since=began,
+        notes=[f"{share.source} {share.taken} of {share.share}" for share in mixed.shares],
+        rejects=dict(mixed.rejects["reason"].value_counts().sort("reason").iter_rows()),
+        lost=missing,
+        next=shell("qa-engine", "gate", out, "--out", "DIR"),
+        summary={"sources": [asdict(share) for share in mixed.shares]},
+        as_json=as_json,
+    )
 
 
 def gate(
@@ -29,11 +79,12 @@ def gate(
     about: Annotated[
         list[Path] | None, typer.Option(help="Further questions that --evidence is about, such as the panel.")
     ] = None,
+    audit: Annotated[list[Path] | None, typer.Option(help="Tables 'bias' of 'qa-engine audit --prune'.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions to keep of those that pass.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let through what may be trained on; refuse duplicates, and what is unanswerable, suspect, trivial or blind.
+    """Let through what may be trained on; refuse duplicates, shortcuts, what is unanswerable, suspect, trivial, blind.
 
     Every refusal is a row of 'rejects'. Exit code 1: the output is there, but there are fewer questions than `--count`.
     """
@@ -57,6 +108,7 @@ def gate(
         evidence=evidence or (),
         exclude=exclude or (),
         about=about or (),
+        audit=audit or (),
         count=count,
         force=force,
     )
@@ -74,6 +126,82 @@ def gate(
     )
 
 
+def choose(
+    questions: Questions,
+    *,
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Questions to choose.")],
+    mix: Annotated[
+        str | None, typer.Option(help="Question types and their shares, TYPE=SHARE,...; others are left out.")
+    ] = None,
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions that are not chosen.")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights of types and cells by feedback; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND
+        ),
+    ] = None,
+    feedback: Annotated[
+        Path | None, typer.Option(help="Table 'feedback'; without it types share alike.", rich_help_panel=NEXT_ROUND)
+    ] = None,
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share spread over types and cells alike. Default: the sampler's own.",
+            rich_help_panel=NEXT_ROUND,
+        ),
+    ] = None,
+    shuffled_of: Annotated[
+        str | None,
+        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    sampler_state: Annotated[
+        Path | None, typer.Option(help="What the sampler of the round before left.", rich_help_panel=NEXT_ROUND)
+    ] = None,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose from questions that there are: as they are, by shares of their types, or by a sampler and feedback.
+
+    Exit code 1: the output is there, but there are fewer questions than `--count`.
+    """
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.generation.choosing import write_chosen
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    n, notes = write_chosen(
+        questions,
+        out,
+        count,
+        mix=mix,
+        sampler=sampler,
+        feedback=feedback,
+        explore=explore,
+        shuffled_of=shuffled_of,
+        state=sampler_state,
+        exclude=exclude or (),
+        seed=seed,
+        force=force,
+    )
+    for note in notes:
+        typer.echo(note, err=True)
+    if n < count:
+        typer.echo(f"{count - n} of {count} questions are missing: the table holds no more.", err=True)
+    close(
+        Wrote(out, n, "questions"),
+        since=began,
+        lost=count - n,
+        next=shell("qa-trainer", "sft", out, "--store", "STORE", "--out", "RUN"),
+        summary={"chosen": n},
+        as_json=as_json,
+    )
+
+
 def draw(
     questions: Questions,
     *,
@@ -83,7 +211,9 @@ def draw(
     again: Annotated[
         Path | None, typer.Option(help="Table 'questions' of an earlier draw: what --doubts says was sure and wrong.")
     ] = None,
-    doubts: Annotated[Path | None, typer.Option(help="Signal of that draw.")] = None,
+    doubts: Annotated[
+        Path | None, typer.Option(help="Signal of that draw; scenes that it doubts get a quarter of the new one.")
+    ] = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -95,7 +225,7 @@ def draw(
     from qa_contract.tables import CONFIDENCE, QUESTIONS
 
     from qa_engine.errors import QAEngineError
-    from qa_engine.generation.draw import doubted
+    from qa_engine.generation.draw import CLOSER_LOOK, closer_look, doubted
     from qa_engine.generation.draw import draw as drawn
     from qa_engine.generation.inputs import table_digest
 
@@ -104,11 +234,15 @@ def draw(
     if (again is None) != (doubts is None):
         raise QAEngineError("--again and --doubts belong together: give both, or neither.")
     table = read_table(questions, "questions", QUESTIONS)
-    chosen = drawn(table, count, seed=seed)
-    parts = [*(read_table(path, "questions", QUESTIONS) for path in whole or ()), chosen]
+    parts = [read_table(path, "questions", QUESTIONS) for path in whole or ()]
+    looked = table.clear()
     if again is not None and doubts is not None:
-        sure = read_table(doubts, "confidence", CONFIDENCE, columns=["question_id", "confidence", "score"])
-        parts.append(doubted(read_table(again, "questions", QUESTIONS), sure))
+        told = read_table(doubts, "confidence", CONFIDENCE, columns=DOUBTS)
+        looked = closer_look(table, told, round(CLOSER_LOOK * count), seed=seed)
+        parts.append(doubted(read_table(again, "questions", QUESTIONS), told))
+    rest = table.join(looked, on="question_id", how="anti", maintain_order="left")
+    chosen = pl.concat([looked, drawn(rest, count - len(looked), seed=seed)])
+    parts.append(chosen)
     found = pl.concat(parts).unique("question_id", keep="first", maintain_order=True)
     config = {"count": count, "parts": [table_digest(part) for part in parts]}
     with output_folder(out, force=force) as folder:
@@ -117,7 +251,7 @@ def draw(
     close(
         Wrote(out, len(found), "questions"),
         since=began,
-        notes=[f"{len(chosen)} drawn of {len(table)}"],
+        notes=[f"{len(chosen)} drawn of {len(table)}, {len(looked)} about scenes in doubt"],
         next=shell("qa-eval", "run", out, "--store", "STORE", "--model", "MODEL", "--out", "DIR"),
         summary={"drawn": len(chosen)},
         as_json=as_json,

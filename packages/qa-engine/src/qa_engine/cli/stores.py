@@ -62,6 +62,9 @@ def ingest(
     seed: Seed = 0,
     workers: Workers = 1,
     ray_address: RayAddress = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add the scenes to the store that --out holds.", rich_help_panel=COMMON)
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing store.", rich_help_panel=COMMON)] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -100,6 +103,7 @@ def ingest(
             reviews=reviews,
             unaligned=unaligned,
             executor=open_executor(workers, ray_address),
+            add=add,
             force=force,
             progress=progress.stage("ingest"),
         )
@@ -128,6 +132,9 @@ def _close(out: Path, report: IngestReport, began: float, *, unaligned: bool, as
         typer.echo(f"Suspicious, but taken: {reasons}. See the rows of stage 'check' in rejects.parquet.", err=True)
     if report.n_resumed:
         typer.echo(f"{report.n_resumed} scenes were done by a run that was stopped.", err=True)
+    for table, command in (("observations", "observe"), ("frame_sets", "sample-frames")):
+        if (out / f"{table}.parquet").is_file():  # only a store that was added to can have them already
+            typer.echo(f"{table}.parquet lacks the new scenes until 'qa-engine {command}' writes it again.", err=True)
     if unaligned:
         after = shell("qa-engine", "align", out, "--out", "STORE")
     elif report.n_frames:

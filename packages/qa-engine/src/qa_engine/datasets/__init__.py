@@ -5,8 +5,11 @@ from __future__ import annotations
 from qa_engine.datasets.adt import ADT
 from qa_engine.datasets.arkitscenes import ARKITSCENES
 from qa_engine.datasets.base import Dataset
+from qa_engine.datasets.ca1m import CA1M
 from qa_engine.datasets.embodiedscan import EMBODIEDSCAN
 from qa_engine.datasets.generic import GENERIC
+from qa_engine.datasets.hm3d import HM3D
+from qa_engine.datasets.hssd import HSSD
 from qa_engine.datasets.hypersim import HYPERSIM
 from qa_engine.datasets.multiscan import MULTISCAN
 from qa_engine.datasets.procthor import PROCTHOR
@@ -15,6 +18,7 @@ from qa_engine.datasets.rooms import ROOMS
 from qa_engine.datasets.rscan import RSCAN
 from qa_engine.datasets.scannet import SCANNET
 from qa_engine.datasets.scannetpp import SCANNETPP
+from qa_engine.datasets.sunrgbd import SUNRGBD
 from qa_engine.datasets.vsi_bench import VSI_BENCH
 from qa_engine.errors import unknown_name
 
@@ -32,6 +36,10 @@ DATASETS: dict[str, Dataset] = {
         SCANNET,
         SCANNETPP,
         EMBODIEDSCAN,
+        SUNRGBD,
+        CA1M,
+        HM3D,
+        HSSD,
         GENERIC,
         ROOMS,
     )

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.datasets.posed_frames import for_picture
 from qa_engine.errors import IngestReason, SceneError
+from qa_engine.formats.depth import depth_reader, image_size, png_depth
 from qa_engine.formats.parsing import read_text
 from qa_engine.formats.times import nearest
 from qa_engine.scenes.scene import Frame
@@ -21,6 +23,7 @@ POSE_TOLERANCE_S = 0.005
 INTRINSICS_TOLERANCE_S = 0.0015
 """Names of camera files can be off by 1 ms from those of the images (official reader); half more for rounding."""
 
+MILLIMETRES = 1000
 MAX_TEXT_BYTES = 64_000_000
 """A trajectory has 100 bytes per pose; a file of this size is something else."""
 
@@ -51,7 +54,7 @@ LAYOUTS = (
 """The present names, and those of the older sample (`wide`), which the raw download uses for its large images."""
 
 
-def read_frames(video_id: str, bases: Sequence[Path]) -> tuple[Frame, ...]:
+def read_frames(video_id: str, bases: Sequence[Path], roots: Sequence[Path]) -> tuple[Frame, ...]:
     """Find the images of a scan and what is known about their cameras.
 
     Parameters
@@ -60,6 +63,8 @@ def read_frames(video_id: str, bases: Sequence[Path]) -> tuple[Frame, ...]:
         Name of the scan.
     bases : sequence of Path
         Folders to look in: the scan's own, a dataset root, or a folder of frames. The first folder with images counts.
+    roots : sequence of Path
+        Resolved folders that files may lie in.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def read_frames(video_id: str, bases: Sequence[Path]) -> tuple[Frame, ...]:
     for folder in _candidates(video_id, bases):
         paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES] if folder.is_dir() else []
         if paths:
-            return _frames(folder, paths)
+            return _frames(folder, paths, roots)
     return ()
 
 
@@ -91,7 +96,7 @@ def _candidates(video_id: str, bases: Sequence[Path]) -> Iterator[Path]:
             yield scan / f"scene_{video_id}_imgs"
 
 
-def _frames(folder: Path, paths: list[Path]) -> tuple[Frame, ...]:
+def _frames(folder: Path, paths: list[Path], roots: Sequence[Path]) -> tuple[Frame, ...]:
     """Build the frames of one folder of images."""
     times = np.array([_time(path) for path in paths])
     if np.isnan(times).any():
@@ -111,16 +116,24 @@ def _frames(folder: Path, paths: list[Path]) -> tuple[Frame, ...]:
     poses = [None] * len(paths) if trajectory is None else _poses(trajectory, times)
     frames = []
     for path, time, camera, pose in zip(paths, times, cameras, poses, strict=True):
-        depth_path = depth / path.name if depth is not None else None
+        depth_path = depth / path.name if depth is not None and (depth / path.name).is_file() else None
+        intrinsics, size = None, None
+        if camera is not None:
+            intrinsics, size = for_picture(camera.intrinsics, (camera.width, camera.height), path)
+        read_depth = None
+        if depth_path is not None and size is not None and image_size(depth_path) not in (None, size):
+            stored = png_depth(depth_path, roots, per_metre=MILLIMETRES)
+            depth_path, read_depth = None, depth_reader(stored, size=size)
         frames.append(
             Frame(
                 frame_id=path.stem,
                 image_path=path,
-                depth_path=depth_path if depth_path is not None and depth_path.is_file() else None,
-                width=None if camera is None else camera.width,
-                height=None if camera is None else camera.height,
+                depth_path=depth_path,
+                read_depth=read_depth,
+                width=None if size is None else size[0],
+                height=None if size is None else size[1],
                 time_s=float(time),
-                intrinsics=None if camera is None else camera.intrinsics,
+                intrinsics=intrinsics,
                 world_from_camera=pose,
             )
         )

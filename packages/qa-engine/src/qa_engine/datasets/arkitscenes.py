@@ -63,7 +63,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
             f"{bases[0]}: no scan here. Expected 3dod/Training/<id>/<id>{ANNOTATION} (or Validation), or name the "
             "folder that holds it with --annotations."
         )
-    visits = _visits(root)
+    visits = visits_of(root)
     roots = tuple({folder.resolve() for folder in (root, bases[0], options.frames_dir) if folder is not None})
     sources = []
     for scan in scans:
@@ -110,7 +110,7 @@ def load(source: SceneSource) -> Scene:
         size=found.size,
         rotation=found.rotation,
         source_sha=sha,
-        frames=read_frames(source.scene_name, located.frame_bases),
+        frames=read_frames(source.scene_name, located.frame_bases, source.roots),
         cloud=surface.cloud,
         mesh=surface.mesh,
         refused=surface.refused,
@@ -140,7 +140,7 @@ def _scan_folders(base: Path) -> list[Path]:
     return sorted(scan for scan in (base, *base.iterdir()) if (scan / f"{scan.name}{ANNOTATION}").is_file())
 
 
-def _visits(root: Path) -> dict[str, str]:
+def visits_of(root: Path) -> dict[str, str]:
     """Read which video shows which place from the official split files in or beside the dataset's root."""
     visits: dict[str, str] = {}
     for folder in (root.parent, root, *(root / name for name in ("raw", "threedod", "3dod"))):

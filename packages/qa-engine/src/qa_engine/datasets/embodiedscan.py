@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.instances import split_flat
+from qa_engine.datasets.posed_frames import for_size
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.depth import depth_reader, image_size, png_depth
 from qa_engine.formats.parsing import expect, member, read_bytes
@@ -33,6 +34,12 @@ from qa_engine.scenes.scene import Frame, Scene
 MAX_BYTES = 2_000_000_000
 DEPTH_PER_METRE = {"matterport3d": 4000}
 """Units of depth images per metre where they are no millimetres."""
+
+RECORDED = {"scannet": (1296, 968), "matterport3d": (1280, 1024), "3rscan": (960, 540), "arkitscenes": (256, 192)}
+"""Width and height of the pictures of each source, pixels, which the file does not state."""
+
+OFF_MIDDLE = 0.15
+"""A camera fits a picture if the middle of its lens lies this near that of the picture, as shares of its sides."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ def load(source: SceneSource) -> Scene:
         ids.append(member(item, "bbox_id", int, field))
     boxes = read_euler_boxes(np.array(rows, dtype=np.float64).reshape(-1, 9))
     kept, refused = split_flat(boxes, [f"instances[{i}].bbox_3d" for i in range(len(rows))])
+    frames, lost = ((), []) if located.frames is None else _frames(entry, index, align, located, source.roots)
     return Scene(
         scene_name=source.scene_name,
         dataset="embodiedscan",
@@ -116,8 +124,8 @@ def load(source: SceneSource) -> Scene:
         rotation=boxes.rotation[kept],
         canonical_from_source=align,
         source_sha=_sha(index, rows, categories),
-        frames=() if located.frames is None else _frames(entry, index, align, located, source.roots),
-        refused=tuple(refused),
+        frames=frames,
+        refused=(*refused, *lost),
     )
 
 
@@ -137,18 +145,28 @@ def read_euler_boxes(values: NDArray[np.float64]) -> Boxes:
 
 def _frames(
     entry: dict[str, Any], index: str, align: NDArray[np.float64], located: _Located, roots: tuple[Path, ...]
-) -> tuple[Frame, ...]:
-    """Read the images that exist below the folder of frames."""
+) -> tuple[tuple[Frame, ...], list[SceneError]]:
+    """Read the images that exist below the folder of frames; those whose camera does not fit them are refused."""
     assert located.frames is not None
-    per_metre = DEPTH_PER_METRE.get(index.partition("/")[0], 1000)
+    origin = index.partition("/")[0]
+    per_metre = DEPTH_PER_METRE.get(origin, 1000)
     frames: list[Frame] = []
+    refused: list[SceneError] = []
     for i, value in enumerate(member(entry, "images", list, "scene")[:: located.every]):
         field = f"images[{i * located.every}]"
         item = expect(value, dict, field)
         path = located.frames / safe_name(member(item, "img_path", str, field), f"{field}.img_path")
         if not path.is_file():
             continue
-        intrinsics, matrix = _cameras(item, entry, field)
+        intrinsics, of_depth = _cameras(item, entry, field)
+        try:
+            intrinsics = None if intrinsics is None else _fitting(intrinsics, RECORDED.get(origin), path)
+        except SceneError as error:
+            refused.append(SceneError(f"{field}: {error.field}", error.problem, reason=error.reason))
+            continue
+        matrix = None
+        if intrinsics is not None and of_depth is not None and not np.allclose(of_depth, intrinsics):
+            matrix = of_depth @ np.linalg.inv(intrinsics)
         depth_name = item.get("depth_path")
         depth = None
         if depth_name is not None:
@@ -166,19 +184,41 @@ def _frames(
                 @ _array(member(item, "cam2global", object, field), (4, 4), f"{field}.cam2global"),
             )
         )
-    return tuple(frames)
+    return tuple(frames), refused
+
+
+def _fitting(intrinsics: NDArray[np.float64], recorded: tuple[int, int] | None, path: Path) -> NDArray[np.float64]:
+    """Give the camera for the resolution of a picture: as it is where its middle fits, else scaled.
+
+    Raises
+    ------
+    SceneError
+        It fits neither the picture nor the size that its source records in.
+    """
+    size = image_size(path)
+    if size is None:
+        return intrinsics
+
+    def fits(matrix: NDArray[np.float64], sides: tuple[int, int]) -> bool:
+        return bool((np.abs((matrix[:2, 2] + 0.5) / sides - 0.5) <= OFF_MIDDLE).all())
+
+    if fits(intrinsics, size):
+        return intrinsics
+    for width, height in () if recorded is None else (recorded, recorded[::-1]):
+        if fits(intrinsics, (width, height)):
+            return for_size(intrinsics, (width, height), size, path.name)
+    middle = f"({intrinsics[0, 2]:g}, {intrinsics[1, 2]:g})"
+    problem = f"the middle of the lens {middle} is far from that of {path.name}, {size[0]} x {size[1]}"
+    raise SceneError("camera", f"{problem}: its numbers are for another resolution", reason=IngestReason.BAD_CAMERA)
 
 
 def _cameras(
     item: dict[str, Any], entry: dict[str, Any], field: str
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Read the camera of a picture, and what brings its pixels to those of its depth where that has another camera."""
+    """Read the cameras of a picture and of its depth, which are one where the file has only one of them."""
     own, of_depth = (item.get(key, entry.get(key)) for key in ("cam2img", "depth_cam2img"))
-    if own is None:  # sources whose pictures and depth have one camera
-        return None if of_depth is None else _camera(of_depth, f"{field}.depth_cam2img"), None
-    picture = _camera(own, f"{field}.cam2img")
-    depth = picture if of_depth is None else _camera(of_depth, f"{field}.depth_cam2img")
-    return picture, None if np.allclose(depth, picture) else depth @ np.linalg.inv(picture)
+    depth = None if of_depth is None else _camera(of_depth, f"{field}.depth_cam2img")
+    return depth if own is None else _camera(own, f"{field}.cam2img"), None if own is None else depth
 
 
 def _camera(value: object, field: str) -> NDArray[np.float64]:

@@ -31,6 +31,8 @@ from qa_engine.formats.confidence import LEVELS
 from qa_engine.formats.parsing import check_inside, read_bytes
 from qa_engine.formats.recordings import FRAME_FORMATS
 from qa_engine.formats.recordings.polycam import POLYCAM, RAW_MESH
+from qa_engine.formats.usd import ABOUT as USD_ABOUT
+from qa_engine.formats.usd import ENDINGS as USD_ENDINGS
 from qa_engine.geometry import Boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.scene import Scene
@@ -39,7 +41,7 @@ MAX_SCAN_BYTES = 4_000_000_000
 SCANS = (*CLOUDS, *MESHES)
 BAD_SIZE = IngestReason.BAD_SIZE
 UP_OTHER = "x,y,z of the direction that points up, gravity:x,y,z, or the 9 or 16 numbers of a matrix to Z up"
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
+METRES = {"auto": 1.0, "m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}
 
 
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
@@ -89,7 +91,10 @@ def load(source: SceneSource) -> Scene:
     turn = z_up_from(up if settings["up"] == "auto" else settings["up"])
     canonical_from_source = turn @ np.diag([*[metres_of(settings["units"])] * 3, 1.0])
     recorded = _recorded_mesh(folder, canonical_from_source, source.roots, settings)
-    scan = read_scan(folder, canonical_from_source, source.roots, recorded)
+    switched = settings["up"] != "auto", settings["units"] != "auto"
+    scan = read_scan(folder, canonical_from_source, source.roots, recorded, switched)
+    if form is None and scan.world is not None:
+        canonical_from_source = scan.world
     canonical_from_source = shifted(canonical_from_source, scan.shift)
     floor = None
     if form is not None:
@@ -110,7 +115,7 @@ def load(source: SceneSource) -> Scene:
         if not scan.names and not (scan.instance >= 0).any():
             problem = f"no field {INSTANCES[0]}, so its points belong to no object"
             raise SceneError(path.name, problem, reason=IngestReason.MISSING_FIELD)
-        names = read_labels(folder, scan.names, settings["labels"], source.roots)
+        names = read_labels(folder, scan, settings["labels"], source.roots)
         labels, ids, boxes, refused = _boxes_of_scan(scan, names, settings["boxes"], path.name)
         used = [path, *([folder / LABELS] if settings["labels"] == "file" else [])]
     merges = {} if settings["merge"] == "none" else merges_of(settings["merge"])
@@ -136,8 +141,14 @@ def load(source: SceneSource) -> Scene:
         frames=frames.frames,
         cloud=cloud,
         mesh=mesh,
-        refused=(*refused, *frames.refused, *unread_files(folder, used)),
+        refused=(*refused, *_missing(scan), *frames.refused, *unread_files(folder, used)),
     )
+
+
+def _missing(scan: Scan) -> list[SceneError]:
+    """Name what a mesh refers to and is not there: the rest of it is read."""
+    name = scan.files[-1].name if scan.files else ""
+    return [SceneError(name, what, reason=IngestReason.MISSING_FILE) for what in scan.missing]
 
 
 def _recorded_mesh(
@@ -253,8 +264,10 @@ def _boxes_of_scan(scan: Scan, names: dict[int, str], fit: str, file: str) -> _O
 def formats(source: SceneSource) -> dict[str, str]:
     """Name the formats of the files of a scan, and what their numbers mean."""
     folder, settings = source.data
-    boxes, _ = box_file(folder, settings["boxes_from"])
+    boxes, path = box_file(folder, settings["boxes_from"])
     names = {} if boxes is None else {boxes.name: boxes.about}
+    if boxes is None and path is not None and path.suffix in USD_ENDINGS:
+        names["usd"] = USD_ABOUT
     try:
         frames, _ = frame_format(folder, settings["frames_from"])
     except SceneError:  # said where the scan is read
@@ -264,7 +277,7 @@ def formats(source: SceneSource) -> dict[str, str]:
 
 GENERIC = Dataset(
     name="generic",
-    description="Own scans: boxes, or a labelled cloud (PLY, PCD) or mesh (PLY, OBJ, glTF); posed frames.",
+    description="Own scans: boxes, or a labelled cloud (PLY, PCD) or mesh (PLY, OBJ, glTF, USD); posed frames.",
     needs=f"the folder above <scan>/ with boxes ({', '.join(BOX_FORMATS)}) or one of {', '.join(SCANS)}; beside them "
     f"frames ({', '.join(FRAME_FORMATS)}); frames alone with --set boxes_from=none, for 'lift'",
     discover=discover,
@@ -274,7 +287,7 @@ GENERIC = Dataset(
     settings=(
         Setting(
             "up",
-            "which axis points up; auto: as the format has it, else z",
+            "which axis points up; auto: as the format or file has it, else z",
             ("auto", *Z_UP_FROM),
             UP_OTHER,
             z_up_from,
@@ -284,14 +297,24 @@ GENERIC = Dataset(
             "format of the boxes; auto: the first that is there; none: frames alone, for lift",
             ("auto", *BOX_FORMATS, "cloud", "none"),
         ),
-        Setting("units", "unit of lengths", tuple(METRES), "the number of metres that it has", metres_of),
+        Setting(
+            "units",
+            "unit of lengths; auto: as USD says, else metres",
+            tuple(METRES),
+            "the number of metres that it has",
+            metres_of,
+        ),
         Setting("sizes", "what the sizes of boxes are: full or half lengths", ("full", "half")),
         Setting("axes", "where the 9 numbers of rotation hold the box axes", ("rows", "columns")),
         Setting("yaw", "unit of angles; auto: as the format has it, else radians", ("auto", "radians", "degrees")),
         Setting("quaternion", "order of the numbers of quaternion", ("wxyz", "xyzw")),
         Setting("kitti", "whose axes KITTI's words are in", ("camera", "cloud")),
         FIT_SETTING,
-        Setting("labels", "what objects of a mesh are called: labels.json, or names of its parts", ("file", "names")),
+        Setting(
+            "labels",
+            "what objects of a mesh are called: labels.json, else USD's semantics; or names of its parts",
+            ("file", "names"),
+        ),
         Setting("frames_from", "format of the frames; auto: the first that is there", ("auto", *FRAME_FORMATS, "none")),
         Setting(
             "frames_up",
@@ -334,7 +357,7 @@ GENERIC = Dataset(
     checklist=(
         Need(
             "objects",
-            ("*boxes.json", "*boxes.csv", "*cloud.*", "*mesh.ply", "*mesh.obj", "*mesh.gl*"),
+            ("*boxes.json", "*boxes.csv", "*cloud.*", "*mesh.ply", "*mesh.obj", "*mesh.gl*", "*mesh.usd*"),
             "boxes",
             "your own annotation, RoomPlan, SpatialLM or a labelling tool",
             True,
@@ -347,7 +370,7 @@ GENERIC = Dataset(
         ),
         Need(
             "mesh",
-            ("*mesh.ply", "*mesh.obj", "*mesh.glb", "*mesh.gltf"),
+            ("*mesh.ply", "*mesh.obj", "*mesh.glb", "*mesh.gltf", "*mesh.usd*"),
             "what frames show, room size",
             "your scanner, or a modelling program",
         ),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.annotations.base import MAX_INSTANCE, instance_number
-from qa_engine.formats.canonical import readable
+from qa_engine.formats.canonical import Z_UP_FROM, readable
 from qa_engine.formats.gltf import read_gltf
 from qa_engine.formats.laser import read_e57, read_las
 from qa_engine.formats.obj import read_obj
@@ -21,12 +21,15 @@ from qa_engine.formats.pcd import read_points
 from qa_engine.formats.ply import column, positions, read_vertices
 from qa_engine.formats.ply_faces import face_numbers, read_ply
 from qa_engine.formats.splats import is_splats, solid
+from qa_engine.formats.surfaces import Surface
+from qa_engine.formats.usd import ENDINGS as USD_ENDINGS
+from qa_engine.formats.usd import UsdScene, read_usd
 from qa_engine.scenes.clouds import Cloud
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.meshes import Mesh, cloud_of, triangle_instances, vertex_instances
 
 CLOUDS = ("cloud.ply", "cloud.pcd", "cloud.las", "cloud.laz", "cloud.e57")
-MESHES = ("mesh.ply", "mesh.obj", "mesh.glb", "mesh.gltf")
+MESHES = ("mesh.ply", "mesh.obj", "mesh.glb", "mesh.gltf", *(f"mesh{ending}" for ending in USD_ENDINGS))
 LABELS = "labels.json"
 INSTANCES = ("instance", "instance_id", "instanceid", "object_id", "objectid")
 """Names of the field of objects, of which the first that a file has counts; upper case is taken as lower."""
@@ -58,6 +61,12 @@ class Scan:
         Files that it was read from.
     shift : (3,) float64, metres
         What was added to bring map coordinates near the origin.
+    labels : dict of int to str
+        Instance to what the mesh itself calls it.
+    world : (4, 4) float64 or None
+        Canonical world from that of the mesh, where its file says how it lies.
+    missing : tuple of str
+        What the mesh refers to and is not there.
     """
 
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
@@ -67,6 +76,9 @@ class Scan:
     names: dict[int, str] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     shift: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    labels: dict[int, str] = field(default_factory=dict)
+    world: NDArray[np.float64] | None = None
+    missing: tuple[str, ...] = ()
 
     def of_objects(self, ids: Sequence[int]) -> tuple[Cloud | None, Mesh | None]:
         """Give cloud and mesh, with what belongs to other objects than these as part of none."""
@@ -87,6 +99,7 @@ def read_scan(
     canonical_from_source: NDArray[np.float64],
     roots: Sequence[Path],
     recorded: tuple[Path, NDArray[np.float64]] | None = None,
+    switched: tuple[bool, bool] = (False, False),
 ) -> Scan:
     """Read the cloud and the mesh of a folder, as far as it has them.
 
@@ -94,6 +107,8 @@ def read_scan(
     ----------
     recorded : (Path, (4, 4) float64), optional
         A mesh that the recording app made, in a world of its own, where the folder has no other.
+    switched : (bool, bool)
+        Whether up axis and unit of a mesh that states them (USD) are switched to others.
 
     Raises
     ------
@@ -107,19 +122,18 @@ def read_scan(
     if mesh_path is None and recorded is not None:
         mesh_path, of_mesh = recorded
     files = tuple(path for path in (cloud_path, mesh_path) if path is not None)
-    mesh, points, names, shift = None, np.zeros((0, 3)), {}, np.zeros(3)
-    instance = np.zeros(0, np.int64)
+    points, instance, shift = np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(3)
     if cloud_path is not None:
         points, instance = _points(cloud_path, canonical_from_source, roots)
         shift = shift_of(points)
         points = points + shift
+    scan = Scan()
     if mesh_path is not None:
-        mesh, vertices, names, shift = _mesh(mesh_path, of_mesh, roots, shift if files[1:] else None)
-        if cloud_path is None:
-            return Scan(vertices, vertex_instances(mesh), mesh, cloud_of(mesh), names, files, shift)
+        scan = _mesh(mesh_path, of_mesh, roots, shift if files[1:] else None, switched)
     if cloud_path is None:
-        return Scan()
-    return Scan(points, instance, mesh, Cloud(_single(points), instance), names, files, shift)
+        return scan
+    cloud = Cloud(_single(points), instance)
+    return replace(scan, points=points, instance=instance, cloud=cloud, files=(*files[:1], *scan.files), shift=shift)
 
 
 def shift_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,15 +150,16 @@ def shift_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.0 - np.rint(middle)
 
 
-def read_labels(folder: Path, names: Mapping[int, str], labels: str, roots: Sequence[Path]) -> dict[int, str]:
-    """Read what objects are called: instance to label, from labels.json or the names of the parts of a mesh.
+def read_labels(folder: Path, scan: Scan, labels: str, roots: Sequence[Path]) -> dict[int, str]:
+    """Read what objects are called: instance to label, from labels.json, the mesh itself or the names of its parts.
 
     Parameters
     ----------
-    names : mapping of int to str
-        Instance to the name of its part; labels.json may use either.
+    scan : Scan
+        labels.json may use its instances or the names of its parts.
     labels : str
-        `file`, or `names` for the names themselves without their trailing numbers.
+        `file` for labels.json, else the labels of the mesh where it has some; `names` for the names of its parts
+        without their trailing numbers.
 
     Raises
     ------
@@ -152,11 +167,16 @@ def read_labels(folder: Path, names: Mapping[int, str], labels: str, roots: Sequ
         labels.json is missing or damaged, or names what the mesh has not.
     """
     if labels == "names":
-        words = {i: readable(re.sub(r"[\s._\-]*\d+$", "", name)) for i, name in names.items()}
+        words = {i: readable(re.sub(r"[\s._\-]*\d+$", "", name)) for i, name in scan.names.items()}
         return {i: label for i, label in words.items() if label}
+    if not (folder / LABELS).is_file():
+        if scan.labels:
+            return scan.labels
+        advice = "; --set labels=names takes the names of the parts" if scan.names else ""
+        raise SceneError(LABELS, f"no such file{advice}", reason=IngestReason.MISSING_FILE)
     check_inside(folder / LABELS, roots)
     value, _ = read_json(folder / LABELS, max_bytes=MAX_BYTES)
-    by_name = {name: i for i, name in names.items()}
+    by_name = {name: i for i, name in scan.names.items()}
     found: dict[int, str] = {}
     for key, label in expect(value, dict, LABELS).items():
         place = f"{LABELS}: {shorten(key)}"
@@ -181,8 +201,12 @@ def _points(
 
 
 def _mesh(
-    path: Path, canonical_from_source: NDArray[np.float64], roots: Sequence[Path], shift: NDArray[np.float64] | None
-) -> tuple[Mesh, NDArray[np.float64], dict[int, str], NDArray[np.float64]]:
+    path: Path,
+    canonical_from_source: NDArray[np.float64],
+    roots: Sequence[Path],
+    shift: NDArray[np.float64] | None,
+    switched: tuple[bool, bool],
+) -> Scan:
     """Read a mesh, its vertices in full precision, the names of its parts, and its shift where none is given."""
     check_inside(path, roots)
     if path.suffix == ".ply":
@@ -194,16 +218,52 @@ def _mesh(
             instance = face_numbers(found, name, path.name)
         elif (name := _instance_field(found.vertices.dtype.names)) is not None:
             instance = triangle_instances(_whole(found.vertices[name], path.name), found.triangles)
-        points = _moved(positions(found.vertices, path.name), canonical_from_source)
-        shift = shift_of(points) if shift is None else shift
-        return Mesh(_single(points + shift), found.triangles, instance), points + shift, {}, shift
+        vertices = positions(found.vertices, path.name)
+        return _scan_of(vertices, found.triangles, instance, canonical_from_source, shift, Scan(files=(path,)))
+    if path.suffix in USD_ENDINGS:
+        scene = read_usd(path, roots)
+        world = _stated(scene, canonical_from_source, switched)
+        files = tuple(dict.fromkeys((path, *scene.files)))
+        known = Scan(files=files, labels=scene.labels, world=world, missing=scene.missing)
+        return _of_parts(scene.surface, world, shift, known)
     surface = read_obj(path) if path.suffix == ".obj" else read_gltf(path, roots)
+    return _of_parts(surface, canonical_from_source, shift, Scan(files=(path,)))
+
+
+def _stated(
+    scene: UsdScene, canonical_from_source: NDArray[np.float64], switched: tuple[bool, bool]
+) -> NDArray[np.float64]:
+    """Take up axis and unit from the file, unless they are switched."""
+    given = np.cbrt(abs(np.linalg.det(canonical_from_source[:3, :3])))
+    turn = canonical_from_source / [*[given] * 3, 1.0] if switched[0] else Z_UP_FROM[scene.up]
+    return turn @ np.diag([*[given if switched[1] else scene.metres_per_unit] * 3, 1.0])
+
+
+def _of_parts(
+    surface: Surface, canonical_from_source: NDArray[np.float64], shift: NDArray[np.float64] | None, known: Scan
+) -> Scan:
+    """Make a scan of a surface with named parts."""
     named = np.array([bool(name) for name in surface.names], dtype=bool)
     part = np.where(named[surface.part], surface.part, -1) if len(named) else surface.part
     names = {i: name for i, name in enumerate(surface.names) if name}
-    points = _moved(surface.vertices, canonical_from_source)
+    known = replace(known, names=names)
+    return _scan_of(surface.vertices, surface.triangles, part, canonical_from_source, shift, known)
+
+
+def _scan_of(
+    vertices: NDArray[np.float64],
+    triangles: NDArray[np.int64],
+    instance: NDArray[np.int64],
+    canonical_from_source: NDArray[np.float64],
+    shift: NDArray[np.float64] | None,
+    known: Scan,
+) -> Scan:
+    """Make a scan of triangles."""
+    points = _moved(vertices, canonical_from_source)
     shift = shift_of(points) if shift is None else shift
-    return Mesh(_single(points + shift), surface.triangles, part), points + shift, names, shift
+    mesh = Mesh(_single(points + shift), triangles, instance)
+    instances = vertex_instances(mesh)
+    return replace(known, points=points + shift, instance=instances, mesh=mesh, cloud=cloud_of(mesh), shift=shift)
 
 
 def _instance_field(fields: Iterable[str] | None) -> str | None:

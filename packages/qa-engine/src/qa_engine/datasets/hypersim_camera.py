@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qa_engine.datasets.posed_frames import for_picture
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, move_poses, poses
+from qa_engine.formats.depth import Depth, depth_reader
 from qa_engine.formats.hdf5 import read_array
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.text_tables import number_columns, read_csv
@@ -160,14 +162,15 @@ def read_frames(
                 continue
             depth = scene / "images" / f"scene_{name}_geometry_hdf5" / f"frame.{match[1]}.depth_meters.hdf5"
             pose = places.get(int(match[1]))
+            intrinsics, size = for_picture(camera.intrinsics, (camera.width, camera.height), path)
             frames.append(
                 Frame(
                     frame_id=f"{name}_{match[1]}",
                     image_path=path,
-                    read_depth=_depth_reader(depth, camera, roots) if depth.is_file() else None,
-                    width=camera.width,
-                    height=camera.height,
-                    intrinsics=camera.intrinsics,
+                    read_depth=_depth_reader(depth, camera, roots, size) if depth.is_file() else None,
+                    width=size[0],
+                    height=size[1],
+                    intrinsics=intrinsics,
                     world_from_camera=pose,
                 )
             )
@@ -193,12 +196,14 @@ def _poses(
     return {int(number): pose for number, pose in zip(numbers, moved, strict=True)}
 
 
-def _depth_reader(path: Path, camera: Camera, roots: Sequence[Path]) -> Callable[[], NDArray[np.float32]]:
-    """Return a function that reads a depth image when its frame is stored."""
+def _depth_reader(
+    path: Path, camera: Camera, roots: Sequence[Path], size: tuple[int, int]
+) -> Callable[[], NDArray[np.float32]]:
+    """Return a function that reads a depth image when its frame is stored, in the pixels of a picture of this size."""
 
     def read() -> NDArray[np.float32]:
         check_inside(path, roots)
         distance = read_array(path, (camera.height, camera.width))
         return planar_depth(distance.astype(np.float64), camera.intrinsics)
 
-    return read
+    return depth_reader(Depth(path.name, read), size=size)

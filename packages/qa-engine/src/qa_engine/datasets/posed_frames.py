@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.canonical import move_poses
-from qa_engine.formats.depth import Depth, depth_reader
+from qa_engine.formats.depth import Depth, depth_reader, image_size
 from qa_engine.formats.lenses import Lens, pinhole_of
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.pictures import Header, Picture, file_picture, redrawn
@@ -161,6 +161,20 @@ def for_size(
         return intrinsics
     (fx, _, cx), (_, fy, cy), _ = intrinsics.tolist()
     return fitted(Lens(*recorded, fx, fy, cx, cy), size, name).intrinsics
+
+
+def for_picture(
+    intrinsics: NDArray[np.float64], recorded: tuple[int, int], path: Path
+) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """Give camera matrix (3, 3) and width and height for a picture that may have another resolution.
+
+    A picture of another shape leaves both as they are recorded, which refuses its frame where frames are stored.
+    """
+    size = image_size(path)
+    try:
+        return for_size(intrinsics, recorded, size, path.name), recorded if size is None else size
+    except SceneError:
+        return intrinsics, recorded
 
 
 def _depth(

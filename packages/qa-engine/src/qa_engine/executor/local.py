@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from threading import Lock
 from typing import Any
 
 LOST = "a worker process was killed (is the memory full?); its work is done again here, with one process"
+
+LOOK_S = 5.0
+"""Seconds after which a result that does not come is asked about."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,10 @@ class LocalCrew:
     def close(self) -> None:
         """End the other processes; what they have begun is finished, the rest is not."""
         if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
+            if _is_dead(self.pool):
+                _drop(self.pool)
+            else:
+                self.pool.shutdown(cancel_futures=True)
         self.thread.shutdown(cancel_futures=True)
 
     def map(self, method: str, items: Iterable[Any]) -> Iterator[Any]:
@@ -111,6 +118,8 @@ class LocalCrew:
             problem: Exception = BrokenProcessPool(LOST)
         except BrokenProcessPool as error:
             problem = error
+        except RuntimeError:  # a thread of the pool cannot be started for lack of memory
+            problem = BrokenProcessPool(LOST)
         failed: Future[Any] = Future()
         failed.set_exception(problem)
         return failed
@@ -123,14 +132,33 @@ class LocalCrew:
     def _result(self, method: str, item: Any, future: Future[Any]) -> Any:
         """Wait for a result; work on the item here where its process was lost."""
         try:
+            while not wait_for([future], LOOK_S).done:
+                if self.pool is None or _is_dead(self.pool):
+                    raise BrokenProcessPool(LOST)
             return future.result()
         except BrokenProcessPool:
             with self.lock:  # both threads of this process may find it broken
                 pool, self.pool = self.pool, None
             if pool is not None:
                 self.say(LOST)
-                pool.shutdown(wait=False, cancel_futures=True)
+                _drop(pool)
             return getattr(self.here, method)(item)
+
+
+def _is_dead(pool: ProcessPoolExecutor) -> bool:
+    """Tell whether the thread that hands out a pool's work has ended, of which the pool tells nobody.
+
+    Where memory is short it fails to start threads of its own; all who wait for results would wait for ever.
+    """
+    manager: Any = pool._executor_manager_thread  # a Thread, which its annotation does not know
+    return manager is not None and not manager.is_alive()
+
+
+def _drop(pool: ProcessPoolExecutor) -> None:
+    """End a broken pool: its processes would be waited for at the end of this one."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 _worker: object = None

@@ -33,6 +33,9 @@ OPENGL_FROM_OPENCV = np.diag([1.0, -1, -1, 1])
 QUATERNION_TOLERANCE = 1e-2
 """A quaternion whose length is further from 1 is damaged; sources store them with 4 digits or more."""
 
+AXES_TOLERANCE = 1e-2
+"""Largest entry of |R Rᵀ - I| of axes that are written with few digits."""
+
 
 def rotations(quaternion: NDArray[np.float64], field: str, *, order: str) -> NDArray[np.float64]:
     """Turn unit quaternions (n, 4) into matrices (n, 3, 3).
@@ -74,6 +77,30 @@ def no_unit(quaternion: NDArray[np.float64]) -> str:
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.linalg.norm(quaternion)
     return f"the quaternion {quaternion.tolist()} has length {length:.3g}, expected 1"
+
+
+def right_angled(axes: NDArray[np.float64], field: str) -> NDArray[np.float64]:
+    """Give the rotation nearest to axes (3, 3) that files hold with too few digits for a store; rows stay the axes.
+
+    A left-handed box is the same box with its first axis the other way.
+
+    Raises
+    ------
+    SceneError
+        They are not at right angles, or not of length 1.
+
+    Examples
+    --------
+    >>> right_angled(np.diag([-1.0, 1, 1.004]), "box").tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = np.abs(axes @ axes.T - np.eye(3)).max()
+    if not off <= AXES_TOLERANCE:
+        raise SceneError(field, "axes are not at right angles", reason=IngestReason.BAD_ROTATION)
+    u, _, v = np.linalg.svd(axes)
+    found = u @ v + 0.0
+    return found * np.array([-1.0, 1, 1])[:, None] + 0.0 if np.linalg.det(found) < 0 else found
 
 
 def poses(rotation: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:

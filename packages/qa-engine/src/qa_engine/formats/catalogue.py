@@ -19,11 +19,15 @@ MAX_FOLDERS = 200
 
 @dataclass(frozen=True)
 class Foreign:
-    """Files that nothing is taken from: what they are, by their names, and what to do with them."""
+    """Files that an own scan takes nothing from: what they are, by their names, and what to do with them.
+
+    `dataset` names the data set that reads them, where there is one.
+    """
 
     title: str
     patterns: tuple[str, ...]
     advice: str
+    dataset: str = ""
 
     def fits(self, name: str) -> bool:
         """Tell whether a file of this name is one of them."""
@@ -39,8 +43,12 @@ FOREIGN = (
     ),
     Foreign("part of Polycam", ("mesh_info.json",), "export raw data with images: `keyframes/` is missing"),
     Foreign("laser scan", ("*.e57", "*.las", "*.laz"), "rename it to cloud.e57, cloud.las or cloud.laz"),
-    Foreign("USD scene", ("*.usd", "*.usda", "*.usdc", "*.usdz"), "give RoomPlan's JSON, or the model as mesh.glb"),
-    Foreign("recording of ScanNet", ("*.sens",), "give the folder as data set scannet"),
+    Foreign(
+        "USD scene of another name",
+        ("*.usd", "*.usda", "*.usdc", "*.usdz"),
+        "rename the whole scene to mesh.usd, mesh.usda, mesh.usdc or mesh.usdz; needs extra `usd`",
+    ),
+    Foreign("recording of ScanNet", ("*.sens",), "give the folder above `scans/`", "scannet"),
     Foreign("video", ("*.mp4", "*.mov", "*.mkv", "*.avi"), "extract the frames that have poses"),
     Foreign("HEIC photo", ("*.heic", "*.heif"), "nothing: no pose names it"),
     Foreign("trajectory", ("groundtruth.txt", "*trajectory*.txt"), "put it into the scan's own folder"),
@@ -53,18 +61,13 @@ FOREIGN = (
     Foreign("poses beside others", ("images.*", "cameras.*", "transforms*.json", "poses.csv"), "see `frames_from`"),
     Foreign("boxes beside others", ("boxes.json", "boxes.csv"), "see `boxes_from`"),
     Foreign("Gaussians", ("*.splat", "*.ksplat", "*.spz", "*.sog"), "export PLY, or the cloud they come from"),
-    Foreign("labels of HM3D", ("*.semantic.txt",), "cut its mesh by colour into mesh.ply with a field instance"),
-    Foreign("scene of HSSD", ("*.scene_instance.json",), "write the boxes of its models to boxes.json"),
-    Foreign(
-        "capture of CA-1M", ("ca1m*.tar", "*.tar"), "write boxes of its world.gt to boxes.json; they have no classes"
-    ),
-    Foreign(
-        "boxes of SUN RGB-D",
-        ("SUNRGBD*.mat",),
-        "write them to boxes.json: coeffs are half lengths, basis has axes as rows",
-    ),
+    Foreign("labels of HM3D", ("*.semantic.txt",), "give the folder above the houses, with `*.semantic.glb`", "hm3d"),
+    Foreign("scene of HSSD", ("*.scene_instance.json",), "give the folder with `scenes/` and `objects/`", "hssd"),
+    Foreign("capture of CA-1M", ("ca1m*.tar",), "give the folder of the archives; boxes have no classes", "ca1m"),
+    Foreign("archive", ("*.tar", "*.tar.gz", "*.zip", "*.7z"), "unpack it"),
+    Foreign("boxes of SUN RGB-D", ("SUNRGBD*.mat",), "give the folder with `SUNRGBD/` and this file", "sunrgbd"),
     Foreign("tracklets of KITTI", ("tracklet_labels.xml",), "export from CVAT as Datumaro 3D"),
-    Foreign("recording of Aria", ("*.vrs",), "give the folder as data set adt"),
+    Foreign("recording of Aria", ("*.vrs",), "give the folder with its ground truth; pictures stay unread", "adt"),
     Foreign("recording of ROS", ("*.bag", "*.mcap", "*.db3"), "export pictures, depth and poses as TUM RGB-D"),
     Foreign("model of a building", ("*.ifc", "*.rvt", "*.skp", "*.dwg", "*.dxf"), "export mesh.glb with named parts"),
     Foreign("other model", ("*.fbx", "*.stl", "*.dae", "*.3ds", "*.off", "*.blend"), "export it as mesh.glb"),
@@ -84,7 +87,9 @@ def foreign(name: str) -> str | None:
     'laser scan; rename it to cloud.e57, cloud.las or cloud.laz'
     """
     found = next((item for item in FOREIGN if item.fits(name)), None)
-    return None if found is None else f"{found.title}; {found.advice}"
+    if found is None:
+        return None
+    return f"{found.title}; {f'data set {found.dataset}: ' if found.dataset else ''}{found.advice}"
 
 
 def formats_in(root: Path) -> dict[str, str]:
@@ -102,7 +107,8 @@ def formats_in(root: Path) -> dict[str, str]:
                 found[form.name] = form.about
         for item in FOREIGN:
             if item.title not in found and any(item.fits(path.name) for path in folder.iterdir() if path.is_file()):
-                found[item.title] = f"not read: {item.advice}"
+                read = f"read by 'qa-engine ingest {item.dataset}'" if item.dataset else "not read"
+                found[item.title] = f"{read}: {item.advice}"
     return found
 
 
@@ -129,11 +135,14 @@ def tables() -> str:
         )
         for form in BOX_FORMATS.values()
     ]
-    others = [(item.title, ", ".join(f"`{name}`" for name in item.patterns), item.advice) for item in FOREIGN]
+    names = {item.title: ", ".join(f"`{name}`" for name in item.patterns) for item in FOREIGN}
+    elsewhere = [(item.title, names[item.title], f"`{item.dataset}`", item.advice) for item in FOREIGN if item.dataset]
+    others = [(item.title, names[item.title], item.advice) for item in FOREIGN if not item.dataset]
     return "\n\n".join(
         (
             _table(("frames", "told by", "world", "cameras", "depth", "note"), frames),
             _table(("boxes", "told by", "world", "turned by", "note"), boxes),
+            _table(("read, but not as an own scan", "names", "data set", "what to do"), elsewhere),
             _table(("not read", "names", "what to do"), others),
         )
     )

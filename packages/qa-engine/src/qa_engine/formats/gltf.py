@@ -6,6 +6,7 @@ import base64
 import binascii
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_BYTES = 2_000_000_000
 MAX_NODES = 1_000_000
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+FLOATS, SHARES = ("<f4",), ("<f4", "<u1", "<u2")
+SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 TRIANGLES = 4
 PACKED = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh_quantization")
 """Extensions that change how vertices are stored."""
@@ -44,20 +47,16 @@ def read_gltf(path: Path, roots: Sequence[Path]) -> Surface:
     -----
     Y is up in glTF. Skins, morph targets, cameras and materials are not read; lines and points are left out.
     """
-    data = read_bytes(path, max_bytes=MAX_BYTES)
-    text, blob = _chunks(data, path.name) if data[:4] == b"glTF" else (data, None)
-    reader = _Reader(expect(parse_json(text, path.name), dict, path.name), blob, path, roots)
+    reader = open_gltf(path, roots)
     points, triangles, part = [np.zeros((0, 3))], [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
     names: list[str] = []
     n_points = n_triangles = 0
     for name, mesh, matrix in reader.nodes():
-        for vertices, corners in reader.primitives(mesh):
+        for primitive in reader.primitives(mesh):
+            vertices, corners = primitive.vertices, primitive.corners
             if n_points + len(vertices) > MAX_ITEMS or n_triangles + len(corners) > MAX_ITEMS:
                 problem = f"more than {MAX_ITEMS} vertices or triangles"
                 raise SceneError(path.name, problem, reason=IngestReason.TOO_LARGE)
-            if len(corners) and not (corners.min() >= 0 and corners.max() < len(vertices)):
-                problem = f"an index is beyond the {len(vertices)} vertices"
-                raise SceneError(f"{path.name}: meshes[{mesh}]", problem, reason=IngestReason.BAD_FORMAT)
             with np.errstate(over="ignore", invalid="ignore"):
                 points.append(vertices @ matrix[:3, :3].T + matrix[:3, 3])
             triangles.append(corners + n_points)
@@ -66,6 +65,22 @@ def read_gltf(path: Path, roots: Sequence[Path]) -> Surface:
             n_triangles += len(corners)
         names.append(name)
     return checked_surface(np.concatenate(points), np.concatenate(triangles), np.concatenate(part), names, path.name)
+
+
+def open_gltf(path: Path, roots: Sequence[Path]) -> GltfDocument:
+    """Read the document of a glTF file; raise SceneError as `read_gltf` does."""
+    data = read_bytes(path, max_bytes=MAX_BYTES)
+    text, blob = _chunks(data, path.name) if data[:4] == b"glTF" else (data, None)
+    return GltfDocument(expect(parse_json(text, path.name), dict, path.name), blob, path, roots)
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """Triangles of a mesh: vertices (n, 3) of its node, corners (m, 3), and the entry of the document."""
+
+    vertices: NDArray[np.float64]
+    corners: NDArray[np.int64]
+    entry: dict[str, Any]
 
 
 def _chunks(data: bytes, name: str) -> tuple[bytes, bytes | None]:
@@ -83,7 +98,7 @@ def _chunks(data: bytes, name: str) -> tuple[bytes, bytes | None]:
     return found[JSON_CHUNK], found.get(BINARY_CHUNK)
 
 
-class _Reader:
+class GltfDocument:
     """Looks up the parts of a document; every error names the file and the field.
 
     Parameters
@@ -131,10 +146,10 @@ class _Reader:
                 found.append((name if isinstance(name, str) else "", mesh, matrix))
         return found
 
-    def primitives(self, mesh: int) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-        """Read the triangles of a mesh: vertices (n, 3), corners (m, 3)."""
+    def primitives(self, mesh: int) -> list[Primitive]:
+        """Read the triangles of a mesh."""
         field = f"meshes[{mesh}]"
-        found: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
+        found: list[Primitive] = []
         for i, entry in enumerate(member(self._item("meshes", mesh), "primitives", list, self._field(field))):
             primitive = expect(entry, dict, self._field(f"{field}.primitives[{i}]"))
             mode = primitive.get("mode", TRIANGLES)
@@ -147,28 +162,62 @@ class _Reader:
                 continue
             attributes = member(primitive, "attributes", dict, self._field(f"{field}.primitives[{i}]"))
             position = self._index(attributes.get("POSITION"), f"{field}.primitives[{i}].attributes.POSITION")
-            vertices = self._accessor(position, 3).astype(np.float64)
+            vertices = self.values(position, 3, FLOATS).astype(np.float64)
             corners = np.arange(len(vertices) // 3 * 3)
             if "indices" in primitive:
                 indices = self._index(primitive["indices"], f"{field}.primitives[{i}].indices")
-                corners = self._accessor(indices, 1)[:, 0].astype(np.int64)
-            found.append((vertices, corners[: len(corners) // 3 * 3].reshape(-1, 3)))
+                corners = self.values(indices, 1, tuple(TYPES.values()))[:, 0].astype(np.int64)
+            corners = corners[: len(corners) // 3 * 3].reshape(-1, 3)
+            if len(corners) and not (corners.min() >= 0 and corners.max() < len(vertices)):
+                problem = f"an index is beyond the {len(vertices)} vertices"
+                raise SceneError(self._field(field), problem, reason=IngestReason.BAD_FORMAT)
+            found.append(Primitive(vertices, corners, primitive))
         return found
 
-    def _accessor(self, i: int, width: int) -> NDArray[Any]:
-        """Read an accessor, (count, width)."""
+    def attribute(self, primitive: Primitive, name: str, widths: Sequence[int]) -> NDArray[np.float64] | None:
+        """Read an attribute of vertices, (n, width); whole numbers that stand for shares become 0 to 1."""
+        attributes = member(primitive.entry, "attributes", dict, self._field("primitive"))
+        if name not in attributes:
+            return None
+        i = self._index(attributes[name], f"attributes.{name}")
+        found = next((width for width in widths if self._item("accessors", i).get("type") == SHAPES[width]), widths[0])
+        values = self.values(i, found, SHARES)
+        if len(values) != len(primitive.vertices):
+            problem = f"{len(values)} values for {len(primitive.vertices)} vertices"
+            raise SceneError(self._field(f"attributes.{name}"), problem, reason=IngestReason.BAD_FORMAT)
+        whole = values.dtype.kind == "u"
+        return values / np.iinfo(values.dtype).max if whole else values.astype(np.float64)
+
+    def texture(self, primitive: Primitive) -> bytes | None:
+        """Read the encoded picture that colours a primitive, None where it has none."""
+        if not isinstance(primitive.entry.get("material"), int):
+            return None
+        material = self._item("materials", self._index(primitive.entry["material"], "material"))
+        place: Any = material.get("pbrMetallicRoughness", {})
+        for key in ("baseColorTexture", "index"):
+            place = place.get(key) if isinstance(place, dict) else None
+        if place is None:
+            return None
+        source = self._item("textures", self._index(place, "baseColorTexture.index")).get("source")
+        image = self._item("images", self._index(source, "textures.source"))
+        if "bufferView" in image:
+            begin, length, buffer = self._view(self._index(image["bufferView"], "images.bufferView"), "images")
+            return buffer[begin : begin + length]
+        return self._linked(image.get("uri"), self._field("images.uri"))
+
+    def values(self, i: int, width: int, kinds: Sequence[str]) -> NDArray[Any]:
+        """Read an accessor, (count, width), of one of these types."""
         item, field = self._item("accessors", i), self._field(f"accessors[{i}]")
         kind = TYPES.get(item.get("componentType", 0)) if isinstance(item.get("componentType"), int) else None
-        expected = {1: "SCALAR", 3: "VEC3"}[width]
-        if kind is None or item.get("type") != expected or (width == 3 and kind != "<f4") or "sparse" in item:
+        expected = SHAPES[width]
+        if kind is None or kind not in kinds or item.get("type") != expected or "sparse" in item:
             problem = f"expected plain {expected}, found {shorten(item)}"
             raise SceneError(field, problem, reason=IngestReason.BAD_FORMAT)
         count, offset = (_size(item.get(key, 0), f"{field}.{key}") for key in ("count", "byteOffset"))
-        view = self._item("bufferViews", self._index(item.get("bufferView"), f"accessors[{i}].bufferView"))
-        begin, length = (_size(view.get(key, 0), f"{field}.bufferView.{key}") for key in ("byteOffset", "byteLength"))
+        place = self._index(item.get("bufferView"), f"accessors[{i}].bufferView")
+        begin, length, buffer = self._view(place, field)
         itemsize = np.dtype(kind).itemsize * width
-        stride = _size(view.get("byteStride", itemsize), f"{field}.bufferView.byteStride")
-        buffer = self._buffer(self._index(view.get("buffer"), f"accessors[{i}].bufferView.buffer"))
+        stride = _size(self._item("bufferViews", place).get("byteStride", itemsize), f"{field}.bufferView.byteStride")
         end = offset + (count - 1) * stride + itemsize
         if count and (stride < itemsize or end > length or begin + length > len(buffer)):
             raise SceneError(field, f"{count} values do not fit the buffer", reason=IngestReason.BAD_FORMAT)
@@ -178,29 +227,35 @@ class _Reader:
         rows = np.lib.stride_tricks.as_strided(raw, (count, itemsize), (stride, 1), writeable=False)
         return np.ascontiguousarray(rows).view(kind)
 
+    def _view(self, i: int, field: str) -> tuple[int, int, bytes]:
+        """Find the place, the length and the buffer of a view."""
+        view = self._item("bufferViews", i)
+        begin, length = (_size(view.get(key, 0), f"{field}.bufferView.{key}") for key in ("byteOffset", "byteLength"))
+        return begin, length, self._buffer(self._index(view.get("buffer"), f"{field}.bufferView.buffer"))
+
     def _buffer(self, i: int) -> bytes:
         """Read a buffer: that of the .glb file, one written as text, or a file beside it."""
         if i not in self._buffers:
-            item, field = self._item("buffers", i), self._field(f"buffers[{i}]")
-            uri = item.get("uri")
-            if uri is None and i == 0 and self._blob is not None:
-                self._buffers[i] = self._blob
-            elif isinstance(uri, str) and uri.startswith("data:"):
-                try:
-                    self._buffers[i] = base64.b64decode(uri.partition(",")[2], validate=True)
-                except (binascii.Error, ValueError) as error:
-                    raise SceneError(f"{field}.uri", str(error), reason=IngestReason.BAD_FORMAT) from None
-            else:
-                name = expect(uri, str, f"{field}.uri")
-                if not name or "\0" in name or ":" in name:
-                    raise SceneError(f"{field}.uri", f"{shorten(name)} is no file", reason=IngestReason.BAD_NAME)
-                try:
-                    check_inside(self.path.parent / name, self._roots)
-                    self._buffers[i] = read_bytes(self.path.parent / name, max_bytes=MAX_BYTES)
-                except SceneError as error:
-                    problem = f"{shorten(name)}: {error.problem}"
-                    raise SceneError(f"{field}.uri", problem, reason=error.reason) from None
+            uri = self._item("buffers", i).get("uri")
+            own = self._blob if uri is None and i == 0 else None
+            self._buffers[i] = self._linked(uri, self._field(f"buffers[{i}].uri")) if own is None else own
         return self._buffers[i]
+
+    def _linked(self, uri: object, field: str) -> bytes:
+        """Read what an address names: bytes written as text, or a file beside the document."""
+        if isinstance(uri, str) and uri.startswith("data:"):
+            try:
+                return base64.b64decode(uri.partition(",")[2], validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise SceneError(field, str(error), reason=IngestReason.BAD_FORMAT) from None
+        name = expect(uri, str, field)
+        if not name or "\0" in name or ":" in name:
+            raise SceneError(field, f"{shorten(name)} is no file", reason=IngestReason.BAD_NAME)
+        try:
+            check_inside(self.path.parent / name, self._roots)
+            return read_bytes(self.path.parent / name, max_bytes=MAX_BYTES)
+        except SceneError as error:
+            raise SceneError(field, f"{shorten(name)}: {error.problem}", reason=error.reason) from None
 
     def _list(self, key: str) -> list[Any]:
         return expect(self.document.get(key, []), list, self._field(key))

@@ -21,7 +21,7 @@ from qa_engine.generation.samplers import Sampler
 from qa_engine.generation.samplers.quota import allot
 from qa_engine.generation.shards import ROWS_PER_SHARD, Drafts, Shard
 from qa_engine.generation.worker import Result, Work, Worker
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import SCENES_PER_STRIP, Store
 from qa_engine.seeding import scene_rng
 
 Progress = Callable[[str, int, int], None]
@@ -98,8 +98,7 @@ def generate(
         where = f"in split {request.split!r}" if request.split else "in the store"
         raise QAEngineError(f"{store.path}: no scenes {where}, so there is nothing to ask about.")
     run = Generation(n_scenes=len(names), refusals=Refusals(all_rejects))
-    order = scene_rng(request.seed, "", "generate/scenes", request.round).permutation(len(names))
-    names = [names[i] for i in order]
+    names = _shuffled(names, scene_rng(request.seed, "", "generate/scenes", request.round))
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
     asked = _by_batch(exclude, batches)
     work = [Work(k, batch, None, asked[k]) for k, batch in enumerate(batches)]
@@ -132,6 +131,13 @@ def generate(
             run.n_shards += 1
         run.n_questions += sum(future.result() for future in written)
     return run
+
+
+def _shuffled(names: list[str], rng: np.random.Generator) -> list[str]:
+    """Shuffle scenes within the strips in which a store reads them, and the strips: a worker holds few of them."""
+    strips = [names[i : i + SCENES_PER_STRIP] for i in range(0, len(names), SCENES_PER_STRIP)]
+    shuffled = [[strip[i] for i in rng.permutation(len(strip))] for strip in strips]
+    return [name for k in rng.permutation(len(shuffled)) for name in shuffled[k]]
 
 
 def _check_limit(of_types: Counter[str], limit: int) -> None:

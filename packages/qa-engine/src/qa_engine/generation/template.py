@@ -17,8 +17,9 @@ from qa_engine.seeding import scene_rng
 from qa_engine.tasks import Task
 from qa_engine.tasks.base import Candidates, Draw
 from qa_engine.tasks.certainty import hold_everywhere, too_wide
+from qa_engine.tasks.references import References
 from qa_engine.tasks.screening import not_visible
-from qa_engine.tasks.wording import References, signatures, word_questions
+from qa_engine.tasks.wording import signatures, word_questions
 
 
 @dataclass(frozen=True)

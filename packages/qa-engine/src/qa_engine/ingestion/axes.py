@@ -151,7 +151,7 @@ def _words(given: Terms, case: _Case) -> str:
             f"objects differ by {terms.height_error:.0%} from usual heights then, by {given.height_error:.0%} as given"
         ),
         terms.axes - given.axes: f"{terms.upright:.0%} of the boxes are upright then, {given.upright:.0%} as given",
-        case.by_others: "cameras and points fit it better",
+        case.by_others: "cameras, points and walls fit it better",
         terms.ceiling - given.ceiling: (
             f"things reach over {terms.reach_m:.1f} m then, over {given.reach_m:.1f} m as given"
         ),

@@ -14,12 +14,13 @@ from pathlib import Path
 import polars as pl
 from qa_contract.files import check_output_folder, lock_folder, output_folder, write_json
 from qa_contract.identity import config_hash
-from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tableio import ADDED, table_metadata, write_table
 from qa_contract.tables import DECLARATIONS
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
 from qa_engine.executor import HERE, Executor
+from qa_engine.ingestion.adding import add_to, known_scenes
 from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reader, Reading, is_done, part_folder, split_of
 from qa_engine.scenes.reviews import read_reviews
 from qa_engine.scenes.scene import SPLITS
@@ -27,6 +28,9 @@ from qa_engine.scenes.scene import SPLITS
 __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
 
 DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+ROWS_PER_GROUP = 8192
+"""Rows of a table of a store that are read together where one scene is wanted, some MB at most."""
 
 Progress = Callable[[int, int], None]
 """Called with the scenes that are done and the scenes to do."""
@@ -126,6 +130,7 @@ def ingest(
     reviews: Path | None = None,
     unaligned: bool = False,
     executor: Executor = HERE,
+    add: bool = False,
     force: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> IngestReport:
@@ -153,6 +158,8 @@ def ingest(
         Take scenes whose vertical or scale the checks doubt, with that error stated, for `align`.
     executor : Executor
         Where the work is done, which changes nothing in the store.
+    add : bool
+        Add the scenes to the store that is there; one whose name it has is refused.
     force : bool
         Replace an existing store.
     progress : callable
@@ -163,17 +170,21 @@ def ingest(
     QAEngineError
         An option that does not fit the dataset, an unknown scene name, or not one scene that can be used.
     TableError
-        `out` exists and `force` is false.
+        `out` exists and neither `add` nor `force` is true, or there is no store to add to.
     """
     started = time.perf_counter()
     _check_options(dataset, root, options)
-    _check_out(out, [root, options.annotations, options.frames_dir], force=force)
+    if add and force:
+        raise QAEngineError("--add and --force contradict each other: one keeps the store, the other replaces it.")
+    known = known_scenes(out, split or DEFAULT_SPLIT, options.seed) if add else frozenset()
+    _check_out(out, [root, options.annotations, options.frames_dir], force=force or add)
     sources = _selected(dataset.discover(root, options), only, root)
     decided = None if reviews is None else read_reviews(reviews)
     config = _config(dataset, options, split, only, checks) | ({"reviews": decided.digest} if decided else {})
     config |= {"unaligned": True} if unaligned else {}
-    parts = _parts(sources)
-    fingerprint = config_hash({"config": config, "seed": options.seed, "sources": _digest(root, sources)})
+    parts = _parts(sources, known)
+    what = {"config": config, "seed": options.seed, "sources": _digest(root, sources)}
+    fingerprint = config_hash(what | ({"known": sorted(known)} if add else {}))
     with _staging(out, fingerprint) as staging:
         done = [part for part in parts if is_done(staging, part.number)]
         finished = {part.number for part in done}
@@ -193,14 +204,21 @@ def ingest(
         if tables["scenes"].is_empty():
             shutil.rmtree(staging)
             raise QAEngineError(_nothing_read(dataset, tables["rejects"]))
+        place = staging / ADDED if add else staging
         for name, table in tables.items():
             held = DECLARATIONS[name].lowest([column for column in table.columns if table[column].is_null().all()])
             metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
             metadata |= {"version": held.version}
-            write_table(table.select(list(held.schema)), staging / f"{name}.parquet", held.schema, metadata)
+            table = table.select(list(held.schema))
+            table = table if name == "rejects" else table.sort("scene_name", maintain_order=True)
+            write_table(table, place / f"{name}.parquet", held.schema, metadata, rows_per_group=ROWS_PER_GROUP)
         seconds = time.perf_counter() - started
         manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
-        write_json(staging / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
+        write_json(place / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
+        if add:
+            add_to(out, staging)
+            shutil.rmtree(staging)
+            return _report(tables, seconds, n_resumed)
         with output_folder(out, force=force) as folder:
             shutil.rmtree(staging / ".parts")
             (staging / "fingerprint").unlink()
@@ -239,9 +257,9 @@ def _config(
     return {"dataset": dataset.name, "split": None if split is None else dict(split), "only": sorted(only), **given}
 
 
-def _parts(sources: Sequence[SceneSource]) -> list[Part]:
-    """Cut the scenes into parts."""
-    seen: set[str] = set()
+def _parts(sources: Sequence[SceneSource], known: frozenset[str]) -> list[Part]:
+    """Cut the scenes into parts; those whose name is known, or came before, are doubles."""
+    seen = set(known)
     double = [source.scene_name in seen or seen.add(source.scene_name) is not None for source in sources]
     starts = range(0, len(sources), SCENES_PER_PART)
     return [

@@ -12,7 +12,7 @@ from scipy import ndimage, sparse
 
 from qa_engine.arrays import Array, Rows
 from qa_engine.formats.masks import Mask
-from qa_engine.scenes.cameras import NEAR_M, Camera, project
+from qa_engine.scenes.cameras import NEAR_M, Camera, back_project, project
 
 Matrix = Any
 """A sparse matrix: the types of SciPy do not say what their products are."""
@@ -142,11 +142,10 @@ class Evidence:
     score : (n,) float64
     n_pixels : (n,) int64
         Pixels with depth.
-    points : (m, 3) float32, metres, world
-        Of all masks.
-    point_mask, point_voxel : (m,) int64
     centers : (v, 3) float64, metres, world
-        Mean of the points of each voxel.
+        Mean of the points of masks in each voxel.
+    n_points : (v,) int64
+        Points of masks in each voxel.
     around : (b, 3) float64, metres, world
         Mean points of voxels of what no mask covers: walls, floors, what was missed.
     inside : (n, v) sparse bool
@@ -162,19 +161,12 @@ class Evidence:
     label: NDArray[np.str_]
     score: Array
     n_pixels: Rows
-    points: NDArray[np.float32]
-    point_mask: Rows
-    point_voxel: Rows
     centers: Array
+    n_points: Rows
     around: Array
     inside: Matrix
     shown: Matrix = field(init=False)
     visible: Matrix = field(init=False)
-
-    @property
-    def n_points(self) -> Rows:
-        """Points of masks in each voxel, (v,)."""
-        return np.bincount(self.point_voxel, minlength=len(self.centers))
 
     def __post_init__(self) -> None:
         n_masks, n_voxels = len(self.frame), len(self.centers)
@@ -209,14 +201,12 @@ _NONE = np.zeros(0, dtype=np.int64)
 _NOWHERE = np.zeros((0, 3), dtype=np.float32)
 
 
-def gather(shots: Sequence[Shot], *, voxel_m: float = VOXEL_M) -> Evidence:
+def gather(shots: Sequence[Shot]) -> Evidence:
     """Put the masked points of all shots into one grid and look up what each frame says of each voxel.
 
     Parameters
     ----------
     shots : sequence of Shot
-    voxel_m : float
-        Edge of a voxel.
     """
     points: list[NDArray[np.float32]] = []
     owner: list[Rows] = []
@@ -225,29 +215,26 @@ def gather(shots: Sequence[Shot], *, voxel_m: float = VOXEL_M) -> Evidence:
     first = 0
     for shot in shots:
         measured = (shot.depth_m > NEAR_M) & np.isfinite(shot.depth_m)
-        row, column = np.nonzero((shot.mask >= 0) & measured)
-        own = shot.mask[row, column]
-        n_pixels = np.bincount(own, minlength=len(shot.labels))
-        keep = n_pixels[own] >= MIN_PIXELS
-        points.append(_world(shot, row[keep], column[keep]))
-        owner.append(own[keep] + first)
+        masked = (shot.mask >= 0) & measured
+        n_pixels = np.bincount(shot.mask[masked], minlength=len(shot.labels))
+        masked &= np.append(n_pixels, 0)[shot.mask] >= MIN_PIXELS
+        points.append(back_project(np.where(masked, shot.depth_m, 0), shot.camera))
+        owner.append(shot.mask[masked] + first)
         counts.append(n_pixels)
-        bare.append(_world(shot, *np.nonzero((shot.mask < 0) & measured)))
+        bare.append(back_project(np.where(shot.mask < 0, shot.depth_m, 0), shot.camera))
         first += len(shot.labels)
     xyz = np.concatenate([*points, _NOWHERE])
     mask = np.concatenate([*owner, _NONE])
-    voxel, centers = _voxels(xyz, voxel_m)
+    voxel, centers = _voxels(xyz, VOXEL_M)
     return Evidence(
         shots=shots,
         frame=np.repeat(np.arange(len(shots)), [len(shot.labels) for shot in shots]),
         label=np.array([label for shot in shots for label in shot.labels], dtype=np.str_),
         score=np.concatenate([*(shot.scores for shot in shots), np.zeros(0)]),
         n_pixels=np.concatenate([*counts, _NONE]),
-        points=xyz,
-        point_mask=mask,
-        point_voxel=voxel,
         centers=centers,
-        around=_voxels(np.concatenate([*bare, _NOWHERE]), 2 * voxel_m)[1],
+        n_points=np.bincount(voxel, minlength=len(centers)),
+        around=_voxels(np.concatenate([*bare, _NOWHERE]), 2 * VOXEL_M)[1],
         inside=_ones(mask, voxel, (first, len(centers))),
     )
 
@@ -262,14 +249,6 @@ def _voxels(points: NDArray[np.float32], edge_m: float) -> tuple[Rows, Array]:
     _, voxel, n = np.unique(key, return_inverse=True, return_counts=True)
     sums = [np.bincount(voxel, points[:, k], minlength=len(n)) for k in range(3)]
     return voxel, np.stack(sums, axis=1) / n[:, None]
-
-
-def _world(shot: Shot, row: Rows, column: Rows) -> NDArray[np.float32]:
-    """Turn pixels with depth into points of the world."""
-    ray = np.stack([column, row, np.ones_like(row)], axis=1) @ np.linalg.inv(shot.camera.intrinsics).T
-    local = ray / ray[:, 2:] * shot.depth_m[row, column][:, None]
-    pose = shot.camera.world_from_camera
-    return (local @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
 
 
 def _look_up(shot: Shot, places: Array) -> tuple[Rows, Array, Array]:

@@ -21,7 +21,8 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
     assert options.annotations is not None
     chosen = LIFTED.chosen(options)
     layout = None if chosen["layout"] == "auto" else chosen["layout"]
-    names = Store(root).scene_names()
+    store = Store(root)
+    names = store.scene_names()
     folders = {name: options.annotations / name for name in names}
     if len(names) == 1 and not folders[names[0]].is_dir():
         folders[names[0]] = options.annotations
@@ -32,7 +33,7 @@ def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]
         SceneSource(
             scene_name=name,
             item=str(folder),
-            data=LiftSource(root, folder, layout, int(chosen["min_frames"])),
+            data=LiftSource(store, folder, layout, int(chosen["min_frames"])),
             roots=(root.resolve(),),
         )
         for name, folder in folders.items()
@@ -94,7 +95,6 @@ def lift(
     QAEngineError
         No masks, or not one scene that can be lifted.
     """
-    Store(store)
     options = IngestOptions(annotations=masks, settings={"layout": layout, "min_frames": str(min_frames)})
     return ingest(
         LIFTED,

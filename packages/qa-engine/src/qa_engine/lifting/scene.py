@@ -43,7 +43,8 @@ class LiftSource:
 
     Attributes
     ----------
-    store : Path
+    store : Store
+        One for all scenes: it reads each table once.
     masks : Path
         Folder of the masks of this scene.
     layout : str or None
@@ -51,7 +52,7 @@ class LiftSource:
         Frames that must show an object.
     """
 
-    store: Path
+    store: Store
     masks: Path
     layout: str | None
     min_frames: int
@@ -65,8 +66,7 @@ def lift_scene(scene_name: str, source: LiftSource) -> Scene:
     SceneError
         No masks, no frame with masks, camera and depth, or not one object.
     """
-    store = Store(source.store)
-    scene, frames = store.load_scene(scene_name), store.frames(scene_name)
+    scene, frames = source.store.load_scene(scene_name), source.store.frames(scene_name)
     if scene.gravity_error_deg == UNKNOWN_GRAVITY_DEG or scene.scale_error == UNKNOWN_SCALE:
         problem = f"{errors_in_words(scene)}, and boxes are upright, of voxels of some centimetres"
         raise SceneError("scenes", f"{problem}: run 'qa-engine align' first", reason=IngestReason.NOT_ALIGNED)

@@ -218,12 +218,12 @@ def _sector(sectors: Sectors) -> Callable[[Facts, int, int, int], str]:
 def _appearance_order(facts: Facts, categories: list[int], min_px: float) -> str:
     if facts.sightings is None:
         raise ProgramError(ProgramCode.NO_VALUE, "the scene has no observations of timed frames.")
-    first = facts.sightings.first_seen_s(facts.scene.instance_id, min_px)
-    times = [first[facts.members[category]].min(initial=np.inf) for category in categories]
-    if not np.isfinite(times).all():
-        name = facts.categories[categories[int(np.argmax(times))]]
+    first, n = facts.sightings.first_frame(facts.scene.instance_id, min_px), len(facts.sightings.frame_time_s)
+    frames = [first[facts.members[category]].min(initial=n) for category in categories]
+    if max(frames, default=0) >= n:
+        name = facts.categories[categories[int(np.argmax(frames))]]
         raise ProgramError(ProgramCode.NO_VALUE, f"no frame shows {name!r} by {min_px} pixels.")
-    return ", ".join(facts.categories[categories[i]] for i in np.argsort(times, kind="stable"))
+    return ", ".join(facts.categories[categories[i]] for i in np.argsort(frames, kind="stable"))
 
 
 def _route_turns(facts: Facts, begin: int, facing: int, stops: list[int]) -> str:

@@ -157,7 +157,9 @@ class ProgramPool:
 
     def _columns(self, scene: Scene) -> tuple[Any, ...] | None:
         seen = self._sightings(scene.scene_name)
-        return None if seen is None else (seen.time_s, seen.instance_id, seen.visible_px, seen.frame_time_s)
+        if seen is None:
+            return None
+        return seen.time_s, seen.instance_id, seen.visible_px, seen.frame_time_s, seen.frame
 
 
 class _Worker:

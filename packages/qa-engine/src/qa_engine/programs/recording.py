@@ -38,14 +38,13 @@ def shown(facts: Facts) -> Shown:
 def _shown(facts: Facts) -> Shown:
     seen = facts.sightings
     assert seen is not None
-    times = seen.frames_s()
+    times = seen.frame_time_s
     pixels = np.zeros((len(times), len(facts.scene)), dtype=np.int64)
     order = np.argsort(facts.scene.instance_id)
     ids = facts.scene.instance_id[order]
     place = np.minimum(np.searchsorted(ids, seen.instance_id), max(len(ids) - 1, 0))
     known = ids[place] == seen.instance_id if len(ids) else np.zeros(len(seen.instance_id), dtype=bool)
-    frame = np.searchsorted(times, seen.time_s[known])
-    np.maximum.at(pixels, (frame, order[place[known]]), seen.visible_px[known])
+    np.maximum.at(pixels, (seen.frame[known], order[place[known]]), seen.visible_px[known])
     return Shown(times, pixels)
 
 

@@ -52,7 +52,7 @@ def scan_page(work: Work, outcomes: Sequence[Outcome]) -> Page:
         questions = read_table(work.questions, "questions", QUESTIONS)
     facts = [("folder", str(work.root.name)), ("read as", work.dataset or "unknown")]
     if store is not None:
-        facts.append(("scenes", f"{len(store.scenes):,}"))
+        facts.append(("scenes", f"{len(store.scene_names()):,}"))
     if questions is not None:
         facts.append(("questions", f"{len(questions):,}"))
     failed = [f"Step '{outcome.step}' failed: {outcome.told}" for outcome in outcomes if outcome.state == "failed"]

@@ -77,8 +77,6 @@ class Work:
     diagnosis : Diagnosis or None
     differences : list of dict
         Questions whose replay gives another answer.
-    audit : dict or None
-        What `report.json` of the audit holds.
     n_questions : int
     """
 
@@ -94,7 +92,6 @@ class Work:
     progress: Progress = lambda stage, done, of: None
     diagnosis: Diagnosis | None = None
     differences: list[dict[str, str]] = field(default_factory=list)
-    audit: dict[str, object] | None = None
     n_questions: int = 0
 
     @property
@@ -233,7 +230,6 @@ def answer_blind(work: Work) -> Outcome:
         report = write_audit(work.questions, work.out / "audit", seed=work.seed, progress=work.progress)
     except QAEngineError as error:  # the extra may be missing; nothing else needs it
         return Outcome("audit", "left out", str(error))
-    work.audit = report
     overall = report["overall"]
     told = f"{overall['forest']:.0%} of the score without looking, chance {overall['chance']:.0%}"
     return Outcome("audit", "done", told)
@@ -242,7 +238,8 @@ def answer_blind(work: Work) -> Outcome:
 def show(work: Work) -> Outcome:
     """Write a page per scene."""
     store = Store(work.store)
-    shown = Shown(store, questions=work.questions, frame_set=choose_frame_set(store, None), limit=len(store.scenes))
+    n = len(store.scene_names())
+    shown = Shown(store, questions=work.questions, frame_set=choose_frame_set(store, None), limit=n)
     report = write_gallery(shown, work.out / "pages")
     return Outcome("view", "done", f"{report.n_scenes} scenes, {report.n_frames} frames")
 

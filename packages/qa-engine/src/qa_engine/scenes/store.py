@@ -1,10 +1,10 @@
-"""Read a store: the folder of tables and images that `qa-engine ingest` writes."""
+"""Read a store: the folder of tables and images that `qa-engine ingest` writes, a strip of its scenes at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,23 @@ from qa_engine.scenes.fields import check_name, frozen
 from qa_engine.scenes.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scenes.scene import SPLITS, Frame, Scene
 
+SCENES_PER_STRIP = 1024
+"""Scenes whose objects are read and checked together: enough that this costs little, few enough to be held by every
+worker."""
+
+SCENES_PER_FRAME_STRIP = 64
+"""The same for frames, of which a scene may have thousands."""
+
+STRIPS_HELD = 4
+"""Strips that stay in memory; who goes through the scenes by name, or by strips, reads each one once."""
+
 
 class Store:
     """Scenes of a store, in the order of their names.
 
-    Each table is read once, when first needed, and a scene is a slice of it: memory grows with the tables (about 0.3 kB
-    per object), never with the scenes that are held as `Scene`. So a store is opened once and passed on; a second one
-    would read and check every table again.
+    The names are read at once, what is known of the scenes in strips of `SCENES_PER_STRIP`, of which a few are held:
+    memory does not grow with the store. A scene is a slice of its strip. So a store is opened once and passed on, and
+    large ones are gone through in the order of `scene_names`.
 
     Another process gets the folder's name and opens its own: reading costs less than sending what was read, and a
     worker needs only the tables that it asks for.
@@ -48,6 +58,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._root = self.path.resolve()
+        self._strip = lru_cache(STRIPS_HELD)(self._read_strip)
+        self._frame_strip = lru_cache(STRIPS_HELD)(self._read_frame_strip)
         table_files(self.path, "scenes")
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
@@ -55,9 +67,9 @@ class Store:
         return Store, (self.path,)
 
     @cached_property
-    def scenes(self) -> pl.DataFrame:
-        """The table `scenes`, sorted by name."""
-        return read_table(self.path, "scenes", SCENES).sort("scene_name")
+    def _index(self) -> pl.DataFrame:
+        """Name and split of every scene, by name."""
+        return read_table(self.path, "scenes", SCENES, columns=["scene_name", "split"]).sort("scene_name")
 
     @cached_property
     def frame_sets(self) -> pl.DataFrame:
@@ -68,11 +80,23 @@ class Store:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.scenes["scene_name"])}
+        return {name: i for i, name in enumerate(self._index["scene_name"])}
 
-    @cached_property
-    def _objects(self) -> _Columns:
-        table = read_table(self.path, "objects", OBJECTS, optional=("face_error_m", "confidence"), unique=False).sort(
+    def _row(self, name: str) -> int:
+        if name not in self._rows:
+            raise unknown_name("scene", name, self._rows, f"Its store is {self.path}.")
+        return self._rows[name]
+
+    def _between(self, strip: int, size: int) -> tuple[str, str]:
+        """Give the first and last name of a strip of so many scenes."""
+        names = self._index["scene_name"][strip * size : (strip + 1) * size]
+        return names[0], names[-1]
+
+    def _read_strip(self, number: int) -> _Strip:
+        between = self._between(number, SCENES_PER_STRIP)
+        scenes = read_table(self.path, "scenes", SCENES, scenes=between)
+        optional = ("face_error_m", "confidence")
+        table = read_table(self.path, "objects", OBJECTS, optional=optional, unique=False, scenes=between).sort(
             "scene_name", maintain_order=True
         )
         columns: dict[str, Any] = {
@@ -95,11 +119,11 @@ class Store:
                 columns = {name: getattr(every, name) for name in columns} | {"instance_id": frozen(ids.copy())}
             except SceneError:
                 checked = False  # the scene that breaks a rule says so when it is loaded
-        return _Columns(_slices(table), columns, checked)
+        return _Strip(scenes.sort("scene_name"), _slices(table), columns, checked)
 
-    @cached_property
-    def _frames(self) -> tuple[pl.DataFrame, dict[str, slice]]:
-        table = read_table(self.path, "frames", FRAMES).sort("scene_name", maintain_order=True)
+    def _read_frame_strip(self, number: int) -> tuple[pl.DataFrame, dict[str, slice]]:
+        between = self._between(number, SCENES_PER_FRAME_STRIP)
+        table = read_table(self.path, "frames", FRAMES, scenes=between).sort("scene_name", maintain_order=True)
         return table, _slices(table)
 
     def scene_names(self, split: str | None = None) -> list[str]:
@@ -111,10 +135,10 @@ class Store:
             There is no such split.
         """
         if split is None:
-            return self.scenes["scene_name"].to_list()
+            return self._index["scene_name"].to_list()
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS, "A store has train, val and test.")
-        return self.scenes.filter(pl.col("split") == split)["scene_name"].to_list()
+        return self._index.filter(pl.col("split") == split)["scene_name"].to_list()
 
     def load_scene(self, name: str) -> Scene:
         """Build one scene, without its frames (see `frames`).
@@ -126,10 +150,9 @@ class Store:
         SceneError
             The tables were changed and break a rule.
         """
-        if name not in self._rows:
-            raise unknown_name("scene", name, self._rows, f"Its store is {self.path}.")
-        row = self.scenes.row(self._rows[name], named=True)
-        objects = self._objects
+        strip, place = divmod(self._row(name), SCENES_PER_STRIP)
+        objects = self._strip(strip)
+        row = objects.scenes.row(place, named=True)
         part = objects.slices.get(name, slice(0, 0))
         return Scene(
             scene_name=name,
@@ -163,13 +186,17 @@ class Store:
         FileError
             A file lies outside the store, or is a link to one.
         """
-        table, slices = self._frames
-        part = slices.get(scene if isinstance(scene, str) else scene.scene_name, slice(0, 0))
+        name = scene if isinstance(scene, str) else scene.scene_name
+        if name not in self._rows:
+            return ()
+        table, slices = self._frame_strip(self._rows[name] // SCENES_PER_FRAME_STRIP)
+        part = slices.get(name, slice(0, 0))
         return tuple(self._frame(row) for row in table[part].iter_rows(named=True))
 
     def cloud(self, scene_name: str, instance_ids: Sequence[int] | None = None) -> Cloud | None:
         """Read the points of a scene, or of some of its instances; None where it has none."""
-        path = self._file(self.scenes["cloud_path"][self._rows[scene_name]])
+        strip, place = divmod(self._row(scene_name), SCENES_PER_STRIP)
+        path = self._file(self._strip(strip).scenes["cloud_path"][place])
         return None if path is None else read_cloud(path, instance_ids)
 
     def has_mesh(self, scene_name: str) -> bool:
@@ -183,8 +210,9 @@ class Store:
 
     def frame_ids(self) -> dict[str, list[str]]:
         """List the frames of each scene that has any, in the order of the recording."""
-        table, slices = self._frames
-        return {name: table["frame_id"][part].to_list() for name, part in slices.items()}
+        table = read_table(self.path, "frames", FRAMES, columns=["scene_name", "frame_id"])
+        table = table.sort("scene_name", maintain_order=True)
+        return {name: table["frame_id"][part].to_list() for name, part in _slices(table).items()}
 
     def frame_set_ids(self) -> list[str]:
         """List the frame sets that `sample-frames` has written."""
@@ -219,9 +247,10 @@ class Store:
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """The table `objects` as arrays over all scenes, where each scene starts and ends, whether all keep the rules."""
+class _Strip:
+    """Rows of some scenes, their objects as arrays, where each scene starts and ends, whether all keep the rules."""
 
+    scenes: pl.DataFrame
     slices: dict[str, slice]
     columns: dict[str, Any]
     checked: bool

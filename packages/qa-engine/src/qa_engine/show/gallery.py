@@ -93,7 +93,7 @@ def write_gallery(shown: Shown, out: Path, *, max_questions: int = 1000, force: 
 
 def _index(shown: Shown, tiles: Sequence[Link]) -> Page:
     """Build the page that leads to the scenes."""
-    n_all = len(shown.store.scenes)
+    n_all = len(shown.store.scene_names())
     title = plural(n_all, "scene") if len(tiles) == n_all else f"{len(tiles):,} of {plural(n_all, 'scene')}"
     return Page(shown.store.path.resolve().name, [Section(title, [Links(tiles)], "scenes")])
 

@@ -186,12 +186,13 @@ def _room(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
 def _appearance(facts: Facts, marks: Marks, arguments: list[Any]) -> None:
     if facts.sightings is None:
         return
-    first = facts.sightings.first_seen_s(facts.scene.instance_id, arguments[1])
+    frame = facts.sightings.first_frame(facts.scene.instance_id, arguments[1])
+    first = np.append(facts.sightings.frame_time_s, np.inf)[frame]
     rows = []
     for name in arguments[0]:
         members = facts.members[facts.code_of_category[name]]
-        rows.append(int(members[np.argmin(first[members])]))
-    for row in sorted(rows, key=lambda row: float(first[row])):
+        rows.append(int(members[np.argmin(frame[members])]))
+    for row in sorted(rows, key=lambda row: int(frame[row])):
         marks.add(facts, row, f"{first[row]:.1f} s ")
     marks.notes.append(f"first frame with at least {arguments[1]} pixels of the category")
 

@@ -10,9 +10,10 @@ from qa_engine.checks.ambiguity import MAX_SMALL_M, MIN_CLOSEST_M, MIN_OPTION_GA
 from qa_engine.checks.noise import distance_noise_m
 from qa_engine.facts.batch import Batch, ranges
 from qa_engine.tasks.base import Answers, Draw, Knob, Tags, Task, numbers
-from qa_engine.tasks.forms import Context, Rule, ask_most, ask_order, ask_place, declare
+from qa_engine.tasks.forms import Context, Rule, declare
 from qa_engine.tasks.pools import Pool, around
 from qa_engine.tasks.quantities import DISTANCE
+from qa_engine.tasks.rankings import ask_most, ask_order, ask_place
 
 RADII_M = (1, 2, 3)
 """Radii that objects are counted in."""

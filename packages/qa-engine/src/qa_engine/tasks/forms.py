@@ -1,4 +1,4 @@
-"""Forms that many question types share: ask for a number, for the most of several, for an order, for one of two."""
+"""Forms that many question types share: what a type is declared by, ask for a number, ask for one of two."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from qa_engine.tasks.base import (
     Task,
     choices,
     numbers,
-    order_number,
 )
-from qa_engine.tasks.pools import MAX_PER_GROUP, Make, drawn_sets, of_scene
+from qa_engine.tasks.pools import Make, drawn_sets, of_scene
 
 Listed = Callable[[Batch, Draw], tuple[Rows, Rows]]
 """Lists candidates: scene (n,) and roles (n, r), by scene."""
@@ -198,190 +197,12 @@ def ask_value(
         measure=measure,
         rules=rules,
         wordings=wordings,
-        program=quantity.program.format(x="{object_id}", **_kept(context)),
+        program=quantity.program.format(x="{object_id}", **kept_roles(context)),
         answer_type="integer" if integer else "number",
         unit=quantity.unit,
         knob=knob,
-        tags=_tagged(tags, context),
-        needs=_needs(context, 1),
-        shows=context.shows,
-    )
-
-
-def ask_most(
-    question_type: str,
-    quantity: Quantity,
-    *,
-    wordings: Sequence[str],
-    knob: Knob,
-    tags: Tags,
-    most: bool,
-    k: int,
-    min_gap: float,
-    min_value: float = -np.inf,
-    context: Context = SCENE,
-    limit: int = MAX_PER_GROUP,
-) -> Task:
-    """Ask which of `k` objects has the most, or the least, of a quantity.
-
-    Parameters
-    ----------
-    min_gap : float
-        By which the answer leads, in the unit of the quantity; it also leads by more than the noise of the two.
-    min_value : float
-        What every one has at least.
-    """
-    c = len(context.roles)
-    listed = tuple(range(c, c + k))
-
-    def values(batch: Batch, roles: Rows) -> Array:
-        flat = np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()
-        return quantity.of(batch, *flat).reshape(-1, k)
-
-    def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
-        value = values(batch, roles)
-        ranked = np.sort(value, axis=1)
-        lead = ranked[:, -1] - ranked[:, -2] if most else ranked[:, 1] - ranked[:, 0]
-        return choices((np.argmax if most else np.argmin)(value, axis=1), lead)
-
-    def rules(batch: Batch, scene: Rows, roles: Rows, answers: Answers) -> list[Rule]:
-        value = values(batch, roles)
-        flat = np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()
-        noise = quantity.noise(batch, *flat, value.ravel()).reshape(-1, k)
-        ends = np.argsort(-value if most else value, axis=1)[:, :2]
-        both = np.hypot(*np.take_along_axis(noise, ends, axis=1).T)
-        return [
-            (Reason.TOO_CLOSE, value.min(axis=1, initial=np.inf) < min_value),
-            (Reason.TIE_WITHIN_MARGIN, answers.margin < min_gap),
-            (Reason.UNSTABLE, answers.margin < both),
-        ]
-
-    return declare(
-        question_type,
-        roles=(*context.roles, *(f"option_{j + 1}" for j in range(k))),
-        kinds=(*context.kinds, *("name",) * k),
-        listed_by=lambda batch, rng: drawn_sets(batch, context.pool(batch), rng, k, limit=limit),
-        measure=measure,
-        rules=rules,
-        wordings=[text.replace("{listed}", ", ".join(f"{{listed_{j}}}" for j in range(k))) for text in wordings],
-        program=_keyed("argmax" if most else "argmin", quantity, context, k),
-        margin_unit=quantity.unit,
-        listed=listed,
-        knob=knob,
-        tags=_tagged(tags, context),
-        needs=_needs(context, k),
-        shows=context.shows,
-    )
-
-
-def ask_place(
-    question_type: str,
-    quantity: Quantity,
-    *,
-    wordings: Sequence[str],
-    knob: Knob,
-    tags: Tags,
-    place: int,
-    k: int,
-    min_gap: float,
-    context: Context = SCENE,
-    limit: int = MAX_PER_GROUP,
-) -> Task:
-    """Ask which of `k` objects comes at a place, from 0, when they are sorted by a quantity, the least first.
-
-    Parameters
-    ----------
-    min_gap : float
-        To the neighbours in the order; it also differs from them by more than the noise of the two.
-    """
-    c = len(context.roles)
-
-    def values(batch: Batch, roles: Rows) -> Array:
-        return quantity.of(batch, np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()).reshape(-1, k)
-
-    def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
-        value = values(batch, roles)
-        gaps = np.diff(np.sort(value, axis=1), axis=1)[:, max(place - 1, 0) : place + 1]
-        return choices(np.argsort(value, axis=1, kind="stable")[:, place], gaps.min(axis=1))
-
-    def rules(batch: Batch, scene: Rows, roles: Rows, answers: Answers) -> list[Rule]:
-        value = values(batch, roles)
-        flat = np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()
-        noise = quantity.noise(batch, *flat, value.ravel()).reshape(-1, k).max(axis=1, initial=0.0)
-        return [
-            (Reason.TIE_WITHIN_MARGIN, answers.margin < min_gap),
-            (Reason.UNSTABLE, answers.margin < np.sqrt(2) * noise),
-        ]
-
-    return declare(
-        question_type,
-        roles=(*context.roles, *(f"option_{j + 1}" for j in range(k))),
-        kinds=(*context.kinds, *("name",) * k),
-        listed_by=lambda batch, rng: drawn_sets(batch, context.pool(batch), rng, k, limit=limit),
-        measure=measure,
-        rules=rules,
-        wordings=[text.replace("{listed}", ", ".join(f"{{listed_{j}}}" for j in range(k))) for text in wordings],
-        program=f"item({_keyed('sort_by', quantity, context, k)}, {place})",
-        margin_unit=quantity.unit,
-        listed=tuple(range(c, c + k)),
-        knob=knob,
-        tags=_tagged(tags, context),
-        needs=_needs(context, k),
-        shows=context.shows,
-    )
-
-
-def ask_order(
-    question_type: str,
-    quantity: Quantity,
-    *,
-    wordings: Sequence[str],
-    knob: Knob,
-    tags: Tags,
-    k: int,
-    min_gap: float,
-    context: Context = SCENE,
-) -> Task:
-    """Ask for the order of `k` objects by a quantity, the least first; four orders are offered.
-
-    Parameters
-    ----------
-    min_gap : float
-        Between any two that follow each other; they also differ by more than the noise of the two.
-    """
-    c = len(context.roles)
-
-    def values(batch: Batch, roles: Rows) -> Array:
-        return quantity.of(batch, np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()).reshape(-1, k)
-
-    def measure(batch: Batch, scene: Rows, roles: Rows) -> Answers:
-        value = values(batch, roles)
-        return choices(order_number(value), np.diff(np.sort(value, axis=1), axis=1).min(axis=1))
-
-    def rules(batch: Batch, scene: Rows, roles: Rows, answers: Answers) -> list[Rule]:
-        value = values(batch, roles)
-        flat = np.repeat(roles[:, :c], k, axis=0), roles[:, c:].ravel()
-        noise = quantity.noise(batch, *flat, value.ravel()).reshape(-1, k)
-        order = np.argsort(value, axis=1)
-        value, noise = np.take_along_axis(value, order, axis=1), np.take_along_axis(noise, order, axis=1)
-        unstable = np.diff(value, axis=1) < np.hypot(noise[:, 1:], noise[:, :-1])
-        return [(Reason.TIE_WITHIN_MARGIN, answers.margin < min_gap), (Reason.UNSTABLE, unstable.any(axis=1))]
-
-    return declare(
-        question_type,
-        roles=(*context.roles, *(f"object_{j + 1}" for j in range(k))),
-        kinds=(*context.kinds, *("name",) * k),
-        listed_by=lambda batch, rng: drawn_sets(batch, context.pool(batch), rng, k),
-        measure=measure,
-        rules=rules,
-        wordings=[text.replace("{listed}", ", ".join(f"{{listed_{j}}}" for j in range(k))) for text in wordings],
-        program=f'join({_keyed("sort_by", quantity, context, k)}, ", ")',
-        margin_unit=quantity.unit,
-        listed=tuple(range(c, c + k)),
-        options=Options(orders=True, offered=4),
-        knob=knob,
-        tags=_tagged(tags, context),
-        needs=_needs(context, k),
+        tags=tagged(tags, context),
+        needs=needed(context, 1),
         shows=context.shows,
     )
 
@@ -416,7 +237,7 @@ def ask_which_way(
         noise = gap(batch, roles)[1]
         return [(Reason.TIE_WITHIN_MARGIN, answers.margin < min_gap), (Reason.UNSTABLE, answers.margin < noise)]
 
-    one, two = (quantity.program.format(x=x, **_kept(context)) for x in ("{a_id}", "{b_id}"))
+    one, two = (quantity.program.format(x=x, **kept_roles(context)) for x in ("{a_id}", "{b_id}"))
     return declare(
         question_type,
         roles=(*context.roles, "a", "b"),
@@ -429,29 +250,23 @@ def ask_which_way(
         margin_unit=quantity.unit,
         options=Options(fixed=words),
         knob=knob,
-        tags=_tagged(tags, context),
-        needs=_needs(context, 2),
+        tags=tagged(tags, context),
+        needs=needed(context, 2),
         shows=context.shows,
     )
 
 
-def _keyed(operator: str, quantity: Quantity, context: Context, k: int) -> str:
-    """Write the program that picks among the listed objects by a quantity."""
-    names = ", ".join(f"{{listed_{j}_literal}}" for j in range(k))
-    keys = ", ".join(quantity.program.format(x=f"{{listed_{j}_id}}", **_kept(context)) for j in range(k))
-    return f"{operator}([{names}], [{keys}])"
-
-
-def _kept(context: Context) -> dict[str, str]:
+def kept_roles(context: Context) -> dict[str, str]:
     """Leave the placeholders of the context in a program as they are."""
     return {f"{role}_id": f"{{{role}_id}}" for role in context.roles}
 
 
-def _tagged(tags: Tags, context: Context) -> Tags:
+def tagged(tags: Tags, context: Context) -> Tags:
+    """Add how many frames a context needs."""
     return replace(tags, frames_needed=context.frames_needed)
 
 
-def _needs(context: Context, k: int) -> str:
+def needed(context: Context, k: int) -> str:
     """Say what a scene must have."""
     objects = f"{k} objects that can be referred to" if k > 1 else "an object that can be referred to"
     return f"{objects}, {context.needs}" if context.needs else objects

@@ -19,18 +19,10 @@ from qa_engine.checks.ambiguity import (
 )
 from qa_engine.facts.batch import Batch
 from qa_engine.tasks.base import Answers, Draw, Knob, Tags, Task, numbers
-from qa_engine.tasks.forms import (
-    Context,
-    Rule,
-    ask_most,
-    ask_order,
-    ask_place,
-    ask_value,
-    ask_which_way,
-    declare,
-)
+from qa_engine.tasks.forms import Context, Rule, ask_value, ask_which_way, declare
 from qa_engine.tasks.pools import around_in_image, drawn_sets, of_image
 from qa_engine.tasks.quantities import CAMERA_DISTANCE, DISTANCE, HEIGHT, HIDDEN, IMAGE_X, IMAGE_Y, WIDTH
+from qa_engine.tasks.rankings import ask_most, ask_order, ask_place
 
 IMAGE = Context(of_image, ("frame",), ("frame",), "frames", "one", "an image that shows them")
 AROUND = Context(around_in_image, ("frame", "anchor"), ("frame", "name"), "frames", "one", "an image that shows them")

@@ -24,9 +24,10 @@ from qa_engine.facts.batch import Batch
 from qa_engine.geometry.cameras import levelness, motion_m, yaws_deg
 from qa_engine.geometry.directions import QUARTERS
 from qa_engine.tasks.base import Answers, Draw, Knob, Options, Tags, Task, choices, numbers
-from qa_engine.tasks.forms import Context, Rule, ask_most, ask_value, declare
+from qa_engine.tasks.forms import Context, Rule, ask_value, declare
 from qa_engine.tasks.pools import Pool, drawn_sets, frame_pairs, of_video_frame
 from qa_engine.tasks.quantities import CAMERA_DISTANCE
+from qa_engine.tasks.rankings import ask_most
 
 AT_FRAME = Context(of_video_frame, ("frame",), ("frame",), "video", "one", "a frame set and observations")
 _PAIR = ("frame", "other")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from qa_engine.checks.ambiguity import MIN_HEIGHT_GAP_CM, MIN_TOP_GAP_M, MIN_VOLUME_GAP_L
 from qa_engine.tasks.base import Knob, Tags, Task
-from qa_engine.tasks.forms import ask_most, ask_order, ask_value, ask_which_way
+from qa_engine.tasks.forms import ask_value, ask_which_way
 from qa_engine.tasks.quantities import HEIGHT, TOP, VOLUME, WIDTH
+from qa_engine.tasks.rankings import ask_most, ask_order
 
 _SIZE = Tags("sizes", "measurement", ("size",))
 _COMPARED = Tags("sizes", "relation", ("size", "comparison"))

@@ -16,19 +16,52 @@ from qa_engine.scenes.store import Store
 
 @dataclass(frozen=True)
 class Sightings:
-    """What the frames of one scene show, (k,) each: time of the frame, object, and its visible pixels.
+    """What the frames of one scene show.
 
-    `frame_time_s` (f,) are the times of all frames, also of those that show nothing; without it, of those that do.
+    Parameters
+    ----------
+    time_s : (k,) float64, seconds
+        Of the frame of each sighting.
+    instance_id, visible_px : (k,) int64
+        The object, and its visible pixels.
+    frame_time_s : (f,) float64, seconds
+        Of all frames, also of those that show nothing; of those that do where it is not given.
+    frame : (k,) int64
+        Place of the frame of each sighting among all, which stand by time, those of one time in the order of the
+        recording. Where it is not given, frames are told apart by their times alone.
     """
 
     time_s: NDArray[np.float64]
     instance_id: NDArray[np.int64]
     visible_px: NDArray[np.int64]
-    frame_time_s: NDArray[np.float64] | None = None
+    frame_time_s: NDArray[np.float64] = None  # pyright: ignore[reportAssignmentType]
+    frame: NDArray[np.int64] = None  # pyright: ignore[reportAssignmentType]
 
-    def frames_s(self) -> NDArray[np.float64]:
-        """Return the times of the frames, (f,) seconds, ascending; frames of one time count as one."""
-        return np.unique(self.time_s if self.frame_time_s is None else self.frame_time_s)
+    def __post_init__(self) -> None:
+        if self.frame is None:
+            times = np.unique(self.time_s if self.frame_time_s is None else self.frame_time_s)
+            object.__setattr__(self, "frame_time_s", times)
+            object.__setattr__(self, "frame", np.searchsorted(times, self.time_s))
+
+    def first_frame(self, instance_id: NDArray[np.int64], min_px: float) -> NDArray[np.int64]:
+        """Place of the first frame that shows at least `min_px` pixels of each object; the number of frames if none.
+
+        Examples
+        --------
+        >>> times, objects, pixels = np.zeros(2), np.array([7, 8]), np.array([200, 200])
+        >>> seen = Sightings(times, objects, pixels, times, np.array([1, 0]))
+        >>> seen.first_frame(np.array([7, 8, 9]), 100).tolist()
+        [1, 0, 2]
+        """
+        enough = self.visible_px >= min_px
+        first = np.full(len(instance_id), len(self.frame_time_s))
+        order = np.argsort(instance_id)
+        place = np.searchsorted(instance_id, self.instance_id[enough], sorter=order)
+        known = place < len(instance_id)
+        rows = order[place[known]]
+        same = instance_id[rows] == self.instance_id[enough][known]
+        np.minimum.at(first, rows[same], self.frame[enough][known][same])
+        return first
 
     def first_seen_s(self, instance_id: NDArray[np.int64], min_px: float) -> NDArray[np.float64]:
         """Time of the first frame that shows at least `min_px` pixels of each object.
@@ -44,15 +77,7 @@ class Sightings:
         >>> seen.first_seen_s(np.array([7, 8, 9]), 100).tolist()
         [1.0, 2.0, inf]
         """
-        enough = self.visible_px >= min_px
-        first = np.full(len(instance_id), np.inf)
-        order = np.argsort(instance_id)
-        place = np.searchsorted(instance_id, self.instance_id[enough], sorter=order)
-        known = place < len(instance_id)
-        rows = order[place[known]]
-        same = instance_id[rows] == self.instance_id[enough][known]
-        np.minimum.at(first, rows[same], self.time_s[enough][known][same])
-        return first
+        return np.append(self.frame_time_s, np.inf)[self.first_frame(instance_id, min_px)]
 
 
 class SightingIndex:
@@ -72,19 +97,26 @@ class SightingIndex:
             return {}
         keys = ["scene_name", "frame_id"]
         seen = read_table(self.store.path, "observations", OBSERVATIONS, columns=[*keys, "instance_id", "visible_px"])
-        times = read_table(self.store.path, "frames", FRAMES, columns=[*keys, "time_s"]).drop_nulls()
-        joined = seen.join(times, on=keys).drop("frame_id")
+        joined = seen.join(self._frames.drop("time_s"), on=keys).drop("frame_id")
         return {str(name): part for (name,), part in joined.group_by("scene_name", maintain_order=True)}
 
     @cached_property
+    def _frames(self) -> pl.DataFrame:
+        """Frames with a time, by time and else in the order of the recording, and their place in their scene."""
+        columns = ["scene_name", "frame_id", "time_s"]
+        frames = read_table(self.store.path, "frames", FRAMES, columns=columns).drop_nulls()
+        place = pl.int_range(pl.len(), dtype=pl.Int64).over("scene_name").alias("frame")
+        return frames.sort("time_s", maintain_order=True).with_columns(place)
+
+    @cached_property
     def _times(self) -> dict[str, NDArray[np.float64]]:
-        times = read_table(self.store.path, "frames", FRAMES, columns=["scene_name", "time_s"]).drop_nulls()
-        return {str(name): part["time_s"].to_numpy() for (name,), part in times.group_by("scene_name")}
+        return {str(name): part["time_s"].to_numpy() for (name,), part in self._frames.group_by("scene_name")}
 
     def of(self, scene_name: str) -> Sightings | None:
         """Get the sightings of a scene; None where it was not observed or its frames have no times."""
         part = self._table.get(scene_name)
         if part is None:
             return None
-        columns = (part[name].to_numpy() for name in ("time_s", "instance_id", "visible_px"))
-        return Sightings(*columns, frame_time_s=self._times[scene_name])
+        frame, instance_id, visible_px = (part[name].to_numpy() for name in ("frame", "instance_id", "visible_px"))
+        times = self._times[scene_name]
+        return Sightings(times[frame], instance_id, visible_px, times, frame)

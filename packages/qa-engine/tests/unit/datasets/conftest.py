@@ -6,6 +6,7 @@ import json
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 from qa_engine.formats.lenses import Lens, distort
@@ -84,6 +85,22 @@ def outlines(pixels, least=6):
         if len(rows) >= least:
             found[i] = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     return found
+
+
+def outlines_agree(store, n_frames=2):
+    """Compare outlines of colours in the stored pictures with those of observations, pixels; count them."""
+    rows = pl.read_parquet(store / "observations.parquet").to_dicts()
+    said = {(row["frame_id"], row["instance_id"]): row["box_2d"] for row in rows if row["visible_px"] >= 40}
+    frames = pl.read_parquet(store / "frames.parquet").to_dicts()
+    assert len(frames) == n_frames
+    worst, n = 0, 0
+    for frame in frames:
+        seen = outlines(np.asarray(Image.open(store / frame["image_path"]).convert("RGB")))
+        mine = {i: box for (name, i), box in said.items() if name == frame["frame_id"]}
+        assert set(mine) <= set(seen)
+        for i in mine:
+            worst, n = max(worst, np.abs(np.subtract(mine[i], seen[i])).max()), n + 1
+    return worst, n
 
 
 def within_surfaces(pixels):

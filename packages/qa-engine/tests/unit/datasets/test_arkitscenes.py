@@ -7,6 +7,7 @@ from qa_engine.datasets.arkit_frames import nearest, read_pincam, read_trajector
 from qa_engine.datasets.arkitscenes import discover, load
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
+from qa_engine.ingestion.frame_files import store_frames
 
 
 def read(root, **options):
@@ -38,6 +39,21 @@ def test_frames_come_with_depth_camera_and_pose_in_the_order_of_time(write_arkit
     # The line says where a world point lies for the camera: turned by 0.2 rad around z, then moved by (1, 2, 3).
     seen = np.array([np.cos(0.2) + 1, np.sin(0.2) + 2, 3, 1])
     assert np.allclose(last.world_from_camera @ seen, [1, 0, 0, 1])
+
+
+def test_a_picture_of_another_resolution_has_its_camera_and_depth(write_arkit, tmp_path):
+    root = write_arkit(n_frames=2)
+    first, second = sorted(root.rglob("lowres_wide/*.png"), key=lambda path: float(path.stem.split("_")[1]))
+    Image.new("RGB", (8, 6)).save(first)
+    Image.new("RGB", (8, 8)).save(second)
+    scene = read(root)
+    frame = scene.frames[0]
+    assert (frame.width, frame.height) == (8, 6)
+    assert np.allclose(frame.intrinsics, [[10, 0, 3.75], [0, 10, 2.75], [0, 0, 1]])
+    assert frame.read_depth().shape == (6, 8)
+    stored = store_frames(scene, tmp_path / "store", (root.resolve(),))
+    assert [row["width"] for row in stored.rows] == [8]
+    assert [error.reason for _, error in stored.refused] == [IngestReason.BAD_CAMERA]
 
 
 @pytest.mark.parametrize(

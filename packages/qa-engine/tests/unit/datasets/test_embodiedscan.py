@@ -19,13 +19,16 @@ POSE = np.eye(4)
 POSE[:3, 3] = 1, 2, 3
 
 
+CAMERA = np.array([[9.0, 0, 3.5, 0], [0, 8, 2.5, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
 def info(**changes):
     box = np.array([1, 2, 3, 4, 5, 6, 0.3, 0.2, 0.1])
     image = {"img_path": "scannet/posed/00010.jpg", "depth_path": "scannet/posed/00010.png", "cam2global": POSE}
     entry = {
         "sample_idx": "scannet/scene0007_01",
         "axis_align_matrix": ALIGN,
-        "cam2img": np.diag([9.0, 8, 1, 1]),
+        "cam2img": CAMERA,
         "images": [image, {**image, "img_path": "scannet/posed/00020.jpg"}],
         "instances": [{"bbox_3d": box, "bbox_label_3d": 2, "bbox_id": np.int64(4)}],
     }
@@ -65,11 +68,28 @@ def test_frames_stand_in_the_world_of_the_boxes(write, tmp_path):
     Image.fromarray(np.full((3, 4), 1500, np.uint16)).save(folder / "00010.png")
     (frame,) = read(write(info()), frames_dir=tmp_path / "images").frames
     assert np.allclose(frame.world_from_camera, ALIGN @ POSE)
-    assert np.allclose(frame.intrinsics, np.diag([9, 8, 1]))
+    assert np.allclose(frame.intrinsics, CAMERA[:3, :3])
     assert (frame.read_depth() == 1.5).all()
     escaping = info(images=[{"img_path": "../secret.jpg", "cam2global": POSE}])
     with pytest.raises(SceneError, match="no path below the folder"):
         read(write(escaping), frames_dir=tmp_path / "images")
+
+
+def test_a_camera_for_another_resolution_is_scaled_or_loses_its_frame(write, tmp_path):
+    folder = tmp_path / "images" / "scannet" / "posed"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (648, 484)).save(folder / "00010.jpg")
+    Image.new("RGB", (640, 640)).save(folder / "00020.jpg")
+    camera = np.array([[1170.0, 0, 647.5], [0, 1172, 483.5], [0, 0, 1]])  # for the 1296 x 968 pixels of ScanNet
+    scene = read(write(info(cam2img=camera)), frames_dir=tmp_path / "images")
+    (frame,) = scene.frames
+    assert np.allclose(frame.intrinsics, [[585, 0, 323.5], [0, 586, 241.5], [0, 0, 1]])
+    assert [error.reason for error in scene.refused] == [IngestReason.BAD_CAMERA]
+    assert "00020.jpg" in str(scene.refused[0])
+    camera[:2, 2] = 5000, 4000
+    errors = read(write(info(cam2img=camera)), frames_dir=tmp_path / "images").refused
+    assert len(errors) == 2
+    assert "another resolution" in str(errors[0])
 
 
 class Evil:

@@ -155,3 +155,22 @@ def test_the_table_of_cameras_is_needed(write_scene):
     (root / "metadata_camera_parameters.csv").unlink()
     with pytest.raises(QAEngineError, match="no metadata_camera_parameters"):
         discover(root, IngestOptions())
+
+
+def test_a_preview_of_another_resolution_has_its_camera_and_depth(write_scene, tmp_path):
+    root = write_scene()
+    images = root / "ai_001_001" / "images"
+    for name, size in (("0000", (4, 2)), ("0001", (4, 4))):
+        path = images / "scene_cam_00_final_preview" / f"frame.{name}.tonemap.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size).save(path)
+        write_array(images / "scene_cam_00_geometry_hdf5" / f"frame.{name}.depth_meters.hdf5", np.full((4, 8), 2.0))
+    scene = read(root)
+    half, other = scene.frames
+    assert (half.width, half.height) == (4, 2)
+    assert np.allclose(half.intrinsics, [[2, 0, 1.5], [0, 2, 0.5], [0, 0, 1]])
+    assert half.read_depth().shape == (2, 4)
+    assert (other.width, other.height) == (8, 4)  # of another shape: refused where it is stored
+    stored = store_frames(scene, tmp_path / "store", (root.resolve(),))
+    assert [row["frame_id"] for row in stored.rows] == ["cam_00_0000"]
+    assert [error.reason for _, error in stored.refused] == [IngestReason.BAD_CAMERA]

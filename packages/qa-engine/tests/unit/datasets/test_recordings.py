@@ -68,29 +68,13 @@ def stored(root, tmp_path, **chosen):
     return out
 
 
-def outlines_agree(room, store, n_frames=2):
-    """Compare outlines of colours in the stored pictures with those of observations, pixels; count them."""
-    rows = pl.read_parquet(store / "observations.parquet").to_dicts()
-    said = {(row["frame_id"], row["instance_id"]): row["box_2d"] for row in rows if row["visible_px"] >= 40}
-    frames = pl.read_parquet(store / "frames.parquet").to_dicts()
-    assert len(frames) == n_frames
-    worst, n = 0, 0
-    for frame in frames:
-        seen = room.outlines(np.asarray(Image.open(store / frame["image_path"]).convert("RGB")))
-        mine = {i: box for (name, i), box in said.items() if name == frame["frame_id"]}
-        assert set(mine) <= set(seen)
-        for i in mine:
-            worst, n = max(worst, np.abs(np.subtract(mine[i], seen[i])).max()), n + 1
-    return worst, n
-
-
 @pytest.mark.parametrize("kind", MADE)
 def test_outlines_in_pictures_of_every_format_are_those_of_observations(scan, tmp_path, room, kind):
     MADE[kind](scan, room)
     scene = read(scan)
     assert not [error for error in scene.refused if error.reason is not IngestReason.SKIPPED]
     store = stored(scan.parent, tmp_path)
-    worst, n = outlines_agree(room, store)
+    worst, n = room.outlines_agree(store)
     assert worst <= 3
     assert n >= 8
     frames = pl.read_parquet(store / "frames.parquet")
@@ -124,7 +108,7 @@ def test_pictures_stay_as_the_sensor_has_them_if_so_chosen(scan, tmp_path, room)
     writers.stray(scan, room, sideways=True)
     store = stored(scan.parent, tmp_path, upright="no")
     assert pl.read_parquet(store / "frames.parquet")["width"].to_list() == [96, 96]
-    worst, n = outlines_agree(room, store)
+    worst, n = room.outlines_agree(store)
     assert worst <= 3
     assert n >= 8
 
@@ -133,7 +117,7 @@ def test_the_mark_that_turns_a_video_changes_nothing(scan, tmp_path, room):
     writers.stray(scan, room, sideways=True)
     marked = [colours for colours, _ in writers.sensor(room, sideways=True)]
     writers.write_video(scan / "rgb.mp4", marked, rotation=90)
-    worst, n = outlines_agree(room, stored(scan.parent, tmp_path))
+    worst, n = room.outlines_agree(stored(scan.parent, tmp_path))
     assert worst <= 3
     assert n >= 8
 
@@ -217,7 +201,7 @@ def test_photos_of_phones_may_be_heic(scan, tmp_path, room):
         frame["file_path"] = frame["file_path"].replace(".png", ".heic")
     (scan / "transforms.json").write_text(json.dumps(value))
     store = stored(scan.parent, tmp_path)
-    worst, n = outlines_agree(room, store)
+    worst, n = room.outlines_agree(store)
     assert worst <= 3
     assert n >= 8
     assert {path.rsplit(".")[-1] for path in pl.read_parquet(store / "frames.parquet")["image_path"]} == {"jpg"}

@@ -84,6 +84,23 @@ def test_a_worker_that_is_killed_costs_no_result(tmp_path, workers):
     assert said == [LOST]
 
 
+def no_thread(*_):
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("where", ["start", "add_call_item_to_queue"])
+def test_a_pool_without_memory_for_its_threads_is_not_waited_for(monkeypatch, where):
+    monkeypatch.setattr("qa_engine.executor.local.LOOK_S", 0.05)
+    monkeypatch.setattr(f"concurrent.futures.process._ExecutorManagerThread.{where}", no_thread)
+    said = []
+    with LocalExecutor(2, said.append).crew(Squares) as crew:
+        beside = crew.submit("square", 12)
+        assert list(crew.map("square", range(10))) == [x * x for x in range(10)]
+        assert beside.result() == 144
+    assert said == [LOST]
+
+
 def test_workers_do_not_outlive_a_first_process_that_is_killed(tmp_path):
     code = f"""
 import sys, time

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from qa_engine.datasets import DATASETS
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.formats.annotations import BOX_FORMATS
 from qa_engine.formats.catalogue import FOREIGN, foreign, formats_in, tables
@@ -22,6 +23,7 @@ def test_names_are_unique_and_everything_says_what_to_do():
     names = [*FRAME_FORMATS, *BOX_FORMATS, *(item.title for item in FOREIGN)]
     assert len(set(names)) == len(names)
     assert all(item.advice and item.patterns for item in FOREIGN)
+    assert {item.dataset for item in FOREIGN} <= {"", *DATASETS}
     assert foreign("holiday.weird") is None
 
 
@@ -35,4 +37,4 @@ def test_doctor_names_what_is_not_read_and_what_to_do(tmp_path, item):
     assert found
     if not FRAME_FORMATS.keys() & found.keys() and "boxes" not in name:
         diagnosis = diagnose(tmp_path, options=IngestOptions())
-        assert item.advice in diagnosis.formats[item.title]
+        assert diagnosis.dataset == item.dataset or item.advice in diagnosis.formats[item.title]

@@ -8,7 +8,7 @@ import pytest
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
 from qa_contract.tables import CONFIDENCE, QUESTIONS, REJECTS
 from qa_engine.errors import QAEngineError
-from qa_engine.generation.draw import doubted, draw
+from qa_engine.generation.draw import closer_look, doubted, draw
 from qa_engine.generation.gates import GATES, Known, select_gates
 from qa_engine.generation.gates.base import EVIDENCE
 from qa_engine.generation.gates.run import pass_gates
@@ -100,6 +100,28 @@ def test_suspect_takes_the_objects_of_the_question_with_it():
     assert refused("suspect", rows, evidence=seen.clear(), asked_about=panel) == []
 
 
+def test_suspect_takes_the_whole_of_a_suspect_scene_by_its_newest_verdict():
+    rows = table(question("here", [1]), question("there", [1], scene="t"), question("cleared", [1], scene="u"))
+    seen = evidence(
+        {"question_id": "p0", "scene_name": "s", "round": 2, "scene_suspect": True},
+        {"question_id": "p1", "scene_name": "t", "round": 2, "scene_suspect": False},
+        {"question_id": "p2", "scene_name": "u", "round": 2, "scene_suspect": True},
+        {"question_id": "p3", "scene_name": "u", "round": 3, "scene_suspect": False},
+    )
+    assert refused("suspect", rows, evidence=seen) == ["here"]
+
+
+def test_a_closer_look_takes_open_scenes_the_most_doubtful_first():
+    rows = table(*[question(f"{scene}{i}", scene=scene) for scene in "abcd" for i in range(3)])
+    doubts = {"a": (0.9, True), "b": (0.3, False), "c": (0.6, False), "d": (0.01, False)}
+    told = pl.DataFrame([{"scene_name": s, "scene_doubt": d, "scene_suspect": n} for s, (d, n) in doubts.items()])
+    looked = closer_look(rows, told, 4, seed=1)
+    assert looked["scene_name"].sort().to_list() == ["b", "c", "c", "c"]
+    assert closer_look(rows, told, 9, seed=1)["scene_name"].unique().sort().to_list() == ["b", "c"]
+    unknown = told.with_columns(scene_doubt=pl.lit(None, pl.Float64), scene_suspect=pl.lit(None, pl.Boolean))
+    assert closer_look(rows, unknown, 4, seed=1).is_empty()
+
+
 def test_unanswerable_reads_what_the_frames_show(tmp_path, call):
     store = tmp_path / "store"
     rooms = ("--scenes", 6, "--frames-per-scene", 3, "--size", 64, "--seed", 1, "--split", "train=1,val=0,test=0")
@@ -134,7 +156,7 @@ def test_gates_apply_one_after_the_other_and_are_named():
     rows = table(question("a", [1], [2]), question("b", [2], [1]))
     passed = pass_gates(rows, select_gates(), Known())
     assert [one.gate for one in passed.yields] == list(GATES)
-    assert [one.seen for one in passed.yields] == [2, 1, 1, 1, 1]
+    assert [one.seen for one in passed.yields] == [2, 1, 1, 1, 1, 1]
     assert all(gate.about for gate in GATES.values())
     with pytest.raises(QAEngineError, match="Did you mean 'blind'"):
         select_gates(["blnd"])
@@ -210,3 +232,12 @@ def test_draw_takes_the_panel_whole_and_doubts_again(asked, tmp_path, call):
     assert call("draw", asked, "--out", tmp_path / "d", "--count", 0, *words) == 0
     assert read_table(tmp_path / "d", "questions", QUESTIONS)["question_id"].to_list() == ["p0", "p1", "p2", "q1"]
     assert call("draw", asked, "--out", tmp_path / "e", "--count", 5, "--again", asked) == 2
+
+
+def test_shortcut_refuses_what_an_audit_dropped_and_judges_nothing_without_one():
+    rows = table(*[question(f"q{i}", [i]) for i in range(3)])
+    told = pl.DataFrame({"question_id": ["q0", "q1"], "bias": [0.9, 0.4], "chance": [0.25] * 2, "dropped_in": [2, 0]})
+    assert refused("shortcut", rows, bias=told) == ["q0"]
+    passed = pass_gates(rows, select_gates(["shortcut"]), Known(bias=told))
+    assert (passed.yields[0].judged, passed.yields[0].refused) == (2, 1)
+    assert pass_gates(rows, select_gates(["shortcut"]), Known()).yields[0].judged == 0

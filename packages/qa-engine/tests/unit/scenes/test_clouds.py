@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 from qa_contract.errors import TableError
+from qa_contract.tableio import read_table
+from qa_contract.tables import SCENES
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
 from qa_engine.errors import SceneError
@@ -52,7 +54,7 @@ def test_an_own_cloud_is_stored_with_its_instances(scan, tmp_path):
     low, high = chair.xyz.min(axis=0), chair.xyz.max(axis=0)
     np.testing.assert_allclose((low + high) / 2, scene.center[0], atol=1e-6)
     np.testing.assert_allclose(high - low, scene.size[0], atol=1e-6)
-    assert store.scenes["cloud_path"].to_list() == ["clouds/flat.parquet"]
+    assert read_table(store.path, "scenes", SCENES)["cloud_path"].to_list() == ["clouds/flat.parquet"]
 
 
 def test_area_and_outline_come_from_the_cloud(scan, tmp_path):

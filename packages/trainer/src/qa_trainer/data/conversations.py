@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from qa_contract.tableio import with_every_column
 from qa_contract.tables import REJECTS
 
 from qa_trainer.data.images import ImageCheck, check_images, decode
@@ -25,6 +28,7 @@ _ROWS: dict[str, Any] = {
     "completion": pl.String,
     "paths": pl.List(pl.String),
     "images": pl.List(pl.Binary),
+    "frame_sizes": pl.List(pl.List(pl.Int64)),
 }
 
 
@@ -42,7 +46,8 @@ class Conversations:
         Of the source.
     rows : polars.DataFrame
         `number` (line of the file, from 0), `prompt` (messages as JSON), `completion`, and the images as `paths`
-        relative to `folder`, or as `images`, the bytes of files inside the Parquet file.
+        relative to `folder`, or as `images`, the bytes of files inside the Parquet file; `frame_sizes` has width and
+        height of each (pixels).
     rejects : polars.DataFrame
         Table `rejects`.
     folder : Path
@@ -70,6 +75,17 @@ class Conversations:
     def names(self, indices: list[int]) -> list[str]:
         """Name rows in a message: source and line of the file."""
         return [f"{self.name}:{number}" for number in self.rows["number"][indices]]
+
+    def text_bytes(self) -> NDArray[np.int64]:
+        """Count at least the bytes of every row's messages: as JSON they are longer than in any chat template."""
+        total = pl.col("prompt").str.len_bytes() + pl.col("completion").str.len_bytes()
+        return self.rows.select(total.cast(pl.Int64)).to_series().to_numpy()
+
+    def refuse(self, rows: pl.DataFrame, reason: str, details: Sequence[str]) -> pl.DataFrame:
+        """Write rows as rows of the table `rejects`."""
+        named = rows.select(item=pl.format("{}:{}", pl.lit(self.name), "number"))
+        found = named.with_columns(stage=pl.lit("sft"), reason=pl.lit(reason), detail=pl.Series(details))
+        return with_every_column(found, REJECTS)
 
 
 def load_conversations(name: str, path: Path, folder: Path) -> Conversations:
@@ -113,7 +129,7 @@ def load_conversations(name: str, path: Path, folder: Path) -> Conversations:
         found += [decode(content, f"image {i}") for i, content in enumerate(row["images"])]
         bad: ImageCheck | None = next((check for check in found if check.reason is not None), None)
         if bad is None:
-            usable.append(row)
+            usable.append(row | {"frame_sizes": [[check.width, check.height] for check in found]})
         else:
             refuse(row["number"], str(bad.reason), bad.detail)
     if not usable:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
+
+from PIL import Image
 
 from qa_trainer.data.images import CachedImageProcessor, open_image, read_image
 
@@ -41,3 +45,11 @@ def prompt_inputs(processor: Any, prompts: Sequence[Any], sources: Sequence[Sequ
             # The template writes them.
             add_special_tokens=False,
         )
+
+
+@lru_cache(maxsize=64)
+def blank_image(size: tuple[int, int]) -> bytes:
+    """Give the file of a black image of (width, height) pixels, of which a processor makes as many tokens as of any."""
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, "PNG", compress_level=1)
+    return file.getvalue()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from qa_contract.errors import TableError
 from qa_contract.frame_lists import read_frame_sets, read_marks
 from qa_contract.prompts import PROMPTS, format_prompt
@@ -26,6 +29,7 @@ _FRAMES: dict[str, Any] = {
     "frame_ids": pl.List(pl.String),
     "frame_width": pl.Int64,
     "frame_height": pl.Int64,
+    "frame_sizes": pl.List(pl.List(pl.Int64)),
 }
 CONTROL_TOKEN = r"<\|\w+\|>"
 """Text that a tokenizer would read as a token of its own."""
@@ -39,8 +43,8 @@ class Samples:
     ----------
     rows : polars.DataFrame
         The columns of `questions` that the trainer needs, and of the frames in the order in which the model sees them
-        `images` (list of str, relative to `store`) and `frame_ids` (both empty without a frame set), and
-        `frame_width` and `frame_height` of the first (pixels on disk, or null).
+        `images` (list of str, relative to `store`), `frame_ids` and `frame_sizes` (width and height, pixels on disk),
+        all empty without a frame set, and `frame_width` and `frame_height` of the first (or null).
     rejects : polars.DataFrame
         Table `rejects`.
     store : Path
@@ -92,6 +96,17 @@ class Samples:
     def names(self, indices: list[int]) -> list[str]:
         """Name rows in a message: their question ids."""
         return self.rows["question_id"][[index % len(self.rows) for index in indices]].to_list()
+
+    def text_bytes(self) -> NDArray[np.int64]:
+        """Count the bytes of every row's prompt and answer."""
+        wording = {name: len(format_prompt("", ["-"], name).encode()) for name in self.rows["prompt_id"].unique()}
+        own = pl.concat_str("question", pl.col("options").list.join("\n"), "ground_truth", ignore_nulls=True)
+        total = own.str.len_bytes() + pl.col("prompt_id").replace_strict(wording, return_dtype=pl.Int64)
+        return self.rows.select(total.cast(pl.Int64)).to_series().to_numpy()
+
+    def refuse(self, rows: pl.DataFrame, reason: str, details: Sequence[str]) -> pl.DataFrame:
+        """Write rows as rows of the table `rejects`."""
+        return _reject_rows(rows.with_columns(reason=pl.lit(reason), detail=pl.Series(details, dtype=pl.String)))
 
 
 def load_samples(questions: Path, store: Path) -> Samples:
@@ -200,6 +215,7 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
     )
     of_set = shown.group_by("scene_name", "frame_set_id", maintain_order=True).agg(
         pl.col("frame_width", "frame_height").first(),
+        frame_sizes=pl.concat_list("frame_width", "frame_height"),
         images="image_path",
         frame_ids="frame_ids",
         frame_reason=pl.col("reason").drop_nulls().first(),
@@ -215,6 +231,7 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         .fill_null(""),
         images=pl.col("images").fill_null([]),
         frame_ids=pl.col("frame_ids").fill_null([]),
+        frame_sizes=pl.col("frame_sizes").fill_null([]),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +52,10 @@ def show_frames(processor: Any, vision: Any, *, frames: int, size: tuple[int, in
 
 def _shown(processor: Any, vision: Any, frames: int, size: tuple[int, int]) -> tuple[int, int, int]:
     """Count tokens, patches and bytes of a short question with so many frames."""
-    from PIL import Image
+    from qa_trainer.data.inputs import blank_image, prompt_inputs
 
-    from qa_trainer.data.inputs import prompt_inputs
-
-    file = io.BytesIO()
-    Image.new("RGB", size).save(file, "PNG", compress_level=1)
     content = [{"type": "image"}] * frames + [{"type": "text", "text": "?"}]
-    inputs = prompt_inputs(processor, [[{"role": "user", "content": content}]], [[file.getvalue()] * frames])
+    inputs = prompt_inputs(processor, [[{"role": "user", "content": content}]], [[blank_image(size)] * frames])
     shape = inputs["input_ids"].shape
     pixels = [value for value in inputs.values() if hasattr(value, "nbytes") and value.shape != shape]
     return shape[1], _patches(inputs, vision), sum(value.nbytes for value in pixels)

@@ -20,9 +20,10 @@ from qa_contract.tables import METRICS, PREDICTIONS, REJECTS
 
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.questions import Samples, load_samples, table_hash
+from qa_trainer.data.window import within_window
 from qa_trainer.errors import QATrainerError
 from qa_trainer.grpo.columns import partners, true_maps
-from qa_trainer.models.loading import model_hash, resolve_model
+from qa_trainer.models.loading import load_processor, model_hash, resolve_model, window_of
 from qa_trainer.models.lora import ADAPTER, check_peft
 from qa_trainer.rewards.cognitive_map import REQUEST
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
@@ -145,7 +146,7 @@ def train_grpo(
             return _summary_of(folder)
         if settings.vllm_server_url is not None:
             check_server(settings.vllm_server_url)
-        samples = _samples(inputs, settings, reporter)
+        samples = _samples(inputs, settings, reporter, model=model)
         from qa_trainer.estimate.advice import describe, settle_for_this_machine
 
         settings, needs = settle_for_this_machine(model, settings, [samples], reporter, processes=1, sharded=False)
@@ -234,9 +235,15 @@ def _mean_reward(steps: list[dict[str, float]]) -> float | None:
     return round(sum(found) / len(found), 4) if found else None
 
 
-def _samples(inputs: GRPOInputs, settings: GRPOSettings, reporter: Reporter) -> Samples:
-    """Read the questions, and refuse scenes that benchmarks test on."""
-    samples = load_samples(inputs.questions, inputs.store)
+def _samples(inputs: GRPOInputs, settings: GRPOSettings, reporter: Reporter, *, model: Path) -> Samples:
+    """Read the questions that fit the model's window, and refuse scenes that benchmarks test on."""
+    samples = within_window(
+        load_samples(inputs.questions, inputs.store),
+        load_processor(model),
+        window_of(model),
+        room=settings.max_completion_length,
+        request="\n" + REQUEST if "cognitive_map" in settings.rewards else "",
+    )
     for line in refuse_benchmark_scenes(samples.rows["scene_name"], allowed=settings.allow_benchmark_scenes):
         reporter.say(line)
     return samples
@@ -253,9 +260,10 @@ def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
     from qa_trainer.data.feed import single
     from qa_trainer.data.preview import preview
 
-    samples = _samples(inputs, settings, Silent())
+    model = resolve_model(inputs.model)
+    samples = _samples(inputs, settings, Silent(), model=model)
     request = REQUEST if "cognitive_map" in settings.rewards else None
-    return preview(single("questions", samples, first=0, count=1), resolve_model(inputs.model), request=request)
+    return preview(single("questions", samples, first=0, count=1), model, request=request)
 
 
 def check_server(url: str) -> None:

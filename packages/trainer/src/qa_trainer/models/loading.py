@@ -115,6 +115,24 @@ def load_model(folder: Path) -> tuple[PreTrainedModel, ProcessorMixin]:
     return model, processor
 
 
+def window_of(folder: Path) -> int | None:
+    """Give the number of positions that a model has, or None where its configuration sets no limit.
+
+    Raises
+    ------
+    QATrainerError
+        The configuration cannot be read.
+    """
+    from transformers import AutoConfig
+
+    register_own_code(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise QATrainerError(f"{folder}: no loadable configuration ({_first_line(error)}).") from error
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:
     """Collect the tokens that end a turn."""
     ends = model.generation_config.eos_token_id

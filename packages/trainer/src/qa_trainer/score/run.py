@@ -20,7 +20,8 @@ from qa_contract.tokens import counts, letter_tokens
 
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
-from qa_trainer.models.loading import end_tokens, load_model, model_hash, resolve_model
+from qa_trainer.data.window import within_window
+from qa_trainer.models.loading import end_tokens, load_model, model_hash, resolve_model, window_of
 from qa_trainer.runs.predictions import shown_frames, versions
 from qa_trainer.runs.reporter import Reporter, Silent
 from qa_trainer.settings.score import ScoreSettings
@@ -62,8 +63,9 @@ def score_questions(
     quiet_libraries()
     folder = resolve_model(model_name)
     samples = load_samples(questions, store)
-    chosen = _chosen(samples.rows["question_id"].to_list(), settings)
     model, processor = load_model(folder)
+    samples = within_window(samples, processor, window_of(folder), room=settings.max_new_tokens)
+    chosen = _chosen(samples.rows["question_id"].to_list(), settings)
     import torch
     from transformers import GenerationConfig
 

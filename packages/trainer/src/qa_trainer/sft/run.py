@@ -18,8 +18,9 @@ from qa_trainer.data.feed import Feed, mixed, single
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.mixture import Mixture, read_mixture
 from qa_trainer.data.questions import Samples, load_samples, table_hash
+from qa_trainer.data.window import within_window
 from qa_trainer.errors import QATrainerError
-from qa_trainer.models.loading import model_hash, resolve_model
+from qa_trainer.models.loading import load_processor, model_hash, resolve_model, window_of
 from qa_trainer.models.lora import ADAPTER, check_peft
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
@@ -175,7 +176,7 @@ def train_sft(
             from qa_trainer.sft.train import check_reporters
 
             check_reporters(settings.report_to)
-        feed = _feed(inputs, mixture, settings, start_step)
+        feed = _feed(inputs, mixture, settings, start_step, model=model)
         for line in _check_leaks(feed, settings):
             reporter.say(line)
         _report_shares(feed, settings, reporter)
@@ -285,7 +286,7 @@ def read_feed(inputs: SFTInputs, settings: SFTSettings) -> Feed:
     """
     mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
     _check_sources(inputs, mixture)
-    feed = _feed(inputs, mixture, settings, start_step=0)
+    feed = _feed(inputs, mixture, settings, start_step=0, model=resolve_model(inputs.model))
     _check_leaks(feed, settings)
     return feed
 
@@ -296,16 +297,17 @@ def _check_leaks(feed: Feed, settings: SFTSettings) -> list[str]:
     return refuse_benchmark_scenes(pl.concat(names), allowed=settings.allow_benchmark_scenes) if names else []
 
 
-def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int) -> Feed:
-    """Read everything that is trained on, and put it in order."""
+def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int, *, model: Path) -> Feed:
+    """Read everything that is trained on and fits the model's window, and put it in order."""
+    processor, limit = load_processor(model), window_of(model)
     first, count = start_step * settings.batch_size, settings.steps * settings.batch_size
     own: Samples | None = None
     if inputs.questions is not None and inputs.store is not None:
-        own = load_samples(inputs.questions, inputs.store)
+        own = within_window(load_samples(inputs.questions, inputs.store), processor, limit)
     if mixture is None:
         assert own is not None
         return single("questions", own, first=first, count=count)
-    loaded = mixture.load()
+    loaded = {name: within_window(source, processor, limit) for name, source in mixture.load().items()}
     sources = [(spec.name, spec.share, loaded.get(spec.name, own)) for spec in mixture.source]
     filled = [(name, share, source) for name, share, source in sources if source is not None]
     return mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)

@@ -84,9 +84,7 @@ class RecordingSFTTrainer(SFTTrainer):
         if self.raw is not None and "pixel_values" in inputs:
             inputs["pixel_values"] = self.raw.restore(inputs["pixel_values"])
         self.recorder.expect(rows, step)
-        lengths = inputs["attention_mask"].sum(dim=1)
-        self._check_lengths(rows, lengths)
-        self.metrics.on_forward(lengths)
+        self.metrics.on_forward(inputs["attention_mask"].sum(dim=1))
         inputs["shift_labels"] = self.window.shift(inputs.pop("labels"))
         loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         self.metrics.spend("forward", time.perf_counter() - started)
@@ -105,17 +103,6 @@ class RecordingSFTTrainer(SFTTrainer):
         loss = super().training_step(model, inputs, num_items_in_batch)
         self.metrics.spend("backward", time.perf_counter() - self._passed)
         return loss
-
-    def _check_lengths(self, rows: torch.Tensor, lengths: torch.Tensor) -> None:
-        """Stop at a sample with more tokens than the model has positions; cutting it would cut its frames or answer."""
-        config: Any = self.accelerator.unwrap_model(self.model).config
-        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
-        if limit is not None and int(lengths.max()) > limit:
-            longest = self.names(rows[lengths > limit])
-            raise QATrainerError(
-                f"{_shown(longest)}: up to {int(lengths.max())} tokens with frames and answer, the model has {limit} "
-                "positions. Show fewer or smaller frames, or leave these questions out."
-            )
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Stop before the optimizer spreads a NaN into the weights."""

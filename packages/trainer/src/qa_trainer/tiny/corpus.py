@@ -95,7 +95,8 @@ def corpus() -> list[str]:
     >>> "How many sofa(s) are in this room?" in corpus()
     True
     """
-    prompts = [text for p in PROMPTS.values() for text in (p.opening, p.choice_request, p.number_request)]
+    prompt = PROMPTS["vsi-bench"]  # one alone, so that a prompt more does not change the tokens of a base
+    prompts = [prompt.opening, prompt.choice_request, prompt.number_request]
     texts = ["user", "assistant", "system"] * len(_CATEGORIES)
     texts += ["Report", "Values", "room", "none"] * len(_CATEGORIES)
     for index in range(len(_CATEGORIES)):

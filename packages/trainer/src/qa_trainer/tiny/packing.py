@@ -14,6 +14,7 @@ import numpy as np
 from qa_trainer.tiny.dense import DenseTargets, dense_targets
 from qa_trainer.tiny.reports import Quiz, draw
 from qa_trainer.tiny.rooms import Rooms
+from qa_trainer.tiny.steps import PLACES, StepTargets, step_targets
 from qa_trainer.tiny.views import Sight, sight
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Packed:
     pixel_values : (patches, channels) float32
     image_grid_thw : (b * f, 3) int64
     dense : DenseTargets
+    steps : StepTargets
     kinds : tuple of tuple of str
         Of the questions of each row, in order.
     """
@@ -50,6 +52,7 @@ class Packed:
     pixel_values: torch.Tensor
     image_grid_thw: torch.Tensor
     dense: DenseTargets
+    steps: StepTargets
     kinds: tuple[tuple[str, ...], ...]
 
 
@@ -64,12 +67,15 @@ class Placed:
         Tokens.
     at : int
         Place of the first one after the frames.
+    steps : (PLACES + CONCLUSIONS,) float32
+        Targets of the last token of the question.
     """
 
     kind: str
     asked: list[int]
     answered: list[int]
     at: int
+    steps: np.ndarray
 
 
 class Packer:
@@ -145,6 +151,9 @@ class Packer:
         position = torch.zeros((3, len(indices), length), dtype=torch.long)
         position[:, :, : len(start)] = positions[:, None, : len(start)]
         kinds = []
+        rows: list[int] = []
+        tokens: list[int] = []
+        steps: list[np.ndarray] = []
         for row, shown in enumerate(sights):
             ids[row, : len(start)] = torch.tensor(start)
             question[row, len(start) :] = -1
@@ -156,7 +165,11 @@ class Packer:
                 ids[row, begin:end] = torch.tensor(item.asked + item.answered)
                 labels[row, begin + len(item.asked) : end] = torch.tensor(item.answered)
                 question[row, begin:end] = number
+                rows.append(row)
+                tokens.append(begin + len(item.asked) - 1)
+                steps.append(item.steps)
                 position[:, row, begin:end] = positions[:, len(start) : len(start) + end - begin]
+        targets = torch.from_numpy(np.stack(steps))
         pictures = self.rooms.frames[indices[:, None], orders]
         pictures[mirrored] = pictures[mirrored, :, :, ::-1]
         return Packed(
@@ -167,6 +180,12 @@ class Packer:
             pixel_values=self.pixels(pictures),
             image_grid_thw=torch.tensor([[1, *self.grid]] * (len(indices) * len(frames))),
             dense=dense_targets(self.rooms, indices, orders, mirrored, self.grid[0]),
+            steps=StepTargets(
+                row=torch.tensor(rows),
+                token=torch.tensor(tokens),
+                places=targets[:, :PLACES],
+                conclusions=targets[:, PLACES:],
+            ),
             kinds=tuple(kinds),
         )
 
@@ -183,7 +202,8 @@ class Packer:
         for item, question, answer in zip(drawn, asked, answered, strict=True):
             free = np.flatnonzero(used + len(question) + len(answer) <= SLOT)
             if len(free):
-                placed.append(Placed(item.kind, question, answer, int(free[0] * SLOT + used[free[0]])))
+                at = int(free[0] * SLOT + used[free[0]])
+                placed.append(Placed(item.kind, question, answer, at, step_targets(quiz, item)))
                 used[free[0]] += len(question) + len(answer)
         return placed
 

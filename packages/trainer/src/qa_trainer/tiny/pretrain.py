@@ -18,12 +18,15 @@ from qa_trainer.tiny.model import build_model, build_processor
 from qa_trainer.tiny.packed_attention import packed_attention
 from qa_trainer.tiny.packing import IGNORED, SLOT, Packed, Packer
 from qa_trainer.tiny.rooms import Rooms
+from qa_trainer.tiny.steps import build_step_heads, step_losses
 
 if TYPE_CHECKING:
     import torch
 
 TOKEN_LAYER = 3
 """So many layers of the language model lie below the heads on its visual tokens."""
+STEP_LAYER = 5
+"""And so many below the head that finds the places of the objects that a question names."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ class Student:
         self.processor = build_processor()
         self.model = build_model(self.processor, seed=settings.seed)
         config: Any = self.model.config
-        self.heads = build_heads(config.vision_config.hidden_size, config.text_config.hidden_size, categories)
+        width = config.text_config.hidden_size
+        dense = build_heads(config.vision_config.hidden_size, width, categories)
+        self.heads = torch.nn.ModuleDict(dict([*dense.items(), *build_step_heads(width).items()]))
         matrices, others = [], list(self.heads.parameters())
         for name, weight in self.model.named_parameters():
             inside = weight.ndim == 2 and ("layers." in name or "blocks." in name or "merger" in name)
@@ -85,9 +90,12 @@ class Student:
         pads = batch.input_ids == self.model.config.image_token_id
         embeds = embeds.masked_scatter(pads[..., None], visual.pooler_output.to(embeds.dtype))
         kept: list[torch.Tensor] = []
-        hook = inner.language_model.layers[TOKEN_LAYER - 1].register_forward_hook(
-            lambda _module, _args, output: kept.append(output)
-        )
+        hooks = [
+            inner.language_model.layers[layer - 1].register_forward_hook(
+                lambda _module, _args, output: kept.append(output)
+            )
+            for layer in (TOKEN_LAYER, STEP_LAYER)
+        ]
         with packed_attention(self.model, batch.question, SLOT):
             hidden = inner.language_model(
                 inputs_embeds=embeds,
@@ -96,13 +104,15 @@ class Student:
                 deepstack_visual_embeds=visual.deepstack_features,
                 use_cache=False,
             ).last_hidden_state
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
         wanted = batch.labels[:, 1:]
         answers = wanted != IGNORED
         logits = self.model.lm_head(hidden[:, :-1][answers]).float()
         out = {"answer": functional.cross_entropy(logits, wanted[answers])}
         if self.settings.dense:
             out |= dense_losses(self.heads, visual.last_hidden_state, kept[0][pads], batch.dense)
+            out |= step_losses(self.heads, kept[1], hidden, batch.steps)
         return out, logits.argmax(-1) == wanted[answers]
 
     def state(self) -> dict[str, Any]:

@@ -31,11 +31,14 @@ class Asked:
     ----------
     kind : str
     question, answer : str
+    rows : tuple of int
+        Objects of the sight that the question names, in its order; those of a category that it counts are not named.
     """
 
     kind: str
     question: str
     answer: str
+    rows: tuple[int, ...] = ()
 
 
 class Quiz:
@@ -101,7 +104,7 @@ def _size(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
     row = int(rng.choice(quiz.single))
     name = quiz.name(row)
     text = _wrap(f"What is the longest dimension of the {name} in centimeters?") if sentence else f"longest {name}"
-    return Asked("size", text, str(quiz.sight.longest_cm[row]))
+    return Asked("size", text, str(quiz.sight.longest_cm[row]), (row,))
 
 
 def _place(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
@@ -111,20 +114,20 @@ def _place(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None
     name = quiz.name(row)
     text = _wrap(f"What is the place of the {name} (in meters)?") if sentence else f"place {name}"
     right, ahead = quiz.sight.place[row]
-    return Asked("place", text, f"{right:.1f},{ahead:.1f}")
+    return Asked("place", text, f"{right:.1f},{ahead:.1f}", (row,))
 
 
 def _distance(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
     if len(quiz.single) < 2:
         return None
-    a, b = rng.permutation(quiz.single)[:2]
+    a, b = rng.permutation(quiz.single)[:2].tolist()
     names = quiz.name(a), quiz.name(b)
     text = (
         _wrap("How far apart are the {} and the {} (in meters)?".format(*names))
         if sentence
         else "distance {}, {}".format(*names)
     )
-    return Asked("distance", text, f"{quiz.distance[a, b]:.1f}")
+    return Asked("distance", text, f"{quiz.distance[a, b]:.1f}", (a, b))
 
 
 def _nearest(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
@@ -137,10 +140,11 @@ def _nearest(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | No
     if gaps[second] - gaps[first] < MARGIN_M:
         return None
     names = [quiz.name(row) for row in others]
+    rows = tuple(drawn.tolist())
     if sentence:
         text = _choice(f"Which object stands nearest to the {quiz.name(a)}?", names)
-        return Asked("nearest", text, chr(65 + int(first)))
-    return Asked("nearest", f"nearest {quiz.name(a)}: {', '.join(names)}", names[first])
+        return Asked("nearest", text, chr(65 + int(first)), rows)
+    return Asked("nearest", f"nearest {quiz.name(a)}: {', '.join(names)}", names[first], rows)
 
 
 SIDES: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
@@ -186,16 +190,16 @@ def _direction(kind: str) -> Callable[[Quiz, np.random.Generator, bool], Asked |
     def ask(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
         if len(quiz.single) < 3:
             return None
-        a, b, c = rng.permutation(quiz.single)[:3]
+        a, b, c = rows = tuple(rng.permutation(quiz.single)[:3].tolist())
         answer = direction(kind, bearing_deg(quiz.sight.place, a, b, c))
         if answer is None:
             return None
         names = quiz.name(a), quiz.name(b), quiz.name(c)
         if not sentence:
-            return Asked(kind, "{} {}, {}, {}".format(kind, *names), answer)
+            return Asked(kind, "{} {}, {}, {}".format(kind, *names), answer, rows)
         options = [str(option) for option in rng.permutation(SIDES[kind][0])]
         text = _choice("From the {}, with the {} straight ahead, where is the {}?".format(*names), options)
-        return Asked(kind, text, chr(65 + options.index(answer)))
+        return Asked(kind, text, chr(65 + options.index(answer)), rows)
 
     return ask
 

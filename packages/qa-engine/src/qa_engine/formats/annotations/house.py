@@ -14,6 +14,7 @@ import numpy as np
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.annotations.base import MAX_BYTES, Annotated, Annotation, BoxFormat, Collected, files_with
 from qa_engine.formats.annotations.layouts import finite
+from qa_engine.formats.canonical import right_angled
 from qa_engine.formats.parsing import read_text
 from qa_engine.scenes.fields import shorten
 
@@ -41,11 +42,8 @@ def read_house(found: Annotated) -> Annotation:
                 n_without += 1
                 continue
             values = np.array(finite(words[4:16], 12, place)).reshape(4, 3)
-            axes = np.stack([values[1], values[2], np.cross(values[1], values[2])])
-            if np.abs(axes @ axes.T - np.eye(3)).max() > 1e-2:
-                raise SceneError(place, "axes are not at right angles", reason=IngestReason.BAD_ROTATION)
-            u, _, v = np.linalg.svd(axes)  # six digits are too few for the store
-            boxes.add(label, int(words[1]), values[0], 2 * values[3], u @ v)
+            axes = right_angled(np.stack([values[1], values[2], np.cross(values[1], values[2])]), place)
+            boxes.add(label, int(words[1]), values[0], 2 * values[3], axes)
         except SceneError as error:
             boxes.refused.append(error)
     if n_without:

@@ -8,6 +8,7 @@ from qa_engine.errors import unknown_name
 from qa_engine.generation.gates.base import Gate, Known, Verdicts
 from qa_engine.generation.gates.blind import Blind
 from qa_engine.generation.gates.duplicate import Duplicate
+from qa_engine.generation.gates.shortcut import Shortcut
 from qa_engine.generation.gates.suspect import Suspect
 from qa_engine.generation.gates.trivial import Trivial
 from qa_engine.generation.gates.unanswerable import Unanswerable
@@ -15,6 +16,7 @@ from qa_engine.generation.gates.unanswerable import Unanswerable
 GATES: dict[str, type[Gate]] = {
     "duplicate": Duplicate,
     "unanswerable": Unanswerable,
+    "shortcut": Shortcut,
     "suspect": Suspect,
     "trivial": Trivial,
     "blind": Blind,

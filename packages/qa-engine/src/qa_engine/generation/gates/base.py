@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import polars as pl
-from qa_contract.tables import CONFIDENCE, QUESTIONS
+from qa_contract.tables import BIAS, CONFIDENCE, QUESTIONS
 
 from qa_engine.scenes.store import Store
 
 EVIDENCE = (
     *("question_id", "confidence", "score", "label", "corrected"),
-    *("blind_confidence", "blind_score", "headroom", "chance", "round"),
+    *("blind_confidence", "blind_score", "headroom", "chance", "round", "scene_name", "scene_suspect"),
 )
 """Columns of `confidence` that gates read."""
 
+BIAS_COLUMNS = ("question_id", "bias", "chance", "dropped_in")
+"""Columns of `bias` that gates read."""
+
 
 def _empty(*columns: str) -> pl.DataFrame:
-    return pl.DataFrame(schema={name: {**QUESTIONS, **CONFIDENCE}[name] for name in columns})
+    return pl.DataFrame(schema={name: {**QUESTIONS, **CONFIDENCE, **BIAS}[name] for name in columns})
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Known:
         Questions asked before, with the columns of `questions`.
     asked_about : DataFrame
         Questions that the evidence may be about: the candidates, those asked before, the panel.
+    bias : DataFrame
+        The columns `BIAS_COLUMNS`: what an audit says of single questions.
     store : Store, optional
         For what frames show.
     """
@@ -41,6 +46,7 @@ class Known:
     evidence: pl.DataFrame = field(default_factory=lambda: _empty(*EVIDENCE))
     earlier: pl.DataFrame = field(default_factory=lambda: _empty(*QUESTIONS))
     asked_about: pl.DataFrame = field(default_factory=lambda: _empty(*QUESTIONS))
+    bias: pl.DataFrame = field(default_factory=lambda: _empty(*BIAS_COLUMNS))
     store: Store | None = None
 
     def of(self, questions: pl.DataFrame) -> pl.DataFrame:

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 from qa_contract.files import output_folder, write_json
 from qa_contract.tableio import read_table, table_files, table_metadata, write_table
-from qa_contract.tables import CHOICES, CONFIDENCE, QUESTIONS, REJECTS
+from qa_contract.tables import BIAS, CHOICES, CONFIDENCE, QUESTIONS, REJECTS
 
 from qa_engine.generation.gates import Known, select_gates
-from qa_engine.generation.gates.base import EVIDENCE
+from qa_engine.generation.gates.base import BIAS_COLUMNS, EVIDENCE
 from qa_engine.generation.gates.run import Passed, pass_gates
 from qa_engine.generation.inputs import table_digest
 from qa_engine.scenes.store import Store
@@ -31,6 +31,7 @@ def write_passed(
     evidence: Sequence[Path] = (),
     exclude: Sequence[Path] = (),
     about: Sequence[Path] = (),
+    audit: Sequence[Path] = (),
     count: int | None = None,
     force: bool = False,
 ) -> Passed:
@@ -50,6 +51,8 @@ def write_passed(
         which stay so.
     exclude, about : sequence of Path
         Questions asked before, and further ones that the evidence is about.
+    audit : sequence of Path
+        Tables `bias` of audits with `--prune`.
     count : int, optional
         Questions to keep of those that pass, the first ones; the others are left over, not refused.
     force : bool
@@ -57,12 +60,14 @@ def write_passed(
     began = time.perf_counter()
     gates = select_gates(names)
     questions = read_table(candidates, "questions", QUESTIONS)
-    known = Known(_evidence(evidence), _read(exclude), _read(about), None if store is None else Store(store))
+    opened = None if store is None else Store(store)
+    known = Known(_evidence(evidence), _read(exclude), _read(about), _bias(audit), opened)
     passed = pass_gates(questions, gates, known)
     kept = passed.questions if count is None else passed.questions.head(count)
     config = {"gates": list(gates), "count": count, "candidates": table_digest(questions)}
     config |= {"evidence": table_digest(known.evidence), "earlier": table_digest(known.earlier)}
     config |= {"about": table_digest(known.asked_about)}
+    config |= {"audit": table_digest(known.bias)} if audit else {}
     with output_folder(out, force=force) as folder:
         metadata = table_metadata("questions", PRODUCER, config, 0)
         write_table(kept, folder / "questions.parquet", QUESTIONS, metadata)
@@ -92,6 +97,12 @@ def write_passed(
 def _read(sources: Sequence[Path]) -> pl.DataFrame:
     tables = [pl.DataFrame(schema=dict(QUESTIONS)), *(read_table(path, "questions", QUESTIONS) for path in sources)]
     return pl.concat(tables).unique("question_id", keep="first", maintain_order=True)
+
+
+def _bias(sources: Sequence[Path]) -> pl.DataFrame:
+    tables = [pl.DataFrame(schema={name: BIAS[name] for name in BIAS_COLUMNS})]
+    tables += [read_table(path, "bias", BIAS, columns=BIAS_COLUMNS) for path in sources]
+    return pl.concat(tables).unique("question_id", keep="last", maintain_order=True)
 
 
 def _evidence(sources: Sequence[Path]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Gate `suspect`: ground truths that the model contradicts, and objects that such questions are about."""
+"""Gate `suspect`: ground truths that the model contradicts, and the objects and scenes that they are about."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from qa_engine.generation.gates.base import Gate, Known, Verdicts
 
 
 class Suspect(Gate):
-    """Refuses suspect questions, and questions about the objects of one: its boxes are likely wrong.
+    """Refuses questions about suspect scenes, suspect questions, and those about the objects of one.
 
     A suspect question without objects, such as the size of a room, stands for its type in its scene.
     """
 
-    about: ClassVar[str] = "label noise: the model was sure and wrong twice about it or one of its objects"
+    about: ClassVar[str] = "label noise: about a suspect scene, or the model was sure and wrong twice about an object"
 
     def judge(self, questions: pl.DataFrame, known: Known) -> Verdicts:
         """Judge by the questions that a signal labelled suspect."""
@@ -31,6 +31,8 @@ class Suspect(Gate):
             .select("question_id", "instance_id", by="doubted")
         )
         of_type = whole.unique(["scene_name", "question_type"], keep="first")
+        newest = known.evidence.drop_nulls("scene_suspect").sort("round", maintain_order=True)
+        scenes = newest.unique("scene_name", keep="last").filter("scene_suspect")["scene_name"]
         joined = (
             questions.select("question_id", "scene_name", "question_type")
             .join(by_object, on="question_id", how="left", maintain_order="left")
@@ -42,13 +44,16 @@ class Suspect(Gate):
             )
         )
         itself = pl.col("question_id").is_in(ids.implode())
+        in_scene = pl.col("scene_name").is_in(scenes.implode())
         bare = ~pl.col("question_id").is_in(_objects(questions)["question_id"].unique().implode())
         return Verdicts.of(
             joined,
-            refused=itself | pl.col("by").is_not_null() | (pl.col("same").is_not_null() & bare),
+            refused=itself | in_scene | pl.col("by").is_not_null() | (pl.col("same").is_not_null() & bare),
             judged=pl.lit(len(known.evidence) > 0),
             detail=pl.when(itself)
             .then(pl.lit("suspect itself"))
+            .when(in_scene)
+            .then(pl.lit("the scene is suspect"))
             .when(pl.col("by").is_not_null())
             .then(pl.format("object {} is in suspect question {}", "instance_id", "by"))
             .otherwise(pl.format("suspect question {} is of the same type and scene", "same")),

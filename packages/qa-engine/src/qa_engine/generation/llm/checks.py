@@ -14,7 +14,7 @@ import numpy as np
 from qa_engine.checks.noise import CENTER_NOISE_M, SIZE_NOISE, TURN_NOISE_DEG
 from qa_engine.facts.scene import Facts
 from qa_engine.generation.llm.reply import Proposal
-from qa_engine.programs import OPERATORS, ProgramCode, parse_program
+from qa_engine.programs import OPERATORS, ProgramCode, ProgramError, parse_program
 from qa_engine.programs.operators import SCENE_OPERATORS
 from qa_engine.programs.pool import Outcome
 from qa_engine.scenes.scene import Scene
@@ -229,6 +229,14 @@ def program_key(program: str) -> str:
     "nearest_category(1, ['a', 'b'])"
     """
     return ast.unparse(_Canonical().visit(ast.parse(ast.unparse(parse_program(program)), mode="eval")))
+
+
+def stored_key(program: str) -> str:
+    """Key of a stored program; one that is not, or no longer, in the language is itself."""
+    try:
+        return program_key(program)
+    except ProgramError:
+        return program
 
 
 class _Canonical(ast.NodeTransformer):
