@@ -17,10 +17,8 @@ from qa_engine.scenes.store import Store
 def discover(root: Path | None, options: IngestOptions) -> Sequence[SceneSource]:
     """List the scenes of a store."""
     assert root is not None
-    return [
-        SceneSource(scene_name=name, item=name, data=root, roots=(root.resolve(),))
-        for name in Store(root).scene_names()
-    ]
+    store, roots = Store(root), (root.resolve(),)
+    return [SceneSource(scene_name=name, item=name, data=store, roots=roots) for name in store.scene_names()]
 
 
 def load(source: SceneSource) -> Scene:
