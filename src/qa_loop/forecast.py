@@ -121,6 +121,10 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     notes += _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
     if not supply:
         notes.append("The scenes are not there yet, so nothing is said of what they hold: pass --store, or a run.")
+    written = sum(one.share for one in config.generate.proposers if one.name == "llm")
+    if written:
+        rest = "templates fill up what they leave open" if config.generate.by_template else "nobody fills up"
+        notes.append(f"Models are asked for {written:.0%} of the {offered:,} questions of a round; {rest}.")
     costs = estimated(config)
     if costs is not None and costs.memory_bytes > costs.available_bytes:
         notes.append(

@@ -179,7 +179,9 @@ def _merged(operator: Operator) -> Iterable[tuple[tuple[str, ...], str]]:
     return calls.items()
 
 
-def program_grammar(words: Words | None = None, *, results: Sequence[str] = _SINGLE, quotes: str = "\"'") -> Grammar:
+def program_grammar(
+    words: Words | None = None, *, results: Sequence[str] = _SINGLE, quotes: str = "\"'", terse: bool = False
+) -> Grammar:
     """Write the grammar of programs.
 
     Parameters
@@ -191,6 +193,9 @@ def program_grammar(words: Words | None = None, *, results: Sequence[str] = _SIN
         `frame`.
     quotes : str
         Quotation marks of texts.
+    terse : bool
+        No brackets around a part, and at most two terms, factors, or conditions: a small model nests arithmetic until
+        its reply is cut off.
 
     Examples
     --------
@@ -198,7 +203,7 @@ def program_grammar(words: Words | None = None, *, results: Sequence[str] = _SIN
     >>> grammar.rules["instance_id"]
     [(OneOf(texts=('3', '7')),)]
     """
-    maker = _Maker(words or Words(), quotes)
+    maker = _Maker(words or Words(), quotes, terse)
     maker.grammar.rules["start"] = [(Ref(maker.need(name, ())),) for name in results]
     maker.make_needed()
     maker.literals()
@@ -208,8 +213,8 @@ def program_grammar(words: Words | None = None, *, results: Sequence[str] = _SIN
 class _Maker:
     """Makes the rules that others need, from the start on."""
 
-    def __init__(self, words: Words, quotes: str) -> None:
-        self.words, self.quotes = words, quotes
+    def __init__(self, words: Words, quotes: str, terse: bool) -> None:
+        self.words, self.quotes, self.terse = words, quotes, terse
         self.grammar = Grammar("start")
         self.waiting: list[tuple[str, tuple[str, ...]]] = []
         self.calls: dict[str, dict[tuple[str, ...], list[str]]] = {}
@@ -253,7 +258,7 @@ class _Maker:
         return [(whole, Many((" if ", self._condition(bound), " else ", self._ref(name, bound)), 0, 1))]
 
     def _atom(self, name: str, bound: tuple[str, ...]) -> list[tuple[Item, ...]]:
-        found: list[tuple[Item, ...]] = [("(", self._ref(name, bound), ")")]
+        found: list[tuple[Item, ...]] = [] if self.terse else [("(", self._ref(name, bound), ")")]
         literal = {"number": "plain_number", "instance": "instance_id", "frame": "NATURAL", "text": "text_literal"}
         literal |= {"category": "category_name"}
         if name in literal:
@@ -277,19 +282,23 @@ class _Maker:
         rules, product, atom = self.grammar.rules, Ref(f"{name}{suffix}_product"), Ref(f"{name}{suffix}_atom")
         plain = Ref(f"number{suffix}_atom")
         self.need("number", bound)
-        rules[f"{name}{suffix}_sum"] = [(product, Many((OneOf((" + ", " - ")), product)))]
-        rules[product.name] = [(Many(("-",), 0, 1), atom, Many((OneOf((" * ", " / ")), plain)))]
+        rules[f"{name}{suffix}_sum"] = [(product, self._more(OneOf((" + ", " - ")), product))]
+        rules[product.name] = [(Many(("-",), 0, 1), atom, self._more(OneOf((" * ", " / ")), plain))]
         for (a, b), symbols in _products(name).items():
             self.need(a, bound)
             self.need(b, bound)
             signs = OneOf(tuple(f" {symbol} " for symbol in symbols))
             rules[product.name].append((Ref(f"{a}{suffix}_atom"), signs, Ref(f"{b}{suffix}_atom")))
 
+    def _more(self, *items: Item) -> Many:
+        """Further terms of the kind before."""
+        return Many(items, 0, 1 if self.terse else None)
+
     def _logic(self, suffix: str, atom: Ref, bound: tuple[str, ...]) -> None:
         rules = self.grammar.rules
         both, one = Ref(f"bool{suffix}_and"), Ref(f"bool{suffix}_not")
-        rules[f"bool{suffix}_sum"] = [(both, Many((" or ", both)))]
-        rules[both.name] = [(one, Many((" and ", one)))]
+        rules[f"bool{suffix}_sum"] = [(both, self._more(" or ", both))]
+        rules[both.name] = [(one, self._more(" and ", one))]
         rules[one.name] = [(Many(("not ",), 0, 1), atom)]
         compared: list[tuple[Item, ...]] = []
         for name in _SINGLE:

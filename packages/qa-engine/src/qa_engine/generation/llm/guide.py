@@ -50,7 +50,7 @@ def reply_grammar(words: Words | None, count: int) -> Grammar:
     >>> grammar.rules["start"]
     [('[', Ref(name='object'), Many(items=(', ', Ref(name='object')), low=0, high=1), ']')]
     """
-    grammar = program_grammar(words, results=[*NUMBERS, *TEXTS], quotes="'")
+    grammar = program_grammar(words, results=[*NUMBERS, *TEXTS], quotes="'", terse=True)
     rules = grammar.rules
     rules["start"] = [("[", Ref("object"), Many((", ", Ref("object")), 0, count - 1), "]")]
     rules["object"] = [(Ref(f"{answer_type}_object"),) for answer_type in ANSWER_TYPES]
