@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from qa_contract.chat import chat_url
 from qa_contract.errors import suggest
 
 from qa_loop.errors import QALoopError
-from qa_loop.sections import EvalSection, GuardSection, LoopConfig
+from qa_loop.sections import EvalSection, GuardSection, LoopConfig, ProposerSection
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     # The recipe of Ouroboros-Spatial (arXiv 2606.11719).
@@ -40,8 +41,8 @@ HINTS: dict[str, str] = {
     "train.lr_schedule": "It is train.schedule.",
     "scenes.datasets": "A run reads one data set, scenes.dataset; several are not supported.",
     "eval.model": "The model of the round is evaluated.",
-    "eval.runner": "The model of the round is loaded by 'qa-eval run'; a server in its place is not supported.",
-    "serve": "The model of the round is loaded by 'qa-eval run'; a server in its place is not supported.",
+    "eval.runner": "A server in place of 'transformers' is the section [serve].",
+    "generate.proposers": "Write [[generate.proposer]] with a name and a share for each.",
 }
 """What to do in place of keys and sections that published recipes suggest."""
 
@@ -200,6 +201,21 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
         for entry in config.train.general
     ]
 
+    def writing(proposer: ProposerSection) -> ProposerSection:
+        if proposer.by_address:
+            chat_url(str(proposer.model), "generate.proposer.model")
+        if proposer.model is None or not proposer.model.startswith(LOCAL_MODEL):
+            return proposer
+        model = there(proposer.model, "generate.proposer.model")
+        files = Path(str(model)).iterdir() if Path(str(model)).is_dir() else ()
+        found = {path.name if path.name == "config.json" else path.suffix for path in files}
+        if not config.served("proposer") and not ("config.json" in found and found & {".safetensors", ".bin"}):
+            raise QALoopError(
+                f"{source}: generate.proposer.model: {model} holds no model that transformers loads (expected "
+                "config.json and weights, .safetensors or .bin)."
+            )
+        return proposer.model_copy(update={"model": model})
+
     def asked(entry: EvalSection | GuardSection, name: str) -> Any:
         paths = {key: there(getattr(entry, key), f"{name}.{key}") for key in ("questions", "store")}
         options = {
@@ -211,9 +227,12 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     return config.model_copy(
         update={
             "scenes": config.scenes.model_copy(update=scenes),
+            "generate": config.generate.model_copy(update={"proposer": [*map(writing, config.generate.proposer)]}),
             "train": config.train.model_copy(update=train),
             "eval": [asked(entry, "eval") for entry in config.eval],
             "guard": None if config.guard is None else asked(config.guard, "guard"),
+            "serve": config.serve
+            and config.serve.model_copy(update={"command": _with_files(config.serve.command, folder)}),
         }
     )
 
@@ -227,7 +246,8 @@ def _with_files(launch: str | None, folder: Path) -> str | None:
     if launch is None:
         return None
     words = [
-        str((folder / word).resolve()) if not word.startswith("-") and (folder / word).is_file() else word
+        # A link stays one: the Python of a virtual environment is known by it.
+        os.path.abspath(folder / word) if not word.startswith("-") and (folder / word).is_file() else word
         for word in shlex.split(launch)
     ]
     return shlex.join(words)

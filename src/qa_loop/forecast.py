@@ -16,8 +16,8 @@ from qa_loop.offers import check_scenes, engine_datasets
 from qa_loop.options import check_options
 from qa_loop.process import find_program
 from qa_loop.sections import LoopConfig
-from qa_loop.stage import Stage, flags
-from qa_loop.stages import STORE, plan
+from qa_loop.stage import STORE, Stage, flags
+from qa_loop.stages import plan
 
 GENERATED = "rooms"
 SAMPLE_SCENES = 24
@@ -117,9 +117,14 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     counted, seen_of = _counted(config, stages, store)
     panel = config.confidence.n_panel if config.confidence.calibrated else 0
     supply = _supply(counted, seen_of, panel=panel, offered=offered, rounds=config.run.rounds)
-    notes = _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
+    notes = [*config.cautions]
+    notes += _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
     if not supply:
         notes.append("The scenes are not there yet, so nothing is said of what they hold: pass --store, or a run.")
+    written = sum(one.share for one in config.generate.proposers if one.name == "llm")
+    if written:
+        rest = "templates fill up what they leave open" if config.generate.by_template else "nobody fills up"
+        notes.append(f"Models are asked for {written:.0%} of the {offered:,} questions of a round; {rest}.")
     costs = estimated(config)
     if costs is not None and costs.memory_bytes > costs.available_bytes:
         notes.append(
@@ -137,7 +142,7 @@ def _counted(
 ) -> tuple[dict[tuple[str, str], int], tuple[int, int]]:
     """Count the candidates of the training scenes by type and cell, on a store or on a few generated scenes."""
     wanted = config.generate
-    if wanted.options.get("proposer") == "llm":
+    if not wanted.by_template:
         return {}, (0, 0)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from qa_loop.sections import LoopConfig
-from qa_loop.stage import round_folder
-from qa_loop.stages import MIXTURES, STORE
+from qa_loop.stage import STORE, round_folder
+from qa_loop.stages import MIXTURES
 
 
 def mixtures(config: LoopConfig) -> dict[str, str]:

@@ -68,15 +68,22 @@ def shipped_models() -> dict[str, str]:
     return {item["name"]: item["folder"] for item in _ask("qa-trainer", "models", "--json")}
 
 
-def with_folder(command: Sequence[str]) -> list[str]:
-    """Replace the name of a shipped model after `--model` by its folder, for the evaluator.
+def model_folder(model: str) -> str:
+    """Give the folder of a shipped model; a folder and a hub id, which have a slash, stay as they are."""
+    return model if "/" in model else shipped_models().get(model, model)
 
-    The trainer knows the name itself; the evaluator knows folders and hub ids, which have a slash.
+
+def with_folder(command: Sequence[str], *, served: bool = False) -> list[str]:
+    """Replace the name of a shipped model by its folder for commands other than the trainer's, which knows it.
+
+    `served` says that --model is not a name on somebody's server, but a model that the run serves itself.
     """
     found = list(command)
-    at = found.index("--model") + 1 if found[0] == "qa-eval" and "--model" in found else len(found)
-    if at < len(found) and "/" not in found[at]:
-        found[at] = shipped_models().get(found[at], found[at])
+    named = ["--local-model"] + (["--model"] if found[0] == "qa-eval" or served else [])
+    for flag in named if found[0] in ("qa-eval", "qa-engine") else ():
+        if flag in found:
+            at = found.index(flag) + 1
+            found[at] = model_folder(found[at])
     return found
 
 

@@ -222,7 +222,7 @@ def run_command(
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(poll_s)
         finally:
-            _end_group(process)
+            end_group(process)
         peak_mb = None if watch.peak is None else round(watch.peak / 1e6, 1)
         return Ended(process.returncode, round(ended_children_s() - before, 3), peak_mb, limit)
     finally:
@@ -230,7 +230,7 @@ def run_command(
         os.close(writing)
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[bytes]) -> None:
     """End what is left of the command's process group: SIGTERM first, SIGKILL after a while."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):

@@ -24,18 +24,19 @@ from qa_loop.digests import DIGESTS, damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.mixtures import mixtures
-from qa_loop.offers import check_scenes, engine_datasets, with_folder
+from qa_loop.offers import check_scenes, engine_datasets, model_folder, with_folder
 from qa_loop.options import check_options
 from qa_loop.process import Ended as Exit
 from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
-from qa_loop.stage import Stage, dependents
-from qa_loop.stages import STORE, plan
-from qa_loop.stopping import Ended, ended
+from qa_loop.serving import Serving, served_words
+from qa_loop.stage import SERVER, STORE, Stage, dependents
+from qa_loop.stages import plan
+from qa_loop.stopping import Ended, ended, has_flops_budget
 
 SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
 """Keys that may change between starts: they do not change what is written."""
-COUNTED = ("train", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
+COUNTED = ("train", "reinforce", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
 """Kinds of stages whose floating-point operations are estimated."""
 HALF_WRITTEN = ".*.partial"
 """What a killed loop leaves of a file that it was about to replace."""
@@ -102,11 +103,18 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
     stages = plan(config, rounds=over.round if over else None)
     for program in dict.fromkeys(stage.argv[0] for stage in stages):
         find_program(program)
+    if config.serve is not None:
+        served_words(config.serve)
     _check_folder(out)
     if not (out / STORE).exists():
         check_scenes(config.scenes, engine_datasets())
     if not (out / MANIFEST).exists() or force:
         check_options(stages)
+    if has_flops_budget(config) and estimated(config) is None:
+        raise QALoopError(
+            f"stop.flops needs an estimate, and 'qa-trainer plan --model {config.train.model}' gives none: the model "
+            "is not here. Get it first, or use samples or hours."
+        )
     (out / "logs").mkdir(parents=True, exist_ok=True)
     with lock_folder(out) as lock, _signals_raise():
         for leftover in [*out.glob(HALF_WRITTEN), *(out / DIGESTS).glob(HALF_WRITTEN)]:
@@ -117,10 +125,15 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
             with atomic_path(out / path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
+        for caution in config.cautions:
+            progress.bars.say(f"warning: {caution}")
         _take_up_lost(manifest, out, stages, every=redo_lost)
         limits = Limits(config.run.stage_timeout, config.run.heartbeat)
         work = _Work(stages, manifest, out, lock, limits, progress, config)
-        over = _run_stages(config, work)
+        with contextlib.ExitStack() as server:
+            if config.serve is not None:
+                work.serving = server.enter_context(Serving(config.serve, out, lock))
+            over = _run_stages(config, work)
         if over is not None:
             progress.bars.say(f"stopped after round {over.round}: {over.reason}")
         progress.complete()
@@ -153,6 +166,7 @@ class _Work:
     progress: RunProgress
     config: LoopConfig
     trusted: set[str] = field(default_factory=set)
+    serving: Serving | None = None
 
     @functools.cached_property
     def costs(self) -> Costs | None:
@@ -160,8 +174,9 @@ class _Work:
         return estimated(self.config)
 
     def flops(self, stage: Stage, rows: int | None) -> float | None:
-        """Estimate the operations of a stage; only where there are passes whose cost has to be known."""
-        if not self.config.confidence.calibrated or stage.kind not in COUNTED:
+        """Estimate the operations of a stage; only where there are passes or a budget whose cost has to be known."""
+        wanted = self.config.confidence.calibrated or has_flops_budget(self.config)
+        if not wanted or stage.kind.partition(":")[0] not in COUNTED:
             return None
         return self.costs.flops(stage, rows) if self.costs else None
 
@@ -279,11 +294,13 @@ def _run_stage(stage: Stage, work: _Work) -> None:
     manifest.save(out)
     (out / stage.out).parent.mkdir(parents=True, exist_ok=True)
     work.progress.start(stage)
+    command = _served(stage, work)
     began, started = time.monotonic(), time.time()
-    tick = functools.partial(work.progress.tick, stage)
     exit = run_command(
-        with_folder(stage.command), cwd=out, log=out / stage.log, lock=work.lock, tick=tick, limits=work.limits
+        command, cwd=out, log=out / stage.log, lock=work.lock, tick=lambda: _tick(stage, work), limits=work.limits
     )
+    if stage.serves and work.serving is not None:
+        work.serving.check()  # answers that a dead server did not give are asked for again, not lost
     record.seconds, record.end, record.exit_code = round(time.monotonic() - began, 3), now(), exit.code
     record.cpu_s, record.peak_mb = exit.cpu_s, exit.peak_mb
     good = not exit.limit and exit.code in (0, 1) and stage.complete(out)
@@ -303,6 +320,26 @@ def _run_stage(stage: Stage, work: _Work) -> None:
         raise _failure(stage, exit, out)
     work.trusted.add(stage.name)
     work.progress.finish(stage, seconds=record.seconds, rows=record.rows, lost=record.lost)
+
+
+def _served(stage: Stage, work: _Work) -> list[str]:
+    """Give the command to start, with its server at work; a stage that needs the device has it for itself."""
+    command = with_folder(stage.command, served=bool(stage.serves))
+    if work.serving is None:
+        return command
+    if not stage.serves:
+        if stage.runs_model:
+            work.serving.end()
+        return command
+    url = work.serving.ready(model_folder(stage.serves), functools.partial(work.progress.tick, stage))
+    return [word.replace(SERVER, url) for word in command]
+
+
+def _tick(stage: Stage, work: _Work) -> None:
+    """Draw the progress, and see to it that no stage waits for a server that is gone."""
+    work.progress.tick(stage)
+    if stage.serves and work.serving is not None:
+        work.serving.check()
 
 
 def _check_inputs(stage: Stage, work: _Work) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -32,8 +33,14 @@ GATE_NAMES = ("duplicate", "unanswerable", "suspect", "trivial", "blind")
 QUESTION_OPTIONS = ("profile", "frame-set", "screen", "min-visible-px", "min-time-gap-s")
 """Options of `qa-engine generate` that say what a question is; the others say who asks and what is chosen."""
 
+OF_THE_ROUND = ("base", "current")
+"""Models of a proposer that the loop knows: that of [train] before training, and that of the round before."""
 
-_WHY = {"runner": "is set by the loop: 'qa-eval run' loads the model of the round, a server is not supported"}
+_WHY = {
+    "runner": "is set by the loop; a server in place of 'transformers' is the section [serve]",
+    "base-url": "is set by the loop: name the server as 'model' of a [[generate.proposer]], or start one by [serve]",
+    "proposer": "is a section of its own: [[generate.proposer]] with a name and a share",
+}
 """What to say of options that published recipes suggest and the loop sets itself."""
 
 
@@ -51,7 +58,7 @@ class Section(BaseModel):
                 if isinstance(item, float) and not math.isfinite(item):
                     raise ValueError(f"'{name}' must be a finite number, found {item}")
             if name.replace("_", "-") in cls.owned or name.replace("_", "-") in _dashed(cls):
-                why = _WHY.get(name, "is set by the loop or has a key of its own")
+                why = _WHY.get(name.replace("_", "-"), "is set by the loop or has a key of its own")
                 raise ValueError(f"'{name}' {why}; remove it from options")
         return options
 
@@ -118,20 +125,78 @@ class FramesSection(Section):
     observe: bool = True
 
 
+class ProposerSection(Section):
+    """`[[generate.proposer]]`: who writes a share of a round's questions.
+
+    Templates need no model. A proposer `llm` has one: `base` (that of [train] before any training), `current` (that of
+    the round before), a folder written as ./folder, a hub id, or the address of a server, where it is called
+    `served_as`. Its options are those of 'qa-engine propose'; templates take those of [generate], too.
+    """
+
+    owned: ClassVar[frozenset[str]] = frozenset(
+        (*OWNED_OPTIONS, "base-url", "local-model", "count", "split", "tasks", "proposer")
+    )
+
+    name: Literal["template", "llm"]
+    share: float = Field(gt=0, le=1)
+    model: str | None = Field(default=None, min_length=1)
+    served_as: str | None = Field(default=None, min_length=1)
+    options: Options = {}
+
+    @model_validator(mode="after")
+    def _models_write(self) -> ProposerSection:
+        if self.name == "template" and self.model is not None:
+            raise ValueError("templates need no model; remove it, or set name = 'llm'")
+        if self.name == "llm" and self.model is None:
+            raise ValueError(
+                "'llm' needs a model: 'base', 'current', a folder written as ./folder, a hub id, or a server's address"
+            )
+        if self.served_as is not None and not self.by_address:
+            raise ValueError("served_as is the model's name on a server; write the server's address as model")
+        return self
+
+    @property
+    def by_address(self) -> bool:
+        """Tell whether the model is behind a server that is there already."""
+        return self.model is not None and self.model.startswith(("http://", "https://"))
+
+
 class GenerateSection(Section):
     """`[generate]`: the questions of every round.
 
     The evaluation set is drawn from templates; of `options` it takes those that say what a question is, not who asks.
     """
 
-    owned: ClassVar[frozenset[str]] = frozenset(OWNED_OPTIONS) - {"model"}  # a server's name for the proposer's model
+    owned: ClassVar[frozenset[str]] = frozenset((*OWNED_OPTIONS, "base-url"))
 
     tasks: list[str] = []
     split: str = "train"
     sampler: str | None = None
     explore: float | None = Field(default=None, ge=0, le=1)
     workers: int = Field(default=1, ge=1)
+    proposer: list[ProposerSection] = []
     options: Options = {}
+
+    @field_validator("proposer")
+    @classmethod
+    def _shares_add_up(cls, proposers: list[ProposerSection]) -> list[ProposerSection]:
+        total = sum(one.share for one in proposers)
+        if proposers and abs(total - 1) > 1e-6:
+            parts = " + ".join(f"{one.share:g}" for one in proposers)
+            raise ValueError(f"the shares must add up to 1, found {parts} = {total:g}")
+        if sum(one.name == "template" for one in proposers) > 1:
+            raise ValueError("'template' stands there twice; give it one share")
+        return proposers
+
+    @property
+    def proposers(self) -> list[ProposerSection]:
+        """Who writes the questions; templates alone where the file names nobody."""
+        return self.proposer or [ProposerSection(name="template", share=1.0)]
+
+    @property
+    def by_template(self) -> bool:
+        """Tell whether templates write a share; they fill up what models leave open."""
+        return any(one.name == "template" for one in self.proposers)
 
     @property
     def evaluation_options(self) -> Options:
@@ -141,7 +206,7 @@ class GenerateSection(Section):
     @property
     def reads_labels(self) -> bool:
         """Tell whether single earlier questions with their labels are read: as exemplars, or to predict from."""
-        return self.options.get("proposer") == "llm" or self.sampler == "predicted"
+        return any(one.name == "llm" for one in self.proposers) or self.sampler == "predicted"
 
 
 class GatesSection(Section):
@@ -312,7 +377,8 @@ class StopSection(Section):
     """`[stop]`: when a run ends before its last round, and which evaluation names the best one.
 
     `on` is an evaluation on the split `val`, or one with questions of its own. The run stops after `patience` rounds
-    that do not gain `min_gain` (0 to 1) over the best, or when `samples` trained on or `hours` are spent.
+    that do not gain `min_gain` (0 to 1) over the best, or when `samples` trained on, `hours`, or `flops` are spent:
+    floating-point operations of training and of every pass of a model, as the trainer estimates them.
     """
 
     on: str | None = None
@@ -320,11 +386,12 @@ class StopSection(Section):
     min_gain: float = Field(default=0.001, ge=0, lt=1)
     samples: int | None = Field(default=None, ge=1)
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    flops: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _has_a_reason(self) -> StopSection:
-        if self.on is None and self.samples is None and self.hours is None:
-            raise ValueError("give on = the name of an [[eval]] on split 'val', samples, or hours")
+        if self.on is None and self.samples is None and self.hours is None and self.flops is None:
+            raise ValueError("give on = the name of an [[eval]] on split 'val', samples, hours, or flops")
         return self
 
 
@@ -340,6 +407,31 @@ class GuardSection(Section):
     options: Options = {}
 
 
+class ServeSection(Section):
+    """`[serve]`: a server that the loop starts for a model, watches and ends.
+
+    `command` is started in the run's folder with {model} and {port} filled in; it is ready when `health`, asked at that
+    port, answers 200. What `use` names is asked of it: evaluations, clean passes, proposers.
+    """
+
+    command: str
+    port: int | None = Field(default=None, ge=1, le=65535)
+    health: str = Field(default="/v1/models", pattern="^/[!-~]*$")
+    timeout: float = Field(default=900, gt=0, allow_inf_nan=False)
+    use: list[Literal["eval", "passes", "proposer"]] = Field(default=["eval", "passes", "proposer"], min_length=1)
+
+    @field_validator("command")
+    @classmethod
+    def _command_has_a_port(cls, command: str) -> str:
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise ValueError(f"cannot be split into words ({error})") from None
+        if "{port}" not in command or not words:
+            raise ValueError("must say where {port} goes, as in 'vllm serve {model} --port {port}'")
+        return command
+
+
 class LoopConfig(Section):
     """A whole configuration, with every default filled in and every path absolute."""
 
@@ -353,6 +445,7 @@ class LoopConfig(Section):
     eval: list[EvalSection] = Field(min_length=1)
     stop: StopSection | None = None
     guard: GuardSection | None = None
+    serve: ServeSection | None = None
 
     @field_validator("eval", mode="before")
     @classmethod
@@ -389,8 +482,11 @@ class LoopConfig(Section):
                     f"gates.use has '{needs[0]}', which judges by clean passes: set confidence.profile = 'calibrated', "
                     "or use = ['duplicate', 'unanswerable']"
                 )
-        if self.gates is not None and self.generate.options.get("proposer") == "llm" and self.gates.offer > 1:
-            raise ValueError("gates.offer is for questions from templates; a model is asked per scene: offer = 1")
+        if self.gates is not None and not self.generate.by_template and self.gates.offer > 1:
+            raise ValueError(
+                "gates.offer is for questions from templates, and models alone write them: set offer = 1, or add a "
+                "[[generate.proposer]] with name = 'template'"
+            )
         if not self.confidence.calibrated and not any(stage.method == "sft" for stage in self.train.stages):
             raise ValueError(
                 f"confidence.profile is '{self.confidence.profile}', which reads the forward pass of supervised "
@@ -417,11 +513,15 @@ class LoopConfig(Section):
             raise ValueError(f"stop.on is '{self.stop.on}', which is scored every {entry.every} rounds; set every = 1")
         return self
 
+    def served(self, what: str) -> bool:
+        """Tell whether `eval`, `passes` or `proposer` asks the server of the run."""
+        return self.serve is not None and what in self.serve.use
+
     @property
     def gating(self) -> GatesSection | None:
         """Gates of the run: those of the file, or all of them with profile `calibrated`."""
         if self.gates is None and self.confidence.calibrated:
-            return GatesSection(offer=1.0 if self.generate.options.get("proposer") == "llm" else 1.25)
+            return GatesSection(offer=1.25 if self.generate.by_template else 1.0)
         return self.gates
 
     @property
@@ -432,6 +532,23 @@ class LoopConfig(Section):
     def split_of(self, entry: EvalSection) -> str:
         """Split that an evaluation is drawn from: `test`, or the training split where `in_sample` is said."""
         return entry.split or (self.generate.split if entry.in_sample else "test")
+
+    @property
+    def cautions(self) -> list[str]:
+        """What the configuration may do and probably should not: a model is trained on images and shown video."""
+        asked = [
+            *((entry.name, entry.options) for entry in self.eval),
+            *([("guard", self.guard.options)] if self.guard else []),
+        ]
+        shown = [
+            name for name, options in asked if (options.get("frame_input") or options.get("frame-input")) == "video"
+        ]
+        if not shown or self.frames is None:
+            return []
+        return [
+            f"Training shows frames as images, and {', '.join(shown)} as video: the model meets another kind of input "
+            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there."
+        ]
 
     @property
     def eval_split(self) -> str:

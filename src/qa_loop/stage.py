@@ -11,6 +11,15 @@ from qa_loop.sections import Options
 TRAINER_MODULE = "qa_trainer"
 """What a launcher starts as a module."""
 
+STORE = "store"
+"""Where a run keeps its scenes."""
+
+LOCAL_RUNNERS = ("transformers", "blind")
+"""Runners of `qa-eval run` that load a model."""
+
+SERVER = "{server}"
+"""Stands in a command for the address of the server of the run, up to /v1."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -44,6 +53,8 @@ class Stage:
         Files and folders outside the run that it reads, absolute.
     gaps : bool
         Rows may be missing without anything being lost: an empty answer has no confidence, and is scored all the same.
+    serves : str
+        Model that has to be on the server of the run while the command runs; empty where it asks none.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Stage:
     gaps: bool = False
     sources: tuple[str, ...] = ()
     section: str = ""
+    serves: str = ""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -73,6 +85,15 @@ class Stage:
             at = words.index(TRAINER_MODULE)
             return "qa-trainer", words[at + 1], words[at + 2 :]
         return words[0], words[1], words[2:]
+
+    @property
+    def runs_model(self) -> bool:
+        """Tell whether the command loads a model itself, and wants the device for it."""
+        program, command, words = self.called
+        if program == "qa-trainer" or "--local-model" in words:
+            return True
+        runner = words[words.index("--runner") + 1] if "--runner" in words else ""
+        return (program, command) == ("qa-eval", "run") and runner in LOCAL_RUNNERS
 
     @property
     def log(self) -> str:

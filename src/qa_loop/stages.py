@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qa_loop.asking import Asking
 from qa_loop.sections import SCENE_FLAGS, EvalSection, GuardSection, LoopConfig
-from qa_loop.stage import TRAINER_MODULE, Stage, flags, round_folder
+from qa_loop.stage import SERVER, STORE, TRAINER_MODULE, Stage, flags, round_folder
 
-STORE = "store"
 FRAME_SETS = f"{STORE}/frame_sets.parquet"
 OBSERVATIONS = f"{STORE}/observations.parquet"
 EVAL_QUESTIONS = "eval_questions"
 PANEL = "panel"
 MIXTURES = "mixtures"
 """Folder with a mixture file per round, which the loop writes before it starts."""
-
-COMMANDS = {"template": "generate", "llm": "propose"}
-"""What `[generate.options] proposer` says to the command of the engine that asks so."""
 
 
 @dataclass
@@ -72,7 +68,7 @@ class _Planner:
         name = _named("eval-questions", entry, self.config.main_eval)
         size = {"per-scene": entry.per_scene, "count": entry.count}
         split = self.config.split_of(entry)
-        self._generate(name, "eval-questions", 0, self._asked(entry), split, entry.seed, size)
+        self._generate("eval-questions", name, self._asked(entry), split, entry.seed, size)
 
     def _asked(self, entry: EvalSection | GuardSection) -> str:
         """Questions of an evaluation."""
@@ -84,7 +80,7 @@ class _Planner:
     def panel(self) -> None:
         confidence = self.config.confidence
         size = {"count": confidence.n_panel}
-        self._generate("panel", "panel", 0, PANEL, self.config.generate.split, confidence.seed, size)
+        self._generate("panel", "panel", PANEL, self.config.generate.split, confidence.seed, size)
 
     def look(self, number: int) -> None:
         """Let the model of the round before answer the panel, and tell the sampler what follows."""
@@ -166,42 +162,41 @@ class _Planner:
             kind = f"{name}-{'pass' if runner == 'transformers' else 'blind'}"
             out = f"{here}/{kind.replace('-', '_')}"
             argv = ["qa-eval", "run", questions, "--store", STORE, "--model", model, "--out", out]
-            argv += flags({"runner": runner, "batch-size": confidence.batch_size or 32, "round": number})
+            by, speed, serves = self._answering("passes", runner, model)
+            argv += flags({"runner": by, "batch-size": confidence.batch_size or 32, "round": number})
             files = tuple(f"{out}/{written}" for written in _EVALUATED)
             read = (*self.seeing, *inputs)
             self.stages.append(
-                Stage(f"{here}-{kind}", kind, number, tuple(argv), out, read, files, "scores", resumes=True)
+                Stage(
+                    *(f"{here}-{kind}", kind, number, tuple(argv), out, read, files, "scores", speed),
+                    resumes=True,
+                    serves=serves,
+                )
             )
 
-    def questions(self, number: int) -> None:
-        here, calibrated = round_folder(number), self.config.confidence.calibrated
-        gates, wanted = self.config.gating, self.config.generate
-        earlier = [f"{round_folder(t)}/questions" for t in range(1, number)]
-        labels = [f"{round_folder(t)}/confidence" for t in range(1, number)] if wanted.reads_labels else []
-        feedback = f"{here}/feedback" if calibrated else f"{round_folder(number - 1)}/feedback" if number > 1 else None
-        name = "candidates" if gates else "questions"
-        state = f"{round_folder(number - 1)}/{name}" if number > 1 and self._sampler in STATEFUL else None
-        count = self.config.questions_per_round
-        values = {
-            "count": math.ceil(count * gates.offer) if gates else count,
-            "feedback": feedback,
-            "sampler": self._sampler,
-            "explore": wanted.explore,
-            "sampler-state": state,
-            "exclude": [*([PANEL] if calibrated else []), *earlier],
-            "confidence": labels,
-        }
-        inputs = [path for path in (feedback, state, *([PANEL] if calibrated else []), *earlier, *labels) if path]
-        split, seed = wanted.split, self.config.run.seed
-        self._generate(f"{here}-{name}", name, number, f"{here}/{name}", split, seed, values, inputs=tuple(inputs))
+    def _answering(self, what: str, runner: str, model: str) -> tuple[str, tuple[str, ...], str]:
+        """Say by which runner a model answers, with which further words, and which model has to be served for it."""
+        if not self.config.served(what) or runner not in _SERVED:
+            return runner, (), ""
+        return _SERVED[runner], ("--base-url", SERVER), model
 
-    @property
-    def _sampler(self) -> str | None:
-        """Sampler of the rounds; None leaves it to the engine."""
-        wanted = self.config.generate
-        if wanted.sampler is None and self.config.confidence.calibrated:
-            return CALIBRATED_SAMPLER
-        return wanted.sampler
+    def questions(self, number: int) -> None:
+        """Let every proposer ask its share."""
+        calibrated, supervised = self.config.confidence.calibrated, self.config.train.trains_supervised
+        earlier = [f"{round_folder(t)}/questions" for t in range(1, number)]
+        told = "confidence" if supervised else "signal"
+        labels = [f"{round_folder(t)}/{told}" for t in range(1, number)]
+        trained = self._trained(number - 1) if number > 1 else None
+        asking = Asking(
+            self.config,
+            number,
+            inputs=self.observed,
+            asked=[*([PANEL] if calibrated else []), *earlier],
+            labels=labels if self.config.generate.reads_labels else [],
+            before=f"{trained}/model" if trained else self.config.train.model,
+            trained=trained,
+        )
+        self.stages += asking.stages()
 
     def gate(self, number: int) -> None:
         gates, here = self.config.gating, round_folder(number)
@@ -225,33 +220,16 @@ class _Planner:
             )
         )
 
-    def _generate(
-        self,
-        name: str,
-        kind: str,
-        number: int,
-        out: str,
-        split: str,
-        seed: int,
-        more: Mapping[str, object],
-        inputs: tuple[str, ...] = (),
-    ) -> None:
+    def _generate(self, kind: str, name: str, out: str, split: str, seed: int, size: Mapping[str, object]) -> None:
+        """Draw a fixed set of questions, from templates whoever asks in the rounds."""
         wanted = self.config.generate
-        asks = kind in ("questions", "candidates")
-        options = dict(wanted.options if asks else wanted.evaluation_options)
-        more = {"tasks": ",".join(wanted.tasks) or None, "split": split, "seed": seed, "round": number, **more}
-        command = COMMANDS.get(str(options.get("proposer")), "generate")
-        if options.get("proposer") in COMMANDS:
-            del options["proposer"]
-        if command == "propose":  # a model chooses the types, and hears of the last round by its labelled questions
-            more = {name: value for name, value in more.items() if name not in _OF_TEMPLATES}
-        argv = ["qa-engine", command, STORE, "--out", out, *flags({**more, **options})]
+        values = {"tasks": ",".join(wanted.tasks) or None, "split": split, "seed": seed, "round": 0, **size}
+        argv = ["qa-engine", "generate", STORE, "--out", out, *flags({**values, **wanted.evaluation_options})]
         speed = tuple(flags({"workers": wanted.workers}))
-        number_or_none = None if kind in ("eval-questions", "panel") else number
         files = (f"{out}/questions.parquet",)
         self.stages.append(
             Stage(
-                *(name, kind, number_or_none, tuple(argv), out, self.observed + inputs, files, "questions", speed),
+                *(name, kind, None, tuple(argv), out, self.observed, files, "questions", speed),
                 section="generate.options",
             )
         )
@@ -355,8 +333,10 @@ class _Planner:
         asked = self._asked(entry)
         store = entry.store or (None if "videos" in entry.options else STORE)
         argv = ["qa-eval", "run", asked, *flags({"store": store})]
-        argv += ["--model", f"{self._trained(number)}/model" if number else self.config.train.model, "--out", out]
-        argv += flags({"runner": runner, "batch-size": entry.batch_size, "round": number})
+        model = f"{self._trained(number)}/model" if number else self.config.train.model
+        argv += ["--model", model, "--out", out]
+        by, speed, serves = self._answering("eval", runner, model)
+        argv += flags({"runner": by, "batch-size": entry.batch_size, "round": number})
         argv += flags({"benchmark": entry.benchmark, "parser": entry.parser})
         seed = 0 if isinstance(entry, GuardSection) else entry.seed
         argv += flags({"seed": seed, **entry.options})
@@ -367,8 +347,9 @@ class _Planner:
             Stage(
                 f"{here}-{kind}" + ("" if main else f"-{name}"),
                 kind if main else f"{kind}:{name}",
-                *(number, tuple(argv), out, tuple(inputs), files, "scores"),
+                *(number, tuple(argv), out, tuple(inputs), files, "scores", speed),
                 resumes=True,
+                serves=serves,
                 section="guard.options" if isinstance(entry, GuardSection) else "eval.options",
                 sources=(entry.questions,) if entry.questions is not None else (),
             )
@@ -378,14 +359,8 @@ class _Planner:
 _EVALUATED = ("predictions.parquet", "scores.parquet", "summary.json", "manifest.json")
 """What `qa-eval run` writes."""
 
-_OF_TEMPLATES = ("tasks", "feedback", "sampler", "explore", "sampler-state")
-"""Options of `qa-engine generate` that `propose` lacks: a model chooses the types itself."""
-
-STATEFUL = ("progress", "shuffled", "predicted", "learnability", "headroom")
-"""Samplers whose state is handed from round to round."""
-
-CALIBRATED_SAMPLER = "learnability"
-"""Sampler of profile `calibrated` where the file names none."""
+_SERVED = {"transformers": "openai", "blind": "openai-blind"}
+"""Runner of `qa-eval run` that asks a server for what another computes itself."""
 
 
 def plan(config: LoopConfig, *, rounds: int | None = None) -> list[Stage]:

@@ -62,6 +62,11 @@ def ended(config: LoopConfig, folder: Path, *, manifest: Manifest | None = None)
     return None
 
 
+def has_flops_budget(config: LoopConfig) -> bool:
+    """Tell whether the run stops by floating-point operations, so that every stage that runs a model is counted."""
+    return config.stop is not None and config.stop.flops is not None
+
+
 def best_round(config: LoopConfig, folder: Path) -> tuple[int, float] | None:
     """Give the round with the highest score on the evaluation that `stop.on` names, and that score."""
     found = _scores(config, Path(folder), config.run.rounds)
@@ -97,6 +102,9 @@ def _reason(config: LoopConfig, folder: Path, manifest: Manifest, stages: list[S
     spent = sum(manifest.stages[name].seconds or 0 for name in begun if name in manifest.stages)
     if stop.hours is not None and spent >= 3600 * stop.hours:
         return f"{spent / 3600:.2f} of {stop.hours:g} hours are spent"
+    operations = sum(manifest.stages[name].flops or 0 for name in begun if name in manifest.stages)
+    if stop.flops is not None and operations >= stop.flops:
+        return f"{operations:.3g} of {stop.flops:.3g} FLOPs are spent"
     scores = _scores(config, folder, number)
     if len(scores) < number + 1:
         return ""

@@ -174,6 +174,11 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "calibrator.json").write_text("{}")
     gates = [{"gate": "duplicate", "seen": 9, "judged": 9, "refused": 2}]
     gates += [{"gate": "blind", "seen": 7, "judged": 5, "refused": 1}]
+    sources = [
+        {"source": name, "share": share, "offered": 9, "refused": 1, "taken": 6}
+        for name, share in (("asked_1_template", 6), ("asked_2_llm", 6))
+    ]
+    (folder / "mix.json").write_text(json.dumps({"sources": sources}))
     (folder / "gate.json").write_text(json.dumps({"candidates": 9, "questions": 6, "passed": 6, "gates": gates}))
     return folder
 

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 TABLES = Path(os.environ["FAKE_TABLES"])
@@ -25,7 +26,8 @@ def option(name, default=None):
 
 def trace(reads):
     """Hash the command and the traces of the inputs."""
-    parts = [" ".join(sys.argv[1:])] + [(Path(source) / "trace.txt").read_text() for source in reads]
+    words = [word for word in sys.argv[1:] if not word.startswith("http://127.0.0.1:")]  # another port every time
+    parts = [" ".join(words)] + [(Path(source) / "trace.txt").read_text() for source in reads]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -50,6 +52,20 @@ def fault(stage):
 
 
 LOST = []
+
+
+def ask_server():
+    """Ask the server that the command names, and say which model answered."""
+    url = option("--base-url")
+    if url is None:
+        return
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/chat/completions", data=b"{}")) as response:
+            answered = response.read().decode()
+    except OSError as error:
+        print(f"no answer: {error}", flush=True)
+        time.sleep(60)
+    assert answered == option("--model"), answered
 
 
 def all_or_nothing(out, files, reads, stage):
@@ -121,14 +137,19 @@ def main():
         return
     elif command == "generate" and out == "all":
         all_or_nothing(out, {"questions_1.parquet": "questions.parquet"}, [], stage)
-    elif command == "generate":
+    elif command in ("generate", "propose", "mix"):
+        if command == "propose":
+            ask_server()
         fixed = out.startswith("eval_questions") or out == "panel"
         source = "eval_questions" if fixed else f"questions_{number}"
         told = ("--exclude", "--feedback", "--sampler-state")
-        reads = ["store"] + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in told]
+        first = ["store"] if command != "mix" else [word for word in sys.argv[3:] if "/asked_" in word]
+        reads = first + [sys.argv[i + 1] for i, a in enumerate(sys.argv) if a in told]
         files = {f"{source}.parquet": "questions.parquet"}
         if not fixed:
             files |= {f"{name}_{number}.parquet": f"{name}.parquet" for name in ("choices", "rejects")}
+        if command == "mix":
+            files["mix.json"] = "manifest.json"
         all_or_nothing(out, files, reads, stage)
     elif command in ("draw", "gate"):
         here = int(out.split("/")[0][-2:])
@@ -162,7 +183,8 @@ def main():
         all_or_nothing(out, {"feedback.parquet": "feedback.parquet"}, [sys.argv[3], *reads], stage)
     elif command == "run":
         runner = option("--runner")
-        kind = "eval" if runner == "transformers" else runner
+        kind = {"transformers": "eval", "openai": "eval", "openai-blind": "blind"}.get(runner, runner)
+        ask_server()
         files = {f"{kind}_{number}_{name}": name for name in ("predictions.parquet", "scores.parquet", "summary.json")}
         trained = [str(Path(option("--model")).parent)] if option("--model").startswith("round_") else []
         reads = [*([] if sys.argv[3].startswith("/") else [sys.argv[3]]), *trained]

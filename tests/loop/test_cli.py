@@ -172,6 +172,12 @@ def test_plan_says_what_runs_out_and_starts_nothing(fakes, tables):
     told = json.loads(fakes.run("plan", fakes.config, "--store", store, "--json").stdout)
     assert sum(item["available"] for item in told["supply"]) == 9
     assert told["steps"] == 18
+    both = '[[generate.proposer]]\nname = "{}"\nshare = 0.5\n'
+    more = both.format("template") + both.format("llm") + 'model = "base"\n'
+    fakes.config.write_text(fakes.config.read_text() + more)
+    told = json.loads(fakes.run("plan", fakes.config, "--store", store, "--json").stdout)
+    assert told["stages"]["asked-2-llm"] == 9
+    assert "Models are asked for 50% of the 12 questions of a round; templates fill up" in " ".join(told["notes"])
     assert not (fakes.folder / "out").exists()
 
 

@@ -80,7 +80,16 @@ def test_nothing_is_started_for_an_unknown_data_set(fakes):
 
 def test_evaluator_gets_the_folder_of_a_shipped_model():
     shipped_models.cache_clear()
-    found = with_folder(["qa-eval", "run", "q", "--model", "tiny"])
-    assert (Path(found[-1]) / "config.json").is_file()
-    for line in (["qa-eval", "run", "--model", "Qwen/Q"], ["qa-trainer", "sft", "--model", "tiny"], ["qa-eval", "run"]):
-        assert with_folder(line) == line
+    for line, served in (
+        (("qa-eval", "run", "q", "--model", "tiny"), False),
+        (("qa-engine", "propose", "s", "--local-model", "tiny"), False),
+        (("qa-engine", "propose", "s", "--model", "tiny"), True),
+    ):
+        assert (Path(with_folder(line, served=served)[-1]) / "config.json").is_file()
+    for line in (
+        ("qa-eval", "run", "--model", "Qwen/Q"),
+        ("qa-trainer", "sft", "--model", "tiny"),
+        ("qa-eval", "run"),
+        ("qa-engine", "propose", "s", "--model", "tiny"),  # a name on a server
+    ):
+        assert with_folder(line) == list(line)

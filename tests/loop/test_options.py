@@ -73,14 +73,40 @@ def test_real_commands_refuse_before_the_first_stage(section, options, message):
     assert str(error.value).count(message) == 1  # not once per round
 
 
+@pytest.mark.parametrize(
+    ("section", "keys", "message"),
+    [
+        ("generate", {"sampler": "lernability"}, "sampler = lernability: needs one of baseline, learning"),
+        ("generate", {"tasks": ["room_sise"]}, "tasks = room_sise: needs any of object_counting"),
+        ("frames", {"method": "covrage"}, "method = covrage: needs one of uniform, coverage, query"),
+        ("eval", {"benchmark": "vsibench"}, "benchmark = vsibench: needs one of vsi-bench"),
+        ("eval", {"parser": "mine"}, "parser = mine: needs one of official"),
+        ("confidence", {"profile": "papper"}, "profile = papper: needs one of paper, calibrated"),
+    ],
+)
+def test_names_are_checked_before_the_first_stage(section, keys, message):
+    config = parse_config({**BASE, section: {**BASE.get(section, {}), **keys}}, source="x")
+    with pytest.raises(QALoopError) as error:
+        check_options(plan(config))
+    assert message in str(error.value)
+
+
 def test_every_stage_of_a_full_plan_passes():
     train = {**BASE["train"], "stage": [{"method": "sft"}, {"method": "grpo", "batch_size": 8}], "replay": 0.2}
     raw = {**BASE, "train": train, "confidence": {"profile": "calibrated"}, "guard": {"questions": "/x"}}
     raw["generate"] = {"sampler": "progress", "explore": 0.3}
     check_options(plan(parse_config(raw, source="x")))
-    check_options(
-        plan(parse_config({**BASE, "generate": {"options": {"proposer": "llm", "base_url": "u"}}}, source="x"))
-    )
+    models = [{"name": "llm", "share": 0.2, "model": name} for name in ("base", "current", "http://h/v1")]
+    models[0]["options"] = {"guide": "json-schema", "recheck": True}
+    raw["generate"]["proposer"] = [*models, {"name": "template", "share": 0.4}]
+    check_options(plan(parse_config(raw, source="x")))
+    check_options(plan(parse_config({**raw, "serve": {"command": "vllm serve {model} --port {port}"}}, source="x")))
+
+
+def test_a_wrong_option_of_a_proposer_is_found_before_anything_starts():
+    model = {"name": "llm", "share": 1, "model": "base", "options": {"guide": "ebnf"}}
+    with pytest.raises(QALoopError, match="guide = ebnf: needs one of none, json-schema, gbnf, lark"):
+        check_options(plan(parse_config({**BASE, "generate": {"proposer": [model]}}, source="x")))
 
 
 def test_nothing_is_written_where_an_option_is_wrong(fakes, monkeypatch):

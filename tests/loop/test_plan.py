@@ -49,7 +49,7 @@ def test_questions_of_a_round_follow_feedback_and_repeat_nothing():
 
 
 @pytest.mark.parametrize(
-    "generate", [{"sampler": "predicted"}, {"options": {"proposer": "llm", "base_url": "u", "model": "m"}}]
+    "generate", [{"sampler": "predicted"}, {"proposer": [{"name": "llm", "share": 1, "model": "http://h/v1"}]}]
 )
 def test_labels_of_all_earlier_rounds_go_where_single_questions_are_read(generate):
     found = stages(generate=generate, run={"rounds": 3})
@@ -63,11 +63,38 @@ def test_labels_of_all_earlier_rounds_go_where_single_questions_are_read(generat
     assert not {"--sampler", "--proposer", "--base-url", "--model"}.intersection(drawn)
 
 
-def test_a_model_is_asked_by_a_command_of_its_own():
-    third = stages(generate={"options": {"proposer": "llm", "base_url": "u"}})["round_03-questions"]
+def test_a_model_behind_a_server_is_asked_by_a_command_of_its_own():
+    model = {"name": "llm", "share": 1, "model": "http://h/v1", "served_as": "m", "options": {"guide": "gbnf"}}
+    third = stages(generate={"proposer": [model], "options": {"profile": "vsi-bench", "points": True}})[
+        "round_03-questions"
+    ]
     assert third.argv[1] == "propose"
-    assert not {"--proposer", "--tasks", "--feedback"}.intersection(third.argv)
-    assert value(third, "--base-url") == "u"
+    assert not {"--tasks", "--points", "--may-fall-short"}.intersection(third.argv)
+    told = {"--base-url": "http://h/v1", "--model": "m", "--guide": "gbnf", "--feedback": "round_02/feedback"}
+    assert {name: value(third, name) for name in told} == told
+    assert value(third, "--profile") == "vsi-bench"
+
+
+def test_proposers_ask_their_shares_and_templates_fill_up():
+    base, current = ({"name": "llm", "share": 0.3, "model": name} for name in ("base", "current"))
+    template = {"name": "template", "share": 0.4, "options": {"all_rejects": True}}
+    found = stages(generate={"proposer": [base, template, current], "sampler": "progress"})
+    third = [name.removeprefix("round_03-") for name in found if name.startswith("round_03")][:4]
+    assert third == ["asked-1-llm", "asked-2-template", "asked-3-llm", "questions"]
+    assert [value(found[f"round_03-{name}"], "--count") for name in third[:3]] == ["6", "20", "6"]
+    models = [value(found[f"round_03-asked-{k}-llm"], "--local-model") for k in (1, 3)]
+    assert models == ["tiny", "round_02/train/model"]
+    assert "round_02/train" not in found["round_03-asked-1-llm"].inputs
+    assert "round_02/train" in found["round_03-asked-3-llm"].inputs
+    assert value(found["round_01-asked-3-llm"], "--local-model") == "tiny"
+    by_template = found["round_03-asked-2-template"]
+    assert "--all-rejects" in by_template.argv
+    assert value(by_template, "--sampler-state") == "round_02/asked_2_template"
+    mixed = found["round_03-questions"]
+    outs = ["round_03/asked_1_llm", "round_03/asked_2_template", "round_03/asked_3_llm"]
+    assert list(mixed.argv[2:5]) == outs
+    assert [mixed.argv[i + 1] for i, word in enumerate(mixed.argv) if word == "--take"] == ["6", "8", "6"]
+    assert {*outs, "round_01/questions", "round_02/questions"} == {*mixed.inputs}
 
 
 def test_evaluation_asks_the_same_kind_of_question():

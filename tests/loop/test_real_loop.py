@@ -27,6 +27,14 @@ size = 64
 split = "train=0.5,val=0.0,test=0.5"
 [frames]
 frames = 2
+[[generate.proposer]]
+name = "template"
+share = 0.5
+[[generate.proposer]]
+name = "llm"
+share = 0.5
+model = "current"
+options = { max_tokens = 4, max_frames = 1 }
 [train]
 model = "./model"
 steps = 2
@@ -62,6 +70,10 @@ def test_real_loop_killed_in_training_goes_on_and_loses_no_question(tmp_path):
     asked = pl.read_parquet(out / "round_01/questions/questions.parquet")["question_id"].to_list()
     trained = pl.read_parquet(out / "round_01/train/predictions.parquet").sort("step")["question_id"].to_list()
     assert sorted(trained) == sorted(asked)
-    assert len(asked) == 4
+    assert len(asked) == 4  # templates fill up what an untaught model leaves open
+    refused = pl.read_parquet(out / "round_01/asked_2_llm/rejects.parquet")["reason"].to_list()
+    assert set(refused) == {"bad_reply"}
     assert set(read_scores(out)) == {("eval", 0), ("majority", 0), ("eval", 1)}
-    assert "object_" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "object_" in page
+    assert f"bad_reply {len(refused)}" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+from qa_contract.errors import UserError
 
 from qa_loop.config import load_config, parse_config
 from qa_loop.errors import QALoopError
@@ -62,8 +63,27 @@ def values(stage: Stage, flag: str) -> list[str]:
             {"eval": {"questions": "vsi.parquet", "count": 3, "per_scene": None}},
             "count is for questions that are drawn",
         ),
-        ({"eval": {"options": {"runner": "openai"}}}, "loads the model of the round, a server is not supported"),
-        ({"serve": {"command": "vllm serve"}}, "a server in its place is not supported"),
+        ({"eval": {"options": {"runner": "openai"}}}, "a server in place of 'transformers' is the section [serve]"),
+        ({"serve": {"command": "vllm serve"}}, "must say where {port} goes"),
+        ({"serve": {"command": "vllm 'serve {port}"}}, "cannot be split into words"),
+        ({"serve": {"command": "s {port}", "use": ["train"]}}, "serve.use.0: Input should be 'eval', 'passes'"),
+        ({"generate": {"options": {"proposer": "llm"}}}, "[[generate.proposer]] with a name and a share"),
+        ({"generate": {"proposers": []}}, "Write [[generate.proposer]]"),
+        ({"generate": {"proposer": [{"name": "template", "share": 0.5}]}}, "must add up to 1, found 0.5 = 0.5"),
+        (
+            {"generate": {"proposer": [{"name": "templat", "share": 1}]}},
+            "generate.proposer.0.name: Input should be 'template' or 'llm'",
+        ),
+        ({"generate": {"proposer": [{"name": "template", "share": 0.5}] * 2}}, "'template' stands there twice"),
+        ({"generate": {"proposer": [{"name": "llm", "share": 1}]}}, "'llm' needs a model: 'base', 'current'"),
+        (
+            {"generate": {"proposer": [{"name": "llm", "share": 1, "model": "base", "served_as": "m"}]}},
+            "write the server's address as model",
+        ),
+        (
+            {"generate": {"proposer": [{"name": "llm", "share": 1, "model": "base"}]}, "gates": {"use": ["duplicate"]}},
+            "models alone write them: set offer = 1",
+        ),
         ({"eval": [{"count": 3}, {"count": 4}]}, "every [[eval]] needs a name of its own"),
         ({"eval": [{"count": 3}, {"name": "v", "count": 4, "splt": "val"}]}, "unknown key 'eval.splt'"),
         ({"stop": {"on": "eval"}}, "a round chosen by it could not be scored on it"),
@@ -123,6 +143,46 @@ options = { videos = "videos" }
     )
     assert train.called[:2] == ("qa-trainer", "sft")
     assert LoopConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_model_of_a_proposer_is_looked_at_before_anything_starts(tmp_path):
+    text = """
+[run]
+name = "x"
+rounds = 1
+[scenes]
+dataset = "rooms"
+[train]
+model = "tiny"
+steps = 1
+batch_size = 1
+learning_rate = 0.1
+[eval]
+count = 4
+[[generate.proposer]]
+name = "llm"
+share = 1
+model = "./model"
+"""
+    (tmp_path / "loop.toml").write_text(text)
+    with pytest.raises(QALoopError, match=r"generate\.proposer\.model: .*model does not exist"):
+        load_config(tmp_path / "loop.toml")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").touch()
+    with pytest.raises(QALoopError, match=r"holds no model that transformers loads \(expected config\.json and"):
+        load_config(tmp_path / "loop.toml")
+    (tmp_path / "model/model.safetensors").touch()
+    asked = {stage.name: stage for stage in plan(load_config(tmp_path / "loop.toml"))}["round_01-questions"]
+    assert values(asked, "--local-model") == [str(tmp_path / "model")]
+    (tmp_path / "model/model.safetensors").rename(tmp_path / "model/model.gguf")
+    (tmp_path / "loop.toml").write_text(
+        text + '[serve]\ncommand = "llama-server -m {model}/model.gguf --port {port}"\n'
+    )
+    asked = {stage.name: stage for stage in plan(load_config(tmp_path / "loop.toml"))}["round_01-questions"]
+    assert asked.serves == str(tmp_path / "model")
+    (tmp_path / "loop.toml").write_text(text.replace("./model", "http://me:secret@host/v1"))
+    with pytest.raises(UserError, match=r"generate\.proposer\.model: expected an address without user"):
+        load_config(tmp_path / "loop.toml")
 
 
 def test_calibrated_round_asks_passes_gates_and_trains():

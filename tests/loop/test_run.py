@@ -15,6 +15,7 @@ from qa_loop.config import load_config
 from qa_loop.errors import QALoopError, StageError
 from qa_loop.manifest import load_manifest
 from qa_loop.process import lock_folder
+from qa_loop.report import write_report
 from qa_loop.run import run_loop
 from qa_loop.stages import plan
 
@@ -247,3 +248,13 @@ def test_missing_program_is_named_before_anything_starts(fakes):
     with pytest.raises(QALoopError, match=r"'qa-trainer' is not in .*QA_LOOP_BIN"):
         run_loop(load_config(fakes.config), fakes.folder / "out")
     assert not (fakes.folder / "out").exists()
+
+
+def test_video_after_images_is_warned_of_at_the_start_and_on_the_page(fakes, capfd):
+    fakes.change("per_scene = 3", 'per_scene = 3\noptions = { frame_input = "video" }')
+    out = fakes.folder / "out"
+    run_loop(load_config(fakes.config), out)
+    assert "warning: Training shows frames as images, and eval as video" in capfd.readouterr().err
+    assert "Training shows frames as images" in write_report(out, others=False).read_text()
+    fakes.change('frame_input = "video"', 'frame_input = "images"')
+    assert load_config(fakes.config).cautions == []

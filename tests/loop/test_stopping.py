@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qa_loop.config import load_config, parse_config
+from qa_loop.errors import QALoopError
 from qa_loop.manifest import Manifest, Record, load_manifest
 from qa_loop.run import run_loop
 from qa_loop.stages import plan
@@ -72,6 +73,30 @@ def test_budgets(tmp_path):
     assert ended(samples, tmp_path, manifest=done(samples, 4)).round == 2
     hours = parse_config({**RAW, "stop": {"hours": 1}}, source="x")
     assert "hours are spent" in ended(hours, tmp_path, manifest=done(hours, 4, seconds=600)).reason
+
+
+def test_a_budget_of_operations_counts_training_and_every_pass(fakes):
+    """By the fakes' estimate a question costs 1.67e5 operations, thrice in training; round 0 answers twice nine."""
+    fakes.change("rounds = 2", "rounds = 3")
+    fakes.config.write_text(fakes.config.read_text() + "[stop]\nflops = 7e6\n")
+    out = fakes.folder / "out"
+    outcome = run_loop(load_config(fakes.config), out)
+    records = load_manifest(out).stages
+    counted = {name: record.flops for name, record in records.items() if record.flops is not None}
+    assert {name.partition("-")[2] for name in counted} == {"train", "eval", "blind"}
+    per_question = 3e6 / 3 / 6
+    assert counted["round_01-train"] == pytest.approx(3 * 9 * per_question)
+    assert outcome.ended.round == 1
+    assert "of 7e+06 FLOPs are spent" in outcome.ended.reason
+    assert run_status(out).done
+
+
+def test_a_budget_of_operations_needs_a_model_that_can_be_estimated(fakes, monkeypatch):
+    fakes.config.write_text(fakes.config.read_text() + "[stop]\nflops = 7e6\n")
+    monkeypatch.setattr("qa_loop.run.estimated", lambda config: None)
+    with pytest.raises(QALoopError, match=r"stop.flops needs an estimate"):
+        run_loop(load_config(fakes.config), fakes.folder / "out")
+    assert not (fakes.folder / "out").exists()
 
 
 def test_best_round_is_that_of_the_validation_split(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
-from qa_contract.tables import POOL_FLAGS, QUESTIONS, SCORES, UNIT_COSTS, UNIT_COUNTS, UNIT_SCORES
+from qa_contract.tables import DECLARATIONS, POOL_FLAGS, QUESTIONS, SCORES, UNIT_COSTS, UNIT_COUNTS, UNIT_SCORES
 
 from qa_loop.costs import BACKWARD, Costs
 from qa_loop.experiment.plan import BLIND, CONSTANT, DECAYED, MAJORITY, WARMUP, Cell
@@ -20,8 +20,6 @@ from qa_loop.experiment.unit import Plan, Unit
 
 LARGEST_COUNT = 9
 """Largest whole number with a row of its own in `unit_counts`."""
-
-KEY = ("arm", "schedule", "budget", "seed", "waste", "noise")
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,8 @@ def collect(root: Path, config: ExperimentConfig, plan: Plan, done: set[str], co
         counts.append(_of_counts(rows, one))
     spent = [pl.DataFrame(schema=dict(UNIT_COSTS))]
     spent += [_costs(root, config, unit, costs) for unit in units if unit.key]
-    return Tables(*(pl.concat(parts).sort(parts[0].columns[: len(KEY)]) for parts in (scores, spent, counts)))
+    tables = (("unit_scores", scores), ("unit_costs", spent), ("unit_counts", counts))
+    return Tables(*(pl.concat(parts).sort(DECLARATIONS[name].key) for name, parts in tables))
 
 
 def write_tables(tables: Tables, out: Path, digest: str) -> None:
@@ -101,8 +100,10 @@ def _keyed(rows: pl.DataFrame, one: _Answered, schema: Mapping[str, Any]) -> pl.
 
 
 def _of_scenes(rows: pl.DataFrame, one: _Answered) -> pl.DataFrame:
-    grouped = rows.group_by("question_type", "scene_name").agg(n=pl.len().cast(pl.Int64), score=pl.col("score").mean())
-    return _keyed(grouped.sort("question_type", "scene_name"), one, UNIT_SCORES)
+    # In order, so that the sums are the same to the last digit.
+    by_scene = rows.group_by("question_type", "scene_name", maintain_order=True)
+    grouped = by_scene.agg(n=pl.len().cast(pl.Int64), score=pl.col("score").mean())
+    return _keyed(grouped, one, UNIT_SCORES)
 
 
 def _of_counts(rows: pl.DataFrame, one: _Answered) -> pl.DataFrame:
@@ -114,7 +115,7 @@ def _of_counts(rows: pl.DataFrame, one: _Answered) -> pl.DataFrame:
     said = pl.col("parsed").cast(pl.Float64, strict=False).round().cast(pl.Int64, strict=False)
     given = pl.when(said.is_between(0, LARGEST_COUNT)).then(said).otherwise(-1)
     grouped = numbers.with_columns(answer=given).group_by("question_type", "truth", "answer")
-    counted = grouped.agg(n=pl.len().cast(pl.Int64)).sort("question_type", "truth", "answer")
+    counted = grouped.agg(n=pl.len().cast(pl.Int64))
     return _keyed(counted, one, UNIT_COUNTS)
 
 

@@ -64,6 +64,7 @@ def experiment_page(results: Results) -> Page:
         warnings.append(
             f"{results.units} of {results.of} units are finished; only seeds with every arm and budget count."
         )
+    warnings += _nothing_learned(results, drawn)
     sections = [
         Section("Result", [verdict(results), *_saving_against_waste(results)]),
         *(Section(f"Pool: {_pool_text(pool)}", _of_pool(results, pool, found)) for pool, found in drawn.items()),
@@ -75,6 +76,20 @@ def experiment_page(results: Results) -> Page:
     ]
     about = f"{config.train.model} on {config.scenes.dataset}: how many samples does an arm need to the same score?"
     return Page(config.run.name, sections, about, warnings=warnings)
+
+
+def _nothing_learned(results: Results, drawn: dict[Pool, dict[str, Curve]]) -> list[str]:
+    """Warn where S* is no more than one gets without looking: on such a score nothing can be saved."""
+    target, found = results.config.rules.target, []
+    majority = _mean(results, results.tables.scores.filter(arm=MAJORITY))
+    for pool, curve in ((pool, own[target]) for pool, own in drawn.items() if target in own):
+        goal = float(curve.score[-1])
+        if majority is not None and goal <= majority:
+            found.append(
+                f"Pool with {_pool_text(pool)}: S* = {100 * goal:.1f}% is no more than the most frequent answers score "
+                f"({100 * majority:.1f}%). The student has learned too little for arms to differ by what they choose."
+            )
+    return found
 
 
 def _pool_text(pool: Pool) -> str:

@@ -11,6 +11,7 @@ from qa_contract.pages.parts import Part
 from qa_contract.pages.text import percent
 
 from qa_loop.report.others import other_pages
+from qa_loop.report.proposers import proposers_sections
 from qa_loop.report.run import Run
 from qa_loop.report.sections import (
     cards_sections,
@@ -88,6 +89,7 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
         *signal_sections(run, truth),
         *gates_sections(run),
         *questions_sections(tables),
+        *proposers_sections(run, tables),
         *cards_sections(run, tables),
         facts_section(run),
     ]
@@ -99,8 +101,8 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
 
 
 def warnings_of(run: Run, tables: RunTables) -> list[str]:
-    """Say what stands above everything else: no held-out result, lost general ability, targets of one letter."""
-    found = [IN_SAMPLE] if run.config.main_eval.in_sample else []
+    """Say what stands above everything: nothing held out, video after images, lost general ability, letters alone."""
+    found = [*([IN_SAMPLE] if run.config.main_eval.in_sample else []), *run.config.cautions]
     for drop in guard_drops(run.config, run.folder):
         found.append(
             f"General ability fell: after round {drop.round} the guard scores {percent(drop.score)}, before training "

@@ -36,7 +36,7 @@ from qa_loop.report.cards import evaluated_cards, training_cards
 from qa_loop.report.run import Run
 from qa_loop.report.tables import BINS, LABELS, RunTables
 from qa_loop.results import OVERALL, Row, Score
-from qa_loop.stages import STORE
+from qa_loop.stage import STORE
 
 HARD_BELOW, EASY_ABOVE = 0.1, 0.9
 """Cuts of the published labels on the confidence in the ground truth."""
@@ -133,11 +133,13 @@ def questions_sections(tables: RunTables) -> list[Section]:
         "Training questions per round. The feedback of a round moves the next one towards question types and cells "
         "that the sampler weighs more, as far as the scenes hold questions of them."
     )
-    parts: list[Part] = [Note(note), _heat(types, ["question type"])]
+    parts: list[Part] = [Note(note), heat_table(types, ["question type"])]
     if weights := tables.cell_weights():
         parts += [Heading("Weights of the cells over rounds"), *_weights(weights)]
     return [
-        Section("Questions", [*parts, Details("per cell of difficulty", [_heat(cells, ["question type", "cell"])])])
+        Section(
+            "Questions", [*parts, Details("per cell of difficulty", [heat_table(cells, ["question type", "cell"])])]
+        )
     ]
 
 
@@ -155,7 +157,7 @@ def _weights(rows: Sequence[tuple[str, str, dict[int, float]]]) -> list[Part]:
     return [Note(note), Columns(charts)]
 
 
-def _heat(rows: Sequence[tuple[tuple[str, ...], dict[int, int]]], heads: Sequence[str]) -> Table:
+def heat_table(rows: Sequence[tuple[tuple[str, ...], dict[int, int]]], heads: Sequence[str]) -> Table:
     """Lay counts out, tinted by their share of the round's largest count."""
     rounds = sorted({number for _, counts in rows for number in counts})
     highest = {number: max(counts.get(number, 0) for _, counts in rows) or 1 for number in rounds}

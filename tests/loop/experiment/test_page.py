@@ -47,6 +47,16 @@ def test_the_page_tells_saving_curves_types_counts_costs_and_rules(results):
     assert any("40 of 48" in warning for warning in page.warnings)
 
 
+def test_a_score_that_guessing_reaches_is_no_goal(results):
+    key = {"arm": "majority", "budget": 0, "seed": 0, "waste": 0.0, "score": 0.95}
+    guessed = results.tables.scores.head(2).with_columns(pl.lit(value).alias(name) for name, value in key.items())
+    scores = pl.concat([results.tables.scores, guessed.cast(results.tables.scores.schema)])
+    tables = type(results.tables)(scores, results.tables.costs, results.tables.counts)
+    page = experiment_page(Results(results.config, "abc", tables, results.savings, 48, 48, "final"))
+    assert ["no more than the most frequent answers" in warning for warning in page.warnings] == [True]
+    assert not experiment_page(results).warnings
+
+
 def test_tables_hold_the_digest_of_the_rules(results, tmp_path):
     write_tables(results.tables, tmp_path, "one")
     write_tables(results.tables, tmp_path / "other", "two")

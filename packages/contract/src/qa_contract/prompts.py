@@ -57,8 +57,38 @@ PROMPTS: dict[str, Prompt] = {
 }
 
 
-def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) -> str:
+REASONED_REQUEST = (
+    "First write the steps that lead to the answer between <think> and </think>, then the answer alone, {}, "
+    "between <answer> and </answer>."
+)
+"""Last line where the steps are wanted, too."""
+
+
+def reasoned(thought: str, answer: str) -> str:
+    """Write an answer as `REASONED_REQUEST` asks for it.
+
+    Examples
+    --------
+    >>> print(reasoned("The sofa is 1.20 m away, the bed 2.00 m.", "B"))
+    <think>
+    The sofa is 1.20 m away, the bed 2.00 m.
+    </think>
+    <answer>B</answer>
+    """
+    return f"<think>\n{thought}\n</think>\n<answer>{answer}</answer>"
+
+
+def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str, *, steps: bool = False) -> str:
     """Build the text that follows the frames.
+
+    Parameters
+    ----------
+    question : str
+    options : sequence of str, optional
+    prompt_id : str
+        A name in `PROMPTS`.
+    steps : bool
+        Ask for the steps before the answer, see `reasoned`.
 
     Raises
     ------
@@ -82,4 +112,6 @@ def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str) 
     if options and prompt.lists_options:
         lines += ["Options:", *options]
     request = prompt.choice_request if options else prompt.number_request
+    if steps:
+        request = REASONED_REQUEST.format("the option's letter" if options else "a single word or phrase")
     return "\n".join([*lines, request] if request else lines)

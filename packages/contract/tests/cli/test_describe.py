@@ -51,6 +51,22 @@ def test_options_with_kind_bounds_and_choices(ask):
     assert "place" not in found
 
 
+def test_an_option_that_names_of_a_registry_go_to_lists_them():
+    app = make_app("qa-example", "Try.", registries={"--keys": ("string:__all__",), "--kind": ("keyword:softkwlist",)})
+
+    @app.command()
+    def go(keys: str | None = None, kind: str = "match") -> None:
+        """Go."""
+
+    from qa_contract.cli.describe import described
+
+    command = typer.main.get_command(app)
+    found = {one["flags"][0]: one for one in json.loads(described(command.commands["go"], command.registries))}
+    assert "Template" in found["--keys"]["choices"]
+    assert found["--keys"]["many"] is True
+    assert ("match" in found["--kind"]["choices"], found["--kind"]["many"]) == (True, False)
+
+
 def test_a_command_that_is_not_there_is_named(ask):
     code, said = ask("stay", "--describe")
     assert code == 2

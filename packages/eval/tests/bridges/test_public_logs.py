@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 import pytest
 from qa_eval.benchmarks import BENCHMARKS, find_benchmark
 from qa_eval.bridges import log_benchmark, read_log
+from qa_eval.bridges.logs import with_questions
 from qa_eval.bridges.xlsx import read_xlsx
 from qa_eval.errors import QAEvalError
 from qa_eval.parsers import PARSERS, find_parser
@@ -172,3 +173,37 @@ def test_exact_match_of_cleaned_text(tmp_path):
     assert found["text_metrics"]["EM"] == pytest.approx(20)
     assert found["text_metrics"]["EM cleaned"] == pytest.approx(80)
     assert found["text_metrics"]["EM-R"] == pytest.approx(80)
+
+
+UNIT = [[0, 0, 0], [1, 1, 1]]
+SCENE = {"scene_id": "scene0011_00"}
+RESULTS = {
+    "scanrefer": (
+        [SCENE | {"object_id": "1", "ann_id": "0", "bbox": UNIT}],
+        [SCENE | {"object_id": "1", "ann_id": "0", "bbox": UNIT, "unique_multiple": 0, "others": 0}],
+        {"id": "scene0011_00|1|0", "question_type": "unique"},
+    ),
+    "multi3drefer": (
+        [SCENE | {"ann_id": 4, "eval_type": "zt_w_d", "aabb_bound": []}],
+        [SCENE | {"ann_id": 4, "aabb": []}],
+        {"id": "scene0011_00|4", "question_type": "zt_w_d", "prediction": "[]"},
+    ),
+    "scan2cap": (
+        {"scene0011_00|1|chair": ["sos a chair eos"]},
+        {"scene0011_00|1|chair": ["sos a chair eos"]},
+        {"id": "scene0011_00|1|chair", "question_type": "caption", "prediction": "sos a chair eos"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_result_files_about_boxes_and_captions(tmp_path, name):
+    published, results, expected = RESULTS[name]
+    for file, value in (("gt.json", published), ("pred.json", results)):
+        (tmp_path / file).write_text(json.dumps(value))
+    benchmark = find_benchmark(name)
+    (row,) = with_questions(read_log(tmp_path / "pred.json", "authors", name), benchmark, tmp_path / "gt.json")
+    assert expected.items() <= row.items()
+    (tmp_path / "p.jsonl").write_text(json.dumps(row))
+    stored = read_answers(tmp_path / "p.jsonl", tmp_path / "gt.json", benchmark=benchmark)
+    assert score_answers(stored.answers, benchmark, find_parser("official")).score.tolist() == [1.0]

@@ -1,7 +1,8 @@
 """What a careful reader takes for the answer; None where two readers could differ."""
 
 import pytest
-from qa_eval.parsers.lenient import lenient_letter
+from qa_eval.benchmarks import find_benchmark
+from qa_eval.parsers.lenient import LENIENT, lenient_letter
 
 TEXTS = {
     **dict.fromkeys(
@@ -61,3 +62,10 @@ def test_letter(text, letter):
 )
 def test_a_text_that_says_a_is_never_read_as_b(text):
     assert lenient_letter(text) in ("A", None)
+
+
+def test_yes_and_no_are_no_letters():
+    vsr, stare = find_benchmark("vsr"), find_benchmark("stare")
+    assert vsr.reader(LENIENT, "projective").choice("(A) Yes, it is.") == "yes"
+    assert stare.reader(LENIENT, "folding_nets").choice("So it is false.") == "no"
+    assert stare.reader(LENIENT, "2D_va").choice("No, it is B.") == "B"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from qa_eval.pictures import MARK
 from qa_eval.runners.base import RunnerConfig
 from qa_eval.runners.prefixes import can_share
 from qa_eval.runners.transformers import TransformersRunner
@@ -93,3 +94,18 @@ def test_models_that_drop_what_they_saw_or_bring_code_are_asked_the_plain_way(ru
     model.config.get_text_config().layer_types = ["sliding_attention"] * 2
     model.config.get_text_config().sliding_window = 8
     assert not can_share(model)
+
+
+def test_pictures_inside_a_text_give_the_answers_of_questions_asked_alone(runner, items):
+    texts = ("{0} or {0}?", "Is it {0} or {0}? A", "Is it {0} or {0}? B", "{0}{0}Which?")
+    marked = [
+        replace(item, prompt=text.format(MARK), question_id=f"{item.question_id}{i}")
+        for item in items[::4]
+        for i, text in enumerate(texts)
+    ]
+    shared, _ = answered(runner, marked, 5)
+    runner.prefixes = None
+    alone, _ = answered(runner, marked, 1)
+    for name, answer in alone.items():
+        assert shared[name].token_ids == answer.token_ids
+        assert shared[name].token_logprobs == pytest.approx(answer.token_logprobs, abs=1e-4)

@@ -111,6 +111,24 @@ def test_other_weights_are_another_model(weights):
     with pytest.raises(QAEngineError, match=r"expected config\.json"):
         llm_local.local_name(str(weights / "none"))
     assert llm_local.local_name(str(weights)) == after
+    (weights / "model.safetensors").unlink()
+    with pytest.raises(QAEngineError, match=r"a model without weights \(expected \*\.safetensors or \*\.bin"):
+        llm_local.local_name(str(weights))
+
+
+def test_a_served_folder_is_recorded_by_its_weights_and_asked_for_by_its_name(
+    propose, make_store, serve, weights, tmp_path
+):
+    store = make_store("one")
+    server = serve(lambda n, body: json.dumps([CHAIRS]))
+    words = ("--model", weights, "--cache", tmp_path / "cache")
+    assert propose(store, server, tmp_path / "a", *words) == 0
+    assert server.bodies[0]["model"] == str(weights)
+    named = read_table(tmp_path / "a", "questions", QUESTIONS)["proposer"][0]
+    assert named.rpartition("/")[2].startswith("my-model@")
+    (weights / "model.safetensors").write_bytes(b"others")  # trained further: no reply of the old one counts
+    assert propose(store, server, tmp_path / "b", *words) == 0
+    assert len(server.bodies) == 2
 
 
 def test_images_reach_the_model_as_images():
@@ -129,6 +147,7 @@ def test_images_reach_the_model_as_images():
     ("words", "message"),
     [
         (("--local-model", "./nowhere"), "./nowhere: no model here"),
+        (("--local-model", "a/b", "--guide", "gbnf"), "--guide is for servers"),
         (("--local-model", "a/b", "--base-url", "http://127.0.0.1:9/v1"), "one of them"),
         ((), "needs --base-url"),
     ],

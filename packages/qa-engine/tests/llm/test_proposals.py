@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 import pytest
 from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
-from qa_contract.tables import CONFIDENCE, QUESTIONS, REJECTS
+from qa_contract.tables import CHOICES, CONFIDENCE, FEEDBACK, QUESTIONS, REJECTS
 from qa_engine.generation.llm import client as llm_client
 
 KEY = "sk-SECRET-0123456789"
@@ -204,6 +204,7 @@ def test_a_server_that_recovers_is_asked_again(propose, make_store, serve, tmp_p
     usage = json.loads((tmp_path / "q" / "manifest.json").read_text())["usage"]
     assert usage == {
         "requests": 2, "cached": 0, "retries": 1, "failed": 0, "prompt_tokens": 10, "completion_tokens": 5,
+        "unguided": 0,
     }  # fmt: skip
 
 
@@ -240,6 +241,10 @@ def test_concurrency_and_rate_change_nothing_but_time(propose, make_store, serve
     assert propose(store, server, tmp_path / "c", "--count", 4) == 0
     assert len(read_table(tmp_path / "c", "questions", QUESTIONS)) == 4
     assert propose(store, server, tmp_path / "d", "--count", 99) == 1
+    assert propose(store, server, tmp_path / "e", "--count", 99, "--may-fall-short") == 0
+    whys = read_table(tmp_path / "e", "choices", CHOICES)
+    assert whys["question_id"].to_list() == read_table(tmp_path / "e", "questions", QUESTIONS)["question_id"].to_list()
+    assert set(whys["why"]) == {"written by a model that was shown no questions of the last round about the scene"}
 
 
 def test_exemplars_of_the_last_round_stand_in_the_prompt(propose, make_store, serve, tmp_path):
@@ -247,18 +252,64 @@ def test_exemplars_of_the_last_round_stand_in_the_prompt(propose, make_store, se
     assert propose(store, serve(lambda n, body: json.dumps(GOOD)), tmp_path / "q") == 0
     ids = read_table(tmp_path / "q", "questions", QUESTIONS).sort("question")["question_id"]
     labels = pl.DataFrame(
-        {"question_id": ids, "label": ["easy", "frontier", "suspect"], "gold_confidence": [0.95, 0.5, None]}
+        {
+            "question_id": ids,
+            "label": ["easy", "frontier", "suspect"],
+            "gold_confidence": [0.95, 0.5, None],
+            "confidence": [0.9, None, 0.97],
+            "corrected": [0.8, None, None],
+            "blind_confidence": [0.4, None, None],
+        }
     )
     metadata = table_metadata("confidence", "test", {}, 0)
     write_table(with_every_column(labels, CONFIDENCE), tmp_path / "confidence.parquet", CONFIDENCE, metadata)
     server = serve(lambda n, body: json.dumps(GOOD))
+    cell = {"round": 0, "question_type": "object_counting", "n_easy": 0, "n_frontier": 0, "n_hard": 0, "n_suspect": 0}
+    cells = [
+        cell | {"scene_name": name, "n": n, "n_clean": n, "mean_headroom": x}
+        for name, n, x in (("a", 1, 0.4), ("b", 3, 0.0))
+    ]
+    table = with_every_column(pl.DataFrame(cells), FEEDBACK)
+    write_table(table, tmp_path / "feedback.parquet", FEEDBACK, table_metadata("feedback", "test", {}, 0))
     words = ("--exclude", tmp_path / "q", "--confidence", tmp_path / "confidence.parquet", "--round", 1)
+    words += ("--feedback", tmp_path / "feedback.parquet")
     assert propose(store, server, tmp_path / "next", *words) == 0
     prompt = server.bodies[0]["messages"][0]["content"][-1]["text"]
     place = prompt.index("were frontier for the model (write more like these)")
     assert f"- {DISTANCE['question']} -> 3.0, confidence 0.50" in prompt[place:]
     assert "were easy for the model (fewer like these)" in prompt
     assert "were suspect" in prompt
+    assert "expected score 0.90 (0.80 above chance, 0.40 without frames)" in prompt
+    assert "- object_counting: 0.10 gained by looking" in prompt
+    whys = read_table(tmp_path / "next", "choices", CHOICES)
+    assert set(whys["sampler"]) <= {"llm"}
+
+
+@pytest.mark.parametrize("guide", ["none", "json-schema", "gbnf", "lark"])
+def test_a_guide_is_sent_for_the_scene_and_one_that_is_not_heeded_is_told(
+    propose, make_store, serve, tmp_path, capfd, guide
+):
+    def reply(n, body):
+        return json.dumps([CHAIRS]) if len(body["messages"]) > 1 else f"Sure! {json.dumps([CHAIRS | {'program': 'x'}])}"
+
+    server = serve(reply)
+    assert propose(make_store("one"), server, tmp_path / "q", "--guide", guide, "--per-scene", 2) == 0
+    first, second = server.bodies
+    fields = {name: value for name, value in first.items() if name in ("response_format", "grammar", "guided_grammar")}
+    error = capfd.readouterr().err
+    assert ("1 replies are no JSON" in error) == (guide != "none")
+    if guide == "json-schema":
+        schema, repair = (body["response_format"]["json_schema"]["schema"] for body in (first, second))
+        assert (schema["maxItems"], repair["maxItems"]) == (2, 1)
+        assert {*schema["items"]["properties"]} == {*CHAIRS}
+    elif guide == "gbnf":
+        assert "\"'sofa'\"" in fields["grammar"]
+        assert "first_frame" not in fields["grammar"]
+    elif guide == "lark":
+        assert first["structured_outputs"]["grammar"] == fields["guided_grammar"]
+        assert "\nstart: " in fields["guided_grammar"]
+    else:
+        assert not fields
 
 
 @pytest.mark.parametrize(

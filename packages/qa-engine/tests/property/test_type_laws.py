@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from posed_room import facts_of, pose, scene_with
+from qa_contract.frame_lists import PREFIX
 from qa_engine.facts.scene import Facts
 from qa_engine.generation.template import TemplateProposer
 from qa_engine.replay.verify import compare
 from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import select_tasks
 from qa_engine.tasks.base import Conditions
+from qa_engine.traces import TRACES, replay_calls
 from qa_engine.views.observations import observe_scene
 
 SIZES = {
@@ -103,6 +105,25 @@ def test_programs_give_the_answers_however_objects_are_called(reference):
         rows = asked(facts, reference)
         assert rows
         assert [difference for row in rows[::5] for difference in compare(row, facts)] == []
+
+
+@pytest.mark.parametrize("reference", ["name", "description"])
+def test_every_type_has_traces_whose_calls_give_the_same_again(reference):
+    scene = random_room(3)
+    facts = facts_of(scene, observe_scene(scene, scene.frames))
+    every = [frame.frame_id for frame in scene.frames]
+    told = set()
+    for row in asked(facts, reference):
+        listed = (row["frame_set_id"] or "").removeprefix(PREFIX).split("/")
+        question = row | {"frame_ids": every if listed == ["all"] else listed}
+        if row["question_type"] in told:
+            continue
+        told.add(row["question_type"])
+        assert replay_calls(TRACES["tools"](question, facts), facts) == []
+        for name in ("text", "map"):
+            (turn,) = TRACES[name](question, facts)
+            assert turn["content"].endswith(f"<answer>{row['ground_truth']}</answer>")
+    assert len(told) >= 40
 
 
 def test_a_scene_without_objects_frames_or_floor_gives_no_question_and_no_fault():

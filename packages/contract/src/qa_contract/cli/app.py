@@ -8,9 +8,10 @@ import sys
 import traceback
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import typer
@@ -89,6 +90,8 @@ class SettingsCommand(Command):
 class Group(TyperGroup):
     """The commands of a program, and what ends it."""
 
+    registries: ClassVar[Mapping[str, Sequence[str]]] = {}
+
     def invoke(self, ctx: Any) -> None:
         """Run a command; after Ctrl-C say that it was stopped."""
         try:
@@ -134,7 +137,7 @@ class Group(TyperGroup):
         if command is None:
             typer.echo(f"error: --describe follows a command of {self.name}: {', '.join(self.commands)}.", err=True)
             sys.exit(int(ExitCode.USER_ERROR))
-        return described(command)
+        return described(command, self.registries)
 
 
 class App(typer.Typer):
@@ -179,7 +182,7 @@ class App(typer.Typer):
         return decorate
 
 
-def make_app(name: str, help: str) -> App:
+def make_app(name: str, help: str, *, registries: Mapping[str, Sequence[str]] = MappingProxyType({})) -> App:
     """Make the program of a package.
 
     Parameters
@@ -188,10 +191,12 @@ def make_app(name: str, help: str) -> App:
         Of the program and of the distribution that it comes with, whose version `--version` prints.
     help : str
         What the program is for, one sentence.
+    registries : mapping of str to sequence of str
+        Option to the dicts, `module:NAME`, whose keys it takes; `--describe` alone imports them.
     """
     app = App(
         name=name,
-        cls=Group,
+        cls=type("Group", (Group,), {"registries": registries}),
         help=help,
         add_help_option=False,  # Typer would import pydantic to read it; `Group.main` takes it
         add_completion=False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from qa_contract.cli.help import value_of_param
@@ -12,13 +14,15 @@ from qa_contract.cli.values import Value
 _KINDS = {bool: "switch", int: "integer", float: "number"}
 
 
-def described(command: Any) -> str:
+def described(command: Any, registries: Mapping[str, Sequence[str]]) -> str:
     """List the options of a command: flags, what they take, bounds and choices.
 
     Parameters
     ----------
     command : Command
         Of a program of `make_app`.
+    registries : mapping of str to sequence of str
+        As of `make_app`.
 
     Returns
     -------
@@ -36,8 +40,22 @@ def described(command: Any) -> str:
             field = param.name in of_settings
             value = field_value(command.model, param.name) if field else value_of_param(param)
             # A field takes several in one word; other options are repeated.
-            found.append(_described(param, value, several=field and value.many))
+            one = _described(param, value, several=field and value.many)
+            sources = next((registries[flag] for flag in one["flags"] if flag in registries), ())
+            if sources:
+                # An option in the plural takes several names in one word.
+                one |= {"choices": _names(sources), "many": one["flags"][0].endswith("s"), "none": False}
+            found.append(one)
     return json.dumps(found, indent=1)
+
+
+def _names(sources: Sequence[str]) -> list[str]:
+    """List the keys of registries."""
+    found: list[str] = []
+    for source in sources:
+        module, _, name = source.partition(":")
+        found += getattr(import_module(module), name)
+    return found
 
 
 def _described(param: Any, value: Value, *, several: bool) -> dict[str, Any]:

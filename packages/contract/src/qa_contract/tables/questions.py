@@ -46,7 +46,7 @@ QUESTIONS = Table(
         "frame_set_id": maybe(pl.String, "frames shown with the question; null: none"),
         "evidence_frames": maybe(pl.List(pl.String), "frames that show what the answer needs"),
         "signature": maybe(pl.String, "identity of the question across rounds: scene, type, operands, parameters"),
-        "proposer": maybe(pl.String, "who wrote the question"),
+        "proposer": maybe(pl.String, "who wrote the question: template, or llm/PROMPT/MODEL"),
         "prompt_id": PROMPT_ID,
         "profile": maybe(pl.String, "exact, vsi-bench"),
         "round": maybe(pl.Int32, "of the loop; 0 for evaluation questions"),
@@ -82,7 +82,7 @@ DETAILS = Table(
 CHOICES = Table(
     name="choices",
     rows="question, in the order of `questions`",
-    written_by="`qa-engine generate` with `--count` or `--per-scene`",
+    written_by="`qa-engine generate` with `--count` or `--per-scene`, `qa-engine propose`, `qa-engine mix`",
     about="Why each question was asked.",
     key=("question_id",),
     columns={

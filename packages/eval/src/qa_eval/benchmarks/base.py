@@ -14,6 +14,7 @@ from qa_eval.files import Columns
 from qa_eval.metrics.aggregate import Overall
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.official import OFFICIAL
+from qa_eval.parsers.yes_no import LENIENT_YES_NO
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +77,8 @@ class Benchmark:
     request : str, or mapping of question type to str, optional
         What follows a question that a model is asked, in place of the usual request for a letter, a word or a number;
         empty where the published text says itself in which form it wants its answer.
+    asks_yes_no : callable
+        Whether the questions of a type ask for yes or no, which ``lenient`` then looks for in place of letters.
     lists_are_answers : bool
         Whether a list in place of a text is one answer, such as boxes; elsewhere the first of several answers counts.
     absent : str, optional
@@ -110,6 +113,7 @@ class Benchmark:
     results: LogColumns = PLAIN
     beside: tuple[str, ...] = ()
     request: str | Mapping[str, str] | None = None
+    asks_yes_no: Callable[[str], bool] = lambda _: False
     lists_are_answers: bool = False
     absent: str | None = None
     hint: str = ""
@@ -129,6 +133,8 @@ class Benchmark:
         """
         if parser.name == OFFICIAL.name:
             return self.official_by_type.get(question_type, self.official)
+        if parser.name == LENIENT_YES_NO.name and self.asks_yes_no(question_type):
+            return LENIENT_YES_NO
         if not parser.is_harness:
             return parser
         if parser.name not in self.harnesses:

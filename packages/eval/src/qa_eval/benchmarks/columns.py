@@ -39,5 +39,8 @@ class LogColumns:
         return next((record[name] for name in getattr(self, column) if record.get(name) is not None), None)
 
 
+UNTOLD = "untold"
+"""Question type of a row whose file does not tell it."""
+
 PLAIN = LogColumns()
 """The usual names."""

@@ -12,7 +12,7 @@ import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
 from qa_eval.benchmarks.boxes import REQUEST, box_iou, read_boxes, truth_boxes
-from qa_eval.benchmarks.columns import LogColumns
+from qa_eval.benchmarks.columns import UNTOLD, LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.official import OFFICIAL
 
@@ -91,7 +91,7 @@ MULTI3DREFER = Benchmark(
     description="Multi3DRefer: F1 of the boxes at IoU 0.5; overall = mean of all rows; zero (zt), single (st), several "
     "(mt) targets, with and without distractors (w_d, wo_d), at 0.25 and 0.5 beside it",
     source="arXiv 2309.05251; 3dlg-hcvc/M3DRef-CLIP, m3drefclip/evaluation/multi3drefer_evaluator.py",
-    metrics=dict.fromkeys(TYPES, "special"),
+    metrics=dict.fromkeys((*TYPES, UNTOLD), "special"),
     overall="rows",
     columns={
         f"{head} F1@{k}": f"{name} F1@{k}"
@@ -104,8 +104,14 @@ MULTI3DREFER = Benchmark(
     read=read_multi3drefer,
     request=REQUEST,
     official=OFFICIAL,
-    special=dict.fromkeys(TYPES, f1_at_half),
+    special=dict.fromkeys((*TYPES, UNTOLD), f1_at_half),
     figures=f1_figures,
     lists_are_answers=True,
-    results=LogColumns(id=(), derive_id=row_id, question_type=("eval_type",), prediction=("aabb", "aabb_bound")),
+    results=LogColumns(
+        id=(),
+        derive_id=row_id,
+        question_type=("eval_type",),
+        prediction=("aabb", "aabb_bound"),
+        derive_type=lambda _: UNTOLD,
+    ),
 )

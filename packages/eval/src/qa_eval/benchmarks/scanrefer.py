@@ -11,7 +11,7 @@ import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
 from qa_eval.benchmarks.boxes import REQUEST, box_iou, read_boxes, truth_boxes
-from qa_eval.benchmarks.columns import LogColumns
+from qa_eval.benchmarks.columns import UNTOLD, LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.official import OFFICIAL
 
@@ -46,15 +46,22 @@ def row_id(record: Mapping[str, Any]) -> str:
     return "|".join(str(record[name]) for name in ("scene_id", "object_id", "ann_id"))
 
 
+def _kind(record: Mapping[str, Any]) -> str:
+    value = record.get("unique_multiple")
+    return UNTOLD if value is None else TYPES[int(value)]
+
+
 def read_scanrefer(path: Path) -> Columns:
     """Read rows with the box of the object, as eight or two corners.
 
-    `eval_type` is unique or multiple; older files hold it as `unique_multiple`, 0 or 1.
+    `eval_type` is unique or multiple; older files hold it as `unique_multiple`, 0 or 1, or only in the predictions.
     """
     names = ("scene_id", "object_id", "ann_id", "bbox")
     rows = read_published(path, names, optional=("description", "eval_type", "unique_multiple"))
     n = len(rows["bbox"])
-    kinds = rows.get("eval_type") or [TYPES[int(value)] for value in rows.get("unique_multiple") or [1] * n]
+    kinds = rows.get("eval_type") or [
+        _kind({"unique_multiple": value}) for value in rows.get("unique_multiple", [None] * n)
+    ]
     found: Columns = {
         "id": unique_ids([row_id({name: rows[name][i] for name in names}) for i in range(n)], path),
         "question_type": kinds,
@@ -81,14 +88,14 @@ SCANREFER = Benchmark(
     description="ScanRefer: share of the boxes with IoU >= 0.5; overall = mean of all rows; unique, multiple, overall "
     "at 0.25 and 0.5 beside it",
     source="arXiv 1912.08830; daveredrum/ScanRefer, benchmark/eval.py and utils/box_util.py",
-    metrics=dict.fromkeys(TYPES, "special"),
+    metrics=dict.fromkeys((*TYPES, UNTOLD), "special"),
     overall="rows",
     columns={f"{name.capitalize()}@{k}": f"{name} Acc@{k}" for name in (*TYPES, "overall") for k in THRESHOLDS},
     file="JSON: scene_id, object_id, ann_id, bbox (8 or 2 corners), eval_type or unique_multiple (description)",
     read=read_scanrefer,
     request=REQUEST,
     official=OFFICIAL,
-    special=dict.fromkeys(TYPES, hit),
+    special=dict.fromkeys((*TYPES, UNTOLD), hit),
     figures=accuracies,
     lists_are_answers=True,
     results=LogColumns(
@@ -96,6 +103,6 @@ SCANREFER = Benchmark(
         derive_id=row_id,
         question_type=("eval_type",),
         prediction=("bbox", "aabb"),
-        derive_type=lambda record: TYPES[int(record["unique_multiple"])] if "unique_multiple" in record else None,
+        derive_type=_kind,
     ),
 )

@@ -93,6 +93,7 @@ STARE = Benchmark(
     file="Parquet: qid, question, answer, category",
     read=read_stare,
     official=OFFICIAL,
+    asks_yes_no=lambda category: category.startswith(("folding", "tangram")),
     harnesses=lmms_eval(OFFICIAL),
     log=LogColumns(question_type=("category",)),
 )

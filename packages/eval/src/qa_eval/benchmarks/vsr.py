@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import letters_only
+from qa_eval.parsers.yes_no import MEANING, yes_or_no
 
 RELATIONS = {
     "adjacency": (
@@ -32,22 +32,6 @@ RELATIONS = {
 }
 """Kind of a relation, as the authors' table sorts them; "among", which it lists twice, counts as unallocated there."""
 KINDS = {name: kind for kind, names in RELATIONS.items() for name in names} | {"among": "unallocated"}
-WORD = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
-MEANING = {"true": "yes", "false": "no", "1": "yes", "0": "no"}
-
-
-def verdict(completion: str) -> str | None:
-    """Take the first of the words yes, no, true and false, or a label that is the whole answer.
-
-    Examples
-    --------
-    >>> [verdict(text) for text in ("True.", "No, it is not true", "1", "it is left", "nothing")]
-    ['yes', 'no', 'yes', None, None]
-    """
-    found = WORD.search(completion)
-    word = found[1].lower() if found else completion.strip()
-    word = MEANING.get(word, word)
-    return word if word in MEANING.values() else None
 
 
 def read_vsr(path: Path) -> Columns:
@@ -73,6 +57,7 @@ VSR = Benchmark(
     file="test.jsonl of a split: image, caption, label, relation; id = position from 0",
     read=read_vsr,
     request="Answer with yes or no.",
-    official=letters_only("official", verdict, "accuracy of labels as cambridgeltl/visual-spatial-reasoning"),
+    asks_yes_no=lambda _: True,
+    official=letters_only("official", yes_or_no, "accuracy of labels as cambridgeltl/visual-spatial-reasoning"),
     aliases=("visual-spatial-reasoning",),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_eval.benchmarks import BENCHMARKS, Benchmark, find_benchmark
-from qa_eval.benchmarks.columns import PLAIN, LogColumns
+from qa_eval.benchmarks.columns import PLAIN, UNTOLD, LogColumns
 from qa_eval.bridges.records import Record, lmms_eval_records, table_records
 from qa_eval.errors import QAEvalError, unknown_name
 from qa_eval.scoring.normalise import answer_text, array_text, option_list
@@ -77,7 +77,9 @@ def read_log(path: Path, tool: str, benchmark: str | None = None) -> list[Row]:
         kind = None if chosen is None or chosen.every_type is None else "all"
         text = answer_text if chosen is None or not chosen.lists_are_answers else array_text
         rows = [_row(record, columns, number, kind, text) for number, record in enumerate(records, start=1)]
-    except (OSError, ValueError, KeyError) as error:
+    except KeyError as error:
+        raise QAEvalError(f"{path}: not readable as a log of {tool} (a row names no {error}).") from error
+    except (OSError, ValueError) as error:
         raise QAEvalError(f"{path}: not readable as a log of {tool} ({error}).") from error
     if not rows:
         raise QAEvalError(f"{path}: the log has no rows.")
@@ -131,7 +133,9 @@ def with_questions(rows: list[Row], benchmark: Benchmark, questions: Path) -> li
         if not isinstance(place, int) or not 0 <= place < len(places):
             raise QAEvalError(f"{questions}: has no question {row['id']}, by id or by position, of {len(places):,}.")
         known = ("id", "question_type", "ground_truth", "options", "references", "scene_name", "group")
-        found.append(row | {name: table[name][place] for name in known if name in table})
+        own = {name: table[name][place] for name in known if name in table}
+        # A file that does not tell the type of its questions leaves it to the log.
+        found.append(row | own | ({"question_type": row["question_type"]} if own["question_type"] == UNTOLD else {}))
     return found
 
 

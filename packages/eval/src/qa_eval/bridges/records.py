@@ -63,16 +63,23 @@ def _lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
+def _texts(value: Any) -> bool:
+    """Whether a value is a text, or a list of nothing but texts."""
+    return isinstance(value, str) or (
+        isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+    )
+
+
 def _rows(value: Any) -> Iterator[Any]:
     """Yield the rows of a list, of the lists of an object (a split each), or of an object of rows by id."""
     if isinstance(value, list):
         yield from value
+    elif isinstance(value, dict) and value and all(_texts(inner) for inner in value.values()):
+        yield from ({"id": name, "prediction": texts} for name, texts in value.items())
     elif isinstance(value, dict) and value and all(isinstance(inner, list) for inner in value.values()):
         for inner in value.values():
             yield from inner
     elif isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
         yield from ({"id": name, **inner} for name, inner in value.items())
-    elif isinstance(value, dict) and value and all(isinstance(inner, str) for inner in value.values()):
-        yield from ({"id": name, "prediction": text} for name, text in value.items())
     else:
         raise ValueError("expected a list of rows, or an object of rows by id")

@@ -16,7 +16,15 @@ from qa_eval.cli.run import run_questions
 from qa_eval.cli.score import score
 from qa_eval.cli.view import view
 
-app = make_app("qa-eval", "Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.")
+app = make_app(
+    "qa-eval",
+    "Run and score vision-language models on spatial questions; VSI-Bench is scored bit for bit.",
+    registries={
+        "--benchmark": ("qa_eval.benchmarks:BENCHMARKS",),
+        "--parser": ("qa_eval.parsers:PARSERS",),
+        "--runner": ("qa_eval.runners:RUNNERS",),
+    },
+)
 
 app.command("run", topic="Answers and scores")(run_questions)
 app.command(topic="Answers and scores")(score)

@@ -76,14 +76,15 @@ def scores(runs: Sequence[RunReport]) -> Section:
     """Lay the scores per question type out as a table, in percent."""
     names = _type_names(runs)
     chance = next((run.summary.get("diagnostics", {}).get("chance", {}) for run in runs), {})
-    columns = [Column("question type", "text"), Column("n")]
+    # The scores stand first: on a phone nothing else fits beside the type.
+    columns = [Column("question type", "text"), *(Column(r.name, tone=series_tone(i)) for i, r in enumerate(runs))]
     columns += [Column("chance", help="a uniform guess among the options")] if chance else []
-    columns += [Column(run.name, tone=series_tone(i)) for i, run in enumerate(runs)]
+    columns += [Column("n")]
 
     def row(name: str, cells: Sequence[dict[str, Any] | None], guess: float | None = None) -> list[Cell]:
         n = next((cell["n"] for cell in cells if cell and "n" in cell), None)
         level = [percent_cell(guess)] if chance else []
-        return [Cell(name), Cell(n, None if n is not None else ""), *level, *map(_score, cells)]
+        return [Cell(name), *map(_score, cells), *level, Cell(n, None if n is not None else "")]
 
     mean_of = "rows" if all(run.summary.get("overall_of") == "rows" for run in runs) else "tasks"
     table = Table(

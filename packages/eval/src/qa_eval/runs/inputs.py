@@ -279,7 +279,8 @@ def _frames(
         raise QAEvalError(
             f"{sources.questions}: {which} frame set, so runner '{options.runner}' would answer them without a single "
             "picture. Pass --store STORE --frame-set ID ('qa-engine sample-frames STORE' makes frame sets) or "
-            "--videos DIR --frames N; to ask without frames on purpose, pass --runner blind (openai-blind at a server)."
+            "--videos DIR --frames N, or name pictures in a column 'images' and pass --images DIR; to ask without "
+            "frames on purpose, pass --runner blind (openai-blind at a server)."
         )
     if sources.videos is not None:
         shots, videos = video_shots(table, sources.videos, options.n_frames or 1, scratch, as_video=as_video)

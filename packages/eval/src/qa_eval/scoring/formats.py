@@ -155,16 +155,24 @@ def comparison_table(result: Comparison) -> str:
 def changed_table(rows: Sequence[dict[str, Any]], limit: int) -> str:
     """Write the first changed questions as text lines: id, type, what each run said, truth, scores.
 
+    Where both said the same, what was read from it stands in its place.
+
     Examples
     --------
     >>> row = {"question_id": "q1", "question_type": "size", "ground_truth": "4", "score_a": 1.0, "score_b": 0.4}
     >>> print(changed_table([row | {"completion_a": "4", "completion_b": "about  6"}], 5))
     changed question          question type             A -> B                            truth   score
     q1                        size                      4 -> about 6                      4       1.0 -> 0.4
+    >>> said = {"completion_a": "so B", "completion_b": "so B", "parsed_a": "B", "parsed_b": None}
+    >>> print(changed_table([row | said], 5).splitlines()[1])
+    q1                        size                      B -> (unread)                     4       1.0 -> 0.4
     """
     lines = [f"{'changed question':<25} {'question type':<25} {'A -> B':<33} {'truth':<7} score"]
     for row in rows[:limit]:
-        said = [" ".join((row[f"completion_{run}"] or "(empty)").split())[:14] for run in ("a", "b")]
+        said = [" ".join((row[f"completion_{run}"] or "(empty)").split()) for run in ("a", "b")]
+        if said[0] == said[1]:
+            said = [row[f"parsed_{run}"] or "(unread)" for run in ("a", "b")]
+        said = [text[:14] for text in said]
         cells = (row["question_id"][:25], row["question_type"][:25], " -> ".join(said), row["ground_truth"] or "")
         score = " -> ".join(f"{row[f'score_{run}']:.1f}" for run in ("a", "b"))
         lines.append(f"{cells[0]:<25} {cells[1]:<25} {cells[2]:<33} {cells[3][:7]:<7} {score}")

@@ -30,6 +30,10 @@ def export(
     store: FrameStore,
     name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai, hf or lmms-eval.")],
     out: Out,
+    trace: Annotated[
+        str | None,
+        typer.Option(help="Answer with the steps before the answer: text, tools or map.", show_default=False),
+    ] = None,
     allow_benchmark_scenes: AllowBenchmarkScenes = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -44,14 +48,25 @@ def export(
     from qa_contract.tables import REJECTS
 
     from qa_engine.errors import QAEngineError, unknown_name
-    from qa_engine.exports import FORMATS, select
+    from qa_engine.exports import CALLING, FORMATS, select
     from qa_engine.exports import export as write
+    from qa_engine.traces import TRACES
 
     began = time.perf_counter()
     if name not in FORMATS:
         raise unknown_name("format", name, FORMATS, "See 'qa-engine export --help'.")
+    if trace is not None and trace not in TRACES:
+        raise unknown_name("trace", trace, TRACES, "See 'qa-engine export --help'.")
+    fits = set(FORMATS) - {"lmms-eval"} if trace != "tools" else CALLING
+    if trace is not None and name not in fits:
+        raise QAEngineError(
+            f"--format {name} has no place for the steps of --trace {trace}. Formats that have one: "
+            f"{', '.join(sorted(fits))}."
+        )
     check_output_folder(out, force=force)
     selection = select(questions, store)
+    if trace is not None:
+        selection = selection.with_traces(trace)
     leaked = benchmark_scenes(selection.table["scene_name"].unique().sort())
     # A task for an evaluator is the one thing that such questions are for.
     if leaked and not allow_benchmark_scenes and name != "lmms-eval":
@@ -63,7 +78,7 @@ def export(
     with output_folder(out, force=force) as folder:
         write(selection, name, folder, out)
         if len(selection.rejects):
-            metadata = table_metadata("rejects", "qa-engine export", {"format": name}, 0)
+            metadata = table_metadata("rejects", "qa-engine export", {"format": name, "trace": trace}, 0)
             write_table(selection.rejects, folder / "rejects.parquet", REJECTS, metadata)
     refused = dict(selection.rejects["reason"].value_counts().iter_rows())
     close(

@@ -1,4 +1,4 @@
-"""Commands between asking and training: gate, choose, draw."""
+"""Commands between asking and training: mix, gate, choose, draw."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
 
-from qa_engine.cli.options import NEXT_ROUND
+from qa_engine.cli.options import NEXT_ROUND, Round
 
 DOUBTS = ("question_id", "scene_name", "confidence", "score", "scene_doubt", "scene_suspect")
 """Columns of a signal that a draw reads."""
@@ -19,8 +19,53 @@ Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' o
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (gate, choose, draw):
+    for command in (mix, gate, choose, draw):
         app.command(topic="Questions")(command)
+
+
+def mix(
+    sources: Annotated[list[Path], typer.Argument(help="Tables 'questions', each of one proposer.")],
+    *,
+    out: Out,
+    take: Annotated[list[int], typer.Option(min=0, help="Questions wanted of each, in the same order.")],
+    exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before.")] = None,
+    round: Round = 0,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put the questions of several proposers together; what one lacks the others fill up.
+
+    Questions about a scene whose programs mean the same are one; a refusal is a row of 'rejects'. Exit code 1: the
+    output is there, but all together have fewer questions than wanted.
+    """
+    from dataclasses import asdict
+
+    from qa_contract.files import check_output_folder
+
+    from qa_engine.errors import QAEngineError
+    from qa_engine.generation.mix import write_mixed
+
+    began = time.perf_counter()
+    check_output_folder(out, force=force)
+    if len(take) != len(sources):
+        raise QAEngineError(f"{len(sources)} tables and {len(take)} times --take; give one --take for each table.")
+    if len({path.name for path in sources}) < len(sources):
+        raise QAEngineError("two of the tables have the same name; proposers are told apart by it.")
+    mixed = write_mixed(sources, take, out, exclude=exclude or (), seed=seed, round=round, force=force)
+    missing = sum(take) - len(mixed.questions)
+    if missing:
+        typer.echo(f"{missing} of {sum(take)} questions are missing: the proposers wrote no more.", err=True)
+    close(
+        Wrote(out, len(mixed.questions), "questions"),
+        since=began,
+        notes=[f"{share.source} {share.taken} of {share.share}" for share in mixed.shares],
+        rejects=dict(mixed.rejects["reason"].value_counts().sort("reason").iter_rows()),
+        lost=missing,
+        next=shell("qa-engine", "gate", out, "--out", "DIR"),
+        summary={"sources": [asdict(share) for share in mixed.shares]},
+        as_json=as_json,
+    )
 
 
 def gate(

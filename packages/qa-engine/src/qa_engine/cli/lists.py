@@ -1,9 +1,10 @@
-"""Commands that list what there is: datasets, tasks, samplers, gates, operators."""
+"""Commands that list what there is: datasets, tasks, samplers, gates, operators, the grammar of programs."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 from qa_contract.cli import COMMON, App
@@ -13,7 +14,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def register(app: App) -> None:
     """Add the commands of this module to the command line."""
-    for command in (datasets, tasks, samplers, gates, operators):
+    for command in (datasets, tasks, samplers, gates, operators, grammar):
         app.command(topic="What there is")(command)
 
 
@@ -112,6 +113,35 @@ def operators(*, as_json: AsJson = False) -> None:
         return
     for name, operator in OPERATORS.items():
         typer.echo(f"{operator.signature(name)}\n    {operator.doc}")
+
+
+def grammar(
+    *,
+    format: Annotated[Literal["gbnf", "lark"], typer.Option(help="gbnf for llama.cpp, lark for vLLM.")] = "gbnf",
+    of: Annotated[
+        Literal["program", "reply"], typer.Option(help="One program, or a reply to 'propose' as JSON.")
+    ] = "program",
+    store: Annotated[Path | None, typer.Option(help="Store of --scene.")] = None,
+    scene: Annotated[str | None, typer.Option(help="Name only its objects and categories.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Questions of a reply, at most.")] = 5,
+) -> None:
+    """Print the grammar of the program language, for guided decoding; operators, types and units are right in it."""
+    from qa_engine.errors import QAEngineError
+    from qa_engine.facts.scene import Facts
+    from qa_engine.generation.llm.guide import reply_grammar, words_of
+    from qa_engine.programs.grammar import program_grammar
+    from qa_engine.programs.notations import to_gbnf, to_lark
+    from qa_engine.scenes.store import Store
+    from qa_engine.views.sightings import SightingIndex
+
+    if (store is None) != (scene is None):
+        raise QAEngineError("--store and --scene belong together: give both, or neither.")
+    words = None
+    if store is not None and scene is not None:
+        opened = Store(store)
+        words = words_of(Facts(opened.load_scene(scene), sightings=SightingIndex(opened).of))
+    found = reply_grammar(words, count) if of == "reply" else program_grammar(words)
+    typer.echo(to_gbnf(found) if format == "gbnf" else to_lark(found), nl=False)
 
 
 def _print(rows: Any) -> None:

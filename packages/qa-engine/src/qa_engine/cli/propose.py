@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from qa_contract.cli import (
@@ -23,7 +23,7 @@ from qa_contract.cli import (
     shell,
 )
 
-from qa_engine.cli.options import Confidence, Exclude, FrameSet, Profile, Round, Split
+from qa_engine.cli.options import NEXT_ROUND, Confidence, Exclude, FrameSet, Profile, Round, Split
 from qa_engine.generation.llm.request import CONCURRENCY, Connection, ProposeRequest
 
 MODEL, PROMPT = "Model", "Prompt"
@@ -52,6 +52,13 @@ def propose(
         str | None,
         typer.Option(help="Folder or hub id of a model to run here, in place of a server.", rich_help_panel=MODEL),
     ] = None,
+    guide: Annotated[
+        Literal["none", "json-schema", "gbnf", "lark"],
+        typer.Option(
+            help="Hold replies to a JSON schema, or to a grammar: gbnf for llama.cpp, lark for vLLM.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "none",
     cache: Annotated[
         Path | None,
         typer.Option(help="Folder of replies.", show_default="OUT.cache", rich_help_panel=MODEL),
@@ -82,6 +89,14 @@ def propose(
     round: Round = 0,
     exclude: Exclude = None,
     confidence: Confidence = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(help="Table 'feedback': how the model does per type.", rich_help_panel=NEXT_ROUND),
+    ] = None,
+    may_fall_short: Annotated[
+        bool,
+        typer.Option("--may-fall-short", help="Fewer than --count are no loss: others fill up."),
+    ] = False,
     seed: Seed = 0,
     workers: Workers = 1,
     force: Force = False,
@@ -90,6 +105,7 @@ def propose(
     """Let a model write questions and programs, and keep what passes every check; answers are computed.
 
     Exit code 1: the output is there, but scenes were lost to the server, or there are fewer questions than `--count`.
+    A --model that is a folder here is recorded with a hash of its weights.
     """
     from qa_contract.files import check_output_folder
 
@@ -107,9 +123,15 @@ def propose(
             "propose needs --base-url, the address of a server, as http://127.0.0.1:8000/v1, or --local-model, a "
             "folder or hub id; one of them."
         )
+    if local_model is not None and guide != "none":
+        raise QAEngineError("--guide is for servers, which hold replies to it; leave it out, or serve the model.")
     began = time.perf_counter()
     opened = SceneStore(store)
-    model = model if local_model is None else local_name(local_model)
+    served_as = model
+    if local_model is not None:
+        model = local_name(local_model)
+    elif (Path(model) / "config.json").is_file():
+        model = local_name(model)  # a folder that is served: other weights are another model, whose replies differ
     request = ProposeRequest(
         model=model,
         split=split,
@@ -122,6 +144,7 @@ def propose(
         max_frames=max_frames,
         exemplars=exemplars,
         temperature=temperature,
+        guide=guide,
         allow_benchmark_scenes=allow_benchmark_scenes,
         recheck=recheck,
     )
@@ -135,6 +158,7 @@ def propose(
         temperature=temperature,
         max_tokens=max_tokens,
         local_model=local_model,
+        served_as=served_as,
     )
     with (
         resumable(f"replies are in {connection.cache}; the same command goes on from there"),
@@ -147,6 +171,7 @@ def propose(
             out,
             exclude=exclude or (),
             confidence=confidence or (),
+            feedback=feedback,
             concurrency=concurrency,
             workers=workers,
             force=force,
@@ -158,6 +183,11 @@ def propose(
         f"from the cache {connection.cache}; tokens: {usage['prompt_tokens']} in, {usage['completion_tokens']} out.",
         err=True,
     )
+    if usage["unguided"]:
+        typer.echo(
+            f"{usage['unguided']} replies are no JSON, which --guide {guide} asked for: the server does not heed it.",
+            err=True,
+        )
     if run.n_lost:
         typer.echo(f"{run.n_lost} of {run.n_scenes} scenes were lost to the server; run again to go on.", err=True)
     missing = 0 if count is None else max(0, count - run.n_questions)
@@ -168,7 +198,7 @@ def propose(
         since=began,
         notes=[f"{run.n_scenes} scenes"],
         rejects=run.refused,
-        lost=missing + run.n_lost,
+        lost=(0 if may_fall_short else missing) + run.n_lost,
         next=shell("qa-engine", "verify", store, out),
         summary={"scenes": run.n_scenes, "usage": usage},
         as_json=as_json,

@@ -36,6 +36,8 @@ LEVEL = np.cos(np.deg2rad(3.0))
 """A world whose z axis points up, or down, within what a phone errs by is left as it is, or turned over."""
 
 MOST_LOOKED_AT = 60
+MAX_PIXELS = 1e6
+"""No number of a camera is larger."""
 SAME_VIEW_PX = 1.0
 """Depth whose camera agrees so well with that of the picture, but for the number of pixels, shows the same view."""
 
@@ -160,8 +162,8 @@ def _depth(capture: Container, place: str, which: str, lens: Lens) -> Depth | No
 
 def _camera(capture: Container, name: str) -> NDArray[np.float64]:
     matrix = _matrix(capture, name, 3)
-    if min(matrix[0, 0], matrix[1, 1]) <= 0:
-        raise SceneError(name, "focal length not above 0", reason=IngestReason.BAD_CAMERA)
+    if not (min(matrix[0, 0], matrix[1, 1]) > 0 and np.abs(matrix).max() < MAX_PIXELS):
+        raise SceneError(name, f"no camera: {matrix.tolist()}", reason=IngestReason.BAD_CAMERA)
     return matrix
 
 

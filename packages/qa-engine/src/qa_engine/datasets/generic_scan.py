@@ -169,8 +169,11 @@ def read_labels(folder: Path, scan: Scan, labels: str, roots: Sequence[Path]) ->
     if labels == "names":
         words = {i: readable(re.sub(r"[\s._\-]*\d+$", "", name)) for i, name in scan.names.items()}
         return {i: label for i, label in words.items() if label}
-    if scan.labels and not (folder / LABELS).is_file():
-        return scan.labels
+    if not (folder / LABELS).is_file():
+        if scan.labels:
+            return scan.labels
+        advice = "; --set labels=names takes the names of the parts" if scan.names else ""
+        raise SceneError(LABELS, f"no such file{advice}", reason=IngestReason.MISSING_FILE)
     check_inside(folder / LABELS, roots)
     value, _ = read_json(folder / LABELS, max_bytes=MAX_BYTES)
     by_name = {name: i for i, name in scan.names.items()}

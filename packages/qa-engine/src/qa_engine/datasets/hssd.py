@@ -39,6 +39,8 @@ MAX_TRIANGLES = 4_000_000
 
 UP, FRONT = np.array([0.0, 1, 0]), np.array([0.0, 0, -1])
 PART = "_part_"
+"""Models of several things are cut into parts, which have categories of their own or that of the whole."""
+
 MODELS = ("{name}", "*/{name}", "*/*/{name}")
 """Places of models below `objects/`: by their first letter, among doors and windows, or in parts."""
 
@@ -103,21 +105,28 @@ def load(source: SceneSource) -> Scene:
         try:
             item = expect(entry, dict, field)
             name = Path(member(item, "template_name", str, field)).name
-            label = located.categories.get(name.partition(PART)[0], "")
+            label = located.categories.get(name) or located.categories.get(name.partition(PART)[0], "")
             if not label and located.settings["unlabelled"] == "skip":
                 n_without += 1
                 continue
             model = _model(located.root, name, field, source.roots)
             turn, scale, shift = _placed(item, model, str(item.get("translation_origin", default)), field)
             low, high = _bounds(model)
-            middle = turn @ ((low + high) / 2 * scale) + shift
-            boxes.add(label or name, i, middle, (high - low) * np.abs(scale), turn.T)
+            with np.errstate(over="ignore", invalid="ignore"):
+                middle, size = turn @ ((low + high) / 2 * scale) + shift, (high - low) * np.abs(scale)
+            if not (np.isfinite(middle).all() and np.isfinite(size).all()):
+                problem = f"lies at {middle.tolist()}, {size.tolist()} large"
+                raise SceneError(field, problem, reason=IngestReason.NOT_FINITE)
+            boxes.add(label or name, i, middle, size, turn.T)
             surfaces.append((i, model, turn, scale, shift))
         except SceneError as error:
             boxes.refused.append(error)
     if n_without:
         problem = f"{n_without} objects have no category"
         boxes.refused.append(SceneError(located.path.name, problem, reason=IngestReason.SKIPPED))
+    if n := len(expect(house.get("articulated_object_instances", []), list, "articulated_object_instances")):
+        problem = f"{n} objects with joints (URDF) are not read"
+        boxes.refused.append(SceneError("articulated_object_instances", problem, reason=IngestReason.SKIPPED))
     found = boxes.annotation()
     flat = ~(found.boxes.size > 0).all(axis=1)
     kept = np.flatnonzero(~flat)
@@ -217,8 +226,10 @@ def _axes(value: Mapping[str, Any], name: str) -> NDArray[np.float64]:
         np.array(numbers(value.get(key, own.tolist()), 3, f"{name}: {key}"))
         for key, own in (("up", UP), ("front", FRONT))
     )
-    lengths = np.linalg.norm(up), np.linalg.norm(front)
-    if not min(lengths) > 0 or abs(up @ front) > 1e-4 * lengths[0] * lengths[1]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(up), np.linalg.norm(front)
+        right = abs(up @ front) <= 1e-4 * lengths[0] * lengths[1]
+    if not (min(lengths) > 0 and max(lengths) < np.inf and right):
         problem = f"up {up.tolist()} and front {front.tolist()} are not at right angles"
         raise SceneError(name, problem, reason=IngestReason.BAD_ROTATION)
     up, front = up / lengths[0], front / lengths[1]
@@ -233,10 +244,12 @@ def _placed(
         np.array([numbers(item.get("rotation", [1, 0, 0, 0]), 4, f"{field}.rotation")]), field, order="wxyz"
     )[0]
     scale = np.array(numbers(item.get("non_uniform_scale", [1, 1, 1]), 3, f"{field}.non_uniform_scale"))
-    scale = scale * number(item.get("uniform_scale", 1.0), f"{field}.uniform_scale")
+    with np.errstate(over="ignore"):
+        scale = scale * number(item.get("uniform_scale", 1.0), f"{field}.uniform_scale")
     shift = np.array(numbers(member(item, "translation", list, field), 3, f"{field}.translation"))
     if origin.lower() != "asset_local":  # the place is that of the middle of the model
-        shift = shift - turn @ (np.sum(_bounds(model), axis=0) / 2 * scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift = shift - turn @ (np.sum(_bounds(model), axis=0) / 2 * scale)
     return turn, scale, shift
 
 
@@ -269,8 +282,9 @@ def _mesh(stage: Surface | None, surfaces: Sequence[Any], ids: NDArray[np.int64]
             triangles.append(surface.triangles + n)
             instance.append(np.full(len(surface.triangles), i if i in ids else -1))
             n += len(surface.vertices)
-    points = np.concatenate(vertices) @ Z_UP_FROM_Y_UP[:3, :3].T
-    return Mesh(points.astype(np.float32), np.concatenate(triangles), np.concatenate(instance))
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as not finite
+        points = (np.concatenate(vertices) @ Z_UP_FROM_Y_UP[:3, :3].T).astype(np.float32)
+    return Mesh(points, np.concatenate(triangles), np.concatenate(instance))
 
 
 _SOURCE = "hssd/hssd-hab on Hugging Face, after its terms are accepted"

@@ -14,7 +14,7 @@ from qa_engine.exports.lines import IMAGES, write_llava, write_qwen, write_trl
 from qa_engine.exports.lmms_eval import write_lmms_eval
 from qa_engine.exports.rows import Selection, select
 
-__all__ = ["EMBEDDED", "FORMATS", "Selection", "export", "select"]
+__all__ = ["CALLING", "EMBEDDED", "FORMATS", "Selection", "export", "select"]
 
 FORMATS: dict[str, Callable[[Selection, Path, Path], None]] = {
     "trl": write_trl,
@@ -27,6 +27,8 @@ FORMATS: dict[str, Callable[[Selection, Path, Path], None]] = {
 """Name on the command line to the function that writes a selection to a folder, which will stand at the last path."""
 EMBEDDED = frozenset({"openai", "hf"})
 """Formats that hold the frames inside; the others have them beside them in `images/`."""
+CALLING = frozenset({"trl", "openai"})
+"""Formats that have a place for tool calls."""
 
 
 def export(selection: Selection, name: str, folder: Path, out: Path) -> None:

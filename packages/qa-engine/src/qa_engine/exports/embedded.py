@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from qa_engine.exports.lines import write_lines
+from qa_engine.exports.lines import tools, write_lines
 from qa_engine.exports.rows import Row, Selection
 
 _TEXTS = ("id", "scene_name", "question_type", "text", "answer")
@@ -22,12 +22,13 @@ def openai(row: Row, urls: list[str]) -> Row:
 
     Examples
     --------
-    >>> openai({"text": "Why?", "answer": "B"}, ["data:image/png;base64,AA"])["messages"][0]["content"][0]["type"]
+    >>> row = {"text": "Why?", "before": [], "turns": [{"role": "assistant", "content": "B"}]}
+    >>> openai(row, ["data:image/png;base64,AA"])["messages"][0]["content"][0]["type"]
     'image_url'
     """
     content: list[Row] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
     content.append({"type": "text", "text": row["text"]})
-    return {"messages": [{"role": "user", "content": content}, {"role": "assistant", "content": row["answer"]}]}
+    return {"messages": [*row["before"], {"role": "user", "content": content}, *row["turns"]]} | tools(row)
 
 
 def write_openai(selection: Selection, folder: Path, out: Path) -> None:

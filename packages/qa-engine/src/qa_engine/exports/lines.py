@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from qa_engine.exports.rows import Row, Selection
+from qa_engine.traces import TOOLS
 
 IMAGES = "images"
 """Folder of the frames in an export, beside the file that names them."""
@@ -17,14 +18,22 @@ def trl(row: Row) -> Row:
 
     Examples
     --------
-    >>> trl({"images": ["a.png"], "text": "Why?", "answer": "B"})["images"]
+    >>> row = {"images": ["a.png"], "text": "Why?", "before": [], "turns": [{"role": "assistant", "content": "B"}]}
+    >>> trl(row)["images"]
     ['images/a.png']
     """
-    return {
+    made = {
         "images": _paths(row),
-        "prompt": [{"role": "user", "content": row["text"]}],
-        "completion": [{"role": "assistant", "content": row["answer"]}],
+        "prompt": [*row["before"], {"role": "user", "content": row["text"]}],
+        "completion": row["turns"],
     }
+    return made | tools(row)
+
+
+def tools(row: Row) -> Row:
+    """Give the tools that a row calls as its column `tools`; nothing where it calls none."""
+    calls = [call["function"]["name"] for turn in row["turns"] for call in turn.get("tool_calls") or ()]
+    return {"tools": [TOOLS[name] for name in dict.fromkeys(calls)]} if calls else {}
 
 
 def llava(row: Row) -> Row:

@@ -18,9 +18,14 @@ from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
 
 from qa_engine.errors import QAEngineError
 from qa_engine.exports.marks import DRAWN, write_marked
+from qa_engine.facts.scene import Facts
+from qa_engine.scenes.store import Store
+from qa_engine.traces import TRACES, TraceError
+from qa_engine.views.evidence import FrameEvidence
+from qa_engine.views.recording import RecordingIndex
+from qa_engine.views.sightings import SightingIndex
 
 Row = dict[str, Any]
-_CHUNK = 256
 _IMAGES = {
     "scene_name": pl.String,
     "frame_set_id": pl.String,
@@ -30,7 +35,7 @@ _IMAGES = {
 }
 _COLUMNS = [
     *("question_id", "scene_name", "question_type", "question", "options", "ground_truth"),
-    *("signature", "frame_set_id", "prompt_id"),
+    *("signature", "frame_set_id", "prompt_id", "program", "profile", "answer_type", "unit", "operands"),
 ]
 
 
@@ -47,6 +52,8 @@ class ExportReason(StrEnum):
     """A frame of the set is not in the store, or its file is not there."""
     OUTSIDE_STORE = "outside_store"
     """The path of a frame leads out of the store."""
+    NO_TRACE = "no_trace"
+    """The program of the question does not run, or gives another answer."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,15 @@ class Selection:
     store : Path
     drawn : Path, optional
         Folder of the frames that marks were drawn on.
+    traces : list of list of dict, optional
+        Messages that answer each question step by step.
     """
 
     table: pl.DataFrame
     rejects: pl.DataFrame
     store: Path
     drawn: Path | None = None
+    traces: list[list[Row]] | None = None
 
     def file(self, path: str) -> Path:
         """Give the file of an image: of the store, or as it was drawn on."""
@@ -89,6 +99,34 @@ class Selection:
         table = self.table.with_columns(images=pl.Series(images, dtype=pl.List(pl.String)))
         return replace(self, table=table, drawn=folder)
 
+    def with_traces(self, name: str) -> Selection:
+        """Answer the questions step by step, see `TRACES`; those that have no trace are rejects.
+
+        Raises
+        ------
+        QAEngineError
+            No question has one.
+        """
+        store = Store(self.store)
+        looks = SightingIndex(store).of, FrameEvidence(store).of, RecordingIndex(store).of
+        made: list[list[Row] | None] = [None] * len(self.table)
+        problems: list[str] = [""] * len(self.table)
+        groups = self.table.with_row_index("row").group_by("scene_name", "profile", maintain_order=True)
+        for (scene_name, profile), part in groups:
+            facts = Facts(store.load_scene(str(scene_name)), str(profile), *looks)
+            for row in part.iter_rows(named=True):
+                try:
+                    made[row["row"]] = TRACES[name](row, facts)
+                except TraceError as error:
+                    problems[row["row"]] = str(error)
+        kept = pl.Series([trace is not None for trace in made])
+        refused = self.table.with_columns(reason=pl.lit(ExportReason.NO_TRACE.value), detail=pl.Series(problems))
+        rejects = pl.concat([self.rejects, _rejected(refused.filter(~kept), pl.col("detail"))])
+        if not kept.any():
+            raise QAEngineError(f"No question has a trace; the first says: {problems[0]}.")
+        traces = [trace for trace in made if trace is not None]
+        return replace(self, table=self.table.filter(kept), rejects=rejects, traces=traces)
+
     def __len__(self) -> int:
         return len(self.table)
 
@@ -97,18 +135,25 @@ class Selection:
         return self.table["images"].explode().drop_nulls().unique(maintain_order=True).to_list()
 
     def rows(self) -> Iterator[Row]:
-        """Give every question as `id`, `scene_name`, `question_type`, `images`, `text`, `options` and `answer`."""
-        for part in self.table.iter_slices(_CHUNK):
-            for row in part.iter_rows(named=True):
-                yield {
-                    "id": row["question_id"],
-                    "scene_name": row["scene_name"],
-                    "question_type": row["question_type"],
-                    "images": row["images"],
-                    "text": format_prompt(row["question"], row["options"], row["prompt_id"]),
-                    "options": row["options"] or [],
-                    "answer": row["ground_truth"],
-                }
+        """Give every question with its answer.
+
+        `id`, `scene_name`, `question_type`, `images`, `text` and `options` are of the question. `turns` are the
+        messages that answer, `before` those that come before the question, and `answer` is the text of the last one.
+        """
+        steps = self.traces is not None
+        for place, row in enumerate(self.table.iter_rows(named=True)):
+            turns = self.traces[place] if self.traces else [{"role": "assistant", "content": row["ground_truth"]}]
+            yield {
+                "id": row["question_id"],
+                "scene_name": row["scene_name"],
+                "question_type": row["question_type"],
+                "images": row["images"],
+                "text": format_prompt(row["question"], row["options"], row["prompt_id"], steps=steps),
+                "options": row["options"] or [],
+                "answer": turns[-1]["content"],
+                "before": [turn for turn in turns if turn["role"] == "system"],
+                "turns": [turn for turn in turns if turn["role"] != "system"],
+            }
 
 
 def select(questions: Path, store: Path) -> Selection:
@@ -152,16 +197,14 @@ def select(questions: Path, store: Path) -> Selection:
     if not len(kept):
         counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
         raise QAEngineError(f"{questions}: no question to export ({counts or 'the table has no row'}).")
-    rejects = refused.select(
-        "scene_name",
-        "question_type",
-        "signature",
-        "reason",
-        stage=pl.lit("export"),
-        item="question_id",
-        detail=pl.col("frame_set_id").fill_null(""),
-    )
-    return Selection(kept.drop("reason", "problem"), rejects.select(*REJECTS), store)
+    rejects = _rejected(refused, pl.col("frame_set_id").fill_null(""))
+    return Selection(kept.drop("reason", "problem"), rejects, store)
+
+
+def _rejected(refused: pl.DataFrame, detail: pl.Expr) -> pl.DataFrame:
+    """Make rows of `rejects` of questions with a reason."""
+    names = ("scene_name", "question_type", "signature", "reason")
+    return refused.select(*names, stage=pl.lit("export"), item="question_id", detail=detail).select(*REJECTS)
 
 
 def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:

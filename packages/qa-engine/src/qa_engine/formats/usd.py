@@ -117,6 +117,7 @@ def read_usd(path: Path, roots: Sequence[Path]) -> UsdScene:
     they are written, without subdivision. Invisible prims and helpers are left out, as are curves and points.
     """
     usd = _Usd(path)
+    quiet = usd.utils.CoalescingDiagnosticDelegate()  # what the library would print; what is missing is in `missing`
     try:
         return _read(usd, path, roots)
     except (usd.tf.ErrorException, RuntimeError, UnicodeError) as error:
@@ -125,6 +126,8 @@ def read_usd(path: Path, roots: Sequence[Path]) -> UsdScene:
         except (UnicodeError, IndexError):  # the library quotes bytes of the file
             said = "damaged text"
         raise SceneError(path.name, f"no whole USD ({said})", reason=IngestReason.BAD_FORMAT) from None
+    finally:
+        quiet.TakeUncoalescedDiagnostics()
 
 
 def _read(usd: _Usd, path: Path, roots: Sequence[Path]) -> UsdScene:
@@ -165,12 +168,8 @@ class _Usd:
         )
 
     def open(self) -> Any:
-        """Open the file; what the library would print is left out."""
-        quiet = self.utils.CoalescingDiagnosticDelegate()
-        try:
-            stage = self.usd.Stage.Open(str(self.path))
-        finally:
-            del quiet
+        """Open the file."""
+        stage = self.usd.Stage.Open(str(self.path))
         if not stage:
             raise SceneError(self.path.name, "no whole USD", reason=IngestReason.BAD_FORMAT)
         return stage
@@ -186,7 +185,9 @@ class _Usd:
 
     def missing(self, stage: Any) -> tuple[str, ...]:
         """Say what it refers to and is not there."""
-        return tuple(str(error).strip().splitlines()[0][:200] for error in stage.GetCompositionErrors())
+        here = f"{self.path.parent.resolve()}/"
+        lines = (str(error).strip().splitlines()[0] for error in stage.GetCompositionErrors())
+        return tuple(line.replace(here, "")[:200] for line in lines)
 
     def shapes(self, stage: Any) -> Iterator[_Placed]:
         """List what can be seen."""

@@ -93,7 +93,8 @@ def compare_axes(
         problem = f"{reading.name}, it seems (--set {reading.switch}): {_words(given, best)}"
         told = reading.turn is None or best.by_boxes - best.doubt > NAMED
         severe = best.margin - best.doubt > REFUSED and len(boxes.size) >= MIN_OBJECTS and told
-        return Comparison([finding(reading.field, problem, reading.reason, severe=severe)], [])
+        doubts = "" if reading.turn is None else "gravity"
+        return Comparison([finding(reading.field, problem, reading.reason, severe=severe, doubts=doubts)], [])
     untold = [case.reading for case in cases if case.margin > -NAMED and _moves(case.reading, boxes)]
     return Comparison([], list(dict.fromkeys(Doubt(reading.name, reading.switch) for reading in untold)))
 
@@ -150,7 +151,7 @@ def _words(given: Terms, case: _Case) -> str:
             f"objects differ by {terms.height_error:.0%} from usual heights then, by {given.height_error:.0%} as given"
         ),
         terms.axes - given.axes: f"{terms.upright:.0%} of the boxes are upright then, {given.upright:.0%} as given",
-        case.by_others: "cameras and points fit it better",
+        case.by_others: "cameras, points and walls fit it better",
         terms.ceiling - given.ceiling: (
             f"things reach over {terms.reach_m:.1f} m then, over {given.reach_m:.1f} m as given"
         ),

@@ -1,4 +1,7 @@
-"""What cameras and points say of a reading: people hold cameras level, floors are full of points, boxes hold theirs."""
+"""What cameras, points and walls say of a reading of the boxes of a scene.
+
+People hold cameras level, floors are full of points, boxes hold theirs, and furniture stands parallel to walls.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from qa_engine.geometry import Boxes, point_in_box
 from qa_engine.ingestion.findings import MIN_OBJECTS, Finding, finding
 from qa_engine.ingestion.plausible import CEILING_M, CEILING_SPREAD_M, Terms, student
 from qa_engine.ingestion.poses import Seen
-from qa_engine.ingestion.typical import ALIKE
+from qa_engine.ingestion.typical import ALIKE, prior_of
+from qa_engine.ingestion.wall_directions import direction_of_outline, direction_of_points, parallel
 from qa_engine.scenes.cameras import back_project
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.structure import is_structure
@@ -60,12 +64,18 @@ class Surroundings:
         Row of the object that each point belongs to, -1 = none or unknown.
     counted : (n,) bool
         Objects whose points are counted: those that are no walls or floors.
+    weight : (n,) float64
+        What each object counts among all: those of one category err together.
+    walls_deg : float or None
+        Direction of the walls.
     """
 
     poses: Array
     points: Array
     owner: NDArray[np.int64]
     counted: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    walls_deg: float | None = None
 
     def __call__(self, boxes: Boxes, terms: Terms, turn: Array | None) -> float:
         """Judge one reading; only differences between readings of one scene mean something.
@@ -83,12 +93,16 @@ class Surroundings:
         matrix = np.eye(3) if turn is None else turn
         total = 0.0
         if len(self.poses):
-            total += _level(matrix @ self.poses[:, :3, :3]) + _eyes(self.poses[:, :3, 3] @ matrix[2] - terms.floor_m)
+            total += level_likelihood(matrix @ self.poses[:, :3, :3]) + eyes_likelihood(
+                self.poses[:, :3, 3] @ matrix[2] - terms.floor_m
+            )
         if len(self.points):
             points = self.points @ matrix.T
-            total += _floor(points[:, 2])
+            total += floor_likelihood(points[:, 2])
             if turn is None:  # else points keep their boxes
                 total += self._held(boxes, points)
+        if turn is None and self.walls_deg is not None:
+            total += parallel(boxes, self.walls_deg, np.where(self.counted, self.weight, 0))
         return total
 
     def _held(self, boxes: Boxes, points: Array) -> float:
@@ -111,9 +125,19 @@ def surroundings_of(scene: Scene, posed: Sequence[Frame], images: Sequence[Seen]
             every = np.concatenate(found)
             points = every[:: _step(len(every), MAX_POINTS)].astype(np.float64)
             owner = np.full(len(points), -1, dtype=np.int64)
-    if not len(poses) and not len(points):
+    walls = None if scene.floor_polygon is None else direction_of_outline(scene.floor_polygon)
+    walls = direction_of_points(_thinned(scene, points)) if walls is None else walls
+    if not len(poses) and not len(points) and walls is None:
         return None
-    return Surroundings(poses, points, owner, ~is_structure(scene.category))
+    weight = prior_of(scene.category).weight
+    return Surroundings(poses, points, owner, ~is_structure(scene.category), weight, walls)
+
+
+def _thinned(scene: Scene, points: Array) -> Array:
+    """Take more points of a cloud than are compared with boxes, as walls have few of them; else those of depth."""
+    if scene.cloud is None or not len(scene.cloud):
+        return points
+    return scene.cloud.xyz[:: _step(len(scene.cloud), MAX_CLOUD)].astype(np.float64)
 
 
 def check_points(scene: Scene) -> list[Finding]:
@@ -163,7 +187,7 @@ def share_in_boxes(
     return False, float(inside.any(axis=0).mean()) if len(rows) else 0.0
 
 
-def _level(rotation: Array) -> float:
+def level_likelihood(rotation: Array) -> float:
     """Judge cameras (c, 3, 3): held level, and which way round."""
     right, down = rotation[:, 2, 0], rotation[:, 2, 1]
     length = np.hypot(right, down)
@@ -179,12 +203,12 @@ def _level(rotation: Array) -> float:
     return float(level.sum() / (1 + (n - 1) * ALIKE) + np.log(which).mean())
 
 
-def _eyes(height: Array) -> float:
+def eyes_likelihood(height: Array) -> float:
     """Judge heights of cameras above the floor."""
     return float(student(np.median(height) - EYE_M, EYE_SPREAD_M))
 
 
-def _floor(z: Array) -> float:
+def floor_likelihood(z: Array) -> float:
     """Judge heights of points: a floor full of points, hardly any below it, most things low, and a ceiling."""
     low, high = np.quantile(z, [0.002, 0.998])
     bins = np.clip(((z - low) / BIN_M).astype(np.int64), 0, max(int((high - low) / BIN_M), 1))

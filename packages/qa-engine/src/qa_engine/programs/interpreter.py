@@ -6,7 +6,7 @@ import ast
 import difflib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,13 @@ class ProgramResult:
     steps: int
 
 
-def run_program(text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET) -> ProgramResult:
+Watch = Callable[[ast.expr, Sequence[Value], Value], None]
+"""Is told of every call, sum and comparison: its node, the values that it was given, and what it gave."""
+
+
+def run_program(
+    text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET, watch: Watch | None = None
+) -> ProgramResult:
     """Run one program.
 
     Parameters
@@ -64,6 +70,8 @@ def run_program(text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET) -> 
     facts : Facts
         The scene.
     budget : Budget
+    watch : callable, optional
+        Called in the order of evaluation.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def run_program(text: str, facts: Facts, *, budget: Budget = DEFAULT_BUDGET) -> 
     >>> run_program('[category(x) for x in objects() if top_m(x) > m(0.5)]', Facts(scene)).value
     ['chair', 'table']
     """
-    run = _Run(facts, budget)
+    run = _Run(facts, budget, watch)
     result = run.evaluate(parse_program(text, budget))
     units = {item.unit for item in result.data} if result.kind == "list" else {result.unit}
     return ProgramResult(_plain(result), result.kind, units.pop() if len(units) == 1 else "", run.steps)
@@ -95,8 +103,9 @@ def _plain(value: Value) -> Any:
 class _Run:
     """One evaluation: its step count, its clock, and the variables of the comprehensions around."""
 
-    def __init__(self, facts: Facts, budget: Budget) -> None:
+    def __init__(self, facts: Facts, budget: Budget, watch: Watch | None) -> None:
         self.facts = facts
+        self.watch = watch
         self.budget = budget
         self.steps = 0
         self.variables: dict[str, Value] = {}
@@ -106,6 +115,12 @@ class _Run:
         """Evaluate a checked node; its depth is bounded by the check."""
         self._step(1, node)
         return _EVALUATE[type(node)](self, node)
+
+    def _told(self, node: ast.expr, given: Sequence[Value], value: Value) -> Value:
+        """Tell whoever watches, and return the value."""
+        if self.watch is not None:
+            self.watch(node, given, value)
+        return value
 
     def _step(self, steps: int, node: ast.expr) -> None:
         before = self.steps
@@ -175,7 +190,7 @@ class _Run:
         unit = combine_units(symbol, left, right, column=column)
         if symbol == "/" and right.data == 0:
             raise ProgramError(ProgramCode.NO_VALUE, "division by zero.", column=column)
-        return self._bounded(number(compute(left.data, right.data), unit), node)
+        return self._told(node, (left, right), self._bounded(number(compute(left.data, right.data), unit), node))
 
     def _bounded(self, value: Value, node: ast.expr) -> Value:
         """Refuse a number or a text that is too large, or not finite."""
@@ -194,12 +209,13 @@ class _Run:
         left, right = self.evaluate(node.left), self.evaluate(node.comparators[0])
         operator = type(node.ops[0])
         if operator in (ast.In, ast.NotIn):
-            return Value("bool", self._contains(left, right, node) == (operator is ast.In))
+            found = Value("bool", self._contains(left, right, node) == (operator is ast.In))
+            return self._told(node, (left, right), found)
         self._comparable(left, right, node)
         if left.kind not in ("number", "frame") and operator not in (ast.Eq, ast.NotEq):
             message = f"{describe(left)} has no order; use == or !=."
             raise ProgramError(ProgramCode.WRONG_TYPE, message, column=node.col_offset + 1)
-        return Value("bool", _COMPARE[operator](left.data, right.data))
+        return self._told(node, (left, right), Value("bool", _COMPARE[operator](left.data, right.data)))
 
     def _comparable(self, left: Value, right: Value, node: ast.Compare) -> None:
         """Refuse to compare values of different kinds or units; a whole number may stand for an instance or a frame."""
@@ -278,7 +294,7 @@ class _Run:
             data = operator.function(self.facts, *arguments)
         except ProgramError as error:
             raise ProgramError(error.code, f"{operator.signature(name)}: {error}", column=column) from None
-        return self._result(operator, data, values, node)
+        return self._told(node, values, self._result(operator, data, values, node))
 
     def _result(self, operator: Operator, data: Any, values: list[Value], node: ast.expr) -> Value:
         """Wrap what an operator returned."""

@@ -123,6 +123,14 @@ def test_a_damaged_object_is_refused_alone(write, change, reason):
     assert [error.reason for error in scene.refused] == [reason]
 
 
+def test_parts_have_categories_of_their_own_and_joints_are_named(write):
+    root = write(CHAIR, PART, articulated_object_instances=[{"template_name": "fridge"}])
+    write.put("semantics/objects.csv", b"id,main_category\na1,chair\nb2,desk\nb2_part_1,drawer\n")
+    scene = read(root)
+    assert scene.category.tolist() == ["chair", "drawer"]
+    assert "1 objects with joints" in str(scene.refused[0])
+
+
 def test_what_is_damaged_or_missing_is_named(write, tmp_path):
     root = write(stage_instance={"template_name": "größe"})
     assert [error.reason for error in read(root).refused] == [IngestReason.MISSING_FILE]

@@ -83,7 +83,7 @@ def test_cameras_tell_what_is_up_but_refuse_nothing_alone(gizmos):
     assert reasons(scene) == []
     (found,) = [found for found in check_scene(flipped(scene)).findings if found.error.reason.value == "not_upright"]
     assert not found.severe
-    assert "cameras and points fit it better" in str(found.error)
+    assert "cameras, points and walls fit it better" in str(found.error)
 
 
 @pytest.mark.parametrize("labelled", [True, False])

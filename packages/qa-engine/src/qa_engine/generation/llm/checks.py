@@ -14,10 +14,11 @@ import numpy as np
 from qa_engine.checks.noise import CENTER_NOISE_M, SIZE_NOISE, TURN_NOISE_DEG
 from qa_engine.facts.scene import Facts
 from qa_engine.generation.llm.reply import Proposal
-from qa_engine.programs import OPERATORS, ProgramCode, parse_program
+from qa_engine.programs import OPERATORS, ProgramCode, ProgramError, parse_program
 from qa_engine.programs.operators import SCENE_OPERATORS
 from qa_engine.programs.pool import Outcome
 from qa_engine.scenes.scene import Scene
+from qa_engine.scenes.worlds import possible_worlds
 from qa_engine.tasks import answer_texts
 from qa_engine.views.evidence import Evidence
 
@@ -230,6 +231,14 @@ def program_key(program: str) -> str:
     return ast.unparse(_Canonical().visit(ast.parse(ast.unparse(parse_program(program)), mode="eval")))
 
 
+def stored_key(program: str) -> str:
+    """Key of a stored program; one that is not, or no longer, in the language is itself."""
+    try:
+        return program_key(program)
+    except ProgramError:
+        return program
+
+
 class _Canonical(ast.NodeTransformer):
     """Sorts what has no order: arguments of symmetric operators, categories to choose from, sums and products."""
 
@@ -257,7 +266,7 @@ class _Canonical(ast.NodeTransformer):
 
 
 def noisy_scenes(scene: Scene, rng: np.random.Generator) -> list[Scene]:
-    """Move, resize and turn every box by independent uniform errors of the stated noise."""
+    """Move, resize and turn every box by independent uniform errors, and the whole scene to where it may truly be."""
     n, scenes = len(scene), []
     for _ in range(NOISY_SCENES):
         turn = np.radians(rng.uniform(-TURN_NOISE_DEG, TURN_NOISE_DEG, n))
@@ -272,4 +281,4 @@ def noisy_scenes(scene: Scene, rng: np.random.Generator) -> list[Scene]:
                 rotation=scene.rotation @ about_z,
             )
         )
-    return scenes
+    return scenes + possible_worlds(scene)

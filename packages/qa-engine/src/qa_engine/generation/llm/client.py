@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,10 @@ class OversizedError(ServerError):
 
 @dataclass
 class Usage:
-    """What a run cost: requests sent, replies from the cache, retries, failures, tokens as the server counts them."""
+    """What a run cost: requests sent, replies from the cache, retries, failures, tokens as the server counts them.
+
+    `unguided` are whole replies to guided requests that are no JSON: the server does not heed the guide.
+    """
 
     requests: int = 0
     cached: int = 0
@@ -41,14 +45,15 @@ class Usage:
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    unguided: int = 0
 
 
 @dataclass
 class ChatClient:
     """Asks for chat completions; safe to use from several threads.
 
-    The key comes from the environment variable OPENAI_API_KEY where a server wants one. The cache ignores the address,
-    so that the same model on another port answers from it.
+    The key comes from the environment variable OPENAI_API_KEY where a server wants one. The cache ignores the address
+    and the name that the model has there, so that the same model on another port answers from it.
     """
 
     connection: Connection
@@ -64,8 +69,8 @@ class ChatClient:
         """Check what the requests need."""
         chat_url(self.connection.base_url)
 
-    def ask(self, messages: list[dict[str, Any]], *, seed: int) -> str:
-        """Return the text of the reply.
+    def ask(self, messages: list[dict[str, Any]], *, seed: int, guide: Mapping[str, Any] | None = None) -> str:
+        """Return the text of the reply; `guide` are further fields of the request that hold it to JSON.
 
         Raises
         ------
@@ -81,6 +86,7 @@ class ChatClient:
                 "max_tokens": connection.max_tokens,
                 "temperature": connection.temperature,
                 "seed": seed,
+                **(guide or {}),
             },
             sort_keys=True,
         ).encode()
@@ -96,6 +102,8 @@ class ChatClient:
                     temporary.write_text(json.dumps(kept), encoding="utf-8")
         if kept.get("oversized"):
             raise OversizedError(f"the response is longer than {LARGEST_REPLY} bytes.")
+        if guide and kept.get("finish") != "length" and not _is_json(kept["text"]):
+            self._count(unguided=1)
         return kept["text"]
 
     def _kept(self, body: bytes) -> dict[str, Any]:
@@ -116,11 +124,14 @@ class ChatClient:
         usage: dict[str, Any] = said if isinstance(said, dict) else {}
         tokens = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
         self._count(**{name: n for name, n in tokens.items() if type(n) is int})
-        return {"text": response["choices"][0]["message"]["content"], "usage": tokens}
+        choice = response["choices"][0]
+        return {"text": choice["message"]["content"], "usage": tokens, "finish": choice.get("finish_reason")}
 
     def _send(self, body: bytes) -> dict[str, Any]:
         connection = self.connection
         url = chat_url(connection.base_url)
+        if connection.served_as not in (None, connection.model):
+            body = json.dumps(json.loads(body) | {"model": connection.served_as}, sort_keys=True).encode()
         reason = ""
         for attempt in range(connection.retries + 1):
             if attempt:
@@ -151,6 +162,14 @@ class ChatClient:
         with self._lock:
             for name, n in changes.items():
                 setattr(self.usage, name, getattr(self.usage, name) + n)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _checked(response: dict[str, Any]) -> dict[str, Any]:

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import polars as pl
 from qa_contract.files import output_folder, write_json
-from qa_contract.tableio import read_table, table_metadata, write_table
-from qa_contract.tables import CONFIDENCE, OBSERVATIONS, QUESTIONS, REJECTS
+from qa_contract.tableio import read_table, table_metadata, with_every_column, write_table
+from qa_contract.tables import CHOICES, CONFIDENCE, FEEDBACK, OBSERVATIONS, QUESTIONS, REJECTS
 
 from qa_engine.facts.scene import Facts
 from qa_engine.generation.inputs import table_digest
-from qa_engine.generation.llm.checks import LLMReason, program_key
+from qa_engine.generation.llm.checks import LLMReason, stored_key
 from qa_engine.generation.llm.client import ChatClient
+from qa_engine.generation.llm.exemplars import CONFIDENCE_COLUMNS, exemplars, types_in_words
 from qa_engine.generation.llm.local import LocalClient
 from qa_engine.generation.llm.prompt import PROPOSE, RECHECK, REPAIR, template_id
 from qa_engine.generation.llm.proposer import LLMProposer, SceneInput
 from qa_engine.generation.llm.request import CONCURRENCY, Connection, ProposeRequest
-from qa_engine.programs import ProgramError
 from qa_engine.programs.pool import ProgramPool
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.store import Store
@@ -33,16 +33,6 @@ from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
 
 PRODUCER = "qa-engine propose"
-
-LABELS = ("frontier", "easy", "hard", "suspect")
-"""Labels in the order in which a prompt lists them."""
-
-_ADVICE = {
-    "frontier": "write more like these",
-    "easy": "fewer like these",
-    "hard": "fewer like these",
-    "suspect": "their answers may be wrong; avoid the objects",
-}
 
 
 @dataclass(frozen=True)
@@ -64,18 +54,19 @@ def write_proposals(
     *,
     exclude: Sequence[Path] = (),
     confidence: Sequence[Path] = (),
+    feedback: Path | None = None,
     concurrency: int = CONCURRENCY,
     workers: int = 2,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> ProposeRun:
-    """Ask a model about the scenes of a store and write `questions`, `rejects` and `manifest.json`.
+    """Ask a model about the scenes of a store and write `questions`, `choices`, `rejects` and `manifest.json`.
 
     The folder appears whole or not at all; what a server has replied is in the cache from the moment it replied.
     """
     began = time.perf_counter()
     with output_folder(out, force=force) as folder:
-        inputs = _Inputs(store, request, exclude, confidence)
+        inputs = _Inputs(store, request, exclude, confidence, feedback)
         client = LocalClient(connection) if connection.local_model else ChatClient(connection)
         with ProgramPool(
             workers,
@@ -91,6 +82,7 @@ def write_proposals(
                 seed=request.seed,
                 round=request.round,
                 frame_set_id=request.frame_set_id,
+                guide=request.guide,
                 allow_benchmark_scenes=request.allow_benchmark_scenes,
                 recheck=request.recheck,
             )
@@ -101,7 +93,9 @@ def write_proposals(
         config = (
             asdict(request) | inputs.digests() | {"templates": [template_id(x) for x in (PROPOSE, REPAIR, RECHECK)]}
         )
-        for name, table, schema in (("questions", questions, QUESTIONS), ("rejects", rejects, REJECTS)):
+        choices = questions.select("question_id").join(asked.choices, on="question_id", maintain_order="left")
+        written = (("questions", questions, QUESTIONS), ("choices", choices, CHOICES), ("rejects", rejects, REJECTS))
+        for name, table, schema in written:
             metadata = table_metadata(name, PRODUCER, config, request.seed)
             write_table(table, folder / f"{name}.parquet", schema, metadata)
         counted = Counter(rejects["reason"])
@@ -134,6 +128,7 @@ class _Asked:
     """What came of all scenes."""
 
     questions: pl.DataFrame
+    choices: pl.DataFrame
     rejects: pl.DataFrame
     n_scenes: int
     n_lost: int
@@ -153,10 +148,12 @@ def _ask(
     """
     questions: list[pl.DataFrame] = [pl.DataFrame(schema=dict(QUESTIONS))]
     rejects: list[tuple[str, str, str, str, None, str, str]] = []
+    whys: dict[str, str] = {}
     left, n_scenes, n_lost = count, 0, 0
     while (left is None or left > 0) and (wave := list(islice(scenes, concurrency))):
         found = proposer.choose(proposer.find(wave), left)
         questions.append(proposer.write(found))
+        whys |= {result.scene_name: result.scene.why for result in found}
         left = None if left is None else left - len(questions[-1])
         rejects += [
             ("propose", item, result.scene_name, kind, None, str(reason), detail)
@@ -167,14 +164,25 @@ def _ask(
         n_lost += sum(result.lost for result in found)
         progress(n_scenes, n_all)
     table = pl.DataFrame(rejects, schema=dict(REJECTS), orient="row")
-    return _Asked(pl.concat(questions), table, n_scenes, n_lost)
+    asked = pl.concat(questions)
+    why = pl.col("scene_name").replace_strict(whys, default=None, return_dtype=pl.String)
+    choices = with_every_column(
+        asked.select("question_id", "scene_name", "question_type", "cell", "signature", why=why, sampler=pl.lit("llm")),
+        CHOICES,
+    )
+    return _Asked(asked, choices, table, n_scenes, n_lost)
 
 
 class _Inputs:
     """The scenes in the order in which they are asked about, each with what the model is told beside its facts."""
 
     def __init__(
-        self, store: Store, request: ProposeRequest, exclude: Sequence[Path], confidence: Sequence[Path]
+        self,
+        store: Store,
+        request: ProposeRequest,
+        exclude: Sequence[Path],
+        confidence: Sequence[Path],
+        feedback: Path | None,
     ) -> None:
         self.store = store
         self.request = request
@@ -182,8 +190,9 @@ class _Inputs:
         columns = ["question_id", "scene_name", "question", "ground_truth", "program", "round"]
         tables = [read_table(path, "questions", QUESTIONS, columns=columns) for path in exclude]
         self.asked = pl.concat(tables) if tables else None
-        columns = ["question_id", "label", "gold_confidence"]
-        parts = [read_table(path, "confidence", CONFIDENCE, columns=columns) for path in confidence]
+        parts = [read_table(path, "confidence", CONFIDENCE, columns=CONFIDENCE_COLUMNS) for path in confidence]
+        self.feedback = None if feedback is None else read_table(feedback, "feedback", FEEDBACK)
+        self.types = "" if self.feedback is None else types_in_words(self.feedback)
         labels = pl.concat(parts) if parts else None
         self.labelled = None
         if labels is not None and self.asked is not None:
@@ -196,7 +205,7 @@ class _Inputs:
 
     def digests(self) -> dict[str, str | None]:
         """Hash the tables that the request rests on."""
-        tables = {"asked": self.asked, "labelled": self.labelled}
+        tables = {"asked": self.asked, "labelled": self.labelled, "feedback": self.feedback}
         return {name: None if table is None else table_digest(table) for name, table in tables.items()}
 
     def __len__(self) -> int:
@@ -213,12 +222,12 @@ class _Inputs:
         chosen = self.frame_ids.get(name, [])
         known = {frame.frame_id: frame for frame in self.store.frames(name)} if chosen else {}
         frames = [known[key] for key in chosen if key in known and known[key].image_path is not None]
-        keys = set() if self.asked is None else {*map(_key, self.asked.filter(scene_name=name)["program"])}
+        keys = set() if self.asked is None else {*map(stored_key, self.asked.filter(scene_name=name)["program"])}
         return SceneInput(
             facts,
             tuple(frames[i] for i in uniform(len(frames), self.request.max_frames)),
             self._seen(facts, frames),
-            self._exemplars(name),
+            *self._told(name),
             frozenset(keys),
         )
 
@@ -229,26 +238,10 @@ class _Inputs:
         pixels = [(frame.width or 0) * (frame.height or 0) for frame in frames]
         return evidence(rows, facts.scene.instance_id, [frame.frame_id for frame in frames], pixels)
 
-    def _exemplars(self, name: str) -> str:
-        """Write the last round's questions about a scene, by label."""
-        if self.labelled is None:
-            return ""
-        rows = self.labelled.filter(scene_name=name)
-        rows = rows.filter(pl.col("round") == pl.col("round").max()).sort("question_id")
-        lines = []
-        for label in LABELS:
-            part = rows.filter(label=label).head(self.request.exemplars)
-            if len(part):
-                lines.append(f"Questions of the last round that were {label} for the model ({_ADVICE[label]}):")
-            for row in part.iter_rows(named=True):
-                confidence = "" if row["gold_confidence"] is None else f", confidence {row['gold_confidence']:.2f}"
-                lines.append(f"- {row['question']} -> {row['ground_truth']}{confidence}")
-        return "\n".join(lines)
-
-
-def _key(program: str) -> str:
-    """Key of a stored program; one that is no longer in the language is itself."""
-    try:
-        return program_key(program)
-    except ProgramError:
-        return program
+    def _told(self, name: str) -> tuple[str, str]:
+        """Write what is told of the last round, and why the questions are asked, in words."""
+        text, counted = "", ""
+        if self.labelled is not None:
+            text, counted = exemplars(self.labelled.filter(scene_name=name), self.request.exemplars)
+        why = f"written by a model that was shown {counted or 'no'} questions of the last round about the scene"
+        return "\n".join(part for part in (self.types, text) if part), why

@@ -18,7 +18,7 @@ from qa_engine.errors import QAEngineError
 from qa_engine.extras import require
 from qa_engine.generation.llm.client import ChatClient, ServerError
 
-_WEIGHTS = ("*.safetensors", "*.bin", "config.json")
+_WEIGHTS = ("*.safetensors", "*.bin")
 
 
 def local_name(model: str) -> str:
@@ -27,15 +27,18 @@ def local_name(model: str) -> str:
     Raises
     ------
     QAEngineError
-        It is written as a folder and holds no model.
+        It is written as a folder and holds no model, or one without weights.
     """
     folder = Path(model).expanduser()
     if not (folder / "config.json").is_file():
         if folder.exists() or model.startswith((".", "/", "~")):
             raise QAEngineError(f"{model}: no model here (expected config.json).")
         return model
+    weights = {path for pattern in _WEIGHTS for path in folder.glob(pattern)}
+    if not weights:
+        raise QAEngineError(f"{model}: a model without weights (expected {' or '.join(_WEIGHTS)} beside config.json).")
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in _WEIGHTS for path in folder.glob(pattern)}):
+    for path in sorted({*weights, folder / "config.json"}):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return f"{folder.resolve().name}@{digest.hexdigest()[:12]}"

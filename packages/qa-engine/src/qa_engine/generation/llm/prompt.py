@@ -70,13 +70,19 @@ def scene_facts(facts: Facts) -> str:
     counts = [(name, n) for name, n in sorted(scene.category_counts.items()) if not is_structure([name])[0]]
     lines.append("counts: " + ", ".join(f"{name} {n}" for name, n in counts))
     lines.append("id category x y z size")
+    for key, name, center, size in things(facts):
+        lines.append(f"{key} {name} " + " ".join(f"{x:.2f}" for x in (*center, *size)))
+    return "\n".join(lines)
+
+
+def things(facts: Facts) -> list[tuple[int, str, list[float], list[float]]]:
+    """List the objects that a model is told of: id, category, centre and size in metres; no walls and floors."""
+    scene = facts.scene
     rows = zip(
         scene.instance_id.tolist(), scene.category.tolist(), scene.center.tolist(), scene.size.tolist(), strict=True
     )
-    things = [row for row, part_of_room in zip(rows, is_structure(scene.category), strict=True) if not part_of_room]
-    for key, name, center, size in things[:MOST_OBJECTS]:
-        lines.append(f"{key} {name} " + " ".join(f"{x:.2f}" for x in (*center, *size)))
-    return "\n".join(lines)
+    found = [row for row, part_of_room in zip(rows, is_structure(scene.category), strict=True) if not part_of_room]
+    return found[:MOST_OBJECTS]
 
 
 def proposal_messages(facts: Facts, frames: Sequence[Frame], *, count: int, exemplars: str) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from qa_engine.facts.scene import Facts
 from qa_engine.generation.llm import checks
 from qa_engine.generation.llm.checks import REPAIRABLE, LLMReason, Operands, Refusal
 from qa_engine.generation.llm.client import ChatClient, OversizedError, ServerError
+from qa_engine.generation.llm.guide import guide_fields
 from qa_engine.generation.llm.prompt import PROPOSE, proposal_messages, recheck_messages, repair_messages, template_id
 from qa_engine.generation.llm.reply import Proposal, ReplyError, read_objects, read_proposal
 from qa_engine.programs.pool import Outcome, ProgramPool
@@ -46,6 +47,8 @@ class SceneInput:
         What these frames show; None where nobody looked.
     exemplars : str
         Questions of the last round with their labels, as text.
+    why : str
+        Why questions are asked about it, for `choices`.
     asked : frozenset of str
         Keys of programs that were asked before.
     """
@@ -54,6 +57,7 @@ class SceneInput:
     frames: tuple[Frame, ...] = ()
     seen: Evidence | None = None
     exemplars: str = ""
+    why: str = ""
     asked: frozenset[str] = frozenset()
 
 
@@ -108,6 +112,8 @@ class LLMProposer:
         Questions to ask a model for.
     seed, round : int
     frame_set_id : str or None
+    guide : str
+        One of `qa_engine.generation.llm.request.GUIDES`.
     allow_benchmark_scenes : bool
     recheck : bool
         Ask the model about every question whether it needs the frames and its answer is plausible.
@@ -122,6 +128,7 @@ class LLMProposer:
         seed: int = 0,
         round: int = 0,
         frame_set_id: str | None = None,
+        guide: str = "none",
         allow_benchmark_scenes: bool = False,
         recheck: bool = False,
     ) -> None:
@@ -131,6 +138,7 @@ class LLMProposer:
         self.seed = seed
         self.round = round
         self.frame_set_id = frame_set_id
+        self.guide = guide
         self.allow_benchmark_scenes = allow_benchmark_scenes
         self.recheck = recheck
 
@@ -177,14 +185,17 @@ class LLMProposer:
     def _ask(self, scene: SceneInput) -> tuple[list[_Draft], bool]:
         """Ask, and ask once more about what cannot be used; also tell whether the server failed there."""
         messages = proposal_messages(scene.facts, scene.frames, count=self.per_scene, exemplars=scene.exemplars)
-        reply = self.client.ask(messages, seed=self._request_seed(scene))
+        guide = guide_fields(self.guide, scene.facts, self.per_scene)
+        reply = self.client.ask(messages, seed=self._request_seed(scene), guide=guide)
         drafts = self._run(scene, _drafts(reply))
         broken = [i for i, draft in enumerate(drafts) if draft.refusal and draft.refusal.reason in REPAIRABLE]
         if not broken:
             return drafts, False
         errors = [(drafts[i].text, drafts[i].refusal.detail) for i in broken]  # type: ignore[union-attr]
         try:
-            again = _drafts(self.client.ask(repair_messages(messages, reply, errors), seed=self._request_seed(scene)))
+            guide = guide_fields(self.guide, scene.facts, len(broken))
+            repair = repair_messages(messages, reply, errors)
+            again = _drafts(self.client.ask(repair, seed=self._request_seed(scene), guide=guide))
         except OversizedError:
             return drafts, False
         except ServerError:

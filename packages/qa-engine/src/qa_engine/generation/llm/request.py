@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+GUIDES = ("none", "json-schema", "gbnf", "lark")
+"""What a server is told to hold replies to: nothing, a JSON schema (vLLM, llama.cpp, hosted models), the grammar of the
+program language in GBNF (llama.cpp) or in Lark's notation (vLLM)."""
+
 CONCURRENCY = 4
 """Scenes that are asked about at a time."""
 
@@ -29,6 +33,8 @@ class ProposeRequest:
     exemplars : int
         Per scene and label.
     temperature : float
+    guide : str
+        One of `GUIDES`.
     allow_benchmark_scenes, recheck : bool
     """
 
@@ -43,6 +49,7 @@ class ProposeRequest:
     max_frames: int = 32
     exemplars: int = 3
     temperature: float = 0.7
+    guide: str = "none"
     allow_benchmark_scenes: bool = False
     recheck: bool = False
 
@@ -62,6 +69,8 @@ class Connection:
     requests_per_minute : int or None
     temperature : float
     max_tokens : int
+    served_as : str or None
+        The model's name on the server; `model` where it is None.
     local_model : str or None
         Folder or hub id of a model to run in this process, in place of a server.
     """
@@ -75,3 +84,4 @@ class Connection:
     temperature: float = 0.7
     max_tokens: int = 4096
     local_model: str | None = None
+    served_as: str | None = None

@@ -23,7 +23,7 @@ from qa_eval.runs.run import run
 from qa_eval.scoring.questions import read_questions
 from typer.testing import CliRunner
 
-from ..benchmarks.test_published_files import CASES, write_rows
+from .test_published_files import CASES, write_rows
 
 GREYS = iter(range(10_000))
 
