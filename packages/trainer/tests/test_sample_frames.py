@@ -236,3 +236,48 @@ def test_wrong_options_are_user_errors(sample, vggt, tmp_path, monkeypatch):
     assert ended.code == 2
     assert "pip install 'qa-trainer[video]'" in ended.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_predicted_depth_and_cameras_are_a_store_of_unknown_scale(vggt, tmp_path, monkeypatch):
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import FRAMES, OBJECTS, SCENES
+    from qa_trainer.frames import sample as module
+    from qa_trainer.frames.predicted import Geometry
+    from qa_trainer.frames.settings import SamplingSettings
+
+    # Random weights give cameras that are none, so these are made.
+    depth = np.full((4, 28, 56), 1.5, np.float32)
+    camera = np.array([[50.0, 0, 28], [0, 50, 14], [0, 0, 1]])
+    made = Geometry(depth, np.stack([camera] * 4), np.stack([np.eye(4)] * 4))
+    monkeypatch.setattr(module, "geometry_of", lambda found, chosen, size: made)
+    video, out = write_video(tmp_path / "kitchen.mp4"), tmp_path / "out"
+    settings = SamplingSettings(frames=4, candidates=8, longest_side=56, device="cpu")
+    module.sample_frames([video], settings, out, geometry=str(vggt))
+    scene = read_table(out, "scenes", SCENES).row(0, named=True)
+    assert (scene["scene_name"], scene["gravity_error_deg"], scene["scale_error"]) == ("kitchen", 180, 9)
+    assert read_table(out, "objects", OBJECTS).is_empty()
+    for row in read_table(out, "frames", FRAMES).iter_rows(named=True):
+        image = Image.open(out / row["depth_path"])
+        assert (image.mode, image.size) == ("I;16", (80, 48))
+        assert np.unique(np.asarray(image)).tolist() == [1500]
+        # It is borders of pixels that scale.
+        x, y = 80 / 56, 48 / 28
+        expected = [50 * x, 0, 28.5 * x - 0.5, 0, 50 * y, 14.5 * y - 0.5, 0, 0, 1]
+        assert row["intrinsics"] == pytest.approx(expected)
+
+
+def test_geometry_of_a_clip_is_scaled_and_without_what_is_unsure():
+    import torch
+    from qa_trainer.frames.predicted import MEDIAN_DEPTH_M, geometry_of
+
+    # Depth 1 and 3, the least sure fifth in the first; the second camera stands 0.5 to the right of the first.
+    depth = torch.tensor([1.0, 3.0]).repeat_interleave(50).reshape(2, 5, 10, 1)
+    confidence = torch.linspace(1, 2, 100).reshape(2, 5, 10)
+    encoding = torch.tensor([[0.0, 0, 0, 0, 0, 0, 1, 1.5708, 1.5708], [-0.5, 0, 0, 0, 0, 0, 1, 1.5708, 1.5708]])
+    clip = {"depth": depth, "depth_conf": confidence, "pose_enc": encoding}
+    found = geometry_of(clip, [0, 1], (5, 10))
+    unit = MEDIAN_DEPTH_M / 3
+    assert (found.depth[0] == 0).sum() == 20
+    assert found.depth[1] == pytest.approx(3 * unit)
+    assert found.world_from_camera[1, :3, 3] == pytest.approx([0.5 * unit, 0, 0])
+    assert geometry_of(clip | {"depth": -depth}, [0, 1], (5, 10)) is None

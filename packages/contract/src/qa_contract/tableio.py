@@ -153,18 +153,21 @@ def read_table(
     declared = DECLARATIONS.get(table)
     optional = (*optional, *(declared.later if declared else ()))
     files = table_files(source, table)
-    everywhere = set(names)
+    somewhere: set[str] = set()
     for path in files:
         check_metadata(path, table, read_metadata(path))
         present = _columns(path)
-        everywhere &= set(present)
+        somewhere |= set(present)
         missing = [name for name in names if name not in present and name not in optional]
         if missing:
             raise TableError(
                 f"{path}: table '{table}' lacks column(s) {', '.join(missing)}; found {', '.join(present)}."
             )
-    quoted = ", ".join(quote(name) if name in everywhere else f"NULL AS {quote(name)}" for name in names)
-    sql, given = f"SELECT {quoted} FROM read_parquet(?)", [[literal_path(path) for path in files], *(scenes or ())]
+    quoted = ", ".join(quote(name) if name in somewhere else f"NULL AS {quote(name)}" for name in names)
+    sql, given = (
+        f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)",
+        [[literal_path(path) for path in files], *(scenes or ())],
+    )
     if scenes is not None:
         sql += " WHERE scene_name BETWEEN ? AND ?"
     try:

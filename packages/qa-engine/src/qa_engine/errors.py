@@ -53,6 +53,7 @@ class IngestReason(StrEnum):
     CUT_IN_PARTS = "cut_in_parts"
     FAR_PART = "far_part"
     REVIEW_UNKNOWN = "review_unknown"
+    NOT_ALIGNED = "not_aligned"
     SKIPPED = "skipped"
 
     @property
@@ -107,6 +108,9 @@ _FIXES = {
     IngestReason.CUT_IN_PARTS: "Look whether the parts are one object: other frames say so.",
     IngestReason.FAR_PART: "Look whether these are two objects; the larger part was taken.",
     IngestReason.REVIEW_UNKNOWN: "The reviews are of another store, or the object has another number now.",
+    IngestReason.NOT_ALIGNED: (
+        "Say which way is up when you ingest: own scans: --set up=y, -y, x, -x, -z, or a direction: up=0,0.5,0.87."
+    ),
     IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -70,6 +70,23 @@ class Table:
     def later(self) -> tuple[str, ...]:
         """Columns that a file of the same major version may lack, because a minor version brought them."""
         return tuple(name for name, column in self.columns.items() if "." in column.since)
+
+    def lowest(self, empty: Collection[str]) -> Table:
+        """Give the earliest minor version that holds a file whose columns `empty` are null throughout.
+
+        So that what says nothing new has the bytes that it always had.
+
+        Examples
+        --------
+        >>> steps = Table("steps", "step", "", "", {"x": maybe(pl.Float64, ""), "y": maybe(pl.Float64, "", "1.1")},
+        ...               version="1.1")
+        >>> steps.lowest(["x", "y"]).version, list(steps.lowest(["x", "y"]).columns), steps.lowest(["x"]).version
+        ('1', ['x'], '1.1')
+        """
+        kept = {name: column for name, column in self.columns.items() if name not in empty or "." not in column.since}
+        if len(kept) == len(self.columns):
+            return self
+        return replace(self, columns=kept, version=max(column.since for column in kept.values()))
 
     def markdown(self) -> str:
         """Describe the table for people, as a section of a page.

@@ -9,8 +9,8 @@ from qa_contract.tables.declaration import SCENE_NAME, Table, always, maybe
 SCENES = Table(
     name="scenes",
     rows="scene",
-    written_by="`qa-engine ingest`",
-    about="Scans or rooms, their split and their floor.",
+    written_by="`qa-engine ingest`, `align`",
+    about="Scans or rooms, their split and their floor. Files without the columns of `align` are of version 1.",
     key=("scene_name",),
     columns={
         "scene_name": SCENE_NAME,
@@ -27,7 +27,37 @@ SCENES = Table(
         "cloud_path": maybe(pl.String, "relative to the store"),
         "canonical_from_source": maybe(pl.List(pl.Float64), "(16,) row-major 4x4"),
         "source_sha": maybe(pl.String, "hash of the source files"),
+        "gravity_error_deg": maybe(
+            pl.Float64,
+            "angle up to which the true vertical may lie off z; 180 = unknown, null: the scene is upright",
+            since="1.1",
+        ),
+        "floor_error_m": maybe(
+            pl.Float64, "how far the true floor may lie above or below z = 0; null: nothing is said of it", since="1.1"
+        ),
+        "scale_error": maybe(
+            pl.Float64,
+            "lengths are up to this share larger, or by one over one plus it smaller; 9 = unknown, null: metres",
+            since="1.1",
+        ),
+        "clues": maybe(
+            pl.List(
+                pl.Struct(
+                    {
+                        "about": pl.String,
+                        "source": pl.String,
+                        "value": pl.Float64,
+                        "error": pl.Float64,
+                        "unit": pl.String,
+                        "words": pl.String,
+                    }
+                )
+            ),
+            "what `align` concluded gravity, floor, yaw and scale from: value and error (95%) of each, and in words",
+            since="1.1",
+        ),
     },
+    version="1.1",
 )
 
 OBJECTS = Table(

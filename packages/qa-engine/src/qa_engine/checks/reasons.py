@@ -51,6 +51,9 @@ class Reason(StrEnum):
     """The answer flips within the stated noise of boxes."""
     BOX_UNSURE = "box_unsure"
     """A box is less sure than the stated noise, and the answer is one of several or would be half itself off."""
+    SCENE_UNSURE = "scene_unsure"
+    """Vertical or scale of the scene are less sure than the answer needs: it flips within their stated error, or would
+    be half itself off."""
     ASKED_BEFORE = "asked_before"
     """The signature is in an excluded table."""
     BAD_SCENE = "bad_scene"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qa_contract.cli import make_app, run
 
 from qa_engine.cli import (
+    align,
     audit,
     doctor,
     explain,
@@ -36,7 +37,7 @@ app = make_app(
     },
 )
 for group in (
-    scan, stores, doctor, lift, review, frames, generate, propose, gate, replay, programs,
+    scan, stores, doctor, align, lift, review, frames, generate, propose, gate, replay, programs,
     audit, view, explain, export, lists,
 ):  # fmt: skip
     group.register(app)

@@ -35,12 +35,12 @@ def verify(
     from qa_contract.tableio import read_table
     from qa_contract.tables import QUESTIONS
 
-    from qa_engine.replay.verify import COLUMNS, difference_rows
+    from qa_engine.replay.verify import BOUNDS, COLUMNS, difference_rows
     from qa_engine.replay.verify import verify as run
     from qa_engine.scenes.store import Store as SceneStore
 
     began = time.perf_counter()
-    table = read_table(questions, "questions", QUESTIONS, columns=COLUMNS)
+    table = read_table(questions, "questions", QUESTIONS, columns=[*COLUMNS, *BOUNDS])
     with Progress("questions") as progress:
         executor = open_executor(workers, ray_address)
         differences = run(SceneStore(store), table, executor=executor, progress=progress.stage("verify"))

@@ -37,7 +37,8 @@ def scan(
 ) -> None:
     """Turn own scans into checked questions in one go, with one page that says what was found and what to mend.
 
-    Does doctor, ingest, lift (with --masks), observe, sample-frames, generate, verify, audit and view.
+    Does doctor, ingest, lift (with --masks), align (where up or scale is doubted), observe, sample-frames, generate,
+    verify, audit and view.
     Exit code 1: something was lost. 2: there are no questions; the page says why.
     """
     from qa_engine.datasets.base import IngestOptions

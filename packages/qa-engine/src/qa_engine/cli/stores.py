@@ -44,6 +44,10 @@ def ingest(
     checks: Annotated[
         bool, typer.Option("--checks/--no-checks", help="Refuse scenes with wrong units, axes or poses.")
     ] = True,
+    unaligned: Annotated[
+        bool,
+        typer.Option("--unaligned", help="Take scenes whose up or scale is doubted, with that error, for 'align'."),
+    ] = False,
     reviews: Reviews = None,
     scenes: Annotated[int | None, typer.Option(min=1, help="How many.", rich_help_panel=GENERATED)] = None,
     frames_per_scene: Annotated[
@@ -97,12 +101,13 @@ def ingest(
             only=only or (),
             checks=checks,
             reviews=reviews,
+            unaligned=unaligned,
             executor=open_executor(workers, ray_address),
             add=add,
             force=force,
             progress=progress.stage("ingest"),
         )
-    _close(out, report, began, as_json=as_json)
+    _close(out, report, began, unaligned=unaligned, as_json=as_json)
 
 
 def _frames_of(source: Dataset, frames: str, folder: Path | None, number: int | None) -> tuple[Path | None, int | None]:
@@ -118,7 +123,7 @@ def _frames_of(source: Dataset, frames: str, folder: Path | None, number: int | 
     return folder, int(frames)
 
 
-def _close(out: Path, report: IngestReport, began: float, *, as_json: bool) -> None:
+def _close(out: Path, report: IngestReport, began: float, *, unaligned: bool, as_json: bool) -> None:
     """Say what was written, what was lost and what comes next."""
     if report.rejects:
         typer.echo(f"See {out / 'rejects.parquet'} for file, field and fix of what was refused.", err=True)
@@ -130,14 +135,19 @@ def _close(out: Path, report: IngestReport, began: float, *, as_json: bool) -> N
     for table, command in (("observations", "observe"), ("frame_sets", "sample-frames")):
         if (out / f"{table}.parquet").is_file():  # only a store that was added to can have them already
             typer.echo(f"{table}.parquet lacks the new scenes until 'qa-engine {command}' writes it again.", err=True)
-    sample = shell("qa-engine", "sample-frames", out, "--frames", 32)
+    if unaligned:
+        after = shell("qa-engine", "align", out, "--out", "STORE")
+    elif report.n_frames:
+        after = shell("qa-engine", "sample-frames", out, "--frames", 32)
+    else:
+        after = shell("qa-engine", "generate", out, "--out", "QUESTIONS")
     close(
         Wrote(out, report.n_scenes, "scenes"),
         since=began,
         notes=[f"{report.n_objects} objects", f"{report.n_frames} frames of {report.n_scenes_with_frames} scenes"],
         rejects={str(reason): n for reason, n in report.rejects.items()},
         lost=report.lost,
-        next=sample if report.n_frames else shell("qa-engine", "generate", out, "--out", "QUESTIONS"),
+        next=after,
         summary={"warnings": dict(report.warnings), "resumed": report.n_resumed},
         as_json=as_json,
     )

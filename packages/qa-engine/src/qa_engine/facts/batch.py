@@ -17,6 +17,7 @@ from qa_engine.facts.references import REFERENCES, Mark, coordinate_text, mark_o
 from qa_engine.facts.scene import Facts
 from qa_engine.geometry import Boxes, box_corners
 from qa_engine.geometry.boxes import level_sides
+from qa_engine.geometry.moves import linear_and_scale
 from qa_engine.scenes.structure import is_structure
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Batch:
     reference : str
         A name in `REFERENCES`: what questions call an object. By `name` only those are asked about that are the only
         ones of their category.
+    pairs : callable, optional
+        Distances between rows that are known from elsewhere.
 
     Attributes
     ----------
@@ -108,7 +111,13 @@ class Batch:
     ([0, 1, 2, 3], [2.0, 2.0])
     """
 
-    def __init__(self, facts: Sequence[Facts], frame_set_id: str | None = None, reference: str = "name") -> None:
+    def __init__(
+        self,
+        facts: Sequence[Facts],
+        frame_set_id: str | None = None,
+        reference: str = "name",
+        pairs: Callable[[Rows, Rows], Array] | None = None,
+    ) -> None:
         self.facts = tuple(facts)
         self.frame_set_id = frame_set_id
         self.reference = reference
@@ -135,8 +144,9 @@ class Batch:
         self.counts = np.where(is_structure(self.categories), 0, counts)
         boxes = Boxes(self.center, self.size, self.rotation)
         self._pairs = PairDistances(boxes, np.diff(self.row_start), self.profile)
+        self._distance = self._pairs if pairs is None else pairs
         for part, start in zip(facts, self.row_start.tolist(), strict=False):
-            part.share_distances(self._pairs, start)
+            part.share_distances(self._distance, start)
         self._memory: dict[str, Any] = {}
 
     def __len__(self) -> int:
@@ -147,6 +157,32 @@ class Batch:
         if key not in self._memory:
             self._memory[key] = make(self)
         return self._memory[key]
+
+    @cached_property
+    def in_doubt(self) -> NDArray[np.bool_]:
+        """(s,) bool: scenes whose vertical, floor or scale may be off."""
+        errors = [
+            (part.scene.gravity_error_deg, part.scene.floor_error_m, part.scene.scale_error) for part in self.facts
+        ]
+        return np.array([any(own) for own in errors], dtype=bool)
+
+    @cached_property
+    def worlds(self) -> list[Batch]:
+        """Batches of the scenes as they may truly be; a scene of which no error is stated is the same in all.
+
+        A world is the same one turned and scaled, so its distances are those of this batch times a scale.
+        """
+        others = [part.worlds() if doubt else [] for part, doubt in zip(self.facts, self.in_doubt, strict=True)]
+        worlds = []
+        for k in range(max(map(len, others), default=0)):
+            facts = [own[k] if k < len(own) else part for part, own in zip(self.facts, others, strict=True)]
+            worlds.append(Batch(facts, self.frame_set_id, self.reference, self._scaled(facts)))
+        return worlds
+
+    def _scaled(self, facts: Sequence[Facts]) -> Callable[[Rows, Rows], Array]:
+        worlds = [part.scene.world_from_store for part in facts]
+        scales = np.array([1.0 if world is None else linear_and_scale(world)[1] for world in worlds])
+        return lambda first, second: self.distance(first, second) * scales[self.scene_of_row[first]]
 
     @cached_property
     def object_text(self) -> list[str]:
@@ -342,7 +378,7 @@ class Batch:
 
     def distance(self, first: Rows, second: Rows) -> Array:
         """Distance between rows of one scene, `first` and `second` (k,), in metres, as the profile defines it."""
-        return self._pairs(first, second)
+        return self._distance(first, second)
 
     def put_distances(self, first: Rows, second: Rows, distance: Array) -> None:
         """Set distances that were measured otherwise, (k,) metres."""

@@ -14,6 +14,7 @@ from qa_engine.facts.distances import PairDistances
 from qa_engine.geometry import bearing_deg, box_corners
 from qa_engine.geometry.boxes import SUPPORT_GAP_M
 from qa_engine.scenes.scene import Scene
+from qa_engine.scenes.worlds import possible_worlds
 
 if TYPE_CHECKING:
     from qa_engine.views.evidence import Evidence
@@ -78,7 +79,12 @@ class Facts:
         self.boxes = np.bincount(self.code, minlength=len(place))
         self.counts = np.array([scene.category_counts.get(name, 0) for name in self.categories], dtype=np.int64)
         self._memory: dict[str, Any] = {}
-        self._shared: tuple[PairDistances, int] | None = None
+        self._shared: tuple[Callable[[Rows, Rows], Array], int] | None = None
+
+    def worlds(self) -> list[Facts]:
+        """Give the facts of the scene as it may truly be, within the errors stated of it; none where none is."""
+        looks = self._find_sightings, self._find_evidence, self._find_recording
+        return [Facts(scene, self.profile, *looks) for scene in possible_worlds(self.scene)]
 
     def remember(self, key: str, make: Callable[[Facts], Any]) -> Any:
         """Return what `make` made of these facts the first time `key` was asked for."""
@@ -151,7 +157,7 @@ class Facts:
         """Bearing from the centre of row i to that of row j, (n, n) degrees."""
         return bearing_deg(self.scene.center[:, None], self.scene.center[None])
 
-    def share_distances(self, pairs: PairDistances, start: int) -> None:
+    def share_distances(self, pairs: Callable[[Rows, Rows], Array], start: int) -> None:
         """Use distances that are kept for several scenes; the rows of this one begin there at `start`."""
         self._shared = pairs, start
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.geometry import Boxes
+from qa_engine.geometry.moves import move_boxes as move_boxes
+from qa_engine.geometry.moves import move_poses as move_poses
 
 Z_UP_FROM_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 """Right-handed, Y up to right-handed, Z up: a quarter turn about x."""
@@ -34,49 +35,6 @@ QUATERNION_TOLERANCE = 1e-2
 
 AXES_TOLERANCE = 1e-2
 """Largest entry of |R Rᵀ - I| of axes that are written with few digits."""
-
-
-def move_boxes(boxes: Boxes, canonical_from_source: NDArray[np.float64]) -> Boxes:
-    """Turn, move and scale oriented boxes.
-
-    Parameters
-    ----------
-    boxes : Boxes
-        Source coordinates, rows of `rotation` = box axes.
-    canonical_from_source : (4, 4) float64
-        A turn or mirror, one scale for all axes, and a shift.
-
-    Returns
-    -------
-    Boxes
-        Right-handed also after a mirror: then the first axis points the other way, which leaves the box the same.
-
-    Examples
-    --------
-    >>> box = Boxes(np.array([[0.0, 1, 0]]), np.array([[1.0, 2, 3]]), np.eye(3)[None])
-    >>> move_boxes(box, Z_UP_FROM_Y_UP).center.tolist()
-    [[0.0, 0.0, 1.0]]
-    """
-    linear, scale = _linear_and_scale(canonical_from_source)
-    rotation = boxes.rotation @ linear.T
-    if np.linalg.det(linear) < 0:
-        rotation = rotation * np.array([-1.0, 1, 1])[:, None]
-    center = boxes.center @ canonical_from_source[:3, :3].T + canonical_from_source[:3, 3]
-    return Boxes(center, boxes.size * scale, rotation)
-
-
-def move_poses(source_from_camera: NDArray[np.float64], canonical_from_source: NDArray[np.float64]) -> NDArray:
-    """Turn, move and scale camera poses (..., 4, 4); the camera axes stay and lengths take the scale of the matrix.
-
-    Examples
-    --------
-    >>> move_poses(np.eye(4), np.diag([0.5, 0.5, 0.5, 1]))[0].round(9).tolist()
-    [1.0, 0.0, 0.0, 0.0]
-    """
-    linear, _scale = _linear_and_scale(canonical_from_source)
-    moved = canonical_from_source @ source_from_camera
-    moved[..., :3, :3] = linear @ source_from_camera[..., :3, :3]
-    return moved
 
 
 def rotations(quaternion: NDArray[np.float64], field: str, *, order: str) -> NDArray[np.float64]:
@@ -240,9 +198,3 @@ def readable(label: str) -> str:
     """
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-\s]+", " ", label)
     return " ".join(words.split()).lower()
-
-
-def _linear_and_scale(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Split the upper left (3, 3) into a rotation or mirror and a scale."""
-    scale = float(np.cbrt(abs(np.linalg.det(matrix[:3, :3]))))
-    return matrix[:3, :3] / scale, scale

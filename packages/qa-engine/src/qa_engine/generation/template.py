@@ -16,12 +16,10 @@ from qa_engine.facts.scene import Facts
 from qa_engine.seeding import scene_rng
 from qa_engine.tasks import Task
 from qa_engine.tasks.base import Candidates, Draw
+from qa_engine.tasks.certainty import hold_everywhere, too_wide
 from qa_engine.tasks.references import References
 from qa_engine.tasks.screening import not_visible
 from qa_engine.tasks.wording import signatures, word_questions
-
-WIDEST = 0.5
-"""A number that may be this part of itself off, as its box is unsure, is not asked."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,8 @@ class TemplateProposer:
         found = [task.find(batch, self._draw(batch, f"{task.question_type}/find")) for task in self.tasks]
         if (batch.doubt > 1).any():
             found = [_within_error(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
+        if batch.in_doubt.any():
+            found = [_everywhere(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         if self.frame_set_id is not None:
             found = [_visible(task, batch, part) for task, part in zip(self.tasks, found, strict=True)]
         cells = [task.knob.index(part.knob) for task, part in zip(self.tasks, found, strict=True)]
@@ -183,11 +183,25 @@ def _within_error(task: Task, batch: Batch, part: Candidates) -> Candidates:
         own = part.answers
         low, high = own.value - (own.value - own.low) * doubt, own.value + (own.high - own.value) * doubt
         part = replace(part, answers=replace(own, low=np.where(own.low >= 0, np.maximum(low, 0), low), high=high))
-        unsure = (doubt > 1) & (high - low > 2 * WIDEST * np.abs(own.value))
+        unsure = (doubt > 1) & too_wide(part.answers)
     else:
         unsure = doubt > 1
     kept, rejects = first_broken(part.scene, [(Reason.BOX_UNSURE, unsure)])
     return replace(part.take(kept), rejects=part.rejects + rejects) if rejects else part
+
+
+def _everywhere(task: Task, batch: Batch, part: Candidates) -> Candidates:
+    """Heed that vertical or scale of a scene may be off: widen the bounds of numbers, refuse what flips."""
+    unsure = np.zeros(len(part), dtype=bool)
+    answers = part.answers
+    for variant, rows in _variants(task, part):
+        roles = part.roles[rows, : len(variant.roles)]
+        own, unsure[rows] = hold_everywhere(variant, batch, part.scene[rows], roles, answers.take(rows))
+        answers = answers.put(rows, own)
+    if task.answer_type != "choice":
+        unsure |= batch.in_doubt[part.scene] & too_wide(answers)
+    kept, rejects = first_broken(part.scene, [(Reason.SCENE_UNSURE, unsure)])
+    return replace(part, answers=answers, rejects=part.rejects + rejects).take(kept)
 
 
 def _choose(cell: Rows, wanted: Rows, rng: np.random.Generator) -> Rows:

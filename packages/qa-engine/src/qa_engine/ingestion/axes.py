@@ -93,7 +93,8 @@ def compare_axes(
         problem = f"{reading.name}, it seems (--set {reading.switch}): {_words(given, best)}"
         told = reading.turn is None or best.by_boxes - best.doubt > NAMED
         severe = best.margin - best.doubt > REFUSED and len(boxes.size) >= MIN_OBJECTS and told
-        return Comparison([finding(reading.field, problem, reading.reason, severe=severe)], [])
+        doubts = "" if reading.turn is None else "gravity"
+        return Comparison([finding(reading.field, problem, reading.reason, severe=severe, doubts=doubts)], [])
     untold = [case.reading for case in cases if case.margin > -NAMED and _moves(case.reading, boxes)]
     return Comparison([], list(dict.fromkeys(Doubt(reading.name, reading.switch) for reading in untold)))
 

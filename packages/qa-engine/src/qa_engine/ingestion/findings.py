@@ -20,10 +20,13 @@ class Finding:
         Field, problem and reason.
     severe : bool
         Answers would be wrong: `ingest` refuses the scene.
+    doubts : str
+        `gravity` or `scale`, where the whole scene is turned or scaled otherwise and `align` may tell how; else empty.
     """
 
     error: SceneError
     severe: bool
+    doubts: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Doubt:
         return f"{self.name} (--set {self.switch})"
 
 
-def finding(field: str, problem: str, reason: IngestReason, *, severe: bool = False) -> Finding:
+def finding(field: str, problem: str, reason: IngestReason, *, severe: bool = False, doubts: str = "") -> Finding:
     """Make a finding.
 
     Examples
@@ -47,4 +50,4 @@ def finding(field: str, problem: str, reason: IngestReason, *, severe: bool = Fa
     >>> finding("up", "z points down", IngestReason.NOT_UPRIGHT).severe
     False
     """
-    return Finding(SceneError(field, problem, reason=reason), severe)
+    return Finding(SceneError(field, problem, reason=reason), severe, doubts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from qa_contract.tables import FRAMES, OBJECTS, REJECTS, SCENES, Schema
 
 from qa_engine.datasets.base import Dataset, SceneSource
 from qa_engine.errors import NOTES, IngestReason, SceneError
+from qa_engine.ingestion.findings import Finding
 from qa_engine.ingestion.frame_files import store_frames
 from qa_engine.ingestion.sanity import check_scene
 from qa_engine.scenes.clouds import floor_of, shows_floor, write_cloud
+from qa_engine.scenes.clues import UNKNOWN_GRAVITY_DEG, UNKNOWN_SCALE
 from qa_engine.scenes.meshes import mesh_path, write_mesh
 from qa_engine.scenes.reviews import Reviews
 from qa_engine.scenes.scene import SPLITS, Scene
@@ -43,20 +45,23 @@ class Reading:
     Attributes
     ----------
     dataset : Dataset
-    split : mapping of str to float
-        Fraction of the groups per split.
+    split : mapping of str to float, optional
+        Fraction of the groups per split; scenes keep theirs where it is not given.
     seed : int
     checks : bool
         Whether scenes that contradict themselves are refused.
     reviews : Reviews, optional
         Decisions of a person about the objects.
+    unaligned : bool
+        Scenes whose vertical or scale is doubted are taken, with that error stated.
     """
 
     dataset: Dataset
-    split: Mapping[str, float]
+    split: Mapping[str, float] | None
     seed: int
     checks: bool
     reviews: Reviews | None = None
+    unaligned: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         scene = reading.dataset.load(source)
         scene = scene if reading.reviews is None else reading.reviews.apply(scene)
         suspicions = check_scene(scene).findings if reading.checks and reading.dataset.needs_root else ()
+        if reading.unaligned:
+            scene, suspicions = _with_errors(scene, suspicions)
         severe = next((finding.error for finding in suspicions if finding.severe), None)
         if severe is not None:
             raise severe
@@ -149,7 +156,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         unreadable = SceneError("source", problem, reason=IngestReason.UNREADABLE_FILE)
         rows.reject(source.item, source.scene_name, unreadable)
         return
-    scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
+    if reading.split is not None:
+        scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
     for error in scene.refused:
         stage = "check" if error.reason in NOTES else "ingest"
         rows.reject(source.item, scene.scene_name, error, stage=stage)
@@ -167,13 +175,25 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
     if scene.cloud is not None and len(scene.cloud):
         cloud_path = write_cloud(scene.cloud, staging, scene.scene_name)
         furniture = scene.instance_id[~np.isin(scene.category, FLOORS)]
-        if scene.room_size_m2 is None and shows_floor(scene.cloud, furniture):
+        known = scene.gravity_error_deg != UNKNOWN_GRAVITY_DEG and scene.scale_error != UNKNOWN_SCALE
+        if scene.room_size_m2 is None and known and shows_floor(scene.cloud, furniture):
             area, outline = floor_of(scene.cloud)
             polygon = outline if scene.floor_polygon is None else scene.floor_polygon
             scene = replace(scene, room_size_m2=area, floor_polygon=polygon)
     if scene.room_size_m2 is None and scene.floor_polygon is None and (floor := floor_within_walls(scene)):
         scene = replace(scene, room_size_m2=floor[0], floor_polygon=floor[1])
     rows.add(scene, frames.rows, cloud_path)
+
+
+def _with_errors(scene: Scene, found: Sequence[Finding]) -> tuple[Scene, Sequence[Finding]]:
+    """State what is doubted of a scene as its error, which `align` makes smaller, in place of a refusal."""
+    doubted = {finding.doubts for finding in found}
+    scene = replace(
+        scene,
+        gravity_error_deg=UNKNOWN_GRAVITY_DEG if "gravity" in doubted else scene.gravity_error_deg,
+        scale_error=UNKNOWN_SCALE if "scale" in doubted else scene.scale_error,
+    )
+    return scene, [replace(finding, severe=finding.severe and not finding.doubts) for finding in found]
 
 
 class _Rows:
@@ -203,6 +223,10 @@ class _Rows:
             "cloud_path": cloud_path,
             "canonical_from_source": scene.canonical_from_source.ravel().tolist(),
             "source_sha": scene.source_sha,
+            "gravity_error_deg": scene.gravity_error_deg,
+            "floor_error_m": scene.floor_error_m,
+            "scale_error": scene.scale_error,
+            "clues": [asdict(clue) for clue in scene.clues] or None,
         }
         self._parts["scenes"].append(_frame([row], SCENES))
         n_points: Sequence[Any] | np.ndarray = [None] * len(scene)

@@ -15,6 +15,7 @@ import polars as pl
 from qa_contract.files import check_output_folder, lock_folder, output_folder, write_json
 from qa_contract.identity import config_hash
 from qa_contract.tableio import ADDED, table_metadata, write_table
+from qa_contract.tables import DECLARATIONS
 
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
@@ -123,10 +124,11 @@ def ingest(
     *,
     out: Path,
     options: IngestOptions,
-    split: Mapping[str, float] = DEFAULT_SPLIT,
+    split: Mapping[str, float] | None = DEFAULT_SPLIT,
     only: Sequence[str] = (),
     checks: bool = True,
     reviews: Path | None = None,
+    unaligned: bool = False,
     executor: Executor = HERE,
     add: bool = False,
     force: bool = False,
@@ -144,14 +146,16 @@ def ingest(
         The store; it appears whole or not at all. What a stopped run has done is kept beside it and taken up again.
     options : IngestOptions
         Those that the dataset understands, and the seed.
-    split : mapping of str to float
-        Fraction of the groups per split, sum 1.
+    split : mapping of str to float, optional
+        Fraction of the groups per split, sum 1; None keeps those that scenes have.
     only : sequence of str
         Names of the scenes to take; empty = all.
     checks : bool
         Refuse scenes whose units, axes or poses contradict what they hold; see `qa_engine.ingestion.sanity`.
     reviews : Path, optional
         Table `reviews`: rejected objects are left out, corrected ones change.
+    unaligned : bool
+        Take scenes whose vertical or scale the checks doubt, with that error stated, for `align`.
     executor : Executor
         Where the work is done, which changes nothing in the store.
     add : bool
@@ -172,11 +176,12 @@ def ingest(
     _check_options(dataset, root, options)
     if add and force:
         raise QAEngineError("--add and --force contradict each other: one keeps the store, the other replaces it.")
-    known = known_scenes(out, split, options.seed) if add else frozenset()
+    known = known_scenes(out, split or DEFAULT_SPLIT, options.seed) if add else frozenset()
     _check_out(out, [root, options.annotations, options.frames_dir], force=force or add)
     sources = _selected(dataset.discover(root, options), only, root)
     decided = None if reviews is None else read_reviews(reviews)
     config = _config(dataset, options, split, only, checks) | ({"reviews": decided.digest} if decided else {})
+    config |= {"unaligned": True} if unaligned else {}
     parts = _parts(sources, known)
     what = {"config": config, "seed": options.seed, "sources": _digest(root, sources)}
     fingerprint = config_hash(what | ({"known": sorted(known)} if add else {}))
@@ -184,7 +189,9 @@ def ingest(
         done = [part for part in parts if is_done(staging, part.number)]
         finished = {part.number for part in done}
         n_resumed = n_done = sum(len(part.sources) for part in done)
-        reading = Reading(dataset, dict(split), options.seed, checks, decided)
+        reading = Reading(
+            dataset, None if split is None else dict(split), options.seed, checks, decided, unaligned=unaligned
+        )
         left = [part for part in parts if part.number not in finished]
         with executor.crew(Reader, reading, staging) as crew:
             for n in crew.map("read", left):
@@ -199,9 +206,12 @@ def ingest(
             raise QAEngineError(_nothing_read(dataset, tables["rejects"]))
         place = staging / ADDED if add else staging
         for name, table in tables.items():
+            held = DECLARATIONS[name].lowest([column for column in table.columns if table[column].is_null().all()])
             metadata = table_metadata(name, producer="qa-engine ingest", config=config, seed=options.seed)
+            metadata |= {"version": held.version}
+            table = table.select(list(held.schema))
             table = table if name == "rejects" else table.sort("scene_name", maintain_order=True)
-            write_table(table, place / f"{name}.parquet", TABLES[name], metadata, rows_per_group=ROWS_PER_GROUP)
+            write_table(table, place / f"{name}.parquet", held.schema, metadata, rows_per_group=ROWS_PER_GROUP)
         seconds = time.perf_counter() - started
         manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
         write_json(place / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
@@ -236,7 +246,7 @@ def _report(tables: Mapping[str, pl.DataFrame], seconds: float, n_resumed: int) 
 
 
 def _config(
-    dataset: Dataset, options: IngestOptions, split: Mapping[str, float], only: Sequence[str], checks: bool
+    dataset: Dataset, options: IngestOptions, split: Mapping[str, float] | None, only: Sequence[str], checks: bool
 ) -> dict[str, object]:
     """Collect what decides the content of a store."""
     given = {name: getattr(options, name) for name in options.given() if name not in ("annotations", "frames_dir")}
@@ -244,7 +254,7 @@ def _config(
         given["settings"] = dict(options.settings)
     if not checks:
         given["checks"] = False
-    return {"dataset": dataset.name, "split": dict(split), "only": sorted(only), **given}
+    return {"dataset": dataset.name, "split": None if split is None else dict(split), "only": sorted(only), **given}
 
 
 def _parts(sources: Sequence[SceneSource], known: frozenset[str]) -> list[Part]:

@@ -69,7 +69,7 @@ def _named(problem: str, margin: float, boxes: Boxes, prior: Prior) -> Finding:
     longest = np.abs(np.log(boxes.size[prior.rows].max(axis=1) / prior.sides[:, 0]))
     far = bool((longest > np.log(FAR) + ODD_LARGE + ODD_SPREADS * prior.spread).all())
     severe = margin > REFUSED and (len(prior) >= MIN_OBJECTS or far)
-    return finding("objects.size", problem, IngestReason.WRONG_UNITS, severe=severe)
+    return finding("objects.size", problem, IngestReason.WRONG_UNITS, severe=severe, doubts="scale")
 
 
 def _same_places(boxes: Boxes, prior: Prior, factor: float) -> bool:

@@ -93,10 +93,12 @@ class Surroundings:
         matrix = np.eye(3) if turn is None else turn
         total = 0.0
         if len(self.poses):
-            total += _level(matrix @ self.poses[:, :3, :3]) + _eyes(self.poses[:, :3, 3] @ matrix[2] - terms.floor_m)
+            total += level_likelihood(matrix @ self.poses[:, :3, :3]) + eyes_likelihood(
+                self.poses[:, :3, 3] @ matrix[2] - terms.floor_m
+            )
         if len(self.points):
             points = self.points @ matrix.T
-            total += _floor(points[:, 2])
+            total += floor_likelihood(points[:, 2])
             if turn is None:  # else points keep their boxes
                 total += self._held(boxes, points)
         if turn is None and self.walls_deg is not None:
@@ -185,7 +187,7 @@ def share_in_boxes(
     return False, float(inside.any(axis=0).mean()) if len(rows) else 0.0
 
 
-def _level(rotation: Array) -> float:
+def level_likelihood(rotation: Array) -> float:
     """Judge cameras (c, 3, 3): held level, and which way round."""
     right, down = rotation[:, 2, 0], rotation[:, 2, 1]
     length = np.hypot(right, down)
@@ -201,12 +203,12 @@ def _level(rotation: Array) -> float:
     return float(level.sum() / (1 + (n - 1) * ALIKE) + np.log(which).mean())
 
 
-def _eyes(height: Array) -> float:
+def eyes_likelihood(height: Array) -> float:
     """Judge heights of cameras above the floor."""
     return float(student(np.median(height) - EYE_M, EYE_SPREAD_M))
 
 
-def _floor(z: Array) -> float:
+def floor_likelihood(z: Array) -> float:
     """Judge heights of points: a floor full of points, hardly any below it, most things low, and a ceiling."""
     low, high = np.quantile(z, [0.002, 0.998])
     bins = np.clip(((z - low) / BIN_M).astype(np.int64), 0, max(int((high - low) / BIN_M), 1))

@@ -21,8 +21,10 @@ from qa_engine.lifting.fragments import lift_objects
 from qa_engine.lifting.objects import Lifted
 from qa_engine.scenes.cameras import camera_of
 from qa_engine.scenes.clouds import Cloud
+from qa_engine.scenes.clues import UNKNOWN_GRAVITY_DEG, UNKNOWN_SCALE
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.store import Store
+from qa_engine.scenes.worlds import errors_in_words
 from qa_engine.views.observations import read_depth
 
 MAX_SHOTS = 128
@@ -65,6 +67,9 @@ def lift_scene(scene_name: str, source: LiftSource) -> Scene:
         No masks, no frame with masks, camera and depth, or not one object.
     """
     scene, frames = source.store.load_scene(scene_name), source.store.frames(scene_name)
+    if scene.gravity_error_deg == UNKNOWN_GRAVITY_DEG or scene.scale_error == UNKNOWN_SCALE:
+        problem = f"{errors_in_words(scene)}, and boxes are upright, of voxels of some centimetres"
+        raise SceneError("scenes", f"{problem}: run 'qa-engine align' first", reason=IngestReason.NOT_ALIGNED)
     shots, refused = _shots(frames, source)
     evidence = gather(shots)
     clusters, objects = lift_objects(evidence, cluster_masks(evidence))
@@ -207,6 +212,10 @@ def _with_objects(
         room_center=scene.room_center,
         floor_polygon=scene.floor_polygon,
         canonical_from_source=scene.canonical_from_source,
+        gravity_error_deg=scene.gravity_error_deg,
+        floor_error_m=scene.floor_error_m,
+        scale_error=scene.scale_error,
+        clues=scene.clues,
         source_sha=digest.hexdigest(),
         # The numbers of instance images are those of the objects before.
         frames=tuple(replace(frame, instance_path=None) for frame in frames),

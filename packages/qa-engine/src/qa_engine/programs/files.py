@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from qa_engine.errors import QAEngineError
 from qa_engine.programs.language import ProgramCode
 from qa_engine.programs.pool import Outcome, ProgramPool
 from qa_engine.scenes.store import Store
+from qa_engine.scenes.worlds import possible_worlds
 
 SCENES_AT_ONCE = 64
 """Scenes whose boxes are in memory together."""
@@ -85,15 +86,45 @@ def run_rows(
         work, where = [], []
         for name in names[start : start + SCENES_AT_ONCE]:
             try:
-                work.append((store.load_scene(name), [rows[i].program for i in places[name]]))
-                where.append(places[name])
+                scene = store.load_scene(name)
             except QAEngineError as error:
                 for i in places[name]:
                     outcomes[i] = Outcome(str(ProgramCode.UNKNOWN_SCENE), detail=str(error))
+                continue
+            programs = [rows[i].program for i in places[name]]
+            for world in (scene, *possible_worlds(scene)):
+                work.append((world, programs))
+                where.append(places[name])
         for part, found in zip(where, pool.run(work, progress=progress), strict=True):
             for i, outcome in zip(part, found, strict=True):
-                outcomes[i] = outcome
+                before = outcomes[i]
+                outcomes[i] = outcome if before is None else in_both(before, outcome)
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def in_both(first: Outcome, second: Outcome) -> Outcome:
+    """Join the outcomes of a program in a scene and in another world that it may truly be.
+
+    Returns
+    -------
+    Outcome
+        The first, where numbers differ with the bounds that hold both; `scene_unsure` where anything else differs.
+
+    Examples
+    --------
+    >>> low, high = Outcome("ok", 2.0, "number", "m"), Outcome("ok", 2.5, "number", "m")
+    >>> in_both(low, high).detail, in_both(Outcome("ok", "left", "text"), Outcome("ok", "right", "text")).status
+    ('2 to 2.5 within the errors of the scene', 'scene_unsure')
+    """
+    if first.status != "ok" or (second.status == "ok" and second.value == first.value):
+        return first
+    if second.status != "ok" or first.type not in ("number", "angle") or isinstance(first.value, int):
+        there = second.value if second.status == "ok" else second.status
+        detail = f"{first.value!r} in the scene as it is, {there!r} within the errors stated of it."
+        return Outcome(str(ProgramCode.SCENE_UNSURE), steps=first.steps, detail=detail, seconds=first.seconds)
+    low, high = first.bounds or (first.value, first.value)
+    low, high = min(low, second.value), max(high, second.value)
+    return replace(first, bounds=(low, high), detail=f"{low:.4g} to {high:.4g} within the errors of the scene")
 
 
 def write_outcomes(rows: list[ProgramRow], outcomes: list[Outcome], path: Path, *, profile: str) -> None:

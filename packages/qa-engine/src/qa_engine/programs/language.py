@@ -28,6 +28,7 @@ class ProgramCode(StrEnum):
     NO_VALUE = "no_value"
     OVER_BUDGET = "over_budget"
     UNKNOWN_SCENE = "unknown_scene"
+    SCENE_UNSURE = "scene_unsure"
     TIMEOUT = "timeout"
     WORKER_LOST = "worker_lost"
 

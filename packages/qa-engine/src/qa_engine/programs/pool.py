@@ -53,6 +53,8 @@ class Outcome:
         Why there is no value, in words that help to repair the program.
     seconds : float
         Wall time.
+    bounds : (low, high) or None
+        Of a number, where the scene may be off.
     """
 
     status: str
@@ -62,6 +64,7 @@ class Outcome:
     steps: int | None = None
     detail: str = ""
     seconds: float = 0.0
+    bounds: tuple[float, float] | None = None
 
 
 class WorkerLostError(Exception):

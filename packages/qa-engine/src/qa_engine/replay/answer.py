@@ -19,6 +19,7 @@ from qa_engine.facts.scene import Facts
 from qa_engine.scenes.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
 from qa_engine.tasks.base import PLACEHOLDER, Conditions, all_orders, fill
+from qa_engine.tasks.certainty import hold_everywhere
 from qa_engine.tasks.grammar import parse_questions
 from qa_engine.views.sightings import SightingIndex
 from qa_engine.views.thresholds import FIRST_SEEN_PX
@@ -67,6 +68,8 @@ class AnswerReason(StrEnum):
     """A choice without options."""
     NOT_AN_OPTION = "not_an_option"
     """The right answer is not among the options."""
+    SCENE_UNSURE = "scene_unsure"
+    """Vertical or scale of the scene are less sure than the answer needs: it flips within their stated error."""
 
 
 def answer_questions(
@@ -203,6 +206,7 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | 
     if clouds is not None and task.basis.pairs is not None:
         evidence[good] = _by_points(clouds, scenes, *task.basis.pairs(scenes, roles[good]), len(good))
     measured = task.measure(scenes, scene[good], roles[good])
+    measured, unsure = hold_everywhere(task, scenes, scene[good], roles[good], measured)
     columns = {name: np.full(n, np.nan) for name in ("value", "margin", "low", "high")}
     for name, column in columns.items():
         column[good] = getattr(measured, name)
@@ -211,6 +215,7 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | 
     if task.answer_type == "choice":
         unseen = task.basis.source == "observations"
         reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if unseen else AnswerReason.NOT_AN_OPTION
+    reason[good[unsure]] = AnswerReason.SCENE_UNSURE
     ids = np.append(scenes.first_instance, -1)[roles]
     return _written(task, rows, names, ids, answer, columns, evidence, reason)
 

@@ -37,6 +37,9 @@ COLUMNS = (
 )
 """Columns of `questions` that a replay reads."""
 
+BOUNDS = ("answer_low", "answer_high")
+"""Further columns that it reads where they are there, for scenes whose vertical or scale may be off."""
+
 ANSWER_TYPES = ("choice", "integer", "number")
 """Values of `answer_type`."""
 
@@ -52,7 +55,9 @@ class Difference:
     ----------
     question_id, scene_name, question_type : str
     problem : str
-        `scene`, or the column: `program`, `answer_type`, `answer_value`, `ground_truth`, `options` or `unit`.
+        `scene`, or the column: `program`, `answer_type`, `answer_value`, `ground_truth`, `options` or `unit`; or
+        `answer_low`, `answer_high` where the answer leaves its bounds, and `ground_truth` where it flips, within the
+        errors that are stated of the scene.
     stored, replayed : str
     """
 
@@ -77,7 +82,7 @@ def verify(
     ----------
     store : Store
     questions : DataFrame
-        With at least `COLUMNS`.
+        With at least `COLUMNS`, and `BOUNDS` where these are known.
     executor : Executor
         Where the work is done, which changes nothing in the result.
     progress : callable
@@ -88,7 +93,8 @@ def verify(
     list of Difference
         Empty where everything agrees.
     """
-    table = questions.select(COLUMNS).with_row_index("row").sort("scene_name", "profile", maintain_order=True)
+    columns = [*COLUMNS, *(name for name in BOUNDS if name in questions.columns)]
+    table = questions.select(columns).with_row_index("row").sort("scene_name", "profile", maintain_order=True)
     runs = table.select(pl.struct("scene_name", "profile").rle().alias("run"))["run"].struct.unnest()
     stops = runs["len"].cum_sum().to_list()
     groups = [
@@ -126,12 +132,38 @@ class _Replayer:
             Batch(part).prefetch_distances()
         found: list[tuple[int, Difference]] = []
         for (*_, rows), facts in zip(batch, known, strict=True):
+            worlds = facts.worlds() if isinstance(facts, Facts) else []
             for row in rows.iter_rows(named=True):
                 differences = (
-                    compare(row, facts) if isinstance(facts, Facts) else [_difference(row, "scene", "", str(facts))]
+                    list(compare(row, facts))
+                    if isinstance(facts, Facts)
+                    else [_difference(row, "scene", "", str(facts))]
                 )
+                if not differences:
+                    differences = list(_elsewhere(row, worlds))
                 found += [(row["row"], difference) for difference in differences]
         return found
+
+
+def _elsewhere(row: dict[str, Any], worlds: Sequence[Facts]) -> Iterator[Difference]:
+    """Replay a question in the worlds that its scene may truly be, up to the first in which it does not hold."""
+    bounds = [row.get(name) for name in BOUNDS]
+    for world in worlds:
+        try:
+            value = run_program(row["program"], world).value
+        except ProgramError as error:
+            yield _difference(row, "program", row["program"], f"{error.code} within the errors of the scene: {error}")
+            return
+        if row["answer_type"] == "choice":
+            text = row["options"][LETTERS.index(row["ground_truth"])].partition(". ")[2]
+            if str(value) != text:
+                yield _difference(row, "ground_truth", text, f"{value} within the errors of the scene")
+                return
+            continue
+        for name, bound, sign in zip(BOUNDS, bounds, (1, -1), strict=True):
+            if bound is not None and sign * (bound - float(value)) > TOLERANCE * max(abs(bound), 1):
+                yield _difference(row, name, repr(bound), f"{value!r} within the errors of the scene")
+                return
 
 
 def _facts(

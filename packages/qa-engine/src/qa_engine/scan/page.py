@@ -31,8 +31,10 @@ from qa_contract.tables import QUESTIONS
 from qa_engine.checks import Reason
 from qa_engine.errors import IngestReason
 from qa_engine.facts.scene import Facts as SceneFacts
-from qa_engine.scan.steps import Outcome, Work, rejected
+from qa_engine.scan.steps import Outcome, Work, aligned_scenes, rejected
+from qa_engine.scenes.scene import Scene
 from qa_engine.scenes.store import Store
+from qa_engine.scenes.worlds import errors_in_words
 from qa_engine.show.explanation import explanation_of
 from qa_engine.views.evidence import FrameEvidence
 from qa_engine.views.sightings import SightingIndex
@@ -57,6 +59,8 @@ def scan_page(work: Work, outcomes: Sequence[Outcome]) -> Page:
     sections = [Section("What to mend first", list(_mend(work)), "mend")]
     if store is not None:
         sections.append(Section("Scenes", [_scenes(work, store, questions)], "scenes"))
+        if aligned := aligned_scenes(work):
+            sections.append(Section("Up and scale", list(_aligned(aligned)), "aligned"))
     if questions is not None and store is not None and len(questions):
         sections.append(Section("Questions", [_types(questions), *_not_asked(work)], "questions"))
         sections.append(Section("How they are answered", [_samples(store, questions)], "samples"))
@@ -68,10 +72,12 @@ def scan_page(work: Work, outcomes: Sequence[Outcome]) -> Page:
 
 def _mend(work: Work) -> Iterator[Part | str]:
     """Say what was refused, what is suspicious, and what nobody can tell but the owner."""
-    folder = work.store if (work.store / "rejects.parquet").is_file() else work.out / "frames_only"
-    lost, doubts = rejected(folder, "ingest"), rejected(folder, "check")
+    folders = (work.store, work.scans, work.frames_only)
+    known = [folder for folder in folders if (folder / "rejects.parquet").is_file()]
+    # What was suspected before a scan was turned or lifted is settled: the checks looked at it again after that.
+    lost, doubts = rejected(known, "ingest"), rejected(known[:1], "check")
     found = work.diagnosis
-    problems = [] if found is None or (folder / "rejects.parquet").is_file() else found.problems
+    problems = [] if found is None or known else found.problems
     if not lost and not doubts and not problems:
         yield "Nothing was refused, and nothing is suspicious."
     for rows, title in ((lost, "Refused"), (doubts, "Suspicious, but taken")):
@@ -130,6 +136,32 @@ def _scenes(work: Work, store: Store, questions: pl.DataFrame | None) -> Table:
     return Table(columns, rows)
 
 
+def _aligned(scenes: Sequence[Scene]) -> Iterator[Part | str]:
+    """Say how sure vertical and scale of the scenes are, and by what."""
+    yield Note(
+        "The checks doubted how these scans lie or how large they are, so both were concluded. Bounds of answers hold "
+        "the errors that are left, and what would flip within them is not asked."
+    )
+    yield Items([f"{scene.scene_name}: {errors_in_words(scene)}" for scene in scenes])
+    columns = [
+        Column("scene", "text"),
+        Column("about", "text"),
+        Column("by", "text"),
+        Column("value", format=lambda value: f"{value:.3g}"),
+        Column("within (95%)", format=lambda value: f"{value:.2g}"),
+        Column("unit", "text"),
+        Column("evidence", "prose"),
+    ]
+    yield Table(
+        columns,
+        [
+            Row([scene.scene_name, clue.about, clue.source, clue.value, clue.error, clue.unit, clue.words])
+            for scene in scenes
+            for clue in scene.clues
+        ],
+    )
+
+
 def _types(questions: pl.DataFrame) -> Table:
     """Count the questions by type."""
     counted = questions.group_by("question_type").agg(
@@ -145,7 +177,7 @@ def _types(questions: pl.DataFrame) -> Table:
 
 def _not_asked(work: Work) -> Iterator[Part | str]:
     """Say why other questions are not asked."""
-    rows = rejected(work.questions, "generate")
+    rows = rejected([work.questions], "generate")
     if rows:
         yield Note("Why others are not asked; each reason once per scene and type at least.")
         known = {str(reason): reason for reason in Reason}

@@ -14,7 +14,7 @@ from qa_engine.datasets.base import IngestOptions
 from qa_engine.scan.page import scan_page
 from qa_engine.scan.steps import STEPS, Outcome, Progress, Work
 
-NEEDED = ("look", "read", "lift", "generate")
+NEEDED = ("look", "read", "lift", "align", "generate")
 """Steps without which the later ones have nothing to work on."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import polars as pl
 from qa_contract.tableio import read_table
 from qa_contract.tables import QUESTIONS
 
+from qa_engine.alignment.run import align
 from qa_engine.api import make_request
 from qa_engine.audit.report import write_audit
 from qa_engine.datasets import get_dataset
@@ -22,8 +23,10 @@ from qa_engine.generation.files import write_generation
 from qa_engine.ingestion.doctor import Diagnosis, diagnose
 from qa_engine.ingestion.run import DEFAULT_SPLIT, ingest
 from qa_engine.lifting.run import lift
-from qa_engine.replay.verify import COLUMNS, difference_rows, verify
+from qa_engine.replay.verify import BOUNDS, COLUMNS, difference_rows, verify
+from qa_engine.scenes.scene import Scene
 from qa_engine.scenes.store import Store
+from qa_engine.scenes.worlds import errors_in_words
 from qa_engine.show.gallery import write_gallery
 from qa_engine.show.selection import Shown
 from qa_engine.views.frame_sets import choose_frame_set, sample_frames
@@ -97,6 +100,16 @@ class Work:
         return self.out / "store"
 
     @property
+    def scans(self) -> Path:
+        """The store of the scans as they lie; it becomes `store` where nobody doubts that they are upright."""
+        return self.out / "scans"
+
+    @property
+    def frames_only(self) -> Path:
+        """The store of scans without objects, which masks are to find."""
+        return self.out / "frames_only"
+
+    @property
     def questions(self) -> Path:
         """Folder of the questions."""
         return self.out / "questions"
@@ -121,13 +134,14 @@ def look(work: Work) -> Outcome:
 def read(work: Work) -> Outcome:
     """Read the scans into a store."""
     assert work.dataset is not None
-    target = work.store if work.masks is None else work.out / "frames_only"
+    target = work.scans if work.masks is None else work.frames_only
     report = ingest(
         get_dataset(work.dataset),
         work.root,
         out=target,
         options=work.options,
         split=DEFAULT_SPLIT,
+        unaligned=True,
         executor=LocalExecutor(work.workers),
         progress=work.of("read"),
     )
@@ -139,9 +153,29 @@ def find_objects(work: Work) -> Outcome:
     """Find objects by masks, for scans without boxes."""
     if work.masks is None:
         return Outcome("lift", "left out", "the scans have boxes; --masks finds objects by masks of the frames")
-    report = lift(work.out / "frames_only", work.masks, out=work.store, workers=work.workers, progress=work.of("lift"))
+    report = lift(work.frames_only, work.masks, out=work.scans, workers=work.workers, progress=work.of("lift"))
     told = f"{report.n_objects} objects in {report.n_scenes} scenes"
     return Outcome("lift", "lost" if report.lost else "done", told + _refused(report.rejects))
+
+
+def turn_upright(work: Work) -> Outcome:
+    """Find gravity and scale of scans for which the checks doubt them."""
+    doubted = [scene for scene in Store(work.scans).iter_scenes() if errors_in_words(scene)]
+    if not doubted:
+        work.scans.rename(work.store)
+        return Outcome("align", "left out", "no check doubts that the scans are upright and in metres")
+    report = align(work.scans, out=work.store, workers=work.workers, progress=work.of("align"))
+    told = [f"{scene.scene_name}: {errors_in_words(scene)}" for scene in aligned_scenes(work)]
+    n = len(doubted) - report.lost
+    words = f"{n} of {len(doubted)} doubtful scans turned or scaled; {'; '.join(told[:3])}"
+    return Outcome("align", "lost" if report.lost else "done", words + _refused(report.rejects))
+
+
+def aligned_scenes(work: Work) -> list[Scene]:
+    """Load the scenes that `align` turned or scaled."""
+    if not (work.store / "scenes.parquet").is_file():
+        return []
+    return [scene for scene in Store(work.store).iter_scenes() if scene.clues and errors_in_words(scene)]
 
 
 def see(work: Work) -> Outcome:
@@ -179,7 +213,7 @@ def ask(work: Work) -> Outcome:
 
 def replay(work: Work) -> Outcome:
     """Compute every answer again."""
-    table = read_table(work.questions, "questions", QUESTIONS, columns=COLUMNS)
+    table = read_table(work.questions, "questions", QUESTIONS, columns=[*COLUMNS, *BOUNDS])
     differences = verify(Store(work.store), table, progress=work.of("verify"))
     work.differences = difference_rows(differences)
     told = f"{len(table)} programs replayed, {len(differences)} differences"
@@ -214,6 +248,7 @@ STEPS: dict[str, Callable[[Work], Outcome]] = {
     "look": look,
     "read": read,
     "lift": find_objects,
+    "align": turn_upright,
     "observe": see,
     "sample-frames": choose_frames,
     "generate": ask,
@@ -224,12 +259,12 @@ STEPS: dict[str, Callable[[Work], Outcome]] = {
 """Name to function, in their order."""
 
 
-def rejected(folder: Path, stage: str) -> list[tuple[str, int, str]]:
+def rejected(folders: Sequence[Path], stage: str) -> list[tuple[str, int, str]]:
     """Count what was refused by reason, the most frequent first, with one example each."""
-    path = folder / "rejects.parquet"
-    if not path.is_file():
+    paths = [path for folder in folders if (path := folder / "rejects.parquet").is_file()]
+    if not paths:
         return []
-    table = pl.read_parquet(path).filter(pl.col("stage") == stage)
+    table = pl.concat([pl.read_parquet(path) for path in paths]).filter(pl.col("stage") == stage)
     counted = table.group_by("reason").agg(pl.len().alias("n"), pl.col("detail").first())
     rows = counted.sort("n", "reason", descending=[True, False])
     return [(reason, n, detail or "") for reason, n, detail in rows.select("reason", "n", "detail").iter_rows()]

@@ -30,6 +30,7 @@ from qa_engine.scenes.fields import (
 
 if TYPE_CHECKING:
     from qa_engine.scenes.clouds import Cloud
+    from qa_engine.scenes.clues import Clue
     from qa_engine.scenes.meshes import Mesh
 
 SPLITS = ("train", "val", "test")
@@ -161,6 +162,13 @@ class Scene:
         How far a face of each box may be off; NaN for the noise that answers allow for.
     confidence : (n,) float64, optional
         How sure the source is of each object, 0 to 1.
+    gravity_error_deg, floor_error_m, scale_error : float, optional
+        How far the vertical, the floor and the scale may be off, as the table `scenes` states it; None where a scene is
+        taken as it is.
+    clues : tuple of Clue
+        What these errors were concluded from.
+    world_from_store : (4, 4) float64, optional
+        Turns the world of the scene's store into that of this scene, where they differ: a scene as it may truly be.
     refused : tuple of SceneError
         Objects and cameras of the source that were left out, and why.
     objects_checked : bool
@@ -205,6 +213,11 @@ class Scene:
     mesh: Mesh | None = None
     face_error_m: NDArray[np.float64] | None = None
     confidence: NDArray[np.float64] | None = None
+    gravity_error_deg: float | None = None
+    floor_error_m: float | None = None
+    scale_error: float | None = None
+    clues: tuple[Clue, ...] = ()
+    world_from_store: NDArray[np.float64] | None = None
     refused: tuple[SceneError, ...] = ()
     objects_checked: InitVar[bool] = False
 
@@ -237,6 +250,10 @@ class Scene:
             raise SceneError("frames.frame_id", f"{double!r} occurs twice", reason=IngestReason.BAD_FRAME)
         for name in ids:
             check_name(name, "frames.frame_id")
+        for name in ("gravity_error_deg", "floor_error_m", "scale_error"):
+            error = getattr(self, name)
+            if error is not None and not 0 <= error < np.inf:
+                raise SceneError(name, f"{error} is no error: 0 or more", reason=IngestReason.NOT_FINITE)
         checked["scene_group"] = self.scene_group or self.scene_name
         for name, value in checked.items():
             object.__setattr__(self, name, value)

@@ -18,6 +18,7 @@ from qa_contract.tables import FRAME_SETS, FRAMES, OBJECTS, SCENES
 
 from qa_engine.errors import SceneError, unknown_name
 from qa_engine.scenes.clouds import Cloud, read_cloud
+from qa_engine.scenes.clues import Clue
 from qa_engine.scenes.fields import check_name, frozen
 from qa_engine.scenes.meshes import Mesh, mesh_path, read_mesh
 from qa_engine.scenes.scene import SPLITS, Frame, Scene
@@ -164,6 +165,10 @@ class Store:
             category_counts={item["category"]: item["count"] for item in row["category_counts"] or ()},
             canonical_from_source=np.array(row["canonical_from_source"]).reshape(4, 4),
             source_sha=row["source_sha"],
+            gravity_error_deg=row["gravity_error_deg"],
+            floor_error_m=row["floor_error_m"],
+            scale_error=row["scale_error"],
+            clues=tuple(Clue(**clue) for clue in row["clues"] or ()),
             objects_checked=objects.checked,
             **{name: column[part] for name, column in objects.columns.items()},
         )

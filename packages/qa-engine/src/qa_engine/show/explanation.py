@@ -11,6 +11,7 @@ from qa_contract.pages import Drawing, PlanObject, Room
 
 from qa_engine.arrays import Array
 from qa_engine.facts.scene import Facts
+from qa_engine.scenes.worlds import errors_in_words
 from qa_engine.show.marks import Marks, marks_of
 from qa_engine.show.plans import plan_objects
 from qa_engine.show.selection import answer_text
@@ -89,7 +90,7 @@ def explanation_of(question: Mapping[str, Any], facts: Facts) -> Explanation:
         options=options,
         answer=answer,
         is_answer=tuple(option == answer for option in options),
-        facts=tuple(_facts(question, marks)),
+        facts=(*_facts(question, marks), *_errors(facts)),
         program=question["program"],
         operands=tuple(objects[row] for row in marks.operands),
         room=Room(objects, facts.scene.floor_polygon, marks=marks.drawn),
@@ -116,6 +117,12 @@ def _facts(question: Mapping[str, Any], marks: Marks) -> list[tuple[str, str]]:
     if "points" in (question.get("evidence") or ""):
         found.append(("evidence", f"measured between {question['evidence']} of the scan; the lines join boxes"))
     return found
+
+
+def _errors(facts: Facts) -> list[tuple[str, str]]:
+    """Say how far the scene as a whole may be off, where that is stated."""
+    words = errors_in_words(facts.scene)
+    return [("its scene", f"{words}; the bounds hold that, and the answer does not flip within it")] if words else []
 
 
 def _number(value: float, digits: int) -> str:

@@ -86,6 +86,13 @@ class Answers:
         """Keep some rows, in the order given."""
         return Answers(*(getattr(self, column.name)[rows] for column in fields(self)))
 
+    def put(self, rows: Rows, others: Answers) -> Answers:
+        """Replace some rows by others."""
+        columns = [getattr(self, column.name).copy() for column in fields(self)]
+        for column, name in zip(columns, fields(self), strict=True):
+            column[rows] = getattr(others, name.name)
+        return Answers(*columns)
+
 
 def numbers(value: Array, bounds: tuple[Array, Array], *, step: float) -> Answers:
     """Make answers that are numbers written in multiples of `step`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES, OBSERVATIONS
 
 from qa_engine.arrays import Array, Rows
+from qa_engine.geometry.moves import move_poses
 from qa_engine.scenes.scene import Scene
 from qa_engine.scenes.store import Store
 
@@ -124,7 +125,10 @@ class RecordingIndex:
         if frames is None:
             return None
         views = self._views.get(scene.scene_name, pl.DataFrame(schema=dict(OBSERVATIONS)))
-        return make_recording(frames, views, scene.instance_id)
+        recording = make_recording(frames, views, scene.instance_id)
+        if scene.world_from_store is None:
+            return recording
+        return replace(recording, world_from_camera=move_poses(recording.world_from_camera, scene.world_from_store))
 
 
 def make_recording(frames: pl.DataFrame, views: pl.DataFrame, instance_id: Rows) -> Recording:

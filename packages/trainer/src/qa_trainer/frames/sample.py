@@ -1,6 +1,7 @@
 """Choose the frames of videos that a model is shown: even steps, or those that together see most of the space.
 
-The output is a store: `frames` and `frame_sets` with the chosen frames as images below it.
+The output is a store: `frames` and `frame_sets` with the chosen frames as images below it; with VGGT's depth, also
+depth and poses, and `scenes` that say of each that its vertical and its scale are unknown.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from qa_contract.files import write_json
 from qa_contract.tableio import table_metadata, with_every_column, write_table
-from qa_contract.tables import FRAME_SETS, FRAMES, REJECTS
+from qa_contract.tables import FRAME_SETS, FRAMES, OBJECTS, REJECTS, SCENES
 
 from qa_trainer.errors import QATrainerError
+from qa_trainer.frames.predicted import Geometry, geometry_of, scene_row, write_geometry
 from qa_trainer.frames.settings import BLOCK, SamplingSettings
 from qa_trainer.frames.video import Video, VideoError, find_videos, open_video
 from qa_trainer.models.loading import model_hash, resolve_model
@@ -54,11 +56,14 @@ class Choice:
         VGGT's last layer for each of them, computed together with all candidates.
     grid : (rows, columns)
         Patches of a frame.
+    geometry : Geometry, optional
+        Depth and cameras of each of them, where VGGT predicts these.
     """
 
     indices: list[int]
     tokens: torch.Tensor | None = None
     grid: tuple[int, int] = (0, 0)
+    geometry: Geometry | None = None
 
 
 def sample_frames(
@@ -105,6 +110,7 @@ def sample_frames(
     config: dict[str, Any] = settings.content() | {"geometry": None if folder is None else model_hash(folder)}
     frames: list[dict[str, Any]] = []
     sets: list[dict[str, Any]] = []
+    scenes: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []
     reporter = reporter or Silent()
     for done, (scene, path) in enumerate(videos.items()):
@@ -113,6 +119,9 @@ def sample_frames(
             video = _opened(path, settings)
             choice = _uniform(video, settings) if model is None else choose(video, model, settings)
             rows = list(_write_images(video, choice.indices, scene, out))
+            if choice.geometry is not None:
+                rows = write_geometry(choice.geometry, rows, scene, out)
+                scenes.append(scene_row(scene))
         except VideoError as error:
             refused.append({"item": str(path), "scene_name": scene, "reason": error.reason, "detail": str(error)})
             reporter.say(f"{path}: refused, {error}")
@@ -132,7 +141,9 @@ def sample_frames(
     reporter("sample", len(videos), len(videos))
     if not sets:
         raise QATrainerError(f"No video can be used; the first: {refused[0]['item']}: {refused[0]['detail']}.")
-    for table, schema, rows in (("frames", FRAMES, frames), ("frame_sets", FRAME_SETS, sets)):
+    tables = [("frames", FRAMES, frames), ("frame_sets", FRAME_SETS, sets)]
+    tables += [("scenes", SCENES, scenes), ("objects", OBJECTS, [])] if scenes else []
+    for table, schema, rows in tables:
         _write(table, schema, rows, config, out)
     _write("rejects", REJECTS, [{"stage": "sample-frames", **row} for row in refused], config, out)
     summary = SamplingSummary(settings.frame_set_id, len(sets), len(refused), round(time.perf_counter() - started, 3))
@@ -161,11 +172,13 @@ def choose(video: Video, model: VGGT, settings: SamplingSettings) -> Choice:
 
     indices = video.evenly(settings.candidates)
     images = _candidates(video, indices, settings.longest_side)
-    points, confidence, tokens = scene_points(model, images)
+    found = _predict(model, images)
+    points, confidence = _points(found, images)
     chosen = select_frames(points, confidence, settings.frames)
     patch = model.config.patch_size
     grid = (images.shape[-2] // patch, images.shape[-1] // patch)
-    return Choice([indices[row] for row in chosen], tokens[chosen].cpu(), grid)
+    geometry = geometry_of(found, chosen, images.shape[-2:]) if "depth" in found else None
+    return Choice([indices[row] for row in chosen], found["tokens"][chosen].cpu(), grid, geometry)
 
 
 def scene_points(model: VGGT, images: torch.Tensor) -> tuple[Any, Any, torch.Tensor]:
@@ -186,14 +199,26 @@ def scene_points(model: VGGT, images: torch.Tensor) -> tuple[Any, Any, torch.Ten
     tokens : (s, patches, dim) Tensor
         Of the last layer.
     """
+    found = _predict(model, images)
+    return *_points(found, images), found["tokens"]
+
+
+def _predict(model: VGGT, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Run VGGT over a clip (s, 3, H, W)."""
+    import torch
+
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        return {name: value[0] for name, value in model(images[None].to(device)).items()}
+
+
+def _points(found: Mapping[str, torch.Tensor], images: torch.Tensor) -> tuple[Any, Any]:
+    """Give the point of every pixel and its confidence, 0 where there is no finite point."""
     import numpy as np
     import torch
 
     from qa_trainer.models.spatial_mllm.geometry import cameras_from_pose_encoding, unproject_depth
 
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        found = {name: value[0] for name, value in model(images[None].to(device)).items()}
     if "world_points" in found:
         points, confidence = found["world_points"].cpu(), found["world_points_conf"].cpu()
     else:
@@ -207,7 +232,7 @@ def scene_points(model: VGGT, images: torch.Tensor) -> tuple[Any, Any, torch.Ten
             _, points[part], valid = unproject_depth(depth[part], extrinsics[part], intrinsics[part])
             confidence[part] *= valid
     kept = points.numpy()
-    return kept, np.where(np.isfinite(kept).all(axis=-1), confidence.numpy(), 0.0), found["tokens"]
+    return kept, np.where(np.isfinite(kept).all(axis=-1), confidence.numpy(), 0.0)
 
 
 def read_features(path: Path) -> torch.Tensor:

@@ -18,6 +18,7 @@ from qa_engine.programs import OPERATORS, ProgramCode, ProgramError, parse_progr
 from qa_engine.programs.operators import SCENE_OPERATORS
 from qa_engine.programs.pool import Outcome
 from qa_engine.scenes.scene import Scene
+from qa_engine.scenes.worlds import possible_worlds
 from qa_engine.tasks import answer_texts
 from qa_engine.views.evidence import Evidence
 
@@ -265,7 +266,7 @@ class _Canonical(ast.NodeTransformer):
 
 
 def noisy_scenes(scene: Scene, rng: np.random.Generator) -> list[Scene]:
-    """Move, resize and turn every box by independent uniform errors of the stated noise."""
+    """Move, resize and turn every box by independent uniform errors, and the whole scene to where it may truly be."""
     n, scenes = len(scene), []
     for _ in range(NOISY_SCENES):
         turn = np.radians(rng.uniform(-TURN_NOISE_DEG, TURN_NOISE_DEG, n))
@@ -280,4 +281,4 @@ def noisy_scenes(scene: Scene, rng: np.random.Generator) -> list[Scene]:
                 rotation=scene.rotation @ about_z,
             )
         )
-    return scenes
+    return scenes + possible_worlds(scene)
