@@ -1,9 +1,10 @@
 """Install each package's wheel alone in a fresh environment and run the package's own tests there.
 
-uv run python scripts/wheels_alone.py [PACKAGE ...] [-- PYTEST OPTIONS]
+uv run python scripts/wheels_alone.py [--every-case] [PACKAGE ...] [-- PYTEST OPTIONS]
 
 A package comes with `qa-contract`, what it declares, and what its tests need, in the versions of `uv.lock`; none of the
-other packages is there. Tests that need an extra skip. Ends with 1 if a package fails.
+other packages is there. Tests that need an extra skip. Of each test the first case runs: the others, with other values,
+import and open nothing more, and the suite of the workspace runs them on the same code. Ends with 1 if a package fails.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
-    "qa-contract": ("contract", "[cli,pages]"),
     "qa-engine": ("qa-engine", ""),
-    "qa-confidence": ("confidence", ""),
-    "qa-eval": ("eval", ""),
     "qa-trainer": ("trainer", "[lora,video]"),
+    "qa-eval": ("eval", ""),
+    "qa-contract": ("contract", "[cli,pages]"),
+    "qa-confidence": ("confidence", ""),
 }
-"""Package to its folder and the extras that its tests are about."""
+"""Package to its folder and the extras that its tests are about; the longest first."""
 
-TESTS = ("pytest", "pytest-xdist", "hypothesis")
+TESTS = ("pytest", "hypothesis")
 
 
 def uv(*words: object) -> None:
@@ -37,7 +39,7 @@ def uv(*words: object) -> None:
 
 
 def alone(package: str, wheels: Path, constraints: Path, options: list[str]) -> bool:
-    """Test one package in an environment and a folder of its own; tell whether its tests pass."""
+    """Test one package in an environment and a folder of its own; show its output, tell whether its tests pass."""
     started = time.perf_counter()
     folder, extras = PACKAGES[package]
     with tempfile.TemporaryDirectory(prefix=f"{package}-") as name:
@@ -52,26 +54,36 @@ def alone(package: str, wheels: Path, constraints: Path, options: list[str]) -> 
         shutil.copy(ROOT / "packages" / folder / "pyproject.toml", home)  # pytest's options of the package
         browser = Path("packages/contract/tests/pages")
         shutil.copytree(ROOT / browser, place / browser, dirs_exist_ok=True)  # tests of pages open them
-        words = [python, "-m", "pytest", "-q", "-m", "not slow", "-n", "logical", "--dist=worksteal", *options]
-        environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")}
-        status = subprocess.run(words, cwd=home, env=environment).returncode
-    print(f"{package} alone: {'passed' if not status else f'failed ({status})'}, {time.perf_counter() - started:.0f} s")
-    return not status
+        words = [python, "-m", "pytest", "-q", "-m", "not slow", *options]
+        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        environment |= {"PYTHONPATH": str(ROOT / "scripts"), "OMP_NUM_THREADS": "1"}  # two packages at once
+        run = subprocess.run(
+            words, cwd=home, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    end = "passed" if not run.returncode else f"failed ({run.returncode})"
+    print(f"{run.stdout}{package} alone: {end}, {time.perf_counter() - started:.0f} s", flush=True)
+    return not run.returncode
 
 
 def main() -> None:
     """Read the command line, build the wheels once, and try each package."""
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
-    chosen, options = words[:cut] or list(PACKAGES), words[cut + 1 :]
-    if unknown := set(chosen) - set(PACKAGES):
+    named, options = words[:cut], words[cut + 1 :]
+    if "--every-case" in named:
+        named.remove("--every-case")
+    else:
+        options += ["-p", "first_cases"]
+    chosen = [package for package in PACKAGES if not named or package in named]
+    if unknown := set(named) - set(PACKAGES):
         raise SystemExit(f"Unknown package {', '.join(sorted(unknown))}. Valid: {', '.join(PACKAGES)}.")
     with tempfile.TemporaryDirectory(prefix="wheels-") as name:
         wheels, constraints = Path(name), Path(name) / "constraints.txt"
         uv("build", "--all-packages", "--wheel", "--out-dir", wheels)
         everything = ("--all-packages", "--all-groups", "--all-extras")
         uv("export", "--frozen", "--no-hashes", "--no-emit-workspace", *everything, "--output-file", constraints)
-        results = [alone(package, wheels, constraints, options) for package in chosen]
+        with ThreadPoolExecutor(2) as pool:  # one waits for files while the other computes
+            results = list(pool.map(lambda package: alone(package, wheels, constraints, options), chosen))
     raise SystemExit(not all(results))
 
 

@@ -87,7 +87,7 @@ def exported(made, tmp_path):
 def test_trl_trains_on_its_rows(exported, made, tmp_path):
     import torch
     from datasets import Image, List, load_dataset
-    from qa_trainer.tiny import base_path
+    from qa_trainer.tiny import SHIPPED
     from transformers import AutoModelForImageTextToText, AutoProcessor
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
@@ -102,10 +102,10 @@ def test_trl_trains_on_its_rows(exported, made, tmp_path):
     options = {"max_length": None, "use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no"}
     options |= {"activation_checkpointing": False, "max_steps": 1, "per_device_train_batch_size": 2}
     trainer = SFTTrainer(
-        model=AutoModelForImageTextToText.from_pretrained(base_path(), dtype=torch.float32),
+        model=AutoModelForImageTextToText.from_pretrained(SHIPPED["tiny"], dtype=torch.float32),
         args=SFTConfig(output_dir=str(tmp_path / "trained"), **options),
         train_dataset=data,
-        processing_class=AutoProcessor.from_pretrained(base_path()),
+        processing_class=AutoProcessor.from_pretrained(SHIPPED["tiny"]),
     )
     batch = trainer.data_collator([data[0]])
     assert len(batch["image_grid_thw"]) == 2
@@ -125,11 +125,11 @@ def test_datasets_decodes_the_frames_in_the_parquet_file(exported, made, tmp_pat
 
 
 def test_chat_rows_are_rendered_by_a_chat_template(exported):
-    from qa_trainer.tiny import base_path
+    from qa_trainer.tiny import SHIPPED
     from transformers import AutoProcessor
     from transformers.image_utils import load_image
 
-    processor = AutoProcessor.from_pretrained(base_path())
+    processor = AutoProcessor.from_pretrained(SHIPPED["tiny"])
     first = json.loads((exported("openai") / "train.jsonl").read_text().splitlines()[0])
     question, answer = first["messages"]
     assert answer["role"] == "assistant"

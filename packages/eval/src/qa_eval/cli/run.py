@@ -26,7 +26,7 @@ def run_questions(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model folder, hub id, 'tiny' (of qa-trainer), or name at the server.",
+            help="Model folder, hub id, 'tiny' or 'small' (of qa-trainer), or name at the server.",
             metavar="MODEL",
             rich_help_panel=ANSWERING,
         ),

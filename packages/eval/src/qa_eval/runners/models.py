@@ -1,4 +1,4 @@
-"""Names of local models: a folder, the tiny one that the trainer ships, or an id of the Hugging Face hub."""
+"""Names of local models: a folder, one that the trainer ships, or an id of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qa_eval.errors import QAEvalError
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 PROBE_S = 10.0
 """Seconds in which the hub has to answer before a run starts."""
-SHIPPED = ("tiny",)
+SHIPPED = ("tiny", "small")
 """Names that `qa-trainer models` knows."""
 
 
@@ -39,7 +39,7 @@ def find_model(name: str) -> str:
     if not HUB_ID.fullmatch(name):
         raise QAEvalError(
             f"--model {name}: no such folder, and not the id of a model on the Hugging Face hub (owner/name). "
-            f"'{SHIPPED[0]}' is the one that comes with qa-trainer."
+            f"{' and '.join(map(repr, SHIPPED))} come with qa-trainer."
         )
     _need_hub(name)
     return name
@@ -75,5 +75,5 @@ def _need_hub(name: str) -> None:
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise QAEvalError(
             f"--model {name}: no such folder, not in the local cache of the Hugging Face hub, and the hub has no "
-            f"answer ({text[:200]}). Offline, name a folder, or '{SHIPPED[0]}'."
+            f"answer ({text[:200]}). Offline, name a folder, or {' or '.join(map(repr, SHIPPED))}."
         ) from error

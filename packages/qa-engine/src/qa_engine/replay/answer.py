@@ -20,7 +20,7 @@ from qa_engine.scenes.store import Store
 from qa_engine.tasks import TASKS, Task, answer_texts
 from qa_engine.tasks.base import PLACEHOLDER, Conditions, all_orders, fill
 from qa_engine.tasks.certainty import hold_everywhere
-from qa_engine.tasks.grammar import parse_questions
+from qa_engine.tasks.grammar import named_by_text, parse_questions
 from qa_engine.views.sightings import SightingIndex
 from qa_engine.views.thresholds import FIRST_SEEN_PX
 
@@ -68,6 +68,8 @@ class AnswerReason(StrEnum):
     """A choice without options."""
     NOT_AN_OPTION = "not_an_option"
     """The right answer is not among the options."""
+    NOT_IN_TEXT = "not_in_text"
+    """The answer depends on what the text does not name, such as the image that is shown; `verify` replays it."""
     SCENE_UNSURE = "scene_unsure"
     """Vertical or scale of the scene are less sure than the answer needs: it flips within their stated error."""
 
@@ -116,6 +118,9 @@ def answer_questions(
     for (kind,), rows in table.group_by("question_type", maintain_order=True):
         if kind not in tasks:
             parts.append(_refused(rows["row"], AnswerReason.UNKNOWN_QUESTION_TYPE))
+            continue
+        if not all(map(named_by_text, tasks[str(kind)])):
+            parts.append(_refused(rows["row"], AnswerReason.NOT_IN_TEXT))
             continue
         for number, variant in enumerate(tasks[str(kind)]):
             read = pl.concat([rows, parse_questions(variant, rows["question"])], how="horizontal")
@@ -286,6 +291,7 @@ def _written(
             prediction[i] = text
     frame = pl.DataFrame({"row": rows["row"]}).with_columns(
         *(pl.Series(f"{role}_id", ids[:, k]) for k, role in enumerate(task.roles)),
+        *(pl.Series(f"listed_{j}_id", ids[:, k]) for j, k in enumerate(task.listed)),
         *(_quoted(name, names[k]) for name, k in _literals(task)),
     )
     answered = pl.Series(reason == None)  # noqa: E711 - compares items
@@ -325,7 +331,7 @@ def _literals(task: Task) -> list[tuple[str, int]]:
     """List the quoted categories that the task's program uses, and their roles."""
     places = {f"{role}_literal": k for k, role in enumerate(task.roles)}
     places |= {f"listed_{j}_literal": k for j, k in enumerate(task.listed)}
-    return [(name, places[name]) for name in PLACEHOLDER.findall(task.program) if name in places]
+    return [(name, places[name]) for name in dict.fromkeys(PLACEHOLDER.findall(task.program)) if name in places]
 
 
 def _quoted(name: str, texts: list[str]) -> pl.Series:

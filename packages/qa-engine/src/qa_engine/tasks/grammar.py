@@ -28,12 +28,34 @@ def question_pattern(task: Task) -> tuple[str, list[str]]:
     return f"(?s)^{pattern}$", parts[1::2]
 
 
+def named_by_text(task: Task) -> bool:
+    """Tell whether a wording names all that the answer depends on, and nothing but categories.
+
+    The frame of an image is not in the text, and a radius or the number of a frame is no category.
+
+    Examples
+    --------
+    >>> from qa_engine.tasks import TASKS
+    >>> [named_by_text(TASKS[name]) for name in ("object_abs_distance", "image_left_or_right")]
+    [True, False]
+    """
+    named = set(task.roles) <= set(_groups(task, question_pattern(task)[1]))
+    return named and set(task.kinds) <= {"name"}
+
+
+def _groups(task: Task, names: list[str]) -> dict[str, int]:
+    """Roles that a wording names, each with the group of its first mention."""
+    found = {role: names.index(role) for role in task.roles if role in names}
+    return found | {task.roles[place]: names.index(f"listed_{j}") for j, place in enumerate(task.listed)}
+
+
 def parse_questions(task: Task, questions: pl.Series) -> pl.DataFrame:
     """Read the operands of questions of one type.
 
     Parameters
     ----------
     task : Task
+        One of which `named_by_text` holds.
     questions : Series of str
         Texts; white space at the ends does not count.
 
@@ -61,8 +83,7 @@ def parse_questions(task: Task, questions: pl.Series) -> pl.DataFrame:
         first = names.index(name)
         if first != i:
             frame = frame.with_columns(parsed=pl.col("parsed") & (pl.col(f"group_{i}") == pl.col(f"group_{first}")))
-    source = {role: names.index(role) for role in task.roles if role in names}
-    source |= {task.roles[place]: names.index(f"listed_{j}") for j, place in enumerate(task.listed)}
+    source = _groups(task, names)
     columns = [
         pl.when("parsed").then(pl.col(f"group_{source[role]}")).otherwise(None).alias(role) for role in task.roles
     ]

@@ -140,3 +140,15 @@ def test_no_questions_no_answers(store):
     assert len(answers) == 0
     assert answers.columns == ["id", *ANSWERS]
     assert np.array(answers["value"]).dtype == np.float64
+
+
+def test_every_type_is_answered_as_it_was_asked_or_said_to_depend_on_more_than_its_text(store):
+    facts = Facts(Store(store).load_scene("s"))
+    proposer = TemplateProposer(select_tasks(["all"]), seed=0, round=0)
+    asked = proposer.write(proposer.find([facts])).rename({"question_id": "id"})
+    answered = answer_questions(Store(store), asked)
+    assert (answered["prediction"].fill_null("") == asked["ground_truth"]).equals(answered["status"] == "answered")
+    assert answered.filter(pl.col("status") != "answered")["reason"].unique().to_list() == [AnswerReason.NOT_IN_TEXT]
+    assert asked.filter(answered["status"] == "answered")["question_type"].n_unique() >= 20
+    other = ask(store, "image_count", "How many chair(s) does this image show?")
+    assert other["reason"] == AnswerReason.NOT_IN_TEXT

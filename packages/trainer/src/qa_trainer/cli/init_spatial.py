@@ -11,7 +11,7 @@ from qa_contract.cli import Force, Out, Seed, Wrote, close, shell
 
 
 def init_spatial(
-    base: Annotated[str, typer.Argument(help="Qwen2.5-VL or Qwen3-VL: a folder, a hub id, or 'tiny'.")],
+    base: Annotated[str, typer.Argument(help="Qwen2.5-VL or Qwen3-VL: a folder, a hub id, 'tiny' or 'small'.")],
     out: Out,
     geometry: Annotated[
         str, typer.Option("--geometry", help="Encoder: vggt (VGGT-1B's sizes) or tiny.", metavar="NAME")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Model = Annotated[
-    str, typer.Option("--model", help="Folder of a model, a hub id, or 'tiny' (shipped, no download).", metavar="NAME")
+    str, typer.Option("--model", help="Folder of a model, a hub id, or 'tiny' or 'small' (shipped).", metavar="NAME")
 ]
 
 StateFrom = Annotated[Path | None, typer.Option("--state-from", help="--out of the run to continue: optimizer, step.")]

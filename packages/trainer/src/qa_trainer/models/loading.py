@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qa_trainer.errors import QATrainerError
-from qa_trainer.tiny import base_path
+from qa_trainer.tiny import SHIPPED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -32,7 +32,7 @@ _SPATIAL = "spatial_mllm_"
 
 
 def resolve_model(name: str, *, option: str = "--model", weights: bool = True) -> Path:
-    """Find the folder of a model: `tiny` (the base shipped with the package), a folder, or a hub id.
+    """Find the folder of a model: a name in `SHIPPED`, a folder, or a hub id.
 
     Errors name the `option` that it was given with. Without `weights` the configuration and the processor are enough.
 
@@ -42,8 +42,8 @@ def resolve_model(name: str, *, option: str = "--model", weights: bool = True) -
         Nothing is there, or the folder holds no model.
     """
     folder = Path(name).expanduser()
-    if name == "tiny":
-        folder = base_path()
+    if name in SHIPPED:
+        folder = SHIPPED[name]
     elif not folder.is_dir():
         if name.startswith((".", "/", "~")) or name.count("/") != 1:
             raise QATrainerError(f"{option} {name}: no such folder, and not a hub id ('owner/name').")
@@ -273,7 +273,7 @@ def _download(name: str, option: str, files: list[str]) -> Path:
     except (OSError, ValueError) as error:
         raise QATrainerError(
             f"{option} {name}: no such folder, and the hub has no answer ({_first_line(error)}). "
-            "Offline, give a folder, a model of the local Hugging Face cache, or 'tiny'."
+            f"Offline, give a folder, a model of the local Hugging Face cache, or {' or '.join(map(repr, SHIPPED))}."
         ) from error
 
 

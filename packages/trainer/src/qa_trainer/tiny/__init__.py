@@ -1,10 +1,14 @@
-"""The tiny model: a Qwen3-VL-architecture model for tests and demonstrations, and its shipped pre-trained base."""
+"""Small models of the Qwen3-VL architecture for rooms, and the pre-trained ones that ship with the package."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+_BASES = Path(__file__).parent / "bases"
 
-def base_path() -> Path:
-    """Folder of the tiny base that ships with the package: weights, tokenizer, processor and model card."""
-    return Path(__file__).parent / "base"
+SHIPPED: dict[str, Path] = {
+    "tiny": _BASES / "tiny",
+    "small": _BASES / "small",
+}
+"""Name to the folder of weights, tokenizer, processor and card: `tiny` has 1.2 million parameters and is for tests and
+quick demonstrations, `small` has 4.2 million and sees well enough to learn where things are."""
