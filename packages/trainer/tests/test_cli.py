@@ -116,12 +116,14 @@ def test_a_dual_encoder_is_made_from_a_base(command, tiny_model, llava_model, tm
     assert not (tmp_path / "other").exists()
 
 
-def test_models_names_the_shipped_one_and_its_folder(command):
+def test_models_names_the_shipped_ones_and_their_folders(command):
     ended = command("models", "--json")
     assert ended.code == 0
-    (model,) = json.loads(ended.stdout)
-    assert model["name"] == "tiny"
-    assert (Path(model["folder"]) / "config.json").is_file()
+    models = json.loads(ended.stdout)
+    assert [model["name"] for model in models] == ["tiny", "small"]
+    for model in models:
+        for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
+            assert (Path(model["folder"]) / name).is_file()
 
 
 def test_the_attention_is_chosen_and_recorded(sft, command, make, questions, store, tiny_model, tmp_path):

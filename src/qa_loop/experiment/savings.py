@@ -62,7 +62,7 @@ def rising(score: Array) -> Array:
 
     Examples
     --------
-    >>> rising(np.array([[0.1, 0.3, 0.2, 0.4]])).tolist()
+    >>> rising(np.array([[0.1, 0.3, 0.2, 0.4]])).round(6).tolist()
     [[0.1, 0.25, 0.25, 0.4]]
     """
     k = score.shape[1]

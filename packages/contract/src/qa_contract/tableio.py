@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -213,12 +214,23 @@ def write_table(
         raise TableError(f"{path}: rows do not fit the table '{metadata.get('table')}': {error}") from error
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_frame(frame, path, compression="zstd", metadata=dict(metadata), row_group_size=rows_per_group)
+    return path
+
+
+def write_frame(frame: pl.DataFrame, path: Path, **options: Any) -> None:
+    """Write a frame as Parquet, with the options of polars; the file appears whole or not at all.
+
+    Raises
+    ------
+    TableError
+        The disk is full or takes no more, which polars reports as an error of its own.
+    """
     with atomic_path(path) as temporary:
         try:
-            frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata), row_group_size=rows_per_group)
-        except pl.exceptions.PolarsError as error:  # a full disk, which polars reports as an error of its own
-            raise TableError(f"{path}: cannot be written ({error}).") from error
-    return path
+            frame.write_parquet(temporary, **options)
+        except pl.exceptions.PolarsError as error:
+            raise TableError(f"{path}: cannot be written ({first_line(error)}). Is the disk full?") from error
 
 
 def first_line(error: Exception) -> str:

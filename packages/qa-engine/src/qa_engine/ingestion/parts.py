@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.tableio import write_frame
 from qa_contract.tables import FRAMES, OBJECTS, REJECTS, SCENES, Schema
 
 from qa_engine.datasets.base import Dataset, SceneSource
@@ -132,7 +133,7 @@ class Reader:
             shutil.rmtree(stale, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, table in rows.tables().items():
-            table.write_parquet(partial / f"{name}.parquet")
+            write_frame(table, partial / f"{name}.parquet")
         partial.replace(folder)
         return len(part.sources)
 

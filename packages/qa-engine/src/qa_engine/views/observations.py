@@ -14,8 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
-from qa_contract.files import atomic_path
-from qa_contract.tableio import read_table, table_metadata, write_table
+from qa_contract.tableio import read_table, table_metadata, write_frame, write_table
 from qa_contract.tables import OBSERVATIONS
 
 from qa_engine.errors import QAEngineError
@@ -184,8 +183,7 @@ class _Observer:
                     for scene, has_mesh in zip(scenes, cast, strict=True)
                 ]
             )
-            with atomic_path(path) as temporary:
-                table.write_parquet(temporary)
+            write_frame(table, path)
         n_unknown = sum(map(len, frames.values())) - sum(known)
         counts = (sum(n > 0 for n in known), sum(known), n_unknown, len(batch) if resumed else 0, sum(cast))
         return _Part(path, np.array(counts))

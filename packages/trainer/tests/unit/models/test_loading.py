@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from qa_trainer.errors import QATrainerError
-from qa_trainer.models.loading import freeze_parts, load_model, model_hash, resolve_model, use_matmul_patches
+from qa_trainer.models.loading import freeze_parts, load_model, model_hash, resolve_model
 
 
 def test_missing_models_are_named(tmp_path):
@@ -102,16 +102,3 @@ def test_a_family_with_parameters_of_no_known_part_is_not_frozen_silently():
         freeze_parts(model, ("language",))
     freeze_parts(model, ())
     assert all(parameter.requires_grad for parameter in model.parameters())
-
-
-def test_patches_as_a_matrix_product_equal_the_convolution(tiny_model):
-    import torch
-
-    model, _ = load_model(tiny_model)
-    patches = torch.randn(6, 3 * 2 * 8 * 8)
-    embed = model.model.visual.patch_embed
-    expected = embed(patches)
-    names = set(model.state_dict())
-    use_matmul_patches(model)
-    assert torch.allclose(embed(patches), expected, atol=1e-5)
-    assert set(model.state_dict()) == names
