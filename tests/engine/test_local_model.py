@@ -19,7 +19,7 @@ def run(*words):
 
 @pytest.mark.slow
 def test_nonsense_of_a_real_model_is_counted(tmp_path):
-    store, tiny = tmp_path / "store", Path(str(files("qa_trainer") / "tiny" / "base"))
+    store, tiny = tmp_path / "store", Path(str(files("qa_trainer") / "tiny" / "bases" / "tiny"))
     assert run("ingest", "rooms", "--out", store, "--scenes", 1, "--frames-per-scene", 1, "--size", 64).returncode == 0
     assert run("sample-frames", store, "--frames", 1).returncode == 0
     words = ("propose", store, "--local-model", tiny, "--max-tokens", 4, "--workers", 1)

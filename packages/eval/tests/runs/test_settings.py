@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from qa_contract.tableio import read_table
@@ -10,7 +11,7 @@ from qa_contract.tables import SCORES
 from qa_eval.cli import app
 from qa_eval.errors import QAEvalError
 from qa_eval.runners.base import RunnerConfig
-from qa_eval.runners.models import find_model
+from qa_eval.runners.models import SHIPPED, find_model
 from qa_eval.runners.transformers import TransformersRunner
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.items import build_items, frame_shots
@@ -78,7 +79,8 @@ def test_a_name_that_is_no_folder_fails_at_once(monkeypatch, tmp_path):
         find_model("nobody/nothing")
 
 
-def test_tiny_is_the_model_of_the_trainer():
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_names_are_models_of_the_trainer(name):
     if shutil.which("qa-trainer") is None:
         pytest.skip("qa-trainer is not installed")
-    assert find_model("tiny").endswith("base")
+    assert Path(find_model(name)).name == name

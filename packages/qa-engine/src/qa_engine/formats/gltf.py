@@ -162,7 +162,8 @@ class GltfDocument:
                 continue
             attributes = member(primitive, "attributes", dict, self._field(f"{field}.primitives[{i}]"))
             position = self._index(attributes.get("POSITION"), f"{field}.primitives[{i}].attributes.POSITION")
-            vertices = self.values(position, 3, FLOATS).astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a NaN that signals; what is not finite is refused with the surface
+                vertices = self.values(position, 3, FLOATS).astype(np.float64)
             corners = np.arange(len(vertices) // 3 * 3)
             if "indices" in primitive:
                 indices = self._index(primitive["indices"], f"{field}.primitives[{i}].indices")

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
@@ -167,6 +167,7 @@ def test_a_mesh_that_is_placed_too_often_is_refused(tmp_path, monkeypatch):
 
 
 @given(st.integers(0, 1500), st.binary(min_size=1, max_size=9), st.sampled_from(["a.obj", "a.glb", "a.gltf"]))
+@example(797, b"\x00\x81\x7f", "a.glb")  # a NaN that signals
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 def test_any_damage_is_a_refusal_or_a_surface(tmp_path, place, noise, name):
     document, blob = gltf()
