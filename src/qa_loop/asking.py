@@ -57,6 +57,13 @@ class Asking:
         gates = self.config.gating
         return math.ceil(self.config.questions_per_round * (gates.offer if gates else 1))
 
+    @property
+    def feedback(self) -> str | None:
+        """Feedback that the round is asked by: of the panel that it answers first, or of the round before."""
+        if self.config.confidence.calibrated:
+            return f"{round_folder(self.number)}/feedback"
+        return f"{round_folder(self.number - 1)}/feedback" if self.number > 1 else None
+
     def stages(self) -> list[Stage]:
         """List the stages: a proposer that is alone writes the round's questions itself."""
         proposers = self.config.generate.proposers
@@ -81,10 +88,8 @@ class Asking:
 
     def _by_template(self, proposer: ProposerSection, k: int, count: int) -> Stage:
         """Ask by templates, as many as there are in all: they fill up what models leave open."""
-        wanted, calibrated = self.config.generate, self.config.confidence.calibrated
-        here, last = round_folder(self.number), round_folder(self.number - 1)
-        feedback = f"{here}/feedback" if calibrated else f"{last}/feedback" if self.number > 1 else None
-        sampler = wanted.sampler or (CALIBRATED_SAMPLER if calibrated else None)
+        wanted, feedback = self.config.generate, self.feedback
+        sampler = wanted.sampler or (CALIBRATED_SAMPLER if self.config.confidence.calibrated else None)
         state = self._place(self.number - 1, k) if self.number > 1 and sampler in STATEFUL else None
         labels = self.labels if sampler == "predicted" else []
         values = {
@@ -98,9 +103,7 @@ class Asking:
 
     def _by_model(self, proposer: ProposerSection, k: int, count: int) -> Stage:
         """Let a model ask; it chooses the question types, and hears of the last round by its labelled questions."""
-        wanted, calibrated = self.config.generate, self.config.confidence.calibrated
-        here, last = round_folder(self.number), round_folder(self.number - 1)
-        feedback = f"{here}/feedback" if calibrated else f"{last}/feedback" if self.number > 1 else None
+        wanted, feedback = self.config.generate, self.feedback
         values: dict[str, object] = {
             **{"split": wanted.split, "seed": self.config.run.seed, "round": self.number, "count": count},
             **{"feedback": feedback, "exclude": self.asked, "confidence": self.labels},

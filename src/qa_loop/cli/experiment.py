@@ -56,14 +56,16 @@ def experiment(
                 force=force,
             )
         failed = len(outcome.failed) + len(outcome.skipped)
-    results, page = read_experiment(out), write_page(out)
-    typer.echo(verdict(results))
+    results = read_experiment(out)
+    said, page = verdict(results), write_page(results, out)
+    if not as_json:
+        typer.echo(said)
     close(
         Wrote(page, results.units, "units"),
         since=began,
         notes=[f"{failed} units failed or wait for one that did; the same command tries them again"] if failed else [],
         next=shell("qa-loop", "sql", out / "results", "--list"),
-        summary={"verdict": verdict(results), "rules": results.digest, "savings": results.savings.to_dicts()},
+        summary={"verdict": said, "rules": results.digest, "savings": results.savings.to_dicts()},
         as_json=as_json,
     )
     if failed:

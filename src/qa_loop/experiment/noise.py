@@ -11,14 +11,13 @@ from qa_contract.answers import mean_relative_accuracy
 from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import OBJECTS
 
+from qa_loop.answers import WRONG_BELOW, in_words
+
 STRETCH = 0.9
 """Size of the logarithm of the factor by which a wrong box is larger or smaller: 2.46 or 0.41."""
 
 MOVE_M = 0.8
 """Standard deviation of the shift of a wrong box along each axis, metres."""
-
-RIGHT = 0.5
-"""Score against the true answer from which on an answer about a wrong box still counts as right."""
 
 
 def shake(store: Path, out: Path, share: float, *, seed: int) -> None:
@@ -75,27 +74,15 @@ def wrong_answers(questions: pl.DataFrame, truth: pl.DataFrame, wrong: pl.DataFr
         .explode("instance_id")
         .join(wrong.select("scene_name", "instance_id"), on=["scene_name", "instance_id"], how="semi")
     )["question_id"].unique()
-    right = truth.select("signature", true_value="answer_value", true_text=_text()).unique("signature", keep="first")
-    known = questions.with_columns(text=_text()).join(right, on="signature", how="left", maintain_order="left")
+    words = in_words("ground_truth", "options")
+    right = truth.select("signature", true_value="answer_value", true_text=words).unique("signature", keep="first")
+    known = questions.with_columns(text=words).join(right, on="signature", how="left", maintain_order="left")
     said, true = (known[name].fill_null(1.0).to_numpy() for name in ("answer_value", "true_value"))
     score = pl.Series(mean_relative_accuracy(said, true))
     same = (
-        pl.when(pl.col("answer_type") == "choice").then(pl.col("text") == pl.col("true_text")).otherwise(score >= RIGHT)
+        pl.when(pl.col("answer_type") == "choice")
+        .then(pl.col("text") == pl.col("true_text"))
+        .otherwise(score >= WRONG_BELOW)
     )
     is_right = known.select((same & pl.col("true_text").is_not_null()).fill_null(False)).to_series()
     return questions["question_id"].is_in(touched.implode()) & ~is_right
-
-
-def _text() -> pl.Expr:
-    """Give the answer in words: the text of the right option, or the number."""
-    option = (
-        pl.col("options")
-        .list.eval(pl.element().str.slice(3))
-        .list.get(
-            pl.col("ground_truth").replace_strict(_LETTERS, default=None, return_dtype=pl.Int64), null_on_oob=True
-        )
-    )
-    return pl.coalesce(option, "ground_truth")
-
-
-_LETTERS = {chr(65 + i): i for i in range(26)}

@@ -31,24 +31,18 @@ from qa_contract.pages.parts import Part
 
 from qa_loop.experiment.plan import BLIND, CONSTANT, DECAYED, MAJORITY, WARMUP, cells
 from qa_loop.experiment.plan import Cell as Pool
-from qa_loop.experiment.run import Results, read_experiment
+from qa_loop.experiment.run import Results
 from qa_loop.experiment.savings import Curve, curves
 from qa_loop.experiment.verdict import judged, verdict
 
 PAGE = "experiment.html"
 
 
-def write_page(out: Path) -> Path:
-    """Write `experiment.html` from the tables in `results`.
-
-    Raises
-    ------
-    QALoopError
-        There are no results.
-    """
+def write_page(results: Results, out: Path) -> Path:
+    """Write `experiment.html` of results, as `read_experiment` gives them, into the experiment's folder."""
     path = Path(out) / PAGE
     with atomic_path(path) as temporary:
-        temporary.write_text(experiment_page(read_experiment(out)).html(), encoding="utf-8")
+        temporary.write_text(experiment_page(results).html(), encoding="utf-8")
     return path
 
 
@@ -171,9 +165,9 @@ def _savings_tables(results: Results, pool: Pool) -> list[Part]:
     return [Note(note), Table(columns, rows)]
 
 
-def _mean(results: Results, rows: pl.DataFrame, kind: str | None = None) -> float | None:
-    """Average over seeds, types and questions; None where there are no rows."""
-    rows = rows.filter(test=results.config.test[0].name)
+def _mean(results: Results, rows: pl.DataFrame, kind: str | None = None, *, test: str | None = None) -> float | None:
+    """Average over seeds, types and questions of a held-out set, by default the first; None where there are no rows."""
+    rows = rows.filter(test=test or results.config.test[0].name)
     rows = rows if kind is None else rows.filter(question_type=kind)
     if rows.is_empty():
         return None
@@ -198,22 +192,15 @@ def _types(results: Results, drawn: dict[Pool, dict[str, Curve]]) -> list[Sectio
         heads = [Column("question type", "text"), *columns]
         parts += [Heading(_pool_text(pool)), Table(heads, body, totals=totals)]
         others = [entry.name for entry in results.config.test[1:]]
-        parts += [Note(f"{name}: {_other(rows, found, name)}") for name in others]
+        for name in others:
+            scores = {arm: _mean(results, rows.filter(arm=arm), test=name) for arm in found}
+            said = ", ".join(f"{arm} {100 * score:.1f}%" for arm, score in scores.items() if score is not None)
+            parts.append(Note(f"{name}: {said}"))
     note = (
         "With the largest budget, mean over seeds. "
         f"Blind: the model of arm '{results.config.rules.target}' without frames."
     )
     return [Section("Per question type", [Note(note), *parts])] if parts else []
-
-
-def _other(rows: pl.DataFrame, found: dict[str, Curve], name: str) -> str:
-    said = []
-    for arm in found:
-        part = rows.filter(arm=arm, test=name)
-        if len(part):
-            kinds = part.group_by("question_type").agg(score=(pl.col("n") * pl.col("score")).sum() / pl.col("n").sum())
-            said.append(f"{arm} {100 * float(kinds['score'].mean()):.1f}%")  # type: ignore[arg-type]
-    return ", ".join(said)
 
 
 def _counts(results: Results, drawn: dict[Pool, dict[str, Curve]]) -> list[Section]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qa_loop.asking import STATEFUL
 from qa_loop.experiment.noise import shake
 from qa_loop.experiment.pool import PoolSize, write_pool, write_warmup
 from qa_loop.experiment.sections import Arm, ExperimentConfig, TestSection
@@ -311,7 +312,7 @@ class _Planner:
             steps.append(self._train(f"train_{number}", out, trained, model, values))
             asked.append(out)
             drops.append(trained)
-            model, state = f"{trained}/model", out if arm.sampler in _STATEFUL else None
+            model, state = f"{trained}/model", out if arm.sampler in STATEFUL else None
         whole = name == self.config.rules.target and budget == self.config.rules.budgets[-1]
         steps += self._tests(folder, model, blind=whole)
         needs = [*self._test_units, pool, warmed, *gated, *([panel] if arm.listens else [])]
@@ -376,10 +377,6 @@ class _Planner:
         key |= {"waste": cell.waste, "noise": cell.noise}
         needs = [*self._test_units, pool, warmed, *gated]
         return Unit(folder, tuple(_named_once(steps)), tuple(needs), tuple(drops), key, 1)
-
-
-_STATEFUL = ("progress", "shuffled", "predicted", "learnability", "headroom")
-"""Samplers whose state is handed from round to round."""
 
 
 def _named_once(steps: Sequence[Step]) -> list[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ RULES = "rules.json"
 
 RESULTS = "results"
 COSTS = "costs.json"
+
+_NUMBERS = re.compile(r"(_\d+)?-\d+$")
+"""What tells steps of one kind apart."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def run_experiment(
         raise QALoopError(f"{out}: the folder holds something else than an experiment. Choose another --out.")
     check_scenes(config.scenes, engine_datasets())
     units = plan(config, seeds=seeds, arms=arms)
-    check_options(_stages(units))
+    check_commands(units)
     (out / "logs").mkdir(parents=True, exist_ok=True)
     environment(config.run.threads)
     with lock_folder(out) as lock:
@@ -146,15 +150,22 @@ def run_experiment(
     return outcome
 
 
-def _stages(units: Plan) -> list[Stage]:
-    """Give every command once, as the check of options takes them."""
-    seen: dict[tuple[str, ...], Stage] = {}
+def check_commands(units: Plan) -> None:
+    """Check the options of every command, of all arms, before the first one starts.
+
+    Raises
+    ------
+    QALoopError
+        Naming the arm where it decides the command, else the step.
+    """
+    found = []
     for unit in units.units:
         for step in unit.steps:
             if step.argv:
-                words = tuple(word for word in step.argv if word.startswith("--"))
-                seen.setdefault((*step.argv[:2], *words), Stage(step.name, "", None, step.argv, step.out, (), (), ""))
-    return list(seen.values())
+                kind = _NUMBERS.sub("", step.name)
+                name = f"arms.{unit.key['arm']}" if kind == "choose" else kind
+                found.append(Stage(name, kind, None, step.argv, step.out, (), (), ""))
+    check_options(found)
 
 
 def _fix_rules(config: ExperimentConfig, out: Path, *, force: bool) -> None:
@@ -209,15 +220,16 @@ def write_results(config: ExperimentConfig, out: Path) -> None:
 
 
 def _costs(config: ExperimentConfig, out: Path) -> Costs | None:
-    """Ask once what a question costs."""
-    path = out / COSTS
-    if path.is_file():
-        return Costs(**json.loads(path.read_text(encoding="utf-8")))
-    train = config.train
-    frames, side = config.frames.frames, config.scenes.size
-    found = estimate(train.model, train.batch_size, train.options, frames=frames, side=side)
+    """Ask what a question costs, once for the same model, options and frames."""
+    path, train = out / COSTS, config.train
+    asked = {"model": train.model, "batch_size": train.batch_size, "options": dict(train.options)}
+    asked |= {"frames": config.frames.frames, "side": config.scenes.size}
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if stored.get("asked") == asked:
+        return Costs(**stored["costs"])
+    found = estimate(**asked)
     if found is not None:
-        write_json(path, asdict(found))
+        write_json(path, {"asked": asked, "costs": asdict(found)})
     return found
 
 

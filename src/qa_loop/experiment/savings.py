@@ -39,12 +39,15 @@ class Curve:
         Mean over seeds of the mean over question types.
     resampled : (b, k) float64
         The same, seeds and scenes drawn with replacement.
+    seeds : int
+        Seeds that count: those that every arm has run with every budget.
     """
 
     budgets: Array
     flops: Array
     score: Array
     resampled: Array
+    seeds: int
 
     def interval(self) -> tuple[Array, Array]:
         """Give the ends of the 95% interval, (k,) each."""
@@ -142,7 +145,7 @@ def curves(
         cost = spent.filter(arm=arm).filter(pl.col("seed").is_in(seeds)).group_by("budget").agg(pl.col("flops").mean())
         flops = dict(cost.iter_rows())
         of_budgets = np.array([flops.get(budget) or np.nan for budget in budgets], dtype=np.float64)
-        found[arm] = Curve(np.array(budgets, dtype=np.float64), of_budgets, score, resampled)
+        found[arm] = Curve(np.array(budgets, dtype=np.float64), of_budgets, score, resampled, len(seeds))
     return found
 
 
@@ -170,7 +173,6 @@ def _resample(
 def savings(tables: Tables, config: ExperimentConfig) -> pl.DataFrame:
     """Compare every arm with the target, and the best one with its control, on every pool and both axes."""
     rules, parts = config.rules, [pl.DataFrame(schema=dict(SAVINGS))]
-    n_seeds = tables.costs["seed"].n_unique() if len(tables.costs) else 0
     for cell in cells(config):
         found = curves(tables, config, cell, config.test[0].name)
         pairs = [(arm, rules.target) for arm in found if arm != rules.target]
@@ -180,7 +182,7 @@ def savings(tables: Tables, config: ExperimentConfig) -> pl.DataFrame:
         for arm, reference in dict.fromkeys(pairs):
             if arm in found and reference in found:
                 parts += [
-                    _compared(found, arm, reference, axis, config, cell, n_seeds)
+                    _compared(found, arm, reference, axis, config, cell)
                     for axis in ("samples", "flops")
                     if axis == "samples" or np.isfinite([*found[arm].flops, *found[reference].flops]).all()
                 ]
@@ -188,7 +190,7 @@ def savings(tables: Tables, config: ExperimentConfig) -> pl.DataFrame:
 
 
 def _compared(
-    found: Mapping[str, Curve], arm: str, reference: str, axis: str, config: ExperimentConfig, cell: Cell, n_seeds: int
+    found: Mapping[str, Curve], arm: str, reference: str, axis: str, config: ExperimentConfig, cell: Cell
 ) -> pl.DataFrame:
     goal_of = found[config.rules.target]
     goals = rising(np.vstack([goal_of.score, goal_of.resampled]))[:, -1]
@@ -215,6 +217,6 @@ def _compared(
         "difference": found[arm].score[-1] - found[reference].score[-1],
         "difference_low": difference_low,
         "difference_high": difference_high,
-        "seeds": n_seeds,
+        "seeds": found[arm].seeds,
     }
     return with_every_column(pl.DataFrame([row]), SAVINGS)

@@ -48,15 +48,12 @@ class Outcome:
         Unit to what went wrong.
     skipped : list of str
         Units that read a failed one.
-    seconds : dict of str to float
-        Kind of step to what all steps of the kind took.
     """
 
     done: int = 0
     before: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def check_units(root: Path, plan: Plan, *, force: bool) -> set[str]:
@@ -131,7 +128,7 @@ def run_units(root: Path, plan: Plan, done: set[str], *, workers: int, limits: L
     outcome = Outcome(before=len(done))
     waiting = [unit for unit in plan.units if unit.name not in done]
     stop, progress = threading.Event(), Progress("units")
-    running: dict[concurrent.futures.Future[dict[str, float]], Unit] = {}
+    running: dict[concurrent.futures.Future[float], Unit] = {}
     state: dict[str, str] = {}
 
     def note() -> None:
@@ -166,7 +163,7 @@ def run_units(root: Path, plan: Plan, done: set[str], *, workers: int, limits: L
 
 def _take(
     unit: Unit,
-    future: concurrent.futures.Future[dict[str, float]],
+    future: concurrent.futures.Future[float],
     done: set[str],
     outcome: Outcome,
     say: Callable[[str], None],
@@ -180,9 +177,7 @@ def _take(
         return
     done.add(unit.name)
     outcome.done += 1
-    for kind, value in seconds.items():
-        outcome.seconds[kind] = outcome.seconds.get(kind, 0.0) + value
-    say(f"{unit.name}  {clock(sum(seconds.values()))}")
+    say(f"{unit.name}  {clock(seconds)}")
 
 
 @dataclass
@@ -197,8 +192,8 @@ class _Work:
     stop: threading.Event
     state: dict[str, str]
 
-    def run(self) -> dict[str, float]:
-        """Do the steps that are not done; give the seconds of each kind of step."""
+    def run(self) -> float:
+        """Do the steps that are not done; give the seconds that all steps took."""
         folder = self.root / self.unit.name
         told = self._begun(folder)
         for step in self.unit.steps:
@@ -214,11 +209,7 @@ class _Work:
             write_json(folder / STEPS, {"unit": self.identity, "steps": told})
         steps = [{"name": step.name, "command": list(step.argv), **told[step.name]} for step in self.unit.steps]
         close_unit(self.root, self.unit, self.identity, steps)
-        seconds: dict[str, float] = {}
-        for step in steps:
-            kind = step["name"].partition("-")[0].partition("_")[0]
-            seconds[kind] = seconds.get(kind, 0.0) + step["seconds"]
-        return seconds
+        return sum(step["seconds"] for step in steps)
 
     def _begun(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Read what an earlier start did of this unit; begin anew where it was made of something else."""

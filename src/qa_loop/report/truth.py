@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +10,10 @@ from qa_contract.answers import mean_relative_accuracy
 from qa_contract.tableio import read_table
 from qa_contract.tables import CONFIDENCE, QUESTIONS
 
+from qa_loop.answers import WRONG_BELOW, in_words
 from qa_loop.stage import round_folder
 from qa_loop.stages import PANEL
 
-WRONG_BELOW = 0.5
-"""A ground truth is wrong where the true answer would score less against it."""
-
-_PLACES = {letter: place for place, letter in enumerate(string.ascii_uppercase)}
 _COLUMNS = ("question_id", "signature", "ground_truth", "options")
 
 
@@ -81,17 +77,12 @@ def wrong_questions(asked: pl.DataFrame, truth: pl.DataFrame) -> pl.Series:
     """
     both = asked.join(truth.select("signature", true="ground_truth", others="options"), on="signature")
     both = both.with_columns(
-        said=_words("ground_truth", "options"), meant=_words("true", "others"), choice=pl.col("options").list.len() > 0
+        said=in_words("ground_truth", "options"),
+        meant=in_words("true", "others"),
+        choice=pl.col("options").list.len() > 0,
     )
     numbers = [both[name].cast(pl.Float64, strict=False).to_numpy() for name in ("meant", "said")]
     score = pl.Series(mean_relative_accuracy(*numbers, zero_is_absolute=True))
     chosen = both["choice"].fill_null(False)
     wrong = (chosen & (both["said"] != both["meant"])) | (~chosen & (score < WRONG_BELOW))
     return both.filter(wrong)["question_id"]
-
-
-def _words(answer: str, options: str) -> pl.Expr:
-    """Give an answer in words: the option that its letter names, or itself."""
-    place = pl.col(answer).replace_strict(_PLACES, default=None, return_dtype=pl.Int64)
-    option = pl.col(options).list.get(place, null_on_oob=True).str.replace(r"^[A-Z]\. ", "")
-    return pl.coalesce(option, pl.col(answer))

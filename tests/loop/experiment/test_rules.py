@@ -11,7 +11,7 @@ from qa_loop.errors import QALoopError
 from qa_loop.experiment.arms import ARMS
 from qa_loop.experiment.config import load_experiment, parse_experiment
 from qa_loop.experiment.plan import plan
-from qa_loop.experiment.run import chosen_arms, chosen_seeds
+from qa_loop.experiment.run import check_commands, chosen_arms, chosen_seeds
 from qa_loop.experiment.sections import Arm
 
 
@@ -47,6 +47,19 @@ def test_every_arm_of_the_protocol_is_whole_and_a_file_may_change_its_keys():
     assert (arm.pool, arm.sampler, arm.explore, arm.looks_blind) == ("gated", "headroom", 0.5, True)
     assert config.arms["gates"].needs_gates == ["duplicate", "shortcut", "unanswerable"]
     assert parse_experiment(config.model_dump(mode="json"), source="again") == config
+
+
+def test_the_commands_of_every_arm_are_checked_under_its_name(monkeypatch):
+    """Two arms with the same options and other values: both are looked at."""
+    checked = []
+    monkeypatch.setattr("qa_loop.experiment.run.check_options", checked.extend)
+    config = parse_experiment(
+        changed(arms={"mine": {"pool": "gated", "sampler": "shuffled", "of": "headrom"}}), source="e"
+    )
+    check_commands(plan(config, seeds=[11]))
+    told = {(stage.name, word) for stage in checked for flag, word in pairwise(stage.argv) if flag == "--shuffled-of"}
+    assert told == {("arms.shuffled", "headroom"), ("arms.mine", "headrom")}
+    assert {"ingest", "train", "eval_test", "gate"} <= {stage.name for stage in checked}
 
 
 def test_seeds_and_arms_of_the_command_line():

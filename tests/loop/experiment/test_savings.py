@@ -77,3 +77,4 @@ def test_only_seeds_that_every_arm_has_run_count():
     cell = Cell(0.6, 0.0)
     for arm, curve in curves(other, config, cell, "test").items():
         assert curve.score.tolist() == curves(same, config, cell, "test")[arm].score.tolist()
+    assert savings(other, config)["seeds"].unique().to_list() == [2]

@@ -111,7 +111,7 @@ _FIXES = {
     IngestReason.NOT_ALIGNED: (
         "Say which way is up when you ingest: own scans: --set up=y, -y, x, -x, -z, or a direction: up=0,0.5,0.87."
     ),
-    IngestReason.SKIPPED: "The source marks it as not usable; nothing to do.",
+    IngestReason.SKIPPED: "It is left out on purpose: nothing to do, unless a switch or a file is named.",
 }
 
 

@@ -98,7 +98,8 @@ def _group(normal: Array, mean: Array, side: float) -> NDArray[np.int64]:
         some = left[:: max(1, len(left) // 64)]
         along = np.abs(normal[left] @ normal[some].T) > np.cos(np.radians(TOGETHER_DEG))
         apart = np.abs(((mean[left][:, None] - mean[some]) * normal[some]).sum(axis=2)) < side
-        plane[left[(along & apart)[:, int((along & apart).sum(axis=0).argmax())]]] = number
+        alike = along & apart
+        plane[left[alike[:, int(alike.sum(axis=0).argmax())]]] = number
     return plane
 
 
@@ -124,7 +125,7 @@ def main_directions(directions: Array, weight: Array, together_deg: float, most:
         At most `most`, the heaviest first.
     """
     found: list[Array] = []
-    left, weight = directions, weight
+    left = directions
     while len(left) and len(found) < most:
         some = left[:: max(1, len(left) // 256)]
         near = np.abs(left @ some.T) > np.cos(np.radians(together_deg))

@@ -19,6 +19,7 @@ from qa_engine.ingestion.scale import USUAL_RATIO, check_scale
 from qa_engine.scenes.clues import UNKNOWN_GRAVITY_DEG, UNKNOWN_SCALE, Clue
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.worlds import move_scene
+from qa_engine.views.observations import read_depth
 
 MAX_ERROR_DEG = 20.0
 """A vertical that is less sure than this is not told."""
@@ -135,18 +136,22 @@ def _vertical(sources: Sources, *, doubted: bool) -> tuple[NDArray[np.float64], 
     """Find what is up: the turn to it, the clues, and the error; none where it is z as given."""
     found = find_up(sources, doubted=doubted)
     best, others, against = found[0], rivals(found), contradiction(found)
-    as_given = [up for up in (best, *others) if up.direction[2] > FAR]
-    if (others or against) and (doubted or not as_given):
-        listed = [*others[:3], *against.values()]
+    keeps_z = not doubted and any(up.direction[2] > FAR for up in (best, *others))
+    as_given = Clue(
+        "gravity", "all", 0.0, UNKNOWN_GRAVITY_DEG, "deg", "z is up as given: nothing speaks clearly against it"
+    )
+    if others or against:
+        if keeps_z:
+            return np.eye(3), [as_given], None
+        listed = dict.fromkeys([*others[:3], *against.values()])  # a rival may be the favourite of one kind
         problem = "; ".join([_says(best, "most likely"), *(_says(up, "or") for up in listed)])
         raise SceneError("up", f"what is up cannot be told: {problem}", reason=IngestReason.NOT_ALIGNED)
-    first = np.eye(3) if others or against else turn_to(best.direction)
+    first = turn_to(best.direction)
     parts = estimates(sources.turned(first))
     exact = joined(parts)
-    if others or against or (not doubted and as_given and (exact is None or exact.error_deg > MAX_ERROR_DEG)):
-        words = "z is up as given: nothing speaks clearly against it"
-        return np.eye(3), [Clue("gravity", "all", 0.0, UNKNOWN_GRAVITY_DEG, "deg", words)], None
     if exact is None or exact.error_deg > MAX_ERROR_DEG:
+        if keeps_z:
+            return np.eye(3), [as_given], None
         words = "nothing makes it exact" if exact is None else f"it is known within {exact.error_deg:.0f} degrees alone"
         raise SceneError("up", f"{_says(best, 'up')}, but {words}", reason=IngestReason.NOT_ALIGNED)
     turn = turn_to(first.T @ np.array([*exact.tilt, 1.0]))
@@ -228,7 +233,6 @@ def _about_z(angle_deg: float) -> NDArray[np.float64]:
 
 def _deeper(frame: Frame, metres_per_unit: float) -> Frame:
     """Scale the depth of a frame, when it is stored."""
-    from qa_engine.views.observations import read_depth
 
     def scaled() -> NDArray[np.float32]:
         depth = read_depth(frame)

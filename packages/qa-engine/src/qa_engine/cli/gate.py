@@ -9,10 +9,7 @@ from typing import Annotated
 import typer
 from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
 
-from qa_engine.cli.options import NEXT_ROUND, Round
-
-DOUBTS = ("question_id", "scene_name", "confidence", "score", "scene_doubt", "scene_suspect")
-"""Columns of a signal that a draw reads."""
+from qa_engine.cli.options import NEXT_ROUND, Explore, Round, SamplerState, ShuffledOf
 
 Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' of 'qa-confidence signal'.")]
 
@@ -144,22 +141,9 @@ def choose(
     feedback: Annotated[
         Path | None, typer.Option(help="Table 'feedback'; without it types share alike.", rich_help_panel=NEXT_ROUND)
     ] = None,
-    explore: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Share spread over types and cells alike. Default: the sampler's own.",
-            rich_help_panel=NEXT_ROUND,
-        ),
-    ] = None,
-    shuffled_of: Annotated[
-        str | None,
-        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
-    ] = None,
-    sampler_state: Annotated[
-        Path | None, typer.Option(help="What the sampler of the round before left.", rich_help_panel=NEXT_ROUND)
-    ] = None,
+    explore: Explore = None,
+    shuffled_of: ShuffledOf = None,
+    sampler_state: SamplerState = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -219,40 +203,18 @@ def draw(
     as_json: AsJson = False,
 ) -> None:
     """Draw questions alike over types and cells, for a clean pass or for replay."""
-    import polars as pl
-    from qa_contract.files import check_output_folder, output_folder
-    from qa_contract.tableio import read_table, table_metadata, write_table
-    from qa_contract.tables import CONFIDENCE, QUESTIONS
+    from qa_contract.files import check_output_folder
 
-    from qa_engine.errors import QAEngineError
-    from qa_engine.generation.draw import CLOSER_LOOK, closer_look, doubted
-    from qa_engine.generation.draw import draw as drawn
-    from qa_engine.generation.inputs import table_digest
+    from qa_engine.generation.draw import write_drawn
 
     began = time.perf_counter()
     check_output_folder(out, force=force)
-    if (again is None) != (doubts is None):
-        raise QAEngineError("--again and --doubts belong together: give both, or neither.")
-    table = read_table(questions, "questions", QUESTIONS)
-    parts = [read_table(path, "questions", QUESTIONS) for path in whole or ()]
-    looked = table.clear()
-    if again is not None and doubts is not None:
-        told = read_table(doubts, "confidence", CONFIDENCE, columns=DOUBTS)
-        looked = closer_look(table, told, round(CLOSER_LOOK * count), seed=seed)
-        parts.append(doubted(read_table(again, "questions", QUESTIONS), told))
-    rest = table.join(looked, on="question_id", how="anti", maintain_order="left")
-    chosen = pl.concat([looked, drawn(rest, count - len(looked), seed=seed)])
-    parts.append(chosen)
-    found = pl.concat(parts).unique("question_id", keep="first", maintain_order=True)
-    config = {"count": count, "parts": [table_digest(part) for part in parts]}
-    with output_folder(out, force=force) as folder:
-        metadata = table_metadata("questions", "qa-engine draw", config, seed)
-        write_table(found, folder / "questions.parquet", QUESTIONS, metadata)
+    found = write_drawn(questions, out, count, whole=whole or (), again=again, doubts=doubts, seed=seed, force=force)
     close(
-        Wrote(out, len(found), "questions"),
+        Wrote(out, found.written, "questions"),
         since=began,
-        notes=[f"{len(chosen)} drawn of {len(table)}, {len(looked)} about scenes in doubt"],
+        notes=[f"{found.drawn} drawn of {found.offered}, {found.looked} about scenes in doubt"],
         next=shell("qa-eval", "run", out, "--store", "STORE", "--model", "MODEL", "--out", "DIR"),
-        summary={"drawn": len(chosen)},
+        summary={"drawn": found.drawn},
         as_json=as_json,
     )

@@ -14,12 +14,15 @@ from qa_engine.cli.options import (
     NEXT_ROUND,
     Confidence,
     Exclude,
+    Explore,
     FrameSet,
     MinVisiblePx,
     Profile,
     RayAddress,
     Reviews,
     Round,
+    SamplerState,
+    ShuffledOf,
     Split,
     open_executor,
     warn_of_benchmarks,
@@ -84,23 +87,9 @@ def generate(
     sampler: Annotated[
         str, typer.Option(help="How feedback decides; see 'qa-engine samplers'.", rich_help_panel=NEXT_ROUND)
     ] = "baseline",
-    explore: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Share spread over types and cells alike. Default: the sampler's own.",
-            rich_help_panel=NEXT_ROUND,
-        ),
-    ] = None,
-    shuffled_of: Annotated[
-        str | None,
-        typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
-    ] = None,
-    sampler_state: Annotated[
-        Path | None,
-        typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
-    ] = None,
+    explore: Explore = None,
+    shuffled_of: ShuffledOf = None,
+    sampler_state: SamplerState = None,
     exclude: Exclude = None,
     reviews: Reviews = None,
     confidence: Confidence = None,

@@ -31,6 +31,23 @@ Confidence = Annotated[
     list[Path] | None,
     typer.Option(help="Table 'confidence': labels of those in --exclude.", rich_help_panel=NEXT_ROUND),
 ]
+Explore = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share spread over types and cells alike. Default: the sampler's own.",
+        rich_help_panel=NEXT_ROUND,
+    ),
+]
+ShuffledOf = Annotated[
+    str | None,
+    typer.Option(help="Sampler 'shuffled': the sampler that it is a control of.", rich_help_panel=NEXT_ROUND),
+]
+SamplerState = Annotated[
+    Path | None,
+    typer.Option(help="What the sampler of the round before left: its questions.", rich_help_panel=NEXT_ROUND),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, a switch of the dataset.")]
 Annotations = Annotated[Path | None, typer.Option(help="Folder of the annotations, where it is not ROOT.")]
 FramesDir = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not ROOT.")]

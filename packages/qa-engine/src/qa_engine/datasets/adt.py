@@ -18,10 +18,11 @@ import numpy as np
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import Z_UP_FROM_Y_UP, move_boxes, rotations
+from qa_engine.formats.canonical import Z_UP_FROM_Y_UP, rotations
 from qa_engine.formats.parsing import check_inside, expect, member, read_bytes, read_json
 from qa_engine.formats.text_tables import number_columns, read_csv
 from qa_engine.geometry import Boxes
+from qa_engine.geometry.moves import move_boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.scene import Scene
 

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa_engine.datasets.arkitscenes import visits_of
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
-from qa_engine.datasets.ca1m_frames import level_world, read_frames
+from qa_engine.datasets.ca1m_frames import level_world, list_stamps, read_frames
 from qa_engine.datasets.folders import item_of
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.annotations.base import Annotation, Collected
-from qa_engine.formats.canonical import move_boxes, readable, right_angled
+from qa_engine.formats.canonical import readable, right_angled
 from qa_engine.formats.containers import Container
-from qa_engine.formats.parsing import check_inside, expect, member, numbers, parse_json, read_json
+from qa_engine.formats.parsing import check_inside, expect, numbers, parse_json, read_json
+from qa_engine.geometry.moves import move_boxes
+from qa_engine.scenes.fields import floats
 from qa_engine.scenes.scene import Scene
 
 WORLD = "world.gt/instances.json"
@@ -81,10 +82,12 @@ def load(source: SceneSource) -> Scene:
     prefix = next((name.removesuffix(WORLD) for name in capture.names() if f"/{name}".endswith(f"/{WORLD}")), None)
     if prefix is None:
         raise SceneError(f"{located.path.name}: {WORLD}", "no such member", reason=IngestReason.MISSING_FILE)
-    found = _boxes(capture, f"{prefix}{WORLD}", _labels(source), located.settings["unlabelled"])
-    canonical_from_source = level_world(capture, prefix)
+    data = capture.read(f"{prefix}{WORLD}")
+    found = _boxes(data, _labels(source), located.settings["unlabelled"])
+    stamps = list_stamps(capture, prefix)
+    canonical_from_source = level_world(capture, prefix, stamps)
     boxes = move_boxes(found.boxes, canonical_from_source)
-    frames = read_frames(capture, prefix, canonical_from_source, source.roots, located.settings)
+    frames = read_frames(capture, prefix, stamps, canonical_from_source, source.roots, located.settings)
     return Scene(
         scene_name=source.scene_name,
         dataset="ca1m",
@@ -96,7 +99,7 @@ def load(source: SceneSource) -> Scene:
         size=boxes.size,
         rotation=boxes.rotation,
         canonical_from_source=canonical_from_source,
-        source_sha=hashlib.sha256(capture.read(f"{prefix}{WORLD}")).hexdigest(),
+        source_sha=hashlib.sha256(data).hexdigest(),
         frames=tuple(frames.frames),
         refused=(*found.refused, *frames.refused),
     )
@@ -122,10 +125,10 @@ def _labels(source: SceneSource) -> dict[str, str]:
     return {key: expect(label, str, f"{path.name}: {key}") for key, label in value.items()}
 
 
-def _boxes(capture: Container, name: str, labels: dict[str, str], unlabelled: str) -> Annotation:
+def _boxes(data: bytes, labels: dict[str, str], unlabelled: str) -> Annotation:
     """Read the boxes of the world: full lengths, the columns of R are the axes."""
     boxes, n_without = Collected(), 0
-    entries = expect(parse_json(capture.read(name), name), list, name)
+    entries = expect(parse_json(data, WORLD), list, WORLD)
     for i, value in enumerate(entries):
         field = f"{WORLD}[{i}]"
         try:
@@ -136,22 +139,16 @@ def _boxes(capture: Container, name: str, labels: dict[str, str], unlabelled: st
                 n_without += 1
                 continue
             center, size = (numbers(item.get(key), 3, f"{field}.{key}") for key in ("position", "scale"))
-            turn = np.array([numbers(row, 3, f"{field}.R") for row in member(item, "R", list, field)])
+            turn = floats(item.get("R"), (3, 3), f"{field}.R")
             if min(size) <= 0:
                 raise SceneError(f"{field}.scale", f"{size} is not above 0", reason=IngestReason.BAD_SIZE)
-            boxes.add(label, i, center, size, right_angled(_square(turn, field).T, f"{field}.R"))
+            boxes.add(label, i, center, size, right_angled(turn.T, f"{field}.R"))
         except SceneError as error:
             boxes.refused.append(error)
     if n_without:
         problem = f"{n_without} of {len(entries)} boxes have no class: name them in a file ID{LABELS}, or lift them"
         boxes.refused.append(SceneError(WORLD, problem, reason=IngestReason.SKIPPED))
     return boxes.annotation()
-
-
-def _square(matrix: NDArray[np.float64], field: str) -> NDArray[np.float64]:
-    if matrix.shape != (3, 3):
-        raise SceneError(f"{field}.R", f"expected 3 x 3 numbers, found {matrix.shape}", reason=IngestReason.WRONG_TYPE)
-    return matrix
 
 
 CA1M = Dataset(

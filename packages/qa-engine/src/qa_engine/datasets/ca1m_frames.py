@@ -53,6 +53,7 @@ class CaptureFrames:
 def read_frames(
     capture: Container,
     prefix: str,
+    stamps: Sequence[str],
     canonical_from_source: NDArray[np.float64],
     roots: Sequence[Path],
     settings: Mapping[str, str],
@@ -63,11 +64,13 @@ def read_frames(
     ----------
     prefix : str
         Folder of its members, with a slash at the end.
+    stamps : sequence of str
+        Those of `list_stamps`.
     canonical_from_source : (4, 4) float64
     settings : mapping of str to str
         `every` and `depth`.
     """
-    stamps, step = _stamps(capture, prefix), int(settings["every"])
+    step = int(settings["every"])
     found = CaptureFrames()
     if step > 1 and len(stamps) > 1:
         problem = f"one in {step} of {len(stamps)} frames is taken; --set every=1 takes all"
@@ -89,7 +92,7 @@ def read_frames(
     return found
 
 
-def level_world(capture: Container, prefix: str) -> NDArray[np.float64]:
+def level_world(capture: Container, prefix: str, stamps: Sequence[str]) -> NDArray[np.float64]:
     """Find how the world is turned so that z points up, by the gravity that the phone felt, (4, 4).
 
     Raises
@@ -97,7 +100,6 @@ def level_world(capture: Container, prefix: str) -> NDArray[np.float64]:
     SceneError
         Poses and gravity contradict each other.
     """
-    stamps = _stamps(capture, prefix)
     ups: list[NDArray[np.float64]] = []
     for stamp in stamps[:: max(1, -(-len(stamps) // MOST_LOOKED_AT))]:
         try:
@@ -120,8 +122,8 @@ def level_world(capture: Container, prefix: str) -> NDArray[np.float64]:
     return np.diag([1.0, -1, -1, 1]) if up[2] < -LEVEL else turn_onto(up, np.array([0.0, 0, 1]))
 
 
-def _stamps(capture: Container, prefix: str) -> list[str]:
-    """List the frames: nanoseconds, in order."""
+def list_stamps(capture: Container, prefix: str) -> list[str]:
+    """List the frames of a capture by their times: nanoseconds, in order."""
     names = (name.removeprefix(prefix) for name in capture.names() if name.startswith(prefix))
     return sorted((match[1] for name in names if (match := PICTURE.fullmatch(name))), key=int)
 

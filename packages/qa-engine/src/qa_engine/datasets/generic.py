@@ -25,7 +25,7 @@ from qa_engine.datasets.unread_files import unread_files
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.annotations import BOX_FORMATS
 from qa_engine.formats.annotations.base import Annotated, Annotation, BoxFormat
-from qa_engine.formats.canonical import Z_UP_FROM, move_boxes, readable, z_up_from
+from qa_engine.formats.canonical import Z_UP_FROM, readable, z_up_from
 from qa_engine.formats.catalogue import formats_in
 from qa_engine.formats.confidence import LEVELS
 from qa_engine.formats.parsing import check_inside, read_bytes
@@ -34,6 +34,7 @@ from qa_engine.formats.recordings.polycam import POLYCAM, RAW_MESH
 from qa_engine.formats.usd import ABOUT as USD_ABOUT
 from qa_engine.formats.usd import ENDINGS as USD_ENDINGS
 from qa_engine.geometry import Boxes
+from qa_engine.geometry.moves import move_boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.scene import Scene
 

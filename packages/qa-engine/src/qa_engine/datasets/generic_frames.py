@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.posed_frames import posed_frame
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import move_poses, z_up_from
+from qa_engine.formats.canonical import z_up_from
 from qa_engine.formats.depth import Depth, png_depth
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.pictures import read_header
@@ -21,6 +21,7 @@ from qa_engine.formats.recordings import FRAME_FORMATS
 from qa_engine.formats.recordings.base import FrameFormat, Recording
 from qa_engine.formats.text_tables import read_matrix
 from qa_engine.formats.times import times_of_names
+from qa_engine.geometry.moves import move_poses
 from qa_engine.scenes.scene import Frame
 
 SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".webp", ".heic", ".HEIC")

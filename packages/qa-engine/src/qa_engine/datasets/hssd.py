@@ -22,11 +22,12 @@ from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, S
 from qa_engine.datasets.hssd_rooms import room_of
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
 from qa_engine.formats.annotations.base import Collected
-from qa_engine.formats.canonical import Z_UP_FROM_Y_UP, move_boxes, readable, rotations
+from qa_engine.formats.canonical import Z_UP_FROM_Y_UP, readable, rotations
 from qa_engine.formats.gltf import read_gltf
 from qa_engine.formats.parsing import check_inside, expect, member, number, numbers, read_json
 from qa_engine.formats.surfaces import Surface, checked_surface
 from qa_engine.formats.text_tables import column_names, read_csv
+from qa_engine.geometry.moves import move_boxes
 from qa_engine.scenes.fields import shorten
 from qa_engine.scenes.meshes import Mesh, cloud_of
 from qa_engine.scenes.scene import Scene
@@ -122,7 +123,7 @@ def load(source: SceneSource) -> Scene:
         except SceneError as error:
             boxes.refused.append(error)
     if n_without:
-        problem = f"{n_without} objects have no category"
+        problem = f"{n_without} objects have no category; --set unlabelled=keep takes them"
         boxes.refused.append(SceneError(located.path.name, problem, reason=IngestReason.SKIPPED))
     if n := len(expect(house.get("articulated_object_instances", []), list, "articulated_object_instances")):
         problem = f"{n} objects with joints (URDF) are not read"

@@ -21,10 +21,10 @@ from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.hypersim_camera import CAMERA_TABLE, read_camera, read_frames
 from qa_engine.datasets.nyu40 import NYU40
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.formats.canonical import move_boxes
 from qa_engine.formats.hdf5 import MAX_BYTES, read_array, require_h5py
 from qa_engine.formats.parsing import check_inside, read_bytes
 from qa_engine.geometry import Boxes
+from qa_engine.geometry.moves import move_boxes
 from qa_engine.scenes.scene import Scene
 
 SCENE = re.compile(r"ai_\d{3}_\d{3}")

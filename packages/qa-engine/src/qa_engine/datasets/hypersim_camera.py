@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from qa_engine.datasets.posed_frames import for_picture
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, move_poses, poses
+from qa_engine.formats.canonical import OPENGL_FROM_OPENCV, poses
 from qa_engine.formats.depth import Depth, depth_reader
 from qa_engine.formats.hdf5 import read_array
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.text_tables import number_columns, read_csv
+from qa_engine.geometry.moves import move_poses
 from qa_engine.scenes.scene import Frame
 
 CAMERA_TABLE = "metadata_camera_parameters.csv"

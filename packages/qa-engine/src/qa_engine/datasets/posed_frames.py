@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import move_poses
 from qa_engine.formats.depth import Depth, depth_reader, image_size
 from qa_engine.formats.lenses import Lens, pinhole_of
 from qa_engine.formats.parsing import check_inside
 from qa_engine.formats.pictures import Header, Picture, file_picture, redrawn
 from qa_engine.formats.posed_images import PosedImage
 from qa_engine.formats.quarter_turns import turned_lens, turned_pose
+from qa_engine.geometry.moves import move_poses
 from qa_engine.scenes.scene import Frame
 
 SAME_ASPECT = 0.01

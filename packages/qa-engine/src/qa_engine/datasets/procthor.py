@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, Setting
 from qa_engine.datasets.folders import item_of
 from qa_engine.errors import IngestReason, QAEngineError, SceneError
-from qa_engine.formats.canonical import Z_UP_FROM_UNITY, move_boxes, readable
+from qa_engine.formats.canonical import Z_UP_FROM_UNITY, readable
 from qa_engine.formats.parsing import (
     check_inside,
     expect,
@@ -35,6 +35,7 @@ from qa_engine.formats.parsing import (
     read_json,
 )
 from qa_engine.geometry import Boxes
+from qa_engine.geometry.moves import move_boxes
 from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 2_000_000_000

@@ -17,9 +17,10 @@ from qa_engine.datasets.base import Dataset, IngestOptions, Need, SceneSource, S
 from qa_engine.datasets.folders import folder_sources, scene_folders
 from qa_engine.datasets.scan_mesh import face_field, scan_mesh
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.formats.canonical import move_boxes, readable, rotations, turn_onto
+from qa_engine.formats.canonical import readable, rotations, turn_onto
 from qa_engine.formats.parsing import check_inside, expect, member, numbers, read_json
 from qa_engine.geometry import Boxes
+from qa_engine.geometry.moves import move_boxes
 from qa_engine.scenes.scene import Scene
 
 MAX_BYTES = 64_000_000

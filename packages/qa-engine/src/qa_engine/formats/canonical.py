@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.errors import IngestReason, SceneError
-from qa_engine.geometry.moves import move_boxes as move_boxes
-from qa_engine.geometry.moves import move_poses as move_poses
 
 Z_UP_FROM_Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 """Right-handed, Y up to right-handed, Z up: a quarter turn about x."""

@@ -112,4 +112,4 @@ def _tar_members(path: Path) -> list[tarfile.TarInfo]:
 
 def _check_number(n: int, path: Path) -> None:
     if n > MAX_MEMBERS:
-        raise SceneError(path.name, f"more than {MAX_MEMBERS} members are too many", reason=IngestReason.TOO_LARGE)
+        raise SceneError(path.name, f"holds more than {MAX_MEMBERS} files", reason=IngestReason.TOO_LARGE)

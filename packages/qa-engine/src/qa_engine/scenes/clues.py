@@ -20,8 +20,8 @@ class Clue:
     about : str
         `gravity`, `floor`, `yaw` or `scale`.
     source : str
-        What it is taken from: `boxes`, `planes`, `cameras`, `undersides`, `sizes`, `ceiling`, `depth`; `all` for what
-        all of them together say.
+        What it is taken from: `boxes`, `planes`, `points`, `cameras`, `undersides`, `sizes`, `ceiling`, `depth`; `all`
+        for what all of them together say.
     value : float
         Degrees between the vertical and z as given; metres of the floor above z = 0 as given; degrees of turn about the
         vertical; metres per unit.

@@ -6,14 +6,13 @@ from qa_engine.formats.canonical import (
     OPENGL_FROM_OPENCV,
     Z_UP_FROM_UNITY,
     Z_UP_FROM_Y_UP,
-    move_boxes,
-    move_poses,
     rotations,
     turn_onto,
 )
 from qa_engine.formats.depth import depth_reader, png_depth, resampled
 from qa_engine.formats.parsing import Boxes
 from qa_engine.formats.text_tables import number_columns, read_csv, read_matrix
+from qa_engine.geometry.moves import move_boxes, move_poses
 from scipy.spatial.transform import Rotation
 
 
