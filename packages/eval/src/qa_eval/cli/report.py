@@ -27,4 +27,8 @@ def report(
 
     started = time.perf_counter()
     write_report(runs, out, title=title, force=force)
-    close(Wrote(out, len(runs), "runs"), since=started, next=shell("open", out / "report.html"))
+    close(
+        Wrote(out, len(runs), "run" if len(runs) == 1 else "runs"),
+        since=started,
+        next=shell("open", out / "report.html"),
+    )

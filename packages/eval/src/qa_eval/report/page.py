@@ -34,7 +34,7 @@ from qa_contract.pages import (
 )
 
 from qa_eval.report.collect import Example, RunReport
-from qa_eval.report.facts import head, unlike_lines
+from qa_eval.report.facts import each_or_all, head, unlike_lines
 from qa_eval.runners import RUNNERS
 
 FRAME_PX = 320
@@ -44,17 +44,16 @@ ANSWER_CHARACTERS = 300
 
 
 def build_page(runs: Sequence[RunReport], title: str) -> Page:
-    """Build the page of one or more runs, the first one foremost."""
-    first = runs[0]
+    """Build the page of one or more runs."""
     sections = [scores(runs), _types(runs), _confidence(runs), _degraded(runs), _letters(runs), _examples(runs)]
     how = [Details(run.name, [Facts(_facts(run))]) for run in runs]
-    overall = _score(first.summary["overall"])
-    total = f"{overall.text} ({overall.note})" if overall.note else str(overall.text)
+    overall = [_score(run.summary["overall"]) for run in runs]
+    totals = [f"{cell.text} ({cell.note})" if cell.note else str(cell.text) for cell in overall]
     return Page(
         title,
         [section for section in sections if section is not None] + [Section("How it was run", how)],
         subtitle=", ".join(run.name for run in runs),
-        facts=[("overall", total), *head(first.stored)],
+        facts=[("overall", each_or_all(totals)), *head([run.stored for run in runs])],
         warnings=warnings(runs),
     )
 

@@ -117,7 +117,7 @@ def build_view(
         title,
         [Section("Answers", [Fragment(FORM, values)])],
         subtitle=", ".join(names),
-        facts=head(runs[0]),
+        facts=head(runs),
         warnings=unlike_lines(runs, names),
         data={"answers": data},
         styles=[_static("view.css")],
