@@ -39,6 +39,8 @@ FRAGMENTS = (
     *("A", "B", "C", "D", "(A)", "**B**", "C.", "A.", "[C]", "{B}", "the answer is", "answer:", "left", "Z", "a", "b"),
     *("Cannot determine the answer", "\n", "A or B", "#C", "!", "I think", "because", "it", "`B`", '"A"', "AB", "B-C"),
 )
+CATEGORIES = "rel_meta_category_dict.txt"
+"""The authors' kinds of VSR's relations, beside their script."""
 Result = dict[str, Any]
 
 
@@ -167,7 +169,10 @@ def scan2cap(folder: Path, rng: np.random.Generator, n: int) -> Result:
         "CIDEr": lambda gts, res: public(folder, "lib.capeval.cider.cider").Cider().compute_score(gts, res)[0],
         "ROUGE-L": lambda gts, res: public(folder, "lib.capeval.rouge.rouge").Rouge().compute_score(gts, res)[0],
     }
-    caption = lambda: rng.choice(WORDS, int(rng.integers(0, 12))).tolist()  # noqa: E731
+
+    def caption() -> list[str]:
+        return rng.choice(WORDS, int(rng.integers(0, 12))).tolist()
+
     corpus = {
         f"scene{i:04}_00|{i}|chair": [" ".join(["sos", *caption()[:LONGEST], "eos"]) for _ in range(rng.integers(1, 4))]
         for i in range(n)
@@ -212,9 +217,6 @@ def vsr(folder: Path, rng: np.random.Generator) -> dict[str, Result]:
         )
         found[f"vsr {split}"] = {"rows": len(rows), "differences": wrong, "kinds": len(expected)}
     return found
-
-
-CATEGORIES = "rel_meta_category_dict.txt"
 
 
 def all_angles(folder: Path, rng: np.random.Generator, n: int) -> Result:

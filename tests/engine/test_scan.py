@@ -85,6 +85,22 @@ def test_one_damaged_scan_is_lost_alone_and_named(scans, tmp_path):
     assert f"{name}" in page
 
 
+def test_a_scan_that_is_turned_counts_though_an_empty_one_is_lost(tmp_path):
+    rows = {"chair": (0, 0, 0.5, 0.5, 0.9), "table": (1, 1, 1.2, 0.8, 0.75), "bed": (3, 1, 1.5, 2.1, 0.6)}
+    rows |= {"door": (4, 3, 0.9, 0.1, 2.02), "sofa": (-1, 2, 2.0, 0.9, 0.85)}
+    boxes = [
+        {"label": label, "center": [x, high / 2, -y], "size": [wide, high, deep]}  # y is up
+        for label, (x, y, wide, deep, high) in rows.items()
+    ]
+    for name, value in (("lying", boxes), ("empty", [])):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        (tmp_path / "scans" / name / "boxes.json").write_text(json.dumps(value))
+    result = scan(tmp_path / "scans", tmp_path / "out", per_scene=2)
+    (told,) = [outcome.told for outcome in result.outcomes if outcome.step == "align"]
+    assert told.startswith("1 of 1 doubtful scans turned or scaled; lying: vertical within")
+    assert result.lost == 1
+
+
 def test_scans_of_which_nothing_can_be_used_leave_a_page_that_says_why(scans, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(scans, broken)

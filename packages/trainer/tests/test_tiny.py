@@ -222,6 +222,17 @@ def test_the_steps_to_an_answer_are_targets_of_the_last_token_that_asks(rooms, p
     assert len(batch.steps.row) == sum(len(kinds) for kinds in batch.kinds) == len(batch.steps.places)
 
 
+def test_a_batch_without_named_objects_has_no_loss_of_steps():
+    import torch
+    from qa_trainer.tiny.steps import CONCLUSIONS, PLACES, StepTargets, build_step_heads, step_losses
+
+    first = torch.zeros(1, dtype=torch.long)
+    unknown = StepTargets(first, first, torch.full((1, PLACES), torch.nan), torch.full((1, CONCLUSIONS), torch.nan))
+    hidden = torch.ones(1, 1, 4)
+    losses = step_losses(build_step_heads(4), hidden, hidden, unknown)
+    assert {name: float(loss.detach()) for name, loss in losses.items()} == {"places": 0.0, "conclusions": 0.0}
+
+
 def test_a_stopped_run_goes_on_as_if_undisturbed(rooms, tmp_path):
     import torch
     from qa_trainer.tiny.pretrain import PretrainSettings, pretrain

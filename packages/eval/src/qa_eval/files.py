@@ -130,14 +130,13 @@ def _read_shards(
 
     files = parquet_files(path)
     try:
-        for file in files:
-            found = pl.read_parquet_schema(file)
+        schemas = {file: pl.read_parquet_schema(file) for file in files}
+        for file, found in schemas.items():
             need_columns(found, names, file)
-        wanted = [*names, *(name for name in optional if name in pl.read_parquet_schema(files[0]))]
+        wanted = [*names, *(name for name in optional if name in schemas[files[0]])]
         shards = [pl.read_parquet(file, columns=wanted) for file in files]
         columns = pl.concat(shards).to_dict(as_series=False)
         if pictures:
-            schemas = {file: pl.read_parquet_schema(file) for file in files}
             layouts = {
                 file: next((tuple(n for n in one if n in known) for one in pictures if set(one) & set(known)), None)
                 for file, known in schemas.items()

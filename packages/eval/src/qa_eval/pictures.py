@@ -7,7 +7,9 @@ import base64
 import binascii
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +27,8 @@ LARGEST = 1 << 28
 """Bytes of one unpacked picture; more is none."""
 ROWS_AT_ONCE = 32
 """Rows of a Parquet file whose pictures are in memory together."""
+DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""Raised for a member of a zip file that is damaged, encrypted, or packed in a way that Python does not know."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def flat(value: Any) -> Iterator[str | bytes]:
     >>> list(flat("['a.png', 'b.png']"))
     ['a.png', 'b.png']
     """
-    if isinstance(value, str) and value.lstrip().startswith("["):  # neither a name nor base64: a table's list
-        value = ast.literal_eval(value)
+    if isinstance(value, str) and value.lstrip().startswith("["):  # a table's list, or a name like another
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            value = ast.literal_eval(value.strip())
     if isinstance(value, dict):
         yield from flat(value.get("bytes") or value.get("path"))
     elif isinstance(value, list | tuple):
@@ -187,6 +192,8 @@ class Unpacker:
         self.folder = folder
         self.target = Path(target)
         self.claimed: dict[str, str] = {}
+        self.unpacked: dict[str, Path] = {}
+        self.archives: dict[Path, zipfile.ZipFile] = {}
 
     def unpack(self, questions: Mapping[str, Held]) -> dict[str, Found]:
         """Make files of the pictures of questions.
@@ -197,14 +204,19 @@ class Unpacker:
         """
         cells: dict[tuple[Path, tuple[str, ...]], dict[int, str]] = {}
         found: dict[str, Found] = {}
-        for name, value in questions.items():
-            if isinstance(value, Cell):
-                cells.setdefault((value.file, value.columns), {})[value.row] = name
-            else:
-                found[name] = self._files(value or [])
-        for (file, columns), rows in cells.items():
-            for row, values in _cells(file, columns, sorted(rows)):
-                found[rows[row]] = self._files(list(flat(values)))
+        try:
+            for name, value in questions.items():
+                if isinstance(value, Cell):
+                    cells.setdefault((value.file, value.columns), {})[value.row] = name
+                else:
+                    found[name] = self._files(value or [])
+            for (file, columns), rows in cells.items():
+                for row, values in _cells(file, columns, sorted(rows)):
+                    found[rows[row]] = self._files(list(flat(values)))
+        finally:
+            for archive in self.archives.values():
+                archive.close()
+            self.archives.clear()
         return {name: found[name] for name in questions}
 
     def _files(self, values: Sequence[Any]) -> Found:
@@ -216,7 +228,7 @@ class Unpacker:
     def _file(self, value: str | bytes) -> Picture:
         if isinstance(value, bytes):
             return self._written(value)
-        if PurePosixPath(value).suffix.lower() not in SUFFIXES:
+        if not value.lower().endswith(SUFFIXES):
             return self._written(_decoded(value))
         if self.folder is None:
             raise LookupError(f"the picture {value} is named, and no --images says where it is")
@@ -226,11 +238,21 @@ class Unpacker:
         place = self.folder.files[key]
         if isinstance(place, Path):
             return Picture(value, place)
-        archive, member = place
-        with zipfile.ZipFile(archive) as opened:
-            if opened.getinfo(member).file_size > LARGEST:
-                raise ValueError(f"{archive}: {member} unpacks to more than {LARGEST:,} bytes")
-            return Picture(value, self._written(opened.read(member)).path)
+        if key not in self.unpacked:
+            self.unpacked[key] = self._written(self._member(*place)).path
+        return Picture(value, self.unpacked[key])
+
+    def _member(self, archive: Path, name: str) -> bytes:
+        """Read a member of a zip file, which stays open: its directory is as long as the benchmark."""
+        try:
+            if archive not in self.archives:
+                self.archives[archive] = zipfile.ZipFile(archive)
+            opened = self.archives[archive]
+            if opened.getinfo(name).file_size > LARGEST:
+                raise ValueError(f"{archive}: {name} unpacks to more than {LARGEST:,} bytes")
+            return opened.read(name)
+        except DAMAGED as error:
+            raise ValueError(f"{archive}: {name} cannot be unpacked ({error})") from error
 
     def _written(self, data: bytes) -> Picture:
         suffix = next((end for start, end in MAGIC.items() if data.startswith(start)), ".img")

@@ -172,6 +172,24 @@ def test_one_file_is_not_two_pictures(tmp_path):
     assert "the only file for both g0/front.jpg and g1/front.jpg" in problems[1].detail
 
 
+def test_a_damaged_member_of_a_zip_file_and_a_damaged_list_cost_their_questions(tmp_path):
+    rows = rows_of("mindcube")
+    for i, row in enumerate(rows):
+        row["images"] = [f"g{i}/front.jpg"]
+    rows[1]["images"] = "['g1/front.jpg'"
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for i in range(len(rows)):
+            archive.writestr(f"g{i}/front.jpg", picture())
+    data = bytearray((tmp_path / "data.zip").read_bytes())
+    data[data.find(b"IDAT")] ^= 255
+    (tmp_path / "data.zip").write_bytes(data)
+    path = write_rows(tmp_path / "MindCube_tinybench.jsonl", rows)
+    found = inputs_of(path, tmp_path / "data.zip", "mindcube", tmp_path)
+    assert list(found.problems) == [0, 1]
+    assert "data.zip: g0/front.jpg cannot be unpacked (Bad CRC-32" in found.problems[0].detail
+    assert "neither the name of a picture" in found.problems[1].detail
+
+
 @pytest.fixture
 def options(tiny_model):
     return RunOptions(model=str(tiny_model), benchmark="site", batch_size=2, max_new_tokens=2, device="cpu")

@@ -302,6 +302,29 @@ def test_wrong_files_are_named(tmp_path, rows, message):
         find_benchmark("mindcube").read(write_rows(tmp_path / "m.jsonl", rows))
 
 
+@pytest.mark.parametrize(
+    ("name", "dropped", "damage", "message"),
+    [
+        ("scanrefer", "eval_type", {"unique_multiple": 3}, "unique_multiple is 3; expected 0 (unique)"),
+        ("multi3drefer", "aabb_bound", {}, "expected the boxes of the targets as 'aabb_bound' or 'bbox'"),
+        ("omnispatial", "", {"answer": "left"}, "data.json: not readable as omnispatial"),
+        ("cv-bench", "", {"choices": None}, "Expected test_2d.parquet"),
+    ],
+)
+def test_a_value_that_a_reader_cannot_take_is_named(tmp_path, name, dropped, damage, message):
+    file, rows, *_ = CASES[name]
+    damaged = [{column: value for column, value in (row | damage).items() if column != dropped} for row in rows]
+    with pytest.raises(QAEvalError, match=re.escape(message)):
+        find_benchmark(name).published(write_rows(tmp_path / file, damaged))
+
+
+def test_a_label_that_is_none_has_no_score(tmp_path):
+    file, rows, *_ = CASES["vsr"]
+    labels = [1, "odd", None]
+    path = write_rows(tmp_path / file, [row | {"label": label} for row, label in zip(rows, labels, strict=True)])
+    assert find_benchmark("vsr").read(path)["ground_truth"] == ["yes", None, None]
+
+
 MINDCUBE_TEXTS = {
     "A.": "A",
     "I think A. but B. is better": "B",

@@ -41,24 +41,22 @@ def read_all_angles(path: Path) -> Columns:
     names = ("index", "question", "A", "B", "C", "answer", "category")
     rows = read_published(path, names, optional=("pair_idx", "folder"), pictures=[("image_path",), ("image",)])
     ids = [str(value) for value in unique_ids(rows["index"], path)]
-    others = rows.get("pair_idx") or [None] * len(ids)
+    others = ["" if other is None else str(other) for other in rows.get("pair_idx") or [None] * len(ids)]
+    known = set(ids)
     texts = [[(letter, rows[letter][i]) for letter in CHOICES] for i in range(len(ids))]
     found: Columns = {
         "id": ids,
         "question": rows["question"],
         "question_type": rows["category"],
         "ground_truth": rows["answer"],
-        "options": [[f"{a}. {t}" for a, t in pairs if t not in (None, "")] for pairs in texts],
+        "options": [[f"{a}. {t}" for a, t in listed if t not in (None, "")] for listed in texts],
         "group": [
-            _pair(own, None if other is None else str(other), ids) for own, other in zip(ids, others, strict=True)
+            "|".join(sorted((own, other))) if other in known and other != own else None
+            for own, other in zip(ids, others, strict=True)
         ],
         "pictures": rows["pictures"],
     }
     return found | ({"scene_name": rows["folder"]} if "folder" in rows else {})
-
-
-def _pair(own: str, other: str | None, ids: list[str]) -> str | None:
-    return "|".join(sorted((own, other))) if other in set(ids) and other != own else None
 
 
 def pairs(rows: pl.DataFrame) -> Mapping[str, float]:

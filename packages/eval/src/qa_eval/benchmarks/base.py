@@ -120,6 +120,23 @@ class Benchmark:
     micro_by: str = ""
     figures: Callable[[pl.DataFrame], Mapping[str, float]] | None = None
 
+    def published(self, path: Path) -> Columns:
+        """Read the published file by `read`, which the benchmark has to have.
+
+        Raises
+        ------
+        QAEvalError
+            There is no such file, it lacks columns, or holds a value that the reader cannot take.
+        """
+        assert self.read is not None
+        try:
+            return self.read(path)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise QAEvalError(
+                f"{path}: not readable as {self.name}: a value is of another kind than its reader expects "
+                f"({type(error).__name__}: {error}). Expected {self.file}."
+            ) from error
+
     def reader(self, parser: Parser, question_type: str) -> Parser:
         """Choose what reads the answers of a question type.
 

@@ -13,6 +13,8 @@ from qa_eval.errors import QAEvalError
 Bounds = NDArray[np.floating[Any]]
 """(n, 2, 3): the lowest and the highest corner of each box."""
 
+THRESHOLDS = (0.25, 0.5)
+"""Intersections over union at which the three papers report."""
 REQUEST = (
     "Answer with a list of boxes in JSON, each one as [[x, y, z], [x, y, z]], its lowest and its highest corner in "
     "metres; [] where nothing fits."
@@ -29,13 +31,14 @@ def read_boxes(text: str, dtype: type[np.floating[Any]] = np.float64) -> Bounds 
     --------
     >>> read_boxes("It is [[0, 0, 0], [1, 2, 3]].").tolist()
     [[[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]]]
-    >>> read_boxes("[]").shape, read_boxes("[1, 2, 3, 4, 5, 6]") is None
-    ((0, 2, 3), True)
+    >>> read_boxes("[]").shape, read_boxes("[1, 2, 3, 4, 5, 6]"), read_boxes(f"[[0, 0, 0], [1, 1, 1{'0' * 400}]]")
+    ((0, 2, 3), None, None)
     """
     start, end = text.find("["), text.rfind("]")
     try:
-        found = np.array(json.loads(text[start : end + 1]), dtype=dtype)
-    except (ValueError, TypeError, RecursionError):
+        with np.errstate(over="ignore"):  # a number too large for the type is infinite
+            found = np.array(json.loads(text[start : end + 1]), dtype=dtype)
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
     if found.size == 0 and found.ndim == 1:
         return np.empty((0, 2, 3), dtype=dtype)
@@ -74,7 +77,8 @@ def box_iou(a: Bounds, b: Bounds, epsilon: float) -> NDArray[np.floating[Any]]:
     [[0.3333333333333333]]
     """
     low, high = np.maximum(a[:, None, 0], b[None, :, 0]), np.minimum(a[:, None, 1], b[None, :, 1])
-    sides = np.maximum(high - low, 0)
-    shared = sides[..., 0] * sides[..., 1] * sides[..., 2]
-    volumes = [(sides := box[:, 1] - box[:, 0])[:, 0] * sides[:, 1] * sides[:, 2] for box in (a, b)]
-    return shared / (volumes[0][:, None] + volumes[1][None] - shared + a.dtype.type(epsilon))
+    with np.errstate(over="ignore"):  # a box without end overlaps by nothing
+        sides = np.maximum(high - low, 0)
+        shared = sides[..., 0] * sides[..., 1] * sides[..., 2]
+        volumes = [(sides := box[:, 1] - box[:, 0])[:, 0] * sides[:, 1] * sides[:, 2] for box in (a, b)]
+        return shared / (volumes[0][:, None] + volumes[1][None] - shared + a.dtype.type(epsilon))

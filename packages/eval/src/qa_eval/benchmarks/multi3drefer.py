@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
-from qa_eval.benchmarks.boxes import REQUEST, box_iou, read_boxes, truth_boxes
+from qa_eval.benchmarks.boxes import REQUEST, THRESHOLDS, box_iou, read_boxes, truth_boxes
 from qa_eval.benchmarks.columns import UNTOLD, LogColumns
+from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.official import OFFICIAL
 
 TYPES = ("zt_w_d", "zt_wo_d", "st_w_d", "st_wo_d", "mt")
 """Zero, single or multiple targets; with or without distractors of the same class."""
-THRESHOLDS = (0.25, 0.5)
 EPSILON = float(np.finfo(np.float32).eps)
 
 
@@ -64,7 +64,11 @@ def read_multi3drefer(path: Path) -> Columns:
     """Read rows with the boxes of the targets as `aabb_bound` (two corners each) or `bbox`."""
     names = ("scene_id", "ann_id", "eval_type")
     rows = read_published(path, names, optional=("aabb_bound", "bbox", "description"))
-    boxes = rows.get("aabb_bound") or rows["bbox"]
+    boxes = rows.get("aabb_bound") or rows.get("bbox")
+    if boxes is None:
+        raise QAEvalError(
+            f"{path}: expected the boxes of the targets as 'aabb_bound' or 'bbox', found {', '.join(rows)}."
+        )
     found: Columns = {
         "id": unique_ids([row_id({name: rows[name][i] for name in names}) for i in range(len(boxes))], path),
         "question_type": rows["eval_type"],

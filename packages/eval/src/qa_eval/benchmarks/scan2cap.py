@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark
+from qa_eval.benchmarks.boxes import THRESHOLDS
 from qa_eval.benchmarks.columns import LogColumns
 from qa_eval.errors import QAEvalError
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.official import OFFICIAL
 
 KIND = "caption"
-THRESHOLDS = (0.25, 0.5)
 LONGEST = 30
 """Words of a reference; what follows is cut off."""
 START, END = "sos", "eos"
@@ -41,17 +41,23 @@ def said(completion: str) -> tuple[list[str], float]:
     --------
     >>> said('{"caption": "A red chair.", "iou": 0.6}'), said("a chair")
     ((['a', 'red', 'chair', '.'], 0.6), (['a', 'chair'], 1.0))
+    >>> said('{"caption": "a chair", "iou": null}')
+    (['a', 'chair'], 0.0)
     """
     iou: Any = 1.0
     if completion.lstrip().startswith("{"):
         try:
             record = json.loads(completion)
             completion, iou = str(record["caption"]), record.get("iou", 1.0)
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, AttributeError, RecursionError):
             pass
+    try:
+        overlap = float(iou)
+    except (ValueError, TypeError):
+        overlap = 0.0  # no box that could be the right one
     for mark in ".,":
         completion = completion.replace(mark, f" {mark} ")
-    return completion.lower().split(), float(iou)
+    return completion.lower().split(), overlap
 
 
 def candidate(completion: str, threshold: float) -> list[str]:

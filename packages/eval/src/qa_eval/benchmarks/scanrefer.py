@@ -10,14 +10,13 @@ from typing import Any
 import polars as pl
 
 from qa_eval.benchmarks.base import Benchmark, unique_ids
-from qa_eval.benchmarks.boxes import REQUEST, box_iou, read_boxes, truth_boxes
+from qa_eval.benchmarks.boxes import REQUEST, THRESHOLDS, box_iou, read_boxes, truth_boxes
 from qa_eval.benchmarks.columns import UNTOLD, LogColumns
 from qa_eval.files import Columns, read_published
 from qa_eval.parsers.official import OFFICIAL
 
 TYPES = ("unique", "multiple")
 """Whether the scene holds one object of the class, or several."""
-THRESHOLDS = (0.25, 0.5)
 EPSILON = 1e-8
 
 
@@ -48,7 +47,11 @@ def row_id(record: Mapping[str, Any]) -> str:
 
 def _kind(record: Mapping[str, Any]) -> str:
     value = record.get("unique_multiple")
-    return UNTOLD if value is None else TYPES[int(value)]
+    if value is None:
+        return UNTOLD
+    if int(value) not in (0, 1):
+        raise ValueError(f"unique_multiple is {value}; expected 0 (unique) or 1 (multiple)")
+    return TYPES[int(value)]
 
 
 def read_scanrefer(path: Path) -> Columns:

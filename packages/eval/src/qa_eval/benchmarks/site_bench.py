@@ -14,6 +14,7 @@ from qa_eval.files import Columns, read_published
 from qa_eval.parsers.base import letters_only
 from qa_eval.parsers.lmms_eval import lmms_eval
 from qa_eval.parsers.vlmevalkit import VLMEVALKIT
+from qa_eval.pictures import flat
 
 CHOICES = "ABCDEF"
 FORMS = (("({})",), (" {} ",), ("{}.",), ("{}:", ":{}", ": {}"))
@@ -52,7 +53,7 @@ def read_site(path: Path) -> Columns:
         "ground_truth": rows["answer"],
         "options": [lettered(options) for options in rows["options"]],
         "group": rows.get("dataset") or [None] * n,
-        "video": [visual[0] if visual else None for visual in rows.get("visual") or [None] * n],
+        "video": [next(flat(visual), None) for visual in rows.get("visual") or [None] * n],
         "pictures": rows["pictures"],
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.files import Columns, read_published
@@ -34,14 +35,19 @@ RELATIONS = {
 KINDS = {name: kind for kind, names in RELATIONS.items() for name in names} | {"among": "unallocated"}
 
 
+def _truth(label: Any) -> str | None:
+    """Yes for 1 and no for 0; a row with another label has no score."""
+    return MEANING.get(str(label).lower().removesuffix(".0"))
+
+
 def read_vsr(path: Path) -> Columns:
     """Read a split (``random`` or ``zeroshot``), whose id is the position from 0."""
     rows = read_published(path, ("image", "caption", "label", "relation"), pictures=[("image",)])
     return {
         "id": list(range(len(rows["label"]))),
         "question": [f'Is it true of this picture? "{text}"' for text in rows["caption"]],
-        "question_type": [KINDS.get(relation, "unallocated") for relation in rows["relation"]],
-        "ground_truth": [MEANING[str(int(label))] for label in rows["label"]],
+        "question_type": [KINDS.get(str(relation), "unallocated") for relation in rows["relation"]],
+        "ground_truth": [_truth(label) for label in rows["label"]],
         "scene_name": rows["image"],
         "pictures": rows["pictures"],
     }

@@ -79,7 +79,7 @@ def read_log(path: Path, tool: str, benchmark: str | None = None) -> list[Row]:
         rows = [_row(record, columns, number, kind, text) for number, record in enumerate(records, start=1)]
     except KeyError as error:
         raise QAEvalError(f"{path}: not readable as a log of {tool} (a row names no {error}).") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise QAEvalError(f"{path}: not readable as a log of {tool} ({error}).") from error
     if not rows:
         raise QAEvalError(f"{path}: the log has no rows.")
@@ -124,7 +124,7 @@ def with_questions(rows: list[Row], benchmark: Benchmark, questions: Path) -> li
     """
     if benchmark.read is None:
         return rows
-    table = benchmark.read(Path(questions))
+    table = benchmark.published(Path(questions))
     places = {str(name): place for place, name in enumerate(table["id"])}
     by_id = all(str(row["id"]) in places for row in rows)
     found = []

@@ -96,8 +96,10 @@ def read_answers(
         rows = rows if frames is None else _of_budget(rows, frames, predictions)
         frame = _frame(rows, key).with_columns(_answers(rows, text, benchmark))
         return StoredAnswers(Answers.of(frame), is_table, [], doubled)
-    read = benchmark.read if benchmark else None
-    source = read_columns(questions, "questions") if read is None else read(Path(questions))
+    if benchmark is not None and benchmark.read is not None:
+        source = benchmark.published(Path(questions))
+    else:
+        source = read_columns(questions, "questions")
     question_key = "question_id" if "question_id" in source else "id"
     need_columns(source, [question_key, "question_type", "ground_truth"], questions)
     if frames is not None:

@@ -75,7 +75,7 @@ def _is_table(source: Path) -> bool:
 
 def _published(source: Path, benchmark: Benchmark) -> pl.DataFrame:
     """Read a benchmark's own file; the text of a question gets the options that it does not hold itself."""
-    rows = benchmark.read(source) if benchmark.read else {}
+    rows = benchmark.published(source)
     if "question" not in rows:
         raise QAEvalError(f"{source}: {benchmark.name} publishes answers without the text of their questions.")
     n = len(rows["id"])
@@ -102,7 +102,9 @@ def _published(source: Path, benchmark: Benchmark) -> pl.DataFrame:
     }
     frame = pl.DataFrame(columns, schema={name: QUESTIONS[name] for name in QUESTION_COLUMNS})
     more = {"references": pl.List(pl.String), "group": pl.String, "video": pl.String}
-    return frame.with_columns(pl.Series(name, rows[name], dtype=kind) for name, kind in more.items() if name in rows)
+    return frame.with_columns(
+        pl.Series(name, rows[name], dtype=kind, strict=False) for name, kind in more.items() if name in rows
+    )
 
 
 def read_pictures(source: Path, benchmark: Benchmark) -> dict[str, Held]:
@@ -115,7 +117,7 @@ def read_pictures(source: Path, benchmark: Benchmark) -> dict[str, Held]:
     if benchmark.read is None:
         rows = read_published(source, ("id",), pictures=[("images",), ("image",)])
     else:
-        rows = benchmark.read(source)
+        rows = benchmark.published(source)
     pictures = rows.get("pictures") or [None] * len(rows["id"])
     return {str(name): value for name, value in zip(rows["id"], pictures, strict=True)}
 

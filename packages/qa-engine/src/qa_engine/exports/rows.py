@@ -20,7 +20,7 @@ from qa_engine.errors import QAEngineError
 from qa_engine.exports.marks import DRAWN, write_marked
 from qa_engine.facts.scene import Facts
 from qa_engine.scenes.store import Store
-from qa_engine.traces import TRACES, TraceError
+from qa_engine.traces import TRACES
 from qa_engine.views.evidence import FrameEvidence
 from qa_engine.views.recording import RecordingIndex
 from qa_engine.views.sightings import SightingIndex
@@ -53,7 +53,7 @@ class ExportReason(StrEnum):
     OUTSIDE_STORE = "outside_store"
     """The path of a frame leads out of the store."""
     NO_TRACE = "no_trace"
-    """The program of the question does not run, or gives another answer."""
+    """The program of the question does not run or gives another answer, or its scene cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,16 @@ class Selection:
         problems: list[str] = [""] * len(self.table)
         groups = self.table.with_row_index("row").group_by("scene_name", "profile", maintain_order=True)
         for (scene_name, profile), part in groups:
-            facts = Facts(store.load_scene(str(scene_name)), str(profile), *looks)
+            try:
+                facts = Facts(store.load_scene(str(scene_name)), str(profile), *looks)
+            except QAEngineError as error:
+                for place in part["row"]:
+                    problems[place] = str(error)
+                continue
             for row in part.iter_rows(named=True):
                 try:
                     made[row["row"]] = TRACES[name](row, facts)
-                except TraceError as error:
+                except QAEngineError as error:
                     problems[row["row"]] = str(error)
         kept = pl.Series([trace is not None for trace in made])
         refused = self.table.with_columns(reason=pl.lit(ExportReason.NO_TRACE.value), detail=pl.Series(problems))

@@ -102,7 +102,8 @@ def by_mix(questions: pl.DataFrame, mix: Mapping[str, float], count: int, *, see
     """
     kept = questions.filter(pl.col("question_type").is_in(list(mix)))
     if kept.is_empty():
-        raise QAEngineError(f"The questions have none of the types of the mix: {', '.join(mix)}.")
+        there = ", ".join(questions["question_type"].unique().sort()) or "none"
+        raise QAEngineError(f"The questions have none of the types of the mix: {', '.join(mix)}. Types there: {there}.")
     whole = kept.with_columns(cell=pl.lit(""))
     cells = cells_of(whole)
     weights = np.array([mix[kind] for kind, _ in cells.names], dtype=np.float64)
@@ -166,7 +167,7 @@ def write_chosen(
     Returns
     -------
     (int, list of str)
-        Questions chosen, and what the sampler could not do.
+        Questions chosen, and what the sampler or the mix could not do.
 
     Raises
     ------
@@ -193,7 +194,10 @@ def write_chosen(
         told = {"sampler": sampler, "state": rule.state(), "cells": [asdict(cell) for cell in explain_cells(rule)]}
         chosen = by_weight(left, cells, rule.weights(), count, seed=seed)
     elif mix is not None:
-        chosen = by_mix(left, read_mix(mix), count, seed=seed)
+        shares = read_mix(mix)
+        chosen = by_mix(left, shares, count, seed=seed)
+        if lacking := sorted(shares.keys() - {*left["question_type"]}):
+            notes = [f"--mix: no question is of type {', '.join(lacking)}; the share goes to the other types."]
     else:
         chosen = as_it_is(left, count, seed=seed)
     with output_folder(out, force=force) as folder:

@@ -84,13 +84,14 @@ def mix(
     rejects: list[tuple[str, ...]] = []
     for k in order:
         table, keep = sources[k][1], []
-        for row, key in enumerate(_keys(table)):
-            first = known.setdefault(key, table["question_id"][row])
-            keep.append(first == table["question_id"][row])
+        named = table.select("question_id", "scene_name").iter_rows()
+        for (question_id, scene_name), key in zip(named, _keys(table), strict=True):
+            first = known.setdefault(key, question_id)
+            keep.append(first == question_id)
             if not keep[-1]:
                 reason = MixReason.DUPLICATE if first else MixReason.ASKED_BEFORE
                 detail = f"its program means the same as that of question {first}" if first else "an earlier round's"
-                rejects.append((table["question_id"][row], table["scene_name"][row], str(reason), detail))
+                rejects.append((question_id, scene_name, str(reason), detail))
         kept[k] = table.filter(pl.Series(keep, dtype=pl.Boolean))
     taken = {k: min(n, len(kept[k])) for k, n in enumerate(take)}
     lacking = sum(take) - sum(taken.values())

@@ -160,13 +160,13 @@ def find_objects(work: Work) -> Outcome:
 
 def turn_upright(work: Work) -> Outcome:
     """Find gravity and scale of scans for which the checks doubt them."""
-    doubted = [scene for scene in Store(work.scans).iter_scenes() if errors_in_words(scene)]
+    doubted = {scene.scene_name for scene in Store(work.scans).iter_scenes() if errors_in_words(scene)}
     if not doubted:
         work.scans.rename(work.store)
         return Outcome("align", "left out", "no check doubts that the scans are upright and in metres")
     report = align(work.scans, out=work.store, workers=work.workers, progress=work.of("align"))
     told = [f"{scene.scene_name}: {errors_in_words(scene)}" for scene in aligned_scenes(work)]
-    n = len(doubted) - report.lost
+    n = len(doubted.intersection(Store(work.store).scene_names()))  # others may be lost too
     words = f"{n} of {len(doubted)} doubtful scans turned or scaled; {'; '.join(told[:3])}"
     return Outcome("align", "lost" if report.lost else "done", words + _refused(report.rejects))
 

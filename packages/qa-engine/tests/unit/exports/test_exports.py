@@ -123,6 +123,24 @@ def test_what_cannot_be_exported_is_a_reject_and_exit_1(export):
     assert export(rows, "trl", "--force")[0] == 1
 
 
+def test_without_a_trace_a_question_is_a_reject_and_the_others_are_written(call, tmp_path):
+    store, asked = tmp_path / "rooms", tmp_path / "asked"
+    assert call("ingest", "rooms", "--scenes", 1, "--frames", 0, "--out", store) == 0
+    assert call("generate", store, "--count", 3, "--tasks", "object_size_estimation", "--out", asked) == 0
+    rows = pl.read_parquet(asked / "questions.parquet").to_dicts()
+    assert len(rows) == 3
+    rows[0]["scene_name"] = "elsewhere"
+    rows[1]["ground_truth"] = "-1"
+    questions = write(rows, tmp_path, "questions", QUESTIONS)
+    out = tmp_path / "out"
+    assert call("export", questions, "--store", store, "--format", "trl", "--trace", "text", "--out", out) == 1
+    assert len(lines(out / "train.jsonl")) == 1
+    rejects = pl.read_parquet(out / "rejects.parquet")
+    assert rejects["reason"].to_list() == ["no_trace"] * 2
+    assert rejects["detail"][0].startswith("Unknown scene 'elsewhere'")
+    assert rejects["detail"][1].endswith("the question says '-1'")
+
+
 def test_user_errors(export, capsys):
     code, out = export([question(0)], "lava")
     assert code == 2

@@ -52,6 +52,13 @@ def test_a_mix_leaves_other_types_out(rows):
     assert both["question_type"].eq("b").sum() == 50
 
 
+def test_a_type_of_the_mix_that_the_table_lacks_is_told(table, tmp_path, call, capsys):
+    assert call("choose", table, "--count", 20, "--out", tmp_path / "o", "--mix", "b=1,bb=1") == 0
+    assert "no question is of type bb" in capsys.readouterr().err
+    assert call("choose", table, "--count", 20, "--out", tmp_path / "p", "--mix", "bb=1") == 2
+    assert "Types there: a, b." in capsys.readouterr().err
+
+
 def test_a_sampler_chooses_by_feedback_and_nothing_twice(table, tmp_path, call):
     told = [
         {"round": 1, "scene_name": "s", "question_type": "a", "cell": cell, "n": 200, "n_clean": 200,

@@ -6,6 +6,7 @@ for each of the two frames of a patch; and it attends image by image in a Python
 
 from __future__ import annotations
 
+import sys
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,13 @@ def quicken_vision(model: Any) -> bool:
     """
     embeds = False
     for module in model.modules():
-        words = type(module).__name__.partition("Vision")[::2]
-        if not words[0].startswith("Qwen") or not words[1]:
+        family, _, part = type(module).__name__.partition("Vision")
+        if not family.startswith("Qwen"):
             continue
-        if words[1] == "PatchEmbed":
+        if part == "PatchEmbed":
             module.forward = MethodType(_embed, module)
             embeds = True
-        elif words[1] == "Attention":
+        elif part == "Attention":
             module.forward = MethodType(_attend, module)
     return embeds
 
@@ -52,8 +53,6 @@ def _attend(
     **options: Any,
 ) -> torch.Tensor:
     """Attention within each image or window, those of one size together; hidden_states (patches, width)."""
-    import sys
-
     family: Any = sys.modules[type(self).__module__]
     if family.is_flash_attention_requested(self.config):
         return type(self).forward(self, hidden_states, cu_seqlens, position_embeddings, **options)

@@ -39,9 +39,9 @@ class Kept:
         return self._values.get(name)
 
     def put(self, name: Hashable, value: tuple[Any, ...]) -> None:
-        """Keep tensors, each one that nothing else holds in memory."""
+        """Keep tensors, each one that nothing else holds in memory, in place of those of that name."""
+        self._used += _bytes(value) - _bytes(self._values.pop(name, ()))
         self._values[name] = value
-        self._used += _bytes(value)
         while self._used > self._limit:
             self._used -= _bytes(self._values.popitem(last=False)[1])
 

@@ -120,7 +120,7 @@ def load_model(folder: Path, *, attention: str = "auto") -> tuple[PreTrainedMode
             folder, dtype=torch.float32, local_files_only=True, **kernels
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        if attention in str(error) or isinstance(error, ImportError):
+        if kernels and (attention in str(error) or isinstance(error, ImportError)):
             raise QATrainerError(
                 f"--attention {attention}: not for this model on this machine ({_first_line(error)}). "
                 "Leave the option out, or take sdpa or eager."

@@ -23,7 +23,7 @@ class SFTSettings(RunSettings):
     8
     """
 
-    execution_only = RunSettings.execution_only | {"loader_processes"}
+    execution_only = RunSettings.execution_only | {"loader_processes", "feature_cache_mb"}
 
     batch_size: int = setting(64, topic=OPTIMISATION, ge=1)
     """Questions per optimizer step."""
@@ -31,6 +31,10 @@ class SFTSettings(RunSettings):
     """Questions per forward pass; gradients are accumulated."""
     loader_processes: int | None = setting(None, topic=RUN, none="on a GPU up to 8, else none", ge=0)
     """Processes that read frames ahead of the training; with several, each has its share of the image cache."""
+    feature_cache_mb: int = setting(1024, topic=RUN, ge=0)
+    """Memory of the host for what frozen encoders have made of frames; 0 = encode them in every step."""
+    deterministic: bool | None = setting(None, topic=RUN, none="on a CPU, where it costs nothing")
+    """On a GPU, too, use kernels that give the same bits in every run, where there are such; they are slower."""
     round: int | None = setting(None, topic=RUN, none="the questions'", ge=0)
     """Round written into the predictions."""
     report_to: tuple[str, ...] = setting((), topic=RUN)

@@ -45,9 +45,7 @@ class RunSettings(ContentSettings):
     freeze = ["vision"]
     """
 
-    execution_only = frozenset(
-        {"save_steps", "allow_benchmark_scenes", "image_cache_mb", "feature_cache_mb", "devices", "check_memory"}
-    )
+    execution_only = frozenset({"save_steps", "allow_benchmark_scenes", "image_cache_mb", "devices", "check_memory"})
 
     steps: int = setting(100, topic=OPTIMISATION, ge=1)
     """Optimizer steps of this run."""
@@ -82,16 +80,12 @@ class RunSettings(ContentSettings):
     """'auto' takes a GPU where there is one."""
     devices: str | None = setting(None, topic=RUN, none="what is there", placeholder="NxNAME-MEMORY")
     """Hardware that 'plan' counts with, as 8xH100-80G; training looks at what is there."""
-    deterministic: bool | None = setting(None, topic=RUN, none="on a CPU, where it costs nothing")
-    """On a GPU, too, use kernels that give the same bits in every run, where there are such; they are slower."""
     check_memory: bool = setting(True, topic=RUN)
     """Refuse to start what 'plan' says cannot fit."""
     seed: int = setting(0, topic=RUN, ge=0, lt=2**32)
     """Of everything random in the run."""
     image_cache_mb: int = setting(1024, topic=RUN, ge=0)
     """Memory for processed frames, which questions about one scene share."""
-    feature_cache_mb: int = setting(1024, topic=RUN, ge=0)
-    """Memory of the host for what frozen encoders have made of frames; 0 = encode them in every step."""
     save_steps: int = setting(20, topic=RUN, ge=1)
     """Steps between checkpoints; a killed run loses at most so many."""
     allow_benchmark_scenes: bool = setting(False, topic=RUN)

@@ -101,5 +101,6 @@ def step_losses(
     ):
         found = heads[name](hidden[targets.row, targets.token].float()).float()
         known = ~wanted.isnan()
-        out[name] = functional.smooth_l1_loss(found[known], wanted[known], beta=0.2)
+        # Where no question of a batch has such a target the mean would be NaN.
+        out[name] = functional.smooth_l1_loss(found[known], wanted[known], beta=0.2) if known.any() else 0 * found.sum()
     return out

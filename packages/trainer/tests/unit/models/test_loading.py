@@ -45,6 +45,19 @@ def test_a_folder_without_a_vision_language_model_is_an_error(tiny_model, tmp_pa
         load_model(broken)
 
 
+def test_attention_is_blamed_only_where_it_was_chosen(tiny_model, monkeypatch):
+    from transformers import AutoModelForImageTextToText
+
+    def fail(*args, **options):
+        raise ImportError("these weights need a library that loads them automatically")
+
+    monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", fail)
+    with pytest.raises(QATrainerError, match="not a loadable vision-language model"):
+        load_model(tiny_model)
+    with pytest.raises(QATrainerError, match="--attention sdpa: not for this model"):
+        load_model(tiny_model, attention="sdpa")
+
+
 def test_parts_are_frozen_alone(tiny_model):
     model, _ = load_model(tiny_model)
     freeze_parts(model, ("vision",))
