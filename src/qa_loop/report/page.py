@@ -55,8 +55,8 @@ def write_report(folder: Path, *, others: bool = True, truth: Path | None = None
     run = Run.load(folder)
     if truth is not None and not run.config.confidence.calibrated:
         raise QALoopError(
-            f"--truth {truth}: {folder} is a run of confidence profile '{run.config.confidence.profile}', which finds no "
-            'suspects to compare. Leave --truth out, or run with profile = "calibrated" in [confidence].'
+            f"--truth {truth}: {folder} is a run of confidence profile '{run.config.confidence.profile}', which finds "
+            'no suspects to compare. Leave --truth out, or run with profile = "calibrated" in [confidence].'
         )
     links: list[Part] = []
     if others:
