@@ -14,7 +14,7 @@ from qa_contract.tableio import read_table, table_metadata, with_every_column, w
 from qa_contract.tables import CONFIDENCE, QUESTIONS
 
 from qa_loop.config import load_config
-from qa_loop.errors import StageError
+from qa_loop.errors import QALoopError, StageError
 from qa_loop.report import write_report
 from qa_loop.report.others import other_pages
 from qa_loop.report.page import IN_SAMPLE
@@ -163,6 +163,8 @@ def test_unfinished_run_has_a_report(fakes):
     with pytest.raises(StageError):
         run_loop(load_config(fakes.config), fakes.folder / "out")
     assert "Nothing has been evaluated yet." in write_report(fakes.folder / "out").read_text()
+    with pytest.raises(QALoopError, match="profile 'paper', which finds no suspects to compare"):
+        write_report(fakes.folder / "out", truth=fakes.folder / "truth")
 
 
 def test_what_an_unfinished_stage_wrote_is_left_out(fakes, finished_run):

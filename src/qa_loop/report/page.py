@@ -10,6 +10,7 @@ from qa_contract.pages import Link, Links, Page, Section, Warn, href
 from qa_contract.pages.parts import Part
 from qa_contract.pages.text import percent
 
+from qa_loop.errors import QALoopError
 from qa_loop.report.others import other_pages
 from qa_loop.report.proposers import proposers_sections
 from qa_loop.report.run import Run
@@ -48,10 +49,15 @@ def write_report(folder: Path, *, others: bool = True, truth: Path | None = None
     Raises
     ------
     QALoopError
-        The folder holds no run.
+        The folder holds no run, or `truth` is given for a run that finds no suspects.
     """
     folder = Path(folder)
     run = Run.load(folder)
+    if truth is not None and not run.config.confidence.calibrated:
+        raise QALoopError(
+            f"--truth {truth}: {folder} is a run of confidence profile '{run.config.confidence.profile}', which finds "
+            'no suspects to compare. Leave --truth out, or run with profile = "calibrated" in [confidence].'
+        )
     links: list[Part] = []
     if others:
         (folder / "logs").mkdir(exist_ok=True)
