@@ -130,7 +130,11 @@ class Benchmark:
         """
         assert self.read is not None
         try:
-            return self.read(path)
+            rows = self.read(path)
+            for name, options in zip(rows["id"], rows.get("options") or (), strict=False):
+                if not isinstance(options, list | str | None):
+                    raise TypeError(f"the options of {name} are {options!r}, not a list")
+            return rows
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise QAEvalError(
                 f"{path}: not readable as {self.name}: a value is of another kind than its reader expects "

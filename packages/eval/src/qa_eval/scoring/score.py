@@ -71,7 +71,7 @@ def score_answers(answers: Answers, benchmark: Benchmark, parser: Parser) -> Sco
         .then(pl.lit("unknown_question_type"))
         .when(pl.Series(~has_prediction))
         .then(pl.lit("no_prediction"))
-        .when(pl.Series(~has_truth))
+        .when(pl.Series(~has_truth | (metric == METRICS.index("special"))))
         .then(pl.lit("no_ground_truth"))
         .otherwise(pl.lit("zero_ground_truth"))
     )
