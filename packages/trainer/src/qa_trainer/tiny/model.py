@@ -109,7 +109,7 @@ def build_model(processor: Qwen3VLProcessor, *, seed: int) -> Qwen3VLForConditio
             "vocab_size": len(tokenizer),
             "hidden_size": width,
             "intermediate_size": 512,
-            "num_hidden_layers": 6,
+            "num_hidden_layers": 8,
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "head_dim": 48,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 IGNORED = -100
-SLOT = 96
+SLOT = 128
 """Tokens of a slot: more than the longest question has with its answer."""
 
 

@@ -27,6 +27,8 @@ TOKEN_LAYER = 3
 """So many layers of the language model lie below the heads on its visual tokens."""
 STEP_LAYER = 5
 """And so many below the head that finds the places of the objects that a question names."""
+CONCLUSION_LAYER = 6
+"""And so many below the head of what follows from the places: the layers above find the letter that stands for it."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Student:
             inner.language_model.layers[layer - 1].register_forward_hook(
                 lambda _module, _args, output: kept.append(output)
             )
-            for layer in (TOKEN_LAYER, STEP_LAYER)
+            for layer in (TOKEN_LAYER, STEP_LAYER, CONCLUSION_LAYER)
         ]
         with packed_attention(self.model, batch.question, SLOT):
             hidden = inner.language_model(
@@ -112,7 +114,7 @@ class Student:
         out = {"answer": functional.cross_entropy(logits, wanted[answers])}
         if self.settings.dense:
             out |= dense_losses(self.heads, visual.last_hidden_state, kept[0][pads], batch.dense)
-            out |= step_losses(self.heads, kept[1], hidden, batch.steps)
+            out |= step_losses(self.heads, kept[1], kept[2], batch.steps)
         return out, logits.argmax(-1) == wanted[answers]
 
     def state(self) -> dict[str, Any]:

@@ -7,19 +7,22 @@ engine.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from qa_contract.prompts import PROMPTS
 
 from qa_trainer.tiny.views import Sight, distances_m
+from qa_trainer.tiny.wordings import word
 
 MARGIN_DEG = 10.0
 """Directions nearer to a border than this are not asked for."""
 MARGIN_M = 0.15
 """Nor is the nearest of some things when the next one is not farther by so much."""
-SENTENCES = 0.3
+SENTENCES = 0.6
 """Share of the questions that come as a sentence inside the prompt of a question, the others in short form."""
+IN_WORDS = 0.35
+"""Share of the sentences with options that want the words of the option, the others want its letter."""
 _PROMPT = PROMPTS["vsi-bench"]
 
 
@@ -79,8 +82,7 @@ def _choice(text: str, options: list[str]) -> str:
 
 
 def _room(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
-    del rng
-    text = _wrap("What is the area of the room in square meters?") if sentence else "area"
+    text = _wrap(word("room", (), rng)) if sentence else "area"
     return Asked("room", text, f"{quiz.sight.area_m2:.1f}")
 
 
@@ -94,7 +96,7 @@ def _count(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
     else:
         category = int(rng.integers(len(quiz.vocabulary)))
     name = quiz.vocabulary[category]
-    text = _wrap(f"How many {name}(s) can you see in the video?") if sentence else f"count {name}"
+    text = _wrap(word("count", (name,), rng)) if sentence else f"count {name}"
     return Asked("count", text, str(quiz.counts[category]))
 
 
@@ -103,7 +105,7 @@ def _size(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None:
         return None
     row = int(rng.choice(quiz.single))
     name = quiz.name(row)
-    text = _wrap(f"What is the longest dimension of the {name} in centimeters?") if sentence else f"longest {name}"
+    text = _wrap(word("size", (name,), rng)) if sentence else f"longest {name}"
     return Asked("size", text, str(quiz.sight.longest_cm[row]), (row,))
 
 
@@ -112,7 +114,7 @@ def _place(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | None
         return None
     row = int(rng.choice(quiz.single))
     name = quiz.name(row)
-    text = _wrap(f"What is the place of the {name} (in meters)?") if sentence else f"place {name}"
+    text = _wrap(word("place", (name,), rng)) if sentence else f"place {name}"
     right, ahead = quiz.sight.place[row]
     return Asked("place", text, f"{right:.1f},{ahead:.1f}", (row,))
 
@@ -122,11 +124,7 @@ def _distance(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | N
         return None
     a, b = rng.permutation(quiz.single)[:2].tolist()
     names = quiz.name(a), quiz.name(b)
-    text = (
-        _wrap("How far apart are the {} and the {} (in meters)?".format(*names))
-        if sentence
-        else "distance {}, {}".format(*names)
-    )
+    text = _wrap(word("distance", names, rng)) if sentence else "distance {}, {}".format(*names)
     return Asked("distance", text, f"{quiz.distance[a, b]:.1f}", (a, b))
 
 
@@ -142,7 +140,7 @@ def _nearest(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked | No
     names = [quiz.name(row) for row in others]
     rows = tuple(drawn.tolist())
     if sentence:
-        text = _choice(f"Which object stands nearest to the {quiz.name(a)}?", names)
+        text = _choice(word("nearest", (quiz.name(a),), rng), names)
         return Asked("nearest", text, chr(65 + int(first)), rows)
     return Asked("nearest", f"nearest {quiz.name(a)}: {', '.join(names)}", names[first], rows)
 
@@ -198,10 +196,20 @@ def _direction(kind: str) -> Callable[[Quiz, np.random.Generator, bool], Asked |
         if not sentence:
             return Asked(kind, "{} {}, {}, {}".format(kind, *names), answer, rows)
         options = [str(option) for option in rng.permutation(SIDES[kind][0])]
-        text = _choice("From the {}, with the {} straight ahead, where is the {}?".format(*names), options)
+        text = _choice(word("direction", names, rng), options)
         return Asked(kind, text, chr(65 + options.index(answer)), rows)
 
     return ask
+
+
+def _letter(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
+    """Ask for the letter before a word: what is left of a question with options once the answer is known."""
+    sets = [list(words) for words, _ in SIDES.values()]
+    sets.append([str(name) for name in rng.permutation(quiz.vocabulary)[:4]])
+    options = [str(option) for option in rng.permutation(sets[int(rng.integers(len(sets)))])]
+    index = int(rng.integers(len(options)))
+    text = word("letter", (options[index],), rng) if sentence else f"letter {options[index]}"
+    return Asked("letter", _choice(text, options), chr(65 + index))
 
 
 KINDS: dict[str, Callable[[Quiz, np.random.Generator, bool], Asked | None]] = {
@@ -212,20 +220,35 @@ KINDS: dict[str, Callable[[Quiz, np.random.Generator, bool], Asked | None]] = {
     "distance": _distance,
     "nearest": _nearest,
     **{kind: _direction(kind) for kind in SIDES},
+    "letter": _letter,
 }
 """Kinds of questions."""
 SHARES: dict[str, float] = {
     "room": 1,
-    "count": 4,
+    "count": 3,
     "size": 1.5,
-    "place": 3,
+    "place": 1.5,
     "distance": 2,
-    "nearest": 1.5,
-    "side": 1.5,
-    "turn": 1.5,
-    "quadrant": 1.5,
+    "nearest": 2,
+    "side": 2.5,
+    "turn": 2.5,
+    "quadrant": 2.5,
+    "letter": 1,
 }
 """How often each is drawn, in proportion."""
+
+
+def in_words(item: Asked) -> Asked:
+    """Ask for the words of an option in place of its letter.
+
+    Parameters
+    ----------
+    item : Asked
+        With options.
+    """
+    words = item.question.partition(f"\n{item.answer}. ")[2].partition("\n")[0]
+    question = item.question.removesuffix(_PROMPT.choice_request) + "Answer with the words of the option."
+    return replace(item, question=question, answer=words)
 
 
 def draw(quiz: Quiz, rng: np.random.Generator) -> Asked:
@@ -238,5 +261,6 @@ def draw(quiz: Quiz, rng: np.random.Generator) -> Asked:
     """
     shares = np.array(list(SHARES.values()))
     kind = list(SHARES)[int(rng.choice(len(shares), p=shares / shares.sum()))]
-    asked = quiz.ask(kind, rng, sentence=bool(rng.random() < SENTENCES))
-    return asked or _count(quiz, rng, False)
+    asked = quiz.ask(kind, rng, sentence=bool(rng.random() < SENTENCES)) or _count(quiz, rng, False)
+    lettered = "\nA. " in asked.question and kind != "letter"
+    return in_words(asked) if lettered and rng.random() < IN_WORDS else asked

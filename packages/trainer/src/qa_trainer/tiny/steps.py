@@ -1,8 +1,8 @@
 """Targets for the last token of every question: the steps between what is seen and what is answered.
 
 One word is a poor teacher of "left or right": the answer is a product of two differences of three places. So heads that
-are thrown away afterwards read, below the last layer, where the named objects are, and above it what follows from that:
-how far the first is from the others, and in which direction the third lies.
+are thrown away afterwards read in the middle where the named objects are, and a layer later what follows from that: how
+far the first is from the others, and in which direction the third lies.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def build_step_heads(text_width: int) -> nn.ModuleDict:
     return nn.ModuleDict(
         {
             "places": nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, PLACES)),
-            "conclusions": nn.Linear(text_width, CONCLUSIONS),
+            "conclusions": nn.Sequential(nn.LayerNorm(text_width), nn.Linear(text_width, CONCLUSIONS)),
         }
     )
 
 
 def step_losses(
-    heads: nn.ModuleDict, below: torch.Tensor, last: torch.Tensor, targets: StepTargets
+    heads: nn.ModuleDict, middle: torch.Tensor, later: torch.Tensor, targets: StepTargets
 ) -> dict[str, torch.Tensor]:
     """Losses of the heads by name.
 
@@ -88,16 +88,16 @@ def step_losses(
     ----------
     heads : ModuleDict
         With those of `build_step_heads`.
-    below, last : (b, t, text_width)
-        Hidden states below the last layer, and after it and the norm.
+    middle, later : (b, t, text_width)
+        Hidden states that tell the places, and the conclusions.
     targets : StepTargets
     """
     from torch.nn import functional
 
     out = {}
     for name, hidden, wanted in (
-        ("places", below, targets.places),
-        ("conclusions", last, targets.conclusions),
+        ("places", middle, targets.places),
+        ("conclusions", later, targets.conclusions),
     ):
         found = heads[name](hidden[targets.row, targets.token].float()).float()
         known = ~wanted.isnan()
