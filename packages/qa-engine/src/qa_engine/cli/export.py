@@ -15,7 +15,7 @@ NEXT = {
     "openai": "send the lines of {out}/train.jsonl to a server",
     "hf": "datasets.load_dataset('parquet', data_files='{out}/train.parquet')",
     "lmms-eval": "python -m lmms_eval --include_path {out} --tasks spatial_questions --model MODEL",
-    "verifiers": "uv pip install -e {out} && vf-eval spatial-questions",
+    "verifiers": "uv pip install -e {out} && vf-eval spatial-questions --env.agent.runtime.type subprocess",
     "reasoning-gym": "PYTHONPATH={out}: import spatial_questions; reasoning_gym.create_dataset('spatial_questions')",
     "verl": "data.train_files={out}/train.parquet reward.custom_reward_function.path={out}/reward.py",
 }
