@@ -108,10 +108,26 @@ def test_questions_are_about_visible_objects(rooms):
     # From the bed (1, 2), facing the lamp (2, 3), the television (2, 5) is to the left.
     assert said["side bed, lamp, tv"] == said["turn bed, lamp, tv"] == "left"
     assert said["quadrant bed, lamp, tv"] == "front-left"
-    choices = [quiz.ask("quadrant", rng, sentence=True) for _ in range(20)]
-    for item in choices:
-        if item and "From the bed, with the lamp straight ahead" in item.question:
-            assert f"{item.answer}. front-left" in item.question
+
+
+def test_options_stand_for_what_the_short_form_answers(rooms):
+    from qa_trainer.tiny.reports import Quiz, bearing_deg, direction, in_words
+    from qa_trainer.tiny.views import sight
+
+    quiz = Quiz(sight(rooms.facts[0], np.array([0, 1]), mirrored=False), rooms.vocabulary)
+    rng = np.random.default_rng(0)
+    asked = [quiz.ask(kind, rng, sentence=True) for kind in ("side", "turn", "quadrant") for _ in range(30)]
+    asked = [item for item in asked if item is not None]
+    assert len({item.question.partition("Options:")[0] for item in asked}) > 20
+    for item in asked:
+        name = direction(item.kind, bearing_deg(quiz.sight.place, *item.rows))
+        assert f"\n{item.answer}. {name}\n" in item.question
+        assert in_words(item).answer == name
+        assert "letter" not in in_words(item).question
+    for sentence in (True, False):
+        letter = quiz.ask("letter", rng, sentence=sentence)
+        options = dict(line.split(". ") for line in letter.question.splitlines() if line[1:3] == ". ")
+        assert options[letter.answer] in letter.question.partition("Options:")[0]
 
 
 def test_a_packed_question_gets_what_it_gets_alone(student, packer):

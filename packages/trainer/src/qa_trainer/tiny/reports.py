@@ -76,9 +76,12 @@ def _wrap(text: str) -> str:
     return f"{_PROMPT.opening}\n{text}\n{_PROMPT.number_request}"
 
 
+def _listed(text: str, options: list[str]) -> str:
+    return "\n".join([text, "Options:", *(f"{chr(65 + index)}. {option}" for index, option in enumerate(options))])
+
+
 def _choice(text: str, options: list[str]) -> str:
-    listed = "\n".join(f"{chr(65 + index)}. {option}" for index, option in enumerate(options))
-    return f"{_PROMPT.opening}\n{text}\nOptions:\n{listed}\n{_PROMPT.choice_request}"
+    return f"{_PROMPT.opening}\n{_listed(text, options)}\n{_PROMPT.choice_request}"
 
 
 def _room(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
@@ -208,8 +211,11 @@ def _letter(quiz: Quiz, rng: np.random.Generator, sentence: bool) -> Asked:
     sets.append([str(name) for name in rng.permutation(quiz.vocabulary)[:4]])
     options = [str(option) for option in rng.permutation(sets[int(rng.integers(len(sets)))])]
     index = int(rng.integers(len(options)))
-    text = word("letter", (options[index],), rng) if sentence else f"letter {options[index]}"
-    return Asked("letter", _choice(text, options), chr(65 + index))
+    if sentence:
+        text = _choice(word("letter", (options[index],), rng), options)
+    else:
+        text = _listed(f"letter {options[index]}", options)
+    return Asked("letter", text, chr(65 + index))
 
 
 KINDS: dict[str, Callable[[Quiz, np.random.Generator, bool], Asked | None]] = {
