@@ -109,27 +109,36 @@ def test_tables_alone_are_fetched_for_sql(bucket):
     assert set(files(opened(bucket / "run", tables_only=True))) == {"scores.parquet"}
 
 
-def test_an_upload_that_is_cut_off_is_never_taken_for_whole_and_goes_on(bucket, tmp_path, monkeypatch):
+@pytest.fixture
+def cut_off(bucket, monkeypatch):
+    """A folder of which the second of three files did not arrive."""
     copy = put(opened(bucket / "run", output=True), a="1", b="2", manifest="{}")
     with monkeypatch.context() as patch:
         interrupt(patch, "b.json")
         with pytest.raises(RemoteError, match=rf"what was made waits in {copy.parents[1]}: the server"):
             remote.upload_changes("this command", 1)
-    assert {"b.json", "manifest.json"}.isdisjoint(files(bucket / "run"))
+    return bucket / "run"
 
+
+def test_an_upload_that_is_cut_off_goes_on(cut_off):
+    assert {"b.json", "manifest.json"}.isdisjoint(files(cut_off))
+    assert files(opened(cut_off)) == files(cut_off) == {"a.json": "1", "b.json": "2", "manifest.json": "{}"}
+    assert remote.finished_upload("this command") == 1
+    assert remote.finished_upload("another command") is None
+    opened(cut_off)
+    assert remote.finished_upload("this command") is None
+
+
+def test_a_folder_that_is_not_whole_is_not_read_and_may_be_written_anew(cut_off, tmp_path, monkeypatch):
     with monkeypatch.context() as other:
         other.setenv("QA_CACHE", str(tmp_path / "other"))
         with pytest.raises(RemoteError, match="is not whole"):
-            opened(bucket / "run")
-        assert not opened(bucket / "run", output=True).exists()
-
-    assert (
-        files(opened(bucket / "run")) == files(bucket / "run") == {"a.json": "1", "b.json": "2", "manifest.json": "{}"}
-    )
-    assert remote.finished_upload("this command") == 1
-    assert remote.finished_upload("another command") is None
-    opened(bucket / "run")
-    assert remote.finished_upload("this command") is None
+            opened(cut_off)
+        put(opened(cut_off, output=True), c="3")
+        remote.upload_changes("another command")
+    assert files(cut_off) == {"c.json": "3"}
+    with pytest.raises(RemoteError, match="was changed by others"):
+        opened(cut_off)
 
 
 def test_a_folder_that_is_replaced_takes_all_old_files_along(bucket):

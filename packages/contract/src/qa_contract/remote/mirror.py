@@ -100,20 +100,23 @@ class Mirror:
         self.place = place_of(address)
         self.tree = self.place / TREE
         self.path = self.tree / self._name
+        self._marker = f"{self._root}/{UPLOADING}"
         self._use = use(self.place)
         with held(self.place / SYNC):
             state = self._state()
             self.finished = Pending(**state["pending"]) if state.get("pending") else None
+            seen = str(state.get("seen", ""))
+            self._remote, self._is_whole = self._listed()
             if self.finished:
+                self._refuse_others(self.finished, seen)
                 self._upload(self.finished, report)
-                state = self._state()
-            self._remote, whole = self._listed()
-            if not whole and not output:
+                seen, self._is_whole = _digest(self._remote), True
+            if not self._is_whole and not output:
                 raise RemoteError(
                     f"{address}: is not whole: its upload goes on, or was cut off. Wait, or run the command that "
                     "writes it again on the machine where it ran."
                 )
-            self._fetch(self._remote if whole else {}, tables_only, str(state.get("seen", "")), report)
+            self._fetch(self._remote if self._is_whole else {}, tables_only, seen, report)
             self._save()
         self._before = visible(self.tree)
         self._inode = self.path.stat().st_ino if self.path.exists() else None
@@ -132,12 +135,13 @@ class Mirror:
             and (name not in self._before or _signature(stat) != _signature(self._before[name]))
         ]
         is_replaced = self._inode is not None and (not self.path.exists() or self.path.stat().st_ino != self._inode)
-        gone = [name for name in self._remote if name not in here and (is_replaced or name in self._before)]
+        is_new = is_replaced or not self._is_whole
+        gone = [name for name in self._remote if name not in here and (is_new or name in self._before)]
         if not changed and not gone:
             return None
         # What an earlier command that failed left here belongs to the output by now.
-        changed += [name for name, stat in here.items() if not is_fetched(stat) and name not in set(changed)]
-        pending = Pending(command, code, changed, gone)
+        left = {name for name, stat in here.items() if not is_fetched(stat)}
+        pending = Pending(command, code, sorted({*changed, *left}), gone)
         self._save(pending)
         return pending
 
@@ -147,15 +151,13 @@ class Mirror:
             return self._upload(pending, report)
 
     def _upload(self, pending: Pending, report: Report) -> int:
-        self._remote, _ = self._listed()
         here = visible(self.tree)
         left = [name for name in pending.changed if name in here and not self._is_current(name, here[name])]
         last = sorted((name for name in left if PurePosixPath(name).name == _LAST), key=len, reverse=True)
         first = [name for name in left if PurePosixPath(name).name != _LAST]
-        marker = f"{self._root}/{UPLOADING}"
         with told(self.address, f"cannot be written; what was made waits in {self.place}"):
             if self.path.is_dir():
-                self._fs.pipe_file(marker, b"The upload of this folder goes on, or was cut off.\n")
+                self._fs.pipe_file(self._marker, _owner(pending))
             for done, _ in enumerate(_at_once(self._put, first), 1):
                 report(done, len(left))
             for name in pending.gone:
@@ -165,10 +167,28 @@ class Mirror:
                 self._put(name)
                 report(done, len(left))
             if self.path.is_dir():
-                self._fs.rm_file(marker)
+                self._fs.rm_file(self._marker)
         self._remote, _ = self._listed()
         self._save()
         return len(left)
+
+    def _refuse_others(self, pending: Pending, seen: str) -> None:
+        """Refuse to finish an upload where others have written since it was cut off."""
+        if self._is_whole:
+            here = visible(self.tree)
+            is_done = all(name in here and self._is_current(name, here[name]) for name in pending.changed)
+            is_ours = is_done or _digest(self._remote) == seen
+        else:
+            with told(self.address, "cannot be read"):
+                is_ours = self._fs.cat_file(self._marker) == _owner(pending)
+        if not is_ours:
+            raise self._changed_by_others()
+
+    def _changed_by_others(self) -> RemoteError:
+        return RemoteError(
+            f"{self.address}: was changed by others since this machine began to write into it. To go on with what they "
+            f"wrote, delete {self.place}, which holds what was made here."
+        )
 
     def _put(self, name: str) -> None:
         path, remote = self.tree / name, self._remote_path(name)
@@ -180,10 +200,7 @@ class Mirror:
         here = visible(self.tree)
         has_work = any(not is_fetched(stat) for stat in here.values())
         if has_work and seen and seen != _digest(remote):
-            raise RemoteError(
-                f"{self.address}: was changed by others since this machine began to write into it. To go on with what "
-                f"they wrote, delete {self.place}, which holds what was made here."
-            )
+            raise self._changed_by_others()
         stale = {name for name, stat in here.items() if is_fetched(stat) and not _is_at(remote, name, stat)}
         # Among files that a stopped command made, one that looks fetched may be its copy of an input.
         for name in stale - ({*here} - {*remote} if has_work else set()):
@@ -224,9 +241,9 @@ class Mirror:
             inside = path.removeprefix(self._root).strip("/")
             parts = inside.split("/")
             whole = whole and inside != UPLOADING
-            if info.get("type") != "directory" and not any(part.startswith(".") for part in parts):
-                if ".." in parts:
-                    raise RemoteError(f"{self.address}: holds the file '{inside}', which leads out of the folder.")
+            # Neither hidden files nor, by "..", files outside of the folder.
+            hidden = any(part.startswith(".") for part in parts)
+            if not hidden and info.get("type") != "directory" and not path.endswith("/"):
                 files[f"{self._name}/{inside}" if inside else self._name] = _version(info)
         return files, whole
 
@@ -297,6 +314,11 @@ def _version(info: Mapping[str, Any]) -> Version:
     known = ("ETag", "etag", "generation", "blob_id", "mtime", "created")
     text = next((str(info[key]) for key in known if info.get(key) is not None), "")
     return Version(int(info["size"]), f"{text} {info['size']}")
+
+
+def _owner(pending: Pending) -> bytes:
+    """Text of the marker of an upload, by which its command knows it again."""
+    return f"The upload of {pending.command} goes on, or was cut off.\n".encode()
 
 
 def _date(path: Path, version: Version) -> None:
