@@ -131,6 +131,46 @@ def score_choice(completion: str, truth: str) -> float:
     return float(first_token(completion).lower() == truth.lower())
 
 
+def is_letter(text: str | None) -> bool:
+    """Whether a text is one option letter.
+
+    Examples
+    --------
+    >>> is_letter("b"), is_letter("é"), is_letter(None)
+    (True, False, False)
+    """
+    return text is not None and len(text) == 1 and text.isascii() and text.isalpha()
+
+
+def score_answer(completion: str, truth: str, options: Sequence[str] | None = None) -> float:
+    """Score one completion as the evaluator does: as a choice where there are options or the truth is a letter.
+
+    Parameters
+    ----------
+    completion : str
+    truth : str
+        A letter, or a number as text.
+    options : sequence of str, optional
+        ``"A. text"`` per option; None or empty for a number.
+
+    Returns
+    -------
+    float
+        0 to 1; NaN where the truth is neither, or is the number 0.
+
+    Examples
+    --------
+    >>> score_answer("b. bed", "B", ["A. sofa", "B. bed"]), score_answer("9", "10"), score_answer("3", "0")
+    (1.0, 0.9, nan)
+    """
+    if options or is_letter(truth):
+        return score_choice(completion, truth)
+    try:
+        return score_number(completion, float(truth))
+    except ValueError:
+        return math.nan
+
+
 def choice_accuracy(answer: Sequence[str | None], ground_truth: Sequence[str]) -> NDArray[np.float64]:
     """1 where the answer equals the ground truth regardless of case, else 0; no answer is wrong.
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.answers import is_letter
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.codes import factorize
@@ -14,7 +15,6 @@ from qa_eval.parsers.base import Parser
 from qa_eval.scoring.answers import Answers, Scored
 from qa_eval.scoring.normalise import choice_truth
 from qa_eval.scoring.scorers import SCORERS, Table
-from qa_eval.scoring.scorers.choice import is_letter
 
 METRICS = tuple(SCORERS)
 

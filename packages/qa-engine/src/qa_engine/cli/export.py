@@ -15,6 +15,9 @@ NEXT = {
     "openai": "send the lines of {out}/train.jsonl to a server",
     "hf": "datasets.load_dataset('parquet', data_files='{out}/train.parquet')",
     "lmms-eval": "python -m lmms_eval --include_path {out} --tasks spatial_questions --model MODEL",
+    "verifiers": "uv pip install -e {out} && vf-eval spatial-questions --env.agent.runtime.type subprocess",
+    "reasoning-gym": "PYTHONPATH={out}: import spatial_questions; reasoning_gym.create_dataset('spatial_questions')",
+    "verl": "data.train_files={out}/train.parquet reward.custom_reward_function.path={out}/reward.py",
 }
 """Format to how its consumer reads it."""
 
@@ -28,7 +31,9 @@ def export(
     questions: Questions,
     *,
     store: FrameStore,
-    name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai, hf or lmms-eval.")],
+    name: Annotated[
+        str, typer.Option("--format", help="trl, llava, qwen, openai, hf, lmms-eval, verifiers, reasoning-gym or verl.")
+    ],
     out: Out,
     trace: Annotated[
         str | None,
@@ -48,7 +53,7 @@ def export(
     from qa_contract.tables import REJECTS
 
     from qa_engine.errors import QAEngineError, unknown_name
-    from qa_engine.exports import CALLING, FORMATS, select
+    from qa_engine.exports import CALLING, ENVIRONMENTS, FORMATS, SCORING, select
     from qa_engine.exports import export as write
     from qa_engine.traces import TRACES
 
@@ -57,7 +62,7 @@ def export(
         raise unknown_name("format", name, FORMATS, "See 'qa-engine export --help'.")
     if trace is not None and trace not in TRACES:
         raise unknown_name("trace", trace, TRACES, "See 'qa-engine export --help'.")
-    fits = set(FORMATS) - {"lmms-eval"} if trace != "tools" else CALLING
+    fits = set(FORMATS) - SCORING if trace != "tools" else CALLING
     if trace is not None and name not in fits:
         raise QAEngineError(
             f"--format {name} has no place for the steps of --trace {trace}. Formats that have one: "
@@ -67,6 +72,8 @@ def export(
     selection = select(questions, store)
     if trace is not None:
         selection = selection.with_traces(trace)
+    if name in ENVIRONMENTS:
+        selection = selection.with_scores()
     leaked = benchmark_scenes(selection.table["scene_name"].unique().sort())
     # A task for an evaluator is the one thing that such questions are for.
     if leaked and not allow_benchmark_scenes and name != "lmms-eval":

@@ -12,9 +12,12 @@ from qa_engine.errors import QAEngineError
 from qa_engine.exports.embedded import write_hf, write_openai
 from qa_engine.exports.lines import IMAGES, write_llava, write_qwen, write_trl
 from qa_engine.exports.lmms_eval import write_lmms_eval
+from qa_engine.exports.reasoning_gym import write_reasoning_gym
 from qa_engine.exports.rows import Selection, select
+from qa_engine.exports.verifiers import write_verifiers
+from qa_engine.exports.verl import write_verl
 
-__all__ = ["CALLING", "EMBEDDED", "FORMATS", "Selection", "export", "select"]
+__all__ = ["CALLING", "EMBEDDED", "ENVIRONMENTS", "FORMATS", "SCORING", "Selection", "export", "select"]
 
 FORMATS: dict[str, Callable[[Selection, Path, Path], None]] = {
     "trl": write_trl,
@@ -23,12 +26,19 @@ FORMATS: dict[str, Callable[[Selection, Path, Path], None]] = {
     "openai": write_openai,
     "hf": write_hf,
     "lmms-eval": write_lmms_eval,
+    "verifiers": write_verifiers,
+    "reasoning-gym": write_reasoning_gym,
+    "verl": write_verl,
 }
 """Name on the command line to the function that writes a selection to a folder, which will stand at the last path."""
-EMBEDDED = frozenset({"openai", "hf"})
+EMBEDDED = frozenset({"openai", "hf", "verl"})
 """Formats that hold the frames inside; the others have them beside them in `images/`."""
 CALLING = frozenset({"trl", "openai"})
 """Formats that have a place for tool calls."""
+ENVIRONMENTS = frozenset({"verifiers", "reasoning-gym", "verl"})
+"""Formats with a reward function, in which every question needs a score."""
+SCORING = ENVIRONMENTS | {"lmms-eval"}
+"""Formats that score what a model answers; they have no place for the steps before an answer."""
 
 
 def export(selection: Selection, name: str, folder: Path, out: Path) -> None:

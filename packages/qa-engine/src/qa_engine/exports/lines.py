@@ -57,6 +57,12 @@ def write_lines(rows: Iterable[Row], path: Path) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+def write_beside(selection: Selection, path: Path) -> None:
+    """Write the questions as they are, with paths to the frames beside the file."""
+    names = ("id", "scene_name", "question_type", "text", "options", "answer")
+    write_lines(({name: row[name] for name in names} | {"images": _paths(row)} for row in selection.rows()), path)
+
+
 def write_trl(selection: Selection, folder: Path, out: Path) -> None:
     """Write `train.jsonl` for TRL's trainers."""
     write_lines(map(trl, selection.rows()), folder / "train.jsonl")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from qa_engine.exports.lines import IMAGES, write_lines
-from qa_engine.exports.rows import Row, Selection
+from qa_engine.exports.lines import write_beside
+from qa_engine.exports.rows import Selection
 
 TASK = "spatial_questions"
 YAML = """\
@@ -84,12 +84,8 @@ def mean_over_types(results):
 
 def write_lmms_eval(selection: Selection, folder: Path, out: Path) -> None:
     """Write `spatial_questions.yaml`, `utils.py` and `questions.jsonl`."""
-    write_lines(map(_row, selection.rows()), folder / "questions.jsonl")
+    write_beside(selection, folder / "questions.jsonl")
     place = out.resolve()
     text = YAML.format(task=TASK, folder=place, data=json.dumps(str(place / "questions.jsonl")))
     (folder / f"{TASK}.yaml").write_text(text, encoding="utf-8")
     (folder / "utils.py").write_text(UTILS, encoding="utf-8")
-
-
-def _row(row: Row) -> Row:
-    return row | {"images": [f"{IMAGES}/{path}" for path in row["images"]]}

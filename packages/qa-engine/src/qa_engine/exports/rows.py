@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.answers import score_answer
 from qa_contract.errors import FileError
 from qa_contract.files import path_inside
 from qa_contract.frame_lists import read_frame_sets, read_marks
+from qa_contract.options import option_letters
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.remote import fetch_all
 from qa_contract.tableio import read_table
@@ -55,6 +57,8 @@ class ExportReason(StrEnum):
     """The path of a frame leads out of the store."""
     NO_TRACE = "no_trace"
     """The program of the question does not run or gives another answer, or its scene cannot be read."""
+    NO_SCORE = "no_score"
+    """The ground truth itself does not score 1: a number of 0 has no relative error, an option no letter."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,24 @@ class Selection:
         traces = [trace for trace in made if trace is not None]
         return replace(self, table=self.table.filter(kept), rejects=rejects, traces=traces)
 
+    def with_scores(self) -> Selection:
+        """Keep the questions whose own ground truth is a right answer; the others are rejects.
+
+        Raises
+        ------
+        QAEngineError
+            No question has one.
+        """
+        own = self.table.select("ground_truth", "options").iter_rows()
+        kept = pl.Series([_is_right(truth, options) for truth, options in own], dtype=pl.Boolean)
+        refused = self.table.filter(~kept).with_columns(reason=pl.lit(ExportReason.NO_SCORE.value))
+        if not kept.any():
+            raise QAEngineError(
+                f"No question has a ground truth that scores; the first is '{refused['ground_truth'][0]}'."
+            )
+        rejects = pl.concat([self.rejects, _rejected(refused, pl.col("ground_truth"))])
+        return replace(self, table=self.table.filter(kept), rejects=rejects)
+
     def __len__(self) -> int:
         return len(self.table)
 
@@ -205,6 +227,11 @@ def select(questions: Path, store: Path) -> Selection:
         raise QAEngineError(f"{questions}: no question to export ({counts or 'the table has no row'}).")
     rejects = _rejected(refused, pl.col("frame_set_id").fill_null(""))
     return Selection(kept.drop("reason", "problem"), rejects, store)
+
+
+def _is_right(truth: str, options: list[str] | None) -> bool:
+    """Whether a ground truth is an answer that scores 1."""
+    return score_answer(truth, truth, options) == 1 and (not options or truth in (option_letters(options) or ()))
 
 
 def _rejected(refused: pl.DataFrame, detail: pl.Expr) -> pl.DataFrame:

@@ -30,6 +30,7 @@ from qa_trainer.runs.memory import raise_if_out_of_memory
 from qa_trainer.runs.predictions import rollout_rows
 from qa_trainer.runs.processes import Team
 from qa_trainer.runs.reporter import Reporter
+from qa_trainer.runs.state import schedule_steps
 from qa_trainer.settings.grpo import GRPOSettings
 
 _COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells")
@@ -165,8 +166,8 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         shows=with_cache(processor, limit_bytes=settings.image_cache_mb * 2**20, later=True),
         sources=lambda rows: samples.examples(list(rows))["images"],
         recorder=recorder,
-        schedule_steps=settings.schedule_steps or run.last_step,
-        skip_equal=settings.skip_equal_groups,
+        settings=settings,
+        schedule_steps=schedule_steps(settings, run.last_step),
         state_only=run.state,
         callbacks=[
             log,
@@ -223,7 +224,7 @@ def arguments(settings: GRPOSettings, checkpoints: Path, last_step: int, *, use_
         beta=settings.beta,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler_type,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup(schedule_steps(settings, last_step)),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         reward_weights=None if settings.reward_weights is None else list(settings.reward_weights),

@@ -20,6 +20,8 @@ from qa_trainer.callbacks.rollouts import RolloutRecorder
 from qa_trainer.data.images import read_image
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.errors import QATrainerError
+from qa_trainer.runs.optimizer import separate_parts
+from qa_trainer.settings.grpo import GRPOSettings
 
 ROW = "row"
 """Key of the row of a question in an example."""
@@ -37,10 +39,10 @@ class FramesGRPOTrainer(GRPOTrainer):
     sources : callable
         Gives the image files of rows.
     recorder : RolloutRecorder
+    settings : GRPOSettings
+        Whether groups with one reward count, and learning rates and weight decay of single parts.
     schedule_steps : int
         Steps over which the learning rate is scheduled, whatever the last step of this run.
-    skip_equal : bool
-        Leave completions out of the loss whose group got one reward: they say nothing about which is better.
     state_only : Path, optional
         Folder from which the optimizer goes on, and which holds no weights.
     """
@@ -51,8 +53,8 @@ class FramesGRPOTrainer(GRPOTrainer):
         shows: Any,
         sources: Callable[[Sequence[int]], list[list[str]]],
         recorder: RolloutRecorder,
+        settings: GRPOSettings,
         schedule_steps: int,
-        skip_equal: bool,
         state_only: Path | None,
         **kwargs: Any,
     ) -> None:
@@ -61,12 +63,18 @@ class FramesGRPOTrainer(GRPOTrainer):
         self._sources = sources
         self._recorder = recorder
         self._schedule_steps = schedule_steps
-        self._skip_equal = skip_equal
+        self._settings = settings
         self._group = int(self.num_generations or 1)
         self._state_only = state_only
         self._prompts: list[Any] = []
         self._rows: list[int] = []
         self._places: list[int] | None = None
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Give parts learning rates and weight decay of their own."""
+        optimizer = super().create_optimizer(model)
+        separate_parts(optimizer, self.model if model is None else model, self._settings)
+        return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Schedule over all rounds; the trainer itself knows this run's last step only."""
@@ -96,8 +104,9 @@ class FramesGRPOTrainer(GRPOTrainer):
         output[_PLACE] = torch.arange(len(inputs))
         equal = self._equal_groups()
         self._recorder.count_equal(int(equal.sum()))
-        if self._skip_equal:
-            # TRL's mask of the tokens that count for the loss; the completions themselves stay what they are.
+        if self._settings.skip_equal_groups:
+            # They do not say which completion is better. TRL's mask of the tokens that count keeps them out of the
+            # loss; the completions themselves stay what they are.
             counted = ~equal.repeat_interleave(self._group).to(output["completion_mask"].device)
             output["tool_mask"] = counted[:, None].expand_as(output["completion_mask"]).long()
             output["num_items_in_batch"] = (output["completion_mask"] * output["tool_mask"]).sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
@@ -163,7 +164,8 @@ def train_sft(
     )
     hashes["state"] = None if state is None else f"{state['run_id']}@{state['global_step']}"
     start_step = 0 if state is None else state["global_step"]
-    check_schedule(settings, start_step + settings.steps)
+    if settings.epochs is None:
+        check_schedule(settings, start_step + settings.steps)
     identity = {"settings": settings.content(), "inputs": hashes}
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
@@ -177,6 +179,9 @@ def train_sft(
 
             check_reporters(settings.report_to)
         feed = _feed(inputs, mixture, settings, start_step, model=model)
+        if settings.epochs is not None:
+            settings = settings.model_copy(update={"steps": len(feed) // settings.batch_size})
+            check_schedule(settings, start_step + settings.steps)
         for line in _check_leaks(feed, settings):
             reporter.say(line)
         _report_shares(feed, settings, reporter)
@@ -301,17 +306,23 @@ def _check_leaks(feed: Feed, settings: SFTSettings) -> list[str]:
 def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int, *, model: Path) -> Feed:
     """Read everything that is trained on and fits the model's window, and put it in order."""
     processor, limit = load_processor(model), window_of(model)
-    first, count = start_step * settings.batch_size, settings.steps * settings.batch_size
+    first, steps = start_step * settings.batch_size, settings.steps
     own: Samples | None = None
     if inputs.questions is not None and inputs.store is not None:
         own = within_window(load_samples(inputs.questions, inputs.store), processor, limit)
     if mixture is None:
         assert own is not None
-        return single("questions", own, first=first, count=count)
+        if settings.epochs is not None:
+            steps = math.ceil(settings.epochs * len(own) / settings.batch_size)
+        return single("questions", own, first=first, count=steps * settings.batch_size)
+    if settings.epochs is not None:
+        raise QATrainerError("--epochs counts passes over one table of questions; a mixture needs --steps.")
     loaded = {name: within_window(source, processor, limit) for name, source in mixture.load().items()}
     sources = [(spec.name, spec.share, loaded.get(spec.name, own)) for spec in mixture.source]
     filled = [(name, share, source) for name, share, source in sources if source is not None]
-    return mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)
+    return mixed(
+        filled, first=first, count=steps * settings.batch_size, batch_size=settings.batch_size, seed=settings.seed
+    )
 
 
 def _report_shares(feed: Feed, settings: SFTSettings, reporter: Reporter) -> None:

@@ -30,6 +30,7 @@ from qa_trainer.runs.memory import raise_if_out_of_memory
 from qa_trainer.runs.predictions import trained_rows
 from qa_trainer.runs.processes import Team, is_sharded
 from qa_trainer.runs.reporter import Reporter
+from qa_trainer.runs.state import schedule_steps
 from qa_trainer.settings.sft import SFTSettings
 from qa_trainer.sft.trainer import RecordingSFTTrainer, stopped
 
@@ -148,11 +149,12 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         recorder=recorder,
         metrics=metrics,
         names=lambda rows: run.feed.names([int(row) for row in rows]),
-        schedule_steps=settings.schedule_steps or run.last_step,
+        schedule_steps=schedule_steps(settings, run.last_step),
         answer_tokens=answer_tokens,
         raw=getattr(collator.processor.image_processor, "raw", None),
         still=still,
         shared=shared,
+        settings=settings,
         callbacks=[
             SealCheckpoint(
                 folder,
@@ -225,7 +227,7 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
         gradient_accumulation_steps=settings.batch_size // together,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler_type,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup(schedule_steps(settings, run.last_step)),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,
