@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from qa_contract.remote import is_address
 from qa_contract.chat import chat_url
 from qa_contract.errors import suggest
+from qa_contract.remote import is_address
 
 from qa_loop.errors import QALoopError
 from qa_loop.sections import EvalSection, GuardSection, LoopConfig, ProposerSection

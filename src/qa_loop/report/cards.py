@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qa_contract.remote import fetched
 from qa_contract.pages import (
     LABEL_TONES,
     Card,
@@ -30,6 +29,7 @@ from qa_contract.pages import (
 )
 from qa_contract.pages.parts import Part
 from qa_contract.pages.text import DASH, number, percent
+from qa_contract.remote import fetched
 
 from qa_loop.report.tables import WIN, RunTables
 

@@ -103,6 +103,22 @@ def test_of_a_store_frames_are_fetched_when_they_are_opened(bucket):
     assert remote.upload_changes() == {}
 
 
+def test_names_that_lead_out_of_the_folder_and_hidden_ones_are_left_out(bucket, monkeypatch):
+    from fsspec.implementations.local import LocalFileSystem
+
+    find = LocalFileSystem.find
+    put(bucket / "run", a="1")
+    (bucket / "run/.git").write_text("hidden")
+
+    def planted(self, path, **how):
+        found = find(self, path, **how)
+        return found | {f"{path}/../evil.json": found[f"{path}/a.json"]}
+
+    monkeypatch.setattr(LocalFileSystem, "find", planted)
+    copy = opened(bucket / "run")
+    assert files(copy.parent) == {"run/a.json": "1"}
+
+
 def test_tables_alone_are_fetched_for_sql(bucket):
     put(bucket / "run/model", weights="1")
     (bucket / "run/scores.parquet").write_text("table")

@@ -7,6 +7,7 @@ what the command has changed. Messages and manifests name the address, never the
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ _addresses: dict[str, str] = {}
 
 
 def local(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     tables_only: bool = False,
     output: bool = False,
@@ -46,7 +47,7 @@ def local(
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path
     tables_only : bool
         Fetch Parquet files alone, for SQL over runs that hold models and images.
     output : bool

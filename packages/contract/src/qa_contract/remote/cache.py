@@ -65,7 +65,7 @@ def use(place: Path) -> contextlib.ExitStack:
     """
     stack = contextlib.ExitStack()
     try:
-        (place / TREE).mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         with held(place.parent / "lock"):  # nobody deletes a mirror between its making and its use
             (place / TREE).mkdir(parents=True, exist_ok=True)
             stack.enter_context(held(place / USED, shared=True))
@@ -83,7 +83,7 @@ def _make_room() -> None:
     """Delete mirrors, the longest unused first, until all fit the limit; what is in use or holds own work stays."""
     limit = _limit()
     places = [place for place in cache_folder().iterdir() if (place / USED).is_file()]
-    sizes = {place: sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) for place in places}
+    sizes = {place: sum(stat.st_size for _, stat in _files(place)) for place in places}
     total = sum(sizes.values())
     for place in sorted(places, key=lambda place: (place / USED).stat().st_mtime):
         if total > limit and not holds_work(place):
@@ -105,14 +105,17 @@ def _limit() -> float:
 
 def visible(tree: Path) -> dict[str, os.stat_result]:
     """List the files of a tree that belong to the output, by their paths in it: those of no hidden name."""
-    found = {}
-    for folder, folders, names in os.walk(tree):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    found = ((path.relative_to(tree), stat) for path, stat in _files(tree))
+    return {path.as_posix(): stat for path, stat in found if not any(part.startswith(".") for part in path.parts)}
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """List all files of a folder, in which other processes may be at work."""
+    for above, _, names in os.walk(folder):
         for name in names:
-            path = Path(folder, name)
-            if not name.startswith(".") and path.is_file():
-                found[path.relative_to(tree).as_posix()] = path.stat()
-    return found
+            path = Path(above, name)
+            with contextlib.suppress(FileNotFoundError):
+                yield path, path.stat()
 
 
 FETCHING = ".fetching-"
@@ -141,5 +144,4 @@ def is_fetched(stat: os.stat_result) -> bool:
 
 def holds_work(place: Path) -> bool:
     """Tell whether a mirror holds files that were made here and are not uploaded, also those of a stopped command."""
-    files = (path for path in (place / TREE).rglob("*") if path.is_file() and not path.name.startswith(FETCHING))
-    return any(not is_fetched(path.stat()) for path in files)
+    return any(not is_fetched(stat) for path, stat in _files(place / TREE) if not path.name.startswith(FETCHING))
