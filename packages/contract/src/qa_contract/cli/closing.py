@@ -12,7 +12,6 @@ from pathlib import Path
 import typer
 
 from qa_contract.errors import ExitCode
-from qa_contract.remote import shown
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def close(
     """
     seconds = time.perf_counter() - since
     rejects = {reason: n for reason, n in (rejects or {}).items() if n}
-    typer.echo(shown(closing_line(wrote, seconds, headline, notes, rejects, lost, next)), err=True)
+    typer.echo(closing_line(wrote, seconds, headline, notes, rejects, lost, next), err=True)
     if as_json:
         common = {
             "wrote": {str(item.path): item.count for item in wrote},
@@ -97,7 +96,7 @@ def close(
             "lost": lost,
             "next": next,
         }
-        typer.echo(shown(json.dumps(common | dict(summary or {}), sort_keys=True, default=str)))
+        typer.echo(json.dumps(common | dict(summary or {}), sort_keys=True, default=str))
     if lost:
         raise typer.Exit(ExitCode.LOST)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 
 from qa_contract.cli.progress import Progress
 from qa_contract.errors import ExitCode
-from qa_contract.remote import close_mirrors, finished_upload, is_address, local, upload_changes
+from qa_contract.remote import close_mirrors, finished_upload, is_address, local, shown, upload_changes
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def remote_paths(ctx: typer.Context) -> Iterator[bool]:
         else:
             code = ExitCode.DONE
             try:
-                yield False
+                with _naming_addresses() if opened.any else nullcontext():
+                    yield False
             except typer.Exit as end:
                 code = end.exit_code
                 if code not in (ExitCode.DONE, ExitCode.LOST):
@@ -55,6 +57,27 @@ def remote_paths(ctx: typer.Context) -> Iterator[bool]:
             raise typer.Exit(code)
     finally:
         close_mirrors()
+
+
+class _Naming:
+    """Stream that writes addresses where a command names their copies."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(shown(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _naming_addresses() -> Iterator[None]:
+    out: Any = _Naming(sys.stdout)
+    err: Any = _Naming(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(err):
+        yield
 
 
 class _Opened:
