@@ -20,7 +20,7 @@ def read_cells(value: Any) -> Cells | None:
     Examples
     --------
     >>> read_cells({"A": [2, 7]}), read_cells({"A": [2]}), read_cells({})
-    ({'A': [2.0, 7.0]}, None, None)
+    ({'a': [2.0, 7.0]}, None, None)
     """
     if not isinstance(value, dict):
         return None
