@@ -19,7 +19,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 from reasoning_gym.factory import ProceduralDataset, register_dataset
 
 HERE = Path(__file__).resolve().parent

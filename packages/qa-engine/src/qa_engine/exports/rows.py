@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from qa_contract.answers import score_answer
 from qa_contract.errors import FileError
 from qa_contract.files import path_inside
 from qa_contract.frame_lists import read_frame_sets, read_marks
 from qa_contract.options import option_letters
 from qa_contract.prompts import PROMPTS, format_prompt
 from qa_contract.remote import fetch_all
+from qa_contract.scoring import score_answer
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
 
@@ -231,7 +231,7 @@ def select(questions: Path, store: Path) -> Selection:
 
 def _is_right(truth: str, options: list[str] | None) -> bool:
     """Whether a ground truth is an answer that scores 1."""
-    return score_answer(truth, truth, options) == 1 and (not options or truth in (option_letters(options) or ()))
+    return score_answer(truth, truth, options) > 1 - 1e-9 and (not options or truth in (option_letters(options) or ()))
 
 
 def _rejected(refused: pl.DataFrame, detail: pl.Expr) -> pl.DataFrame:

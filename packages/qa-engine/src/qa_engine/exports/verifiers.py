@@ -34,7 +34,7 @@ import json
 from pathlib import Path
 
 import verifiers.v1 as vf
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 from verifiers.v1.harnesses.null import NullHarness
 
 HERE = Path(__file__).resolve().parent

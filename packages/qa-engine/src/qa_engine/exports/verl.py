@@ -11,7 +11,7 @@ from qa_engine.tasks import TASKS
 REWARD = '''\
 """The reward of verl: scores as qa-eval gives them. Needs qa-contract."""
 
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **kwargs):

@@ -15,6 +15,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from qa_trainer.callbacks.checkpoint import SealCheckpoint
 from qa_trainer.callbacks.rollouts import RolloutRecorder
+from qa_trainer.data.features import GivenFeatures, check_given
 from qa_trainer.data.images import with_cache
 from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError, unknown_name
@@ -57,6 +58,8 @@ class GRPORun:
         Written into the tables.
     metadata : dict of str to dict
         Of the tables `predictions` and `metrics`.
+    features : GivenFeatures, optional
+        What the geometry encoder has made of the frames.
     """
 
     samples: Samples
@@ -68,6 +71,7 @@ class GRPORun:
     adapter: Path | None
     run_id: str
     metadata: dict[str, dict[str, str]]
+    features: GivenFeatures | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
     # With adapters these random numbers are their first values.
     torch.manual_seed(settings.seed)
     model, processor = load_model(run.model, attention=settings.attention)
+    if run.features is not None:
+        check_given(run.features, model, run.model, frozen=settings.freeze)
     freeze_parts(model, settings.freeze)
     adapts = settings.lora_rank is not None
     if settings.dtype == "bfloat16":
@@ -165,6 +171,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         peft_config=adapter_config(model, settings) if adapts and not continued else None,
         shows=with_cache(processor, limit_bytes=settings.image_cache_mb * 2**20, later=True),
         sources=lambda rows: samples.examples(list(rows))["images"],
+        features=run.features,
         recorder=recorder,
         settings=settings,
         schedule_steps=schedule_steps(settings, run.last_step),
