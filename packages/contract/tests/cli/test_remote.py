@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import typer
 from qa_contract.cli import Out, Wrote, close, make_app, shell
-from qa_contract.remote import _addresses
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -17,8 +16,7 @@ fsspec = pytest.importorskip("fsspec")
 def bucket(tmp_path, monkeypatch):
     monkeypatch.setenv("QA_CACHE", str(tmp_path / "cache"))
     (tmp_path / "bucket").mkdir()
-    yield tmp_path / "bucket"
-    _addresses.clear()
+    return tmp_path / "bucket"
 
 
 @pytest.fixture
