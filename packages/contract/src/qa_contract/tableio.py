@@ -121,7 +121,7 @@ def read_table(
     columns: Sequence[str] | None = None,
     optional: Sequence[str] = (),
     unique: bool = True,
-    scenes: tuple[str, str] | None = None,
+    scenes: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Read the `columns` of a table (default: those of `schema`) with DuckDB, check their types and its key.
 
@@ -141,9 +141,9 @@ def read_table(
         Those of `columns` that files may lack; they are null there, as are those of a later minor version.
     unique : bool
         Refuse two rows with one key; false for a caller that refuses the scene alone.
-    scenes : tuple of str, optional
-        First and last name of the scenes whose rows are wanted. Of a table that is sorted by scene, as those of a store
-        are, only these groups of rows are read from disk.
+    scenes : sequence of str, optional
+        The scenes whose rows are wanted, a thousand at most. Of a table that is sorted by scene, as those of a store
+        are, only the groups of rows with these scenes are read from disk.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def read_table(
         [[literal_path(path) for path in files], *(scenes or ())],
     )
     if scenes is not None:
-        sql += " WHERE scene_name BETWEEN ? AND ?"
+        sql += f" WHERE scene_name IN ({', '.join('?' * len(scenes))})" if len(scenes) else " WHERE false"
     try:
         with duckdb.connect() as connection:
             frame = connection.sql(sql, params=given).pl()

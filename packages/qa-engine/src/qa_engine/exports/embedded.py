@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from qa_engine.exports.lines import tools, write_lines
+from qa_engine.exports.lines import lines_of, tools
 from qa_engine.exports.rows import Row, Selection
+
+ROWS_PER_FILE = 1024
+"""Questions of a Parquet file: with 32 frames each, about a gigabyte."""
 
 _TEXTS = ("id", "scene_name", "question_type", "text", "answer")
 _ROWS_PER_GROUP = 64
@@ -31,20 +35,19 @@ def openai(row: Row, urls: list[str]) -> Row:
     return {"messages": [*row["before"], {"role": "user", "content": content}, *row["turns"]]} | tools(row)
 
 
-def write_openai(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.jsonl` with the frames as data URLs."""
+def write_openai(selection: Selection, part: Path) -> None:
+    """Write lines with the frames as data URLs."""
 
     @lru_cache(maxsize=_CACHED)
     def url(path: str) -> str:
         kind = {".png": "png", ".webp": "webp"}.get(Path(path).suffix.lower(), "jpeg")
         return f"data:image/{kind};base64,{base64.b64encode(selection.file(path).read_bytes()).decode()}"
 
-    rows = (openai(row, [url(path) for path in row["images"]]) for row in selection.rows())
-    write_lines(rows, folder / "train.jsonl")
+    lines_of(lambda row: openai(row, [url(path) for path in row["images"]]))(selection, part)
 
 
-def write_hf(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.parquet`, whose column `images` datasets decodes to pictures."""
+def write_hf(selection: Selection, part: Path) -> None:
+    """Write a Parquet file whose column `images` datasets decodes to pictures."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -58,12 +61,19 @@ def write_hf(selection: Selection, folder: Path, out: Path) -> None:
         metadata={"huggingface": json.dumps({"info": {"features": features}})},
     )
     read = lru_cache(maxsize=_CACHED)(lambda path: selection.file(path).read_bytes())
-    with pq.ParquetWriter(folder / "train.parquet", schema, compression="zstd") as writer:
+    with pq.ParquetWriter(part, schema, compression="zstd") as writer:
         rows = selection.rows()
-        while part := list(islice(rows, _ROWS_PER_GROUP)):
+        while group := list(islice(rows, _ROWS_PER_GROUP)):
             filled = [
                 row | {"images": [{"bytes": read(path), "path": Path(path).name} for path in row["images"]]}
-                for row in part
+                for row in group
             ]
             columns = {name: [row[name] for row in filled] for name in schema.names}
             writer.write_table(pa.table(columns, schema=schema))
+
+
+def join_hf(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Name the parts as datasets does: `train.parquet`, or several files with their number."""
+    files = list(parts)
+    for k, part in enumerate(files):
+        part.rename(folder / ("train.parquet" if len(files) == 1 else f"train-{k:05d}-of-{len(files):05d}.parquet"))

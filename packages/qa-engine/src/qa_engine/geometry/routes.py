@@ -62,8 +62,10 @@ def free_legs(
         return free
     legs = shapely.linestrings(np.stack([xy[i], xy[j]], axis=1))
     open_legs = np.asarray(shapely.covers(shapely.Polygon(np.asarray(outline, dtype=np.float64)), legs))
-    corridors = np.asarray(shapely.buffer(legs, radius_m, cap_style="flat"), dtype=object)
+    inside = np.flatnonzero(open_legs)
+    corridors = np.asarray(shapely.buffer(legs[inside], radius_m, cap_style="flat"), dtype=object)
     leg, obstacle = shapely.STRtree(obstacles).query(corridors, predicate="intersects")
+    leg = inside[leg]
     foreign = (obstacle != places[i[leg]]) & (obstacle != places[j[leg]])
     open_legs[leg[foreign]] = False
     free[i, j] = free[j, i] = open_legs

@@ -87,16 +87,15 @@ class Store:
             raise unknown_name("scene", name, self._rows, f"Its store is {self.path}.")
         return self._rows[name]
 
-    def _between(self, strip: int, size: int) -> tuple[str, str]:
-        """Give the first and last name of a strip of so many scenes."""
-        names = self._index["scene_name"][strip * size : (strip + 1) * size]
-        return names[0], names[-1]
+    def _names(self, strip: int, size: int) -> list[str]:
+        """Give the names of a strip of so many scenes."""
+        return self._index["scene_name"][strip * size : (strip + 1) * size].to_list()
 
     def _read_strip(self, number: int) -> _Strip:
-        between = self._between(number, SCENES_PER_STRIP)
-        scenes = read_table(self.path, "scenes", SCENES, scenes=between)
+        names = self._names(number, SCENES_PER_STRIP)
+        scenes = read_table(self.path, "scenes", SCENES, scenes=names)
         optional = ("face_error_m", "confidence")
-        table = read_table(self.path, "objects", OBJECTS, optional=optional, unique=False, scenes=between).sort(
+        table = read_table(self.path, "objects", OBJECTS, optional=optional, unique=False, scenes=names).sort(
             "scene_name", maintain_order=True
         )
         columns: dict[str, Any] = {
@@ -122,8 +121,8 @@ class Store:
         return _Strip(scenes.sort("scene_name"), _slices(table), columns, checked)
 
     def _read_frame_strip(self, number: int) -> tuple[pl.DataFrame, dict[str, slice]]:
-        between = self._between(number, SCENES_PER_FRAME_STRIP)
-        table = read_table(self.path, "frames", FRAMES, scenes=between).sort("scene_name", maintain_order=True)
+        names = self._names(number, SCENES_PER_FRAME_STRIP)
+        table = read_table(self.path, "frames", FRAMES, scenes=names).sort("scene_name", maintain_order=True)
         return table, _slices(table)
 
     def scene_names(self, split: str | None = None) -> list[str]:
