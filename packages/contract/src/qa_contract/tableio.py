@@ -165,12 +165,14 @@ def read_table(
                 f"{path}: table '{table}' lacks column(s) {', '.join(missing)}; found {', '.join(present)}."
             )
     quoted = ", ".join(quote(name) if name in somewhere else f"NULL AS {quote(name)}" for name in names)
-    sql, given = (
-        f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)",
-        [[literal_path(path) for path in files], *(scenes or ())],
-    )
-    if scenes is not None:
-        sql += f" WHERE scene_name IN ({', '.join('?' * len(scenes))})" if len(scenes) else " WHERE false"
+    given: list[Any] = [[literal_path(path) for path in files]]
+    if scenes is None:
+        sql = f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)"
+    else:  # a filter by a list is a join, which keeps no order
+        given += scenes
+        wanted = f"scene_name IN ({', '.join('?' * len(scenes))})" if scenes else "false"
+        source_rows = "read_parquet(?, union_by_name=true, file_row_number=true)"
+        sql = f"SELECT {quoted} FROM {source_rows} WHERE {wanted} ORDER BY file_index, file_row_number"
     try:
         with duckdb.connect() as connection:
             frame = connection.sql(sql, params=given).pl()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from qa_contract.tableio import read_table, table_files
@@ -186,7 +187,7 @@ class Exporter:
     def trace(self, piece: Piece) -> Piece:
         """Make the traces of so many questions."""
         assert self.steps is not None
-        self._traces(piece.file).make(piece.start, self.steps, self._facts_of)
+        self._traces(piece.file).make(piece.start, self.steps, self._scenes, self._facts_of)
         return piece
 
     def write(self, piece: Piece) -> Written:
@@ -211,11 +212,16 @@ class Exporter:
         return Written(len(selection), part, selection.rejects)
 
     @cached_property
-    def _facts_of(self) -> Callable[[str, str], Facts]:
-        """Give the facts of a scene under a profile; only traces need the scenes of the store."""
-        store = Store(self.store)
-        looks = SightingIndex(store).of, FrameEvidence(store).of, RecordingIndex(store).of
-        return lambda name, profile: Facts(store.load_scene(name), profile, *looks)
+    def _scenes(self) -> Store:
+        """The store of the scenes, which only traces need."""
+        return Store(self.store)
+
+    @cached_property
+    def _looks(self) -> tuple[Any, ...]:
+        return SightingIndex(self._scenes).of, FrameEvidence(self._scenes).of, RecordingIndex(self._scenes).of
+
+    def _facts_of(self, scene_name: str, profile: str) -> Facts:
+        return Facts(self._scenes.load_scene(scene_name), profile, *self._looks)
 
     def _place(self, source: Path, target: Path) -> None:
         """Put a file at a second place, without copying its bytes where the file system can share them."""

@@ -11,6 +11,7 @@ import polars as pl
 from qa_engine.errors import QAEngineError
 from qa_engine.exports.rows import Row
 from qa_engine.facts.scene import Facts
+from qa_engine.scenes.store import Store
 from qa_engine.traces import TRACES
 
 ROWS_PER_TRACING = 1024
@@ -39,9 +40,10 @@ class TraceFiles:
     def _path(self, start: int) -> Path:
         return self.folder / f"traces-{self.number}-{start}.arrow"
 
-    def make(self, start: int, name: str, facts_of: Callable[[str, str], Facts]) -> None:
+    def make(self, start: int, name: str, store: Store, facts_of: Callable[[str, str], Facts]) -> None:
         """Make the traces of some rows in the order of scenes, from `start` on; `facts_of` takes scene and profile."""
         rows = self.asked[self._order[start : start + ROWS_PER_TRACING]]
+        store.expect(rows["scene_name"].drop_nulls().unique(maintain_order=True).to_list())
         made: list[tuple[str | None, str]] = []
         for (scene_name, profile), part in rows.group_by("scene_name", "profile", maintain_order=True):
             try:

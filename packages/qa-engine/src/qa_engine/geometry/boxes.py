@@ -184,5 +184,6 @@ def footprints(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> NDArr
 
     corners = np.round(box_corners(center, size, rotation)[:, :, :2], 12)
     owner = np.repeat(np.arange(len(corners)), corners.shape[1])
-    points = shapely.multipoints(shapely.points(corners.reshape(-1, 2)), indices=owner)
+    every = np.asarray(shapely.points(corners.reshape(-1, 2)), dtype=object)
+    points = shapely.multipoints(every, indices=owner)
     return np.asarray(shapely.orient_polygons(shapely.convex_hull(points)), dtype=object)

@@ -105,7 +105,7 @@ def _passable(center: Array, polygons: NDArray[np.object_], wanted: NDArray[np.b
     begin, stop, goal = np.nonzero(wanted)
     if len(begin) == 0:
         return passable
-    halt = _halts(center, polygons, wanted.any(axis=2))[begin, stop]
+    halt = _halts(center, polygons, np.asarray(wanted.any(axis=2)))[begin, stop]
     way_in = bearing_deg(center[begin], center[stop])
     turns = [turn_deg(way_in, bearing_deg(origin, center[goal])) for origin in (halt, center[stop])]
     quarter = TURNS.index(turns) % len(QUARTERS_DEG)  # the last sector is the first one again
