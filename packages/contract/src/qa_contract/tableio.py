@@ -142,8 +142,8 @@ def read_table(
     unique : bool
         Refuse two rows with one key; false for a caller that refuses the scene alone.
     scenes : sequence of str, optional
-        The scenes whose rows are wanted, a thousand at most. Of a table that is sorted by scene, as those of a store
-        are, only the groups of rows with these scenes are read from disk.
+        The scenes whose rows are wanted, a few thousand at most. Of a table that is sorted by scene, as those of a
+        store are, only the groups of rows with these scenes are read from disk.
 
     Raises
     ------
@@ -168,11 +168,13 @@ def read_table(
     given: list[Any] = [[literal_path(path) for path in files]]
     if scenes is None:
         sql = f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)"
-    else:  # a filter by a list is a join, which keeps no order
-        given += scenes
-        wanted = f"scene_name IN ({', '.join('?' * len(scenes))})" if scenes else "false"
-        source_rows = "read_parquet(?, union_by_name=true, file_row_number=true)"
-        sql = f"SELECT {quoted} FROM {source_rows} WHERE {wanted} ORDER BY file_index, file_row_number"
+    elif not scenes:
+        sql = f"SELECT {quoted} FROM read_parquet(?, union_by_name=true) WHERE false"
+    else:  # the range passes over groups of rows; the list is a join, which keeps no order
+        given += [min(scenes), max(scenes), list(scenes)]
+        rows = "read_parquet(?, union_by_name=true, file_row_number=true)"
+        wanted = "scene_name BETWEEN ? AND ? AND scene_name IN (SELECT unnest(?))"
+        sql = f"SELECT {quoted} FROM {rows} WHERE {wanted} ORDER BY file_index, file_row_number"
     try:
         with duckdb.connect() as connection:
             frame = connection.sql(sql, params=given).pl()

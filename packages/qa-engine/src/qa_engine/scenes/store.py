@@ -36,6 +36,9 @@ STRIPS_HELD = 4
 ROWS_PER_GROUP = 8192
 """Rows of a table of a store that are read together where one scene is wanted, some MB at most."""
 
+VIEWS_TOGETHER = 500_000
+"""Rows of `observations` that are read together at most, some 50 MB."""
+
 GROUPS_HELD = 2
 """Groups of scenes of which what frames show stays in memory."""
 
@@ -67,7 +70,7 @@ class Store:
         self._root = self.path.resolve()
         self._strip = lru_cache(STRIPS_HELD)(self._read_strip)
         self._frame_strip = lru_cache(STRIPS_HELD)(self._read_frame_strip)
-        self._frame_names = lru_cache(STRIPS_HELD)(lambda strip: self._names(strip, SCENES_PER_FRAME_STRIP))
+        self._strip_names = lru_cache(2 * STRIPS_HELD)(self._names)
         self._expected: tuple[str, ...] = ()
         table_files(self.path, "scenes")
 
@@ -88,16 +91,32 @@ class Store:
         return read_table(self.path, "frame_sets", FRAME_SETS)
 
     def expect(self, names: Sequence[str]) -> None:
-        """Say which scenes are asked for next, a thousand at most."""
+        """Say which scenes are asked for next."""
         self._expected = tuple(names)
 
     def together(self, name: str) -> tuple[str, ...]:
-        """List the scenes whose frames are read together with those of one: the expected ones, or else its strip."""
-        if name in self._expected:
-            return self._expected
+        """List the scenes of which what frames show is read together with that of one.
+
+        It is the strip of its objects. Where these show too much, it is the expected scenes, or else fewer in a row.
+        """
         if name not in self._rows:
             return (name,)
-        return self._frame_names(self._rows[name] // SCENES_PER_FRAME_STRIP)
+        if self._few_views:
+            return self._strip_names(self._rows[name] // SCENES_PER_STRIP, SCENES_PER_STRIP)
+        if name in self._expected:
+            return self._expected
+        return self._strip_names(self._rows[name] // SCENES_PER_FRAME_STRIP, SCENES_PER_FRAME_STRIP)
+
+    @cached_property
+    def _few_views(self) -> bool:
+        """Tell whether what the frames of a strip show fits into memory at once."""
+        path = self.path / "observations.parquet"
+        if not path.is_file():
+            return True
+        return (
+            pl.scan_parquet(path).select(pl.len()).collect().item() / max(len(self._index), 1) * SCENES_PER_STRIP
+            <= VIEWS_TOGETHER
+        )
 
     @cached_property
     def _frame_set_ids(self) -> list[str]:
@@ -120,7 +139,7 @@ class Store:
         return tuple(self._index["scene_name"][strip * size : (strip + 1) * size])
 
     def _read_strip(self, number: int) -> _Strip:
-        names = self._names(number, SCENES_PER_STRIP)
+        names = self._strip_names(number, SCENES_PER_STRIP)
         scenes = read_table(self.path, "scenes", SCENES, scenes=names)
         optional = ("face_error_m", "confidence")
         table = read_table(self.path, "objects", OBJECTS, optional=optional, unique=False, scenes=names).sort(
@@ -149,7 +168,7 @@ class Store:
         return _Strip(scenes.sort("scene_name"), _slices(table), columns, checked)
 
     def _read_frame_strip(self, number: int) -> tuple[pl.DataFrame, dict[str, slice]]:
-        names = self._frame_names(number)
+        names = self._strip_names(number, SCENES_PER_FRAME_STRIP)
         table = read_table(self.path, "frames", FRAMES, scenes=names).sort("scene_name", maintain_order=True)
         return table, _slices(table)
 
