@@ -7,8 +7,8 @@ are those of made rooms, so that `ingest` renders them, where it reads those of 
 
 The second table simulates a crew. Rooms without frames are made; every batch of scenes is worked on alone, in CPU
 seconds; so is what the first process does for a result and once, and the start of a worker. The simulation then hands
-batches out as a crew does: to whoever is free, while the first process takes the results one by one. Its times are those
-of cores like this one, each for one worker alone; disks and networks are not in it.
+batches out as a crew does: to whoever is free, while the first process takes the results one by one. Its times are
+those of cores like this one, each for one worker alone; disks and networks are not in it.
 """
 
 from __future__ import annotations
