@@ -39,6 +39,7 @@ def run(
     *,
     videos: Path | None = None,
     images: Path | None = None,
+    features: Path | None = None,
     majority_from: Path | None = None,
     answers: Path | None = None,
     connection: Connection | None = None,
@@ -54,7 +55,7 @@ def run(
     out : Path
         Finished batches are kept in `out/work` until the run ends; the same call continues from them.
     options : RunOptions
-    videos, images, majority_from, answers : Path, optional
+    videos, images, features, majority_from, answers : Path, optional
         See `Sources`.
     connection : Connection, optional
         How the openai runner reaches its server.
@@ -72,7 +73,7 @@ def run(
     benchmark, parser = find_benchmark(options.benchmark), find_parser(options.parser)
     kind = find_runner(options.runner)
     out = Path(out)
-    sources = Sources(questions, store, videos, images, majority_from, answers)
+    sources = Sources(questions, store, videos, images, features, majority_from, answers)
     _refuse_foreign(out, force=force)
     try:
         inputs = make_inputs(sources, options, kind, out / WORK / SHOWN)
@@ -185,6 +186,7 @@ class _Job:
                 min_pixels=options.min_pixels,
                 max_pixels=options.max_pixels,
                 system_prompt=options.system_prompt,
+                features=tuple(dict.fromkeys(item.features for item in inputs.items if item.features is not None)),
                 connection=self.connection,
             )
         )

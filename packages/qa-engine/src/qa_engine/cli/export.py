@@ -29,6 +29,9 @@ NEXT = {
     "openai": "send the lines of {out}/train.jsonl to a server",
     "hf": "datasets.load_dataset('parquet', data_files='{out}/train*.parquet')",
     "lmms-eval": "python -m lmms_eval --include_path {out} --tasks spatial_questions --model MODEL",
+    "verifiers": "uv pip install -e {out} && vf-eval spatial-questions --env.agent.runtime.type subprocess",
+    "reasoning-gym": "PYTHONPATH={out}: import spatial_questions; reasoning_gym.create_dataset('spatial_questions')",
+    "verl": "data.train_files={out}/train.parquet reward.custom_reward_function.path={out}/reward.py",
 }
 """Format to how its consumer reads it."""
 
@@ -42,7 +45,9 @@ def export(
     questions: Questions,
     *,
     store: FrameStore,
-    name: Annotated[str, typer.Option("--format", help="trl, llava, qwen, openai, hf or lmms-eval.")],
+    name: Annotated[
+        str, typer.Option("--format", help="trl, llava, qwen, openai, hf, lmms-eval, verifiers, reasoning-gym or verl.")
+    ],
     out: Out,
     trace: Annotated[
         str | None,
@@ -65,7 +70,7 @@ def export(
     from qa_contract.tablestream import open_table
 
     from qa_engine.errors import QAEngineError, unknown_name
-    from qa_engine.exports import CALLING, FORMATS, read_files
+    from qa_engine.exports import CALLING, FORMATS, SCORING, read_files
     from qa_engine.exports import export as run
     from qa_engine.traces import TRACES
 
@@ -74,7 +79,7 @@ def export(
         raise unknown_name("format", name, FORMATS, "See 'qa-engine export --help'.")
     if trace is not None and trace not in TRACES:
         raise unknown_name("trace", trace, TRACES, "See 'qa-engine export --help'.")
-    fits = set(FORMATS) - {"lmms-eval"} if trace != "tools" else CALLING
+    fits = set(FORMATS) - SCORING if trace != "tools" else CALLING
     if trace is not None and name not in fits:
         raise QAEngineError(
             f"--format {name} has no place for the steps of --trace {trace}. Formats that have one: "

@@ -56,6 +56,12 @@ def beside(row: Row) -> list[str]:
     return [f"{IMAGES}/{path}" for path in row["images"]]
 
 
+def plain(row: Row) -> Row:
+    """Take the question as it is, with paths to the frames beside the file."""
+    names = ("id", "scene_name", "question_type", "text", "options", "answer")
+    return {name: row[name] for name in names} | {"images": beside(row)}
+
+
 def lines_of(make: Callable[[Row], Row]) -> Callable[[Selection, Path], None]:
     """Write one JSON object per line, made from a row."""
 

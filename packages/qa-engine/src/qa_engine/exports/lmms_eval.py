@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from qa_engine.exports.lines import beside, join_as
-from qa_engine.exports.rows import Row
+from qa_engine.exports.lines import join_as
 
 TASK = "spatial_questions"
 YAML = """\
@@ -81,11 +80,6 @@ def mean_over_types(results):
         by_type.setdefault(row["question_type"], []).append(row["score"])
     return float(np.mean([np.mean(scores) for scores in by_type.values()]))
 '''
-
-
-def lmms_eval(row: Row) -> Row:
-    """Make a row of the task: the question, with where its images are."""
-    return row | {"images": beside(row)}
 
 
 def join_lmms_eval(parts: Iterable[Path], folder: Path, out: Path) -> None:

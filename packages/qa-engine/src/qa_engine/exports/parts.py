@@ -24,9 +24,12 @@ class Format:
         Questions of a part: what a worker takes at once.
     embeds : bool
         The frames are inside; those of other formats are beside the rows in `images/`.
+    rewards : bool
+        It has a reward function, in which every question needs a score.
     """
 
     write: Callable[[Selection, Path], None]
     join: Callable[[Iterable[Path], Path, Path], None]
     rows_per_part: int = 512
     embeds: bool = False
+    rewards: bool = False

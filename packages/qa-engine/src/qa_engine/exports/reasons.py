@@ -23,6 +23,8 @@ class ExportReason(StrEnum):
     """The path of a frame leads out of the store."""
     NO_TRACE = "no_trace"
     """The program of the question does not run or gives another answer, or its scene cannot be read."""
+    NO_SCORE = "no_score"
+    """The ground truth itself does not score 1: a number of 0 has no relative error, an option no letter."""
 
 
 def rejected(refused: pl.DataFrame, detail: pl.Expr) -> pl.DataFrame:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.options import option_letters
 from qa_contract.prompts import format_prompt
+from qa_contract.scoring import score_answer
 
 from qa_engine.exports.marks import DRAWN, write_marked
 from qa_engine.exports.reasons import ExportReason, rejected
@@ -23,8 +25,8 @@ class Selection:
     Attributes
     ----------
     table : polars.DataFrame
-        Columns of `questions`, and `images`: paths relative to the store, in the order in which a model sees them, with
-        `frame_ids`; `marks` are what has to be drawn on them.
+        Columns of `questions`, their place in the table as `index`, and `images`: paths relative to the store, in the
+        order in which a model sees them, with `frame_ids`; `marks` are what has to be drawn on them.
     rejects : polars.DataFrame
         Table `rejects`.
     store : Path
@@ -68,6 +70,14 @@ class Selection:
         made = [trace for trace in traces if trace is not None]
         return replace(self, table=self.table.filter(kept), rejects=rejects, traces=made)
 
+    def with_scores(self) -> Selection:
+        """Keep the questions whose own ground truth is a right answer; the others are rejects."""
+        own = self.table.select("ground_truth", "options").iter_rows()
+        kept = pl.Series([_is_right(truth, options) for truth, options in own], dtype=pl.Boolean)
+        refused = self.table.filter(~kept).with_columns(reason=pl.lit(ExportReason.NO_SCORE.value))
+        rejects = pl.concat([self.rejects, rejected(refused, pl.col("ground_truth"))])
+        return replace(self, table=self.table.filter(kept), rejects=rejects)
+
     def __len__(self) -> int:
         return len(self.table)
 
@@ -78,13 +88,15 @@ class Selection:
     def rows(self) -> Iterator[Row]:
         """Give every question with its answer.
 
-        `id`, `scene_name`, `question_type`, `images`, `text` and `options` are of the question. `turns` are the
-        messages that answer, `before` those that come before the question, and `answer` is the text of the last one.
+        `id`, `scene_name`, `question_type`, `images`, `text` and `options` are of the question, `index` is its place in
+        the table. `turns` are the messages that answer, `before` those that come before the question, and `answer` is
+        the text of the last one.
         """
         steps = self.traces is not None
         for place, row in enumerate(self.table.iter_rows(named=True)):
             turns = self.traces[place] if self.traces else [{"role": "assistant", "content": row["ground_truth"]}]
             yield {
+                "index": row["index"],
                 "id": row["question_id"],
                 "scene_name": row["scene_name"],
                 "question_type": row["question_type"],
@@ -95,3 +107,8 @@ class Selection:
                 "before": [turn for turn in turns if turn["role"] == "system"],
                 "turns": [turn for turn in turns if turn["role"] != "system"],
             }
+
+
+def _is_right(truth: str, options: list[str] | None) -> bool:
+    """Whether a ground truth is an answer that scores 1."""
+    return score_answer(truth, truth, options) > 1 - 1e-9 and (not options or truth in (option_letters(options) or ()))

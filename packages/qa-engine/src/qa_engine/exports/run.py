@@ -58,11 +58,12 @@ class Exported:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows of a file: the number of the piece, that of the file, the first row, how many."""
+    """Some rows: number of the piece, number of the file, first row in the file and in the table, how many."""
 
     number: int
     file: int
     start: int
+    index: int
     n: int
 
 
@@ -170,9 +171,13 @@ def export(
 
 def _pieces(asked: Asked, step: int) -> list[Piece]:
     """Cut the files into pieces."""
-    sizes = enumerate(asked.files.values())
-    ranges = [(file, start, min(step, n - start)) for file, n in sizes for start in range(0, n, step)]
-    return [Piece(number, *rows) for number, rows in enumerate(ranges)]
+    pieces: list[Piece] = []
+    before = 0
+    for file, n in enumerate(asked.files.values()):
+        for start in range(0, n, step):
+            pieces.append(Piece(len(pieces), file, start, before + start, min(step, n - start)))
+        before += n
+    return pieces
 
 
 class Exporter:
@@ -193,10 +198,12 @@ class Exporter:
     def write(self, piece: Piece) -> Written:
         """Write a part."""
         rows = self._asked(piece.file)[piece.start : piece.start + piece.n]
-        selection = select(rows, self.store)
+        selection = select(rows.with_row_index("index", piece.index), self.store)
         if self.steps is not None:
             traces, problems = self._traces(piece.file).read(piece.start, piece.n)
             selection = selection.with_traces(traces, problems)
+        if self.format.rewards:
+            selection = selection.with_scores()
         part = self.parts / f"{piece.number:07d}"
         try:
             with tempfile.TemporaryDirectory(dir=self.parts) as drawn:

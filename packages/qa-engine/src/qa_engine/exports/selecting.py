@@ -9,6 +9,7 @@ from qa_contract.errors import FileError
 from qa_contract.files import path_inside
 from qa_contract.frame_lists import read_frame_sets, read_marks
 from qa_contract.prompts import PROMPTS
+from qa_contract.remote import fetch_all
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES, QUESTIONS
 
@@ -95,6 +96,7 @@ def _images_of_sets(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         .with_columns(pl.col("image_path").fill_null(""))
     )
     root = store.resolve()
+    fetch_all(root / path for path in shown["image_path"].unique() if path)
     found = {path: _problem(root, path) for path in shown["image_path"].unique()}
     problems = pl.DataFrame(
         {"image_path": list(found), "problem": list(found.values())},

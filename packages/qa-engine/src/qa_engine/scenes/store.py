@@ -227,6 +227,8 @@ class Store:
     def frames(self, scene: Scene | str) -> tuple[Frame, ...]:
         """Load the frames of a scene in the order of the recording; their paths are absolute.
 
+        Who opens one passes its path through `qa_contract.remote.fetched`: many want cameras alone.
+
         Raises
         ------
         FileError
@@ -248,7 +250,7 @@ class Store:
     def has_mesh(self, scene_name: str) -> bool:
         """Tell whether a scene has a mesh."""
         path = mesh_path(self._root, check_name(scene_name, "scene_name"))
-        return path.is_file() and path_inside(self._root, str(path.relative_to(self._root))) == path
+        return path_inside(self._root, str(path.relative_to(self._root))) == path and path.is_file()
 
     def mesh(self, scene_name: str) -> Mesh | None:
         """Read the mesh of a scene; None where it has none."""
@@ -275,9 +277,9 @@ class Store:
         return Frame(
             frame_id=row["frame_id"],
             time_s=row["time_s"],
-            image_path=self._file(row["image_path"]),
-            depth_path=self._file(row["depth_path"]),
-            instance_path=self._file(row["instance_path"]),
+            image_path=self._file(row["image_path"], fetch=False),
+            depth_path=self._file(row["depth_path"], fetch=False),
+            instance_path=self._file(row["instance_path"], fetch=False),
             width=row["width"],
             height=row["height"],
             intrinsics=None if row["intrinsics"] is None else np.array(row["intrinsics"]).reshape(3, 3),
@@ -286,10 +288,10 @@ class Store:
             else np.array(row["world_from_camera"]).reshape(4, 4),
         )
 
-    def _file(self, relative: str | None) -> Path | None:
+    def _file(self, relative: str | None, *, fetch: bool = True) -> Path | None:
         if relative is None:
             return None
-        return path_inside(self._root, relative)
+        return path_inside(self._root, relative, fetch=fetch)
 
 
 @dataclass(frozen=True)

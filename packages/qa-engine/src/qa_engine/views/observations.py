@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
+from qa_contract.remote import fetched
 from qa_contract.tableio import read_table, table_metadata, write_frame
 from qa_contract.tables import OBSERVATIONS
 from qa_contract.tablestream import open_table
@@ -303,7 +304,7 @@ def _grey(path: Path, frame: Frame) -> NDArray[np.uint16]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG"]) as image:
+            with Image.open(fetched(path), formats=["PNG"]) as image:
                 if image.size != (frame.width, frame.height) or image.width * image.height > MAX_PIXELS:
                     raise QAEngineError(f"{path}: {image.size} pixels, its frame has {frame.width} x {frame.height}.")
                 return np.asarray(image).astype(np.uint16)

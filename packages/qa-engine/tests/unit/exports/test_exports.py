@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,8 @@ def test_every_format_has_the_prompt_the_answer_and_the_frames_in_order(export, 
     for name in FORMATS:
         code, outs[name] = export(rows, name, out=name)
         assert code == 0, name
-        beside = {path.relative_to(outs[name]).as_posix() for path in outs[name].rglob("*.png")}
+        inside = outs[name] / "spatial_questions" if name == "verifiers" else outs[name]
+        beside = {path.relative_to(inside).as_posix() for path in inside.rglob("*.png")}
         assert beside == (set() if FORMATS[name].embeds else set(shown)), name
     trl = lines(outs["trl"] / "train.jsonl")
     assert [row["images"] for row in trl] == [shown, []]
@@ -123,6 +125,33 @@ def test_what_cannot_be_exported_is_a_reject_and_exit_1(export):
     assert b"secret" not in b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert export(rows, "trl")[0] == 2
     assert export(rows, "trl", "--force")[0] == 1
+
+
+def test_an_environment_has_the_questions_that_can_be_scored(export, capsys):
+    rows = [
+        question(0),
+        question(1, ground_truth="0"),
+        question(2, options=CHOICE, ground_truth="bed"),
+        question(3, options=CHOICE, ground_truth="B", frame_set_id=None),
+    ]
+    code, out = export(rows, "verl")
+    assert code == 1
+    rejects = pl.read_parquet(out / "rejects.parquet")
+    assert rejects.select("item", "reason", "detail").rows() == [("q1", "no_score", "0"), ("q2", "no_score", "bed")]
+    counted, chosen = pl.read_parquet(out / "train.parquet").to_dicts()
+    assert counted["prompt"][0]["content"].startswith("<image><image>These are frames")
+    assert [len(row["images"]) for row in (counted, chosen)] == [2, 0]
+    assert [row["ability"] for row in (counted, chosen)] == ["measurement"] * 2
+    assert chosen["extra_info"]["options"] == CHOICE
+    reward = runpy.run_path(str(out / "reward.py"))["compute_score"]
+    scores = [
+        reward(row["data_source"], said, row["reward_model"]["ground_truth"], row["extra_info"])
+        for row, said in ((counted, "2 beds"), (counted, "3"), (chosen, "b."), (chosen, "A"))
+    ]
+    assert scores == [1, 0.1, 1, 0]
+    for name in ("verl", "verifiers", "reasoning-gym"):
+        assert export(rows, name, "--trace", "text", out="other")[0] == 2
+        assert f"--format {name} has no place for the steps" in capsys.readouterr().err
 
 
 def test_without_a_trace_a_question_is_a_reject_and_the_others_are_written(call, tmp_path):
