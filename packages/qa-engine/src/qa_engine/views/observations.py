@@ -15,8 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 from qa_contract.remote import fetched
-from qa_contract.tableio import read_table, table_metadata, write_frame, write_table
+from qa_contract.tableio import read_table, table_metadata, write_frame
 from qa_contract.tables import OBSERVATIONS
+from qa_contract.tablestream import open_table
 
 from qa_engine.errors import QAEngineError
 from qa_engine.executor import HERE, Executor
@@ -24,7 +25,7 @@ from qa_engine.scenes.cameras import RAYS_PER_SIDE, back_project, camera_of
 from qa_engine.scenes.fields import MAX_PIXELS
 from qa_engine.scenes.meshes import Mesh
 from qa_engine.scenes.scene import Frame, Scene
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import ROWS_PER_GROUP, Store
 from qa_engine.views.boxes import SURFACE_TOLERANCE_M, Views, first_surface, see_boxes
 from qa_engine.views.meshes import MeshCaster
 
@@ -235,12 +236,13 @@ def observe(
     if not found["n_frames"]:
         shutil.rmtree(parts_folder)
         raise QAEngineError(f"{store.path}: no frame has a camera with pose or an instance image, so none can be seen.")
-    table = pl.concat([pl.read_parquet(path) for path in paths])
     config = CONFIG | ({"meshes": found["n_meshes"]} if found["n_meshes"] else {})
     metadata = table_metadata("observations", producer="qa-engine observe", config=config, seed=0)
-    write_table(table, target, OBSERVATIONS, metadata)
+    with open_table(target, OBSERVATIONS, metadata, rows_per_group=ROWS_PER_GROUP) as table:
+        for path in paths:
+            table.write(pl.read_parquet(path))
     shutil.rmtree(parts_folder)
-    return ObserveReport(n_observations=table.height, **found, seconds=time.perf_counter() - started)
+    return ObserveReport(n_observations=table.n_rows, **found, seconds=time.perf_counter() - started)
 
 
 def _is_whole(part: Path) -> bool:
