@@ -47,7 +47,7 @@ def test_a_command_reads_and_writes_addresses_and_names_them(copy, bucket, tmp_p
     (tmp_path / "b").write_text("2\n")
     code, lines = copy(f"file://{bucket}/a", tmp_path / "b", "--out", f"file://{bucket}/out")
     assert (code, (bucket / "out/rows.txt").read_text()) == (1, "1\n2")  # a row is lost, and the output is there
-    assert lines[0].startswith("fetch: 1 of 1 files")
+    assert lines[0].startswith("transfer: 1 of 1 files")
     assert lines[1].startswith(f"Wrote file://{bucket}/out: 2 rows (lost: 1) in ")
     assert lines[1].endswith(f"Next: show file://{bucket}/out")
     assert lines[-1] == f"Uploaded file://{bucket}/out: 1 file."
