@@ -22,6 +22,7 @@ from qa_engine.tasks import (
     room_size_estimation,
     route_planning,
     sizes,
+    structures,
 )
 from qa_engine.tasks.base import Candidates, Knob, Task, answer_texts
 
@@ -46,6 +47,7 @@ TASKS: dict[str, Task] = {
         *motion.TASKS,
         *pairs.TASKS,
         *planning.TASKS,
+        *structures.TASKS,
     )
 }
 """Question type to task."""
