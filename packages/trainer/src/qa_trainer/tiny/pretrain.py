@@ -43,7 +43,7 @@ class PretrainSettings:
     steps: int = 10_000
     decay: int = 1_000
     batch_size: int = 16
-    slots: int = 4
+    slots: int = 5
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: int = 100

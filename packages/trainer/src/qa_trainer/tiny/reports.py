@@ -239,7 +239,7 @@ SHARES: dict[str, float] = {
     "side": 2.5,
     "turn": 2.5,
     "quadrant": 2.5,
-    "letter": 1,
+    "letter": 5,
 }
 """How often each is drawn, in proportion."""
 
