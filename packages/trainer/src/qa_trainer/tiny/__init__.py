@@ -10,5 +10,5 @@ SHIPPED: dict[str, Path] = {
     "tiny": _BASES / "tiny",
     "small": _BASES / "small",
 }
-"""Name to the folder of weights, tokenizer, processor and card: `tiny` has 1.2 million parameters and is for tests and
-quick demonstrations, `small` has 4.2 million and sees well enough to learn where things are."""
+"""Name to the folder of weights, tokenizer, processor and card: `tiny` has 1.2 million parameters and is for tests,
+`small` has 5.0 million and sees well enough to learn where things are."""
