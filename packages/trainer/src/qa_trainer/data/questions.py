@@ -51,12 +51,15 @@ class Samples:
         Folder of the images.
     revision : str, optional
         Hash of the questions' files, written into the predictions.
+    ask_steps : bool
+        The prompts ask for the steps before the answer.
     """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
     store: Path
     revision: str | None = None
+    ask_steps: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -85,7 +88,7 @@ class Samples:
         """
         batch: dict[str, list[Any]] = {"images": [], "prompt": [], "completion": []}
         for row in self.rows[[index % len(self.rows) for index in indices]].iter_rows(named=True):
-            text = format_prompt(row["question"], row["options"], row["prompt_id"])
+            text = format_prompt(row["question"], row["options"], row["prompt_id"], steps=self.ask_steps)
             content = [{"type": "image"}] * len(row["images"]) + [{"type": "text", "text": text}]
             answer = [{"type": "text", "text": row["ground_truth"]}]
             batch["images"].append([str(self.store / path) for path in row["images"]])
@@ -99,7 +102,12 @@ class Samples:
 
     def text_bytes(self) -> NDArray[np.int64]:
         """Count the bytes of every row's prompt and answer."""
-        wording = {name: len(format_prompt("", ["-"], name).encode()) for name in self.rows["prompt_id"].unique()}
+        names = self.rows["prompt_id"].unique()
+        # The longer of the two requests.
+        wording = {
+            name: max(len(format_prompt("", options, name, steps=self.ask_steps).encode()) for options in (["-"], None))
+            for name in names
+        }
         own = pl.concat_str("question", pl.col("options").list.join("\n"), "ground_truth", ignore_nulls=True)
         total = own.str.len_bytes() + pl.col("prompt_id").replace_strict(wording, return_dtype=pl.Int64)
         return self.rows.select(total.cast(pl.Int64)).to_series().to_numpy()
