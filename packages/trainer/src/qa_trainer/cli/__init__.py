@@ -21,6 +21,7 @@ from qa_trainer.cli.tiny import init_tiny, pretrain_tiny
 TRAIN, PREPARE, TINY = "Train and answer", "Prepare", "The tiny model"
 PLANNED = (
     *("steps", "batch_size", "micro_batch_size", "freeze", "lora_rank", "dtype", "activation_checkpointing", "device"),
+    *("frame_input", "min_pixels", "max_pixels"),
     *("devices", "group_size", "max_completion_length", "beta", "max_new_tokens"),
 )
 """Settings that decide what a run needs."""

@@ -226,7 +226,9 @@ def _run(
         order = pairs.with_row_index("row").sort(pl.col("row").min().over("group"), "row")["row"]
         samples, pairs = replace(samples, rows=samples.rows[order]), pairs[order]
     cells = true_maps(samples, inputs.store) if "cognitive_map" in settings.rewards else [None] * len(samples)
-    extra = pairs.select("pair_id").with_columns(cells=pl.Series(cells, dtype=pl.String))
+    extra = pairs.select("pair_id").with_columns(
+        cells=pl.Series(cells, dtype=pl.String), reasons=pl.lit(settings.ask_steps)
+    )
     metadata = {
         table: table_metadata(table, PRODUCER, identity, settings.seed)
         for table in ("rejects", "predictions", "metrics")
@@ -298,8 +300,11 @@ def _mean_reward(steps: list[dict[str, float]]) -> float | None:
 def _samples(inputs: GRPOInputs, settings: GRPOSettings, reporter: Reporter, *, model: Path) -> Samples:
     """Read the questions that fit the model's window, and refuse scenes that benchmarks test on."""
     samples = within_window(
-        replace(load_samples(inputs.questions, inputs.store), ask_steps=settings.ask_steps),
-        load_processor(model),
+        replace(
+            load_samples(inputs.questions, inputs.store, as_video=settings.frame_input == "video"),
+            ask_steps=settings.ask_steps,
+        ),
+        load_processor(model, settings),
         window_of(model),
         room=settings.max_completion_length,
         request="\n" + REQUEST if "cognitive_map" in settings.rewards else "",
@@ -323,7 +328,7 @@ def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
     model = resolve_model(inputs.model)
     samples = _samples(inputs, settings, Silent(), model=model)
     request = REQUEST if "cognitive_map" in settings.rewards else None
-    return preview(single("questions", samples, first=0, count=1), model, request=request)
+    return preview(single("questions", samples, first=0, count=1), load_processor(model, settings), request=request)
 
 
 def check_server(url: str) -> None:

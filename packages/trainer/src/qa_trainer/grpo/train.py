@@ -34,7 +34,7 @@ from qa_trainer.runs.reporter import Reporter
 from qa_trainer.runs.state import schedule_steps
 from qa_trainer.settings.grpo import GRPOSettings
 
-_COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells")
+_COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells", "reasons")
 """Columns that reward functions get."""
 
 
@@ -47,7 +47,7 @@ class GRPORun:
     samples : Samples
         Questions in the order of training; they repeat when there are too few.
     extra : polars.DataFrame
-        Columns `pair_id` and `cells`, row by row.
+        Columns `pair_id`, `cells` and `reasons`, row by row.
     model : Path
         Folder of the model at the start.
     start_step, last_step : int
@@ -137,7 +137,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, team: Team
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
     # With adapters these random numbers are their first values.
     torch.manual_seed(settings.seed)
-    model, processor = load_model(run.model, attention=settings.attention)
+    model, processor = load_model(run.model, attention=settings.attention, shown=settings)
     if run.features is not None:
         check_given(run.features, model, run.model, frozen=settings.freeze)
     freeze_parts(model, settings.freeze)
@@ -162,7 +162,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, team: Team
     log = StepLog(settings, recorder, question_ids, reporter, team=team, run_id=run.run_id)
 
     def predictions(recorded: pl.DataFrame) -> pl.DataFrame:
-        return rollout_rows(recorded, samples, settings, run_id=run.run_id, image_processor=processor.image_processor)
+        return rollout_rows(recorded, samples, settings, run_id=run.run_id, processor=processor)
 
     trainer = FramesGRPOTrainer(
         model=add_adapter(model, settings, run.adapter) if continued else model,
@@ -280,7 +280,6 @@ def _dataset(run: GRPORun, settings: GRPOSettings, row_of: Callable[[int], int])
         if request is not None:
             for prompt in prompts:
                 prompt[0]["content"][-1]["text"] += "\n" + request
-        reasons = [settings.ask_steps] * len(rows)
-        return {"prompt": prompts, ROW: rows, "reasons": reasons, **columns[rows].to_dict(as_series=False)}
+        return {"prompt": prompts, ROW: rows, **columns[rows].to_dict(as_series=False)}
 
     return Dataset.from_dict({"item": range(run.last_step * settings.batch_size)}).with_transform(load)

@@ -72,10 +72,10 @@ def cold_start(
     quiet_libraries()
     reporter = reporter or Silent()
     folder = resolve_model(model_name)
-    samples = replace(load_samples(questions, store), ask_steps=True)
+    samples = replace(load_samples(questions, store, as_video=settings.frame_input == "video"), ask_steps=True)
     for line in refuse_benchmark_scenes(samples.rows["scene_name"], allowed=allow_benchmark_scenes):
         reporter.say(line)
-    model, processor = load_model(folder, attention=settings.attention)
+    model, processor = load_model(folder, attention=settings.attention, shown=settings)
     samples = within_window(samples, processor, window_of(folder), room=settings.max_new_tokens)
     rows = chosen_rows(samples.rows["question_id"].to_list(), settings.sample, settings.seed)
     limit = settings.frame_cache_mb * 2**20

@@ -23,6 +23,7 @@ from qa_trainer.data.features import GivenFeatures, check_given, with_features
 from qa_trainer.data.images import with_cache
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
+from qa_trainer.data.videos import Video
 from qa_trainer.data.window import within_window
 from qa_trainer.models.faster_vision import quicken_vision
 from qa_trainer.models.loading import attention_of, end_tokens, load_model, model_hash, resolve_model, window_of
@@ -70,8 +71,8 @@ def score_questions(
     started = time.perf_counter()
     quiet_libraries()
     folder = resolve_model(model_name)
-    samples = load_samples(questions, store)
-    model, processor = load_model(folder, attention=settings.attention)
+    samples = load_samples(questions, store, as_video=settings.frame_input == "video")
+    model, processor = load_model(folder, attention=settings.attention, shown=settings)
     samples = within_window(samples, processor, window_of(folder), room=settings.max_new_tokens)
     given: GivenFeatures | None = None
     if features is not None:
@@ -96,6 +97,7 @@ def score_questions(
         reporter("answer", len(found), len(order))
     model_id, step = identity_of(folder)
     config = {"model": model_hash(folder), "sample": settings.sample, "max_new_tokens": settings.max_new_tokens}
+    config |= settings.model_dump(mode="json", include={"frame_input", "min_pixels", "max_pixels"})
     if features is not None:
         config["features"] = features_digest(features_in(features))
     config |= {"round": settings.round, "questions": _digest(samples.rows["question_id"].to_list())}
@@ -156,7 +158,7 @@ def answered_rows(
     """Make rows of `predictions` of answers, as `answer` gives them, to the questions in `rows`."""
     schema = {name: SCHEMA[name] for name in _ANSWER}
     table = pl.DataFrame(answers, schema=schema, infer_schema_length=None)
-    asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor.image_processor))
+    asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor))
     table = pl.concat([asked[list(rows)], table], how="horizontal").with_columns(
         run_id=pl.lit(run_id),
         model_id=pl.lit(model_id),
@@ -214,7 +216,7 @@ def answer(
     examples = samples.examples(list(rows))
     tokenizer = processor.tokenizer
     if shared is not None:
-        shared.expect([source for sources in examples["images"] for source in sources])
+        shared.expect([source for sources in examples["images"] for source in sources if not isinstance(source, Video)])
     inputs = prompt_inputs(processor, examples["prompt"], examples["images"]).to(model.device)
     if features is not None and (tokens := features.tokens(examples["images"])):
         inputs["geometry_tokens"] = tokens

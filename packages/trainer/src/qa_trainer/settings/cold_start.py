@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from qa_contract.cli.settings import Settings, setting
+from qa_contract.cli.settings import setting
 
-from qa_trainer.settings.shared import RUN, Attention, Device
+from qa_trainer.settings.shared import RUN, Attention, Device, FrameSettings
 
 CHAINS = "Chains"
 
 
-class ColdStartSettings(Settings):
+class ColdStartSettings(FrameSettings):
     """How chains of reasoning are drawn; the defaults are those of arXiv 2505.23747.
 
     Examples

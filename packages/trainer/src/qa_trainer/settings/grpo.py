@@ -60,6 +60,12 @@ class GRPOSettings(RunSettings):
         return self
 
     @model_validator(mode="after")
+    def _shown_to_a_server(self) -> GRPOSettings:
+        if self.vllm_server_url is not None and self.frame_input == "video":
+            raise ValueError("completions of a server are made of images; frame_input video needs transformers")
+        return self
+
+    @model_validator(mode="after")
     def _room_for_steps(self) -> GRPOSettings:
         if {"reasoning", "reasoning_length"} & set(self.rewards) and not self.ask_steps:
             raise ValueError("the rewards reasoning and reasoning_length need ask_steps, or nothing asks for steps")
