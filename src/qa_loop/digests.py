@@ -21,7 +21,7 @@ TIMED = ("manifest.json", "metrics.parquet")
 """Files that hold times, so that they differ from run to run."""
 
 
-def record_digests(folder: Path, record: Record) -> None:
+def record_digests(folder: Path, record: Record, *, adds_to: str = "") -> None:
     """Write the digest of every file of a finished stage; its record gets `digest` and `content`.
 
     Parameters
@@ -30,8 +30,15 @@ def record_digests(folder: Path, record: Record) -> None:
         Of the run.
     record : Record
         Of the stage.
+    adds_to : str
+        A folder that other stages fill, too: what none of them has listed is this stage's.
     """
     files = _files(folder / record.out)
+    if adds_to:
+        lists = [path for path in (folder / DIGESTS).glob("*.json") if path != _list(folder, record)]
+        listed = {name for path in lists for name in json.loads(path.read_text(encoding="utf-8"))}
+        files = [*files, *(path for path in _files(folder / adds_to) if str(path.relative_to(folder)) not in listed)]
+        files = sorted({*files})
     found = dict(zip((str(path.relative_to(folder)) for path in files), _digests(files), strict=True))
     path = _list(folder, record)
     path.parent.mkdir(exist_ok=True)

@@ -26,6 +26,7 @@ from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, 
 from qa_loop.mixtures import mixtures
 from qa_loop.offers import check_scenes, engine_datasets, model_folder, with_folder
 from qa_loop.options import check_options
+from qa_loop.pools import check_panel_beforehand, shortage
 from qa_loop.process import Ended as Exit
 from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
@@ -107,9 +108,12 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
         served_words(config.serve)
     _check_folder(out)
     if not (out / STORE).exists():
-        check_scenes(config.scenes, engine_datasets())
+        for scenes in config.scenes:
+            check_scenes(scenes, engine_datasets())
     if not (out / MANIFEST).exists() or force:
         check_options(stages)
+    if not (out / STORE).exists():
+        check_panel_beforehand(config, stages)
     if has_flops_budget(config) and estimated(config) is None:
         raise QALoopError(
             f"stop.flops needs an estimate, and 'qa-trainer plan --model {config.train.model}' gives none: the model "
@@ -244,6 +248,8 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
         if out.resolve() in (out / record.out).resolve().parents:
             _remove(out / record.out)
         manifest.drop([record.name])
+        for whole in (stage for stage in stages if Path(stage.out) in Path(record.out).parents):
+            manifest.drop(dependents(stages, whole))  # what it held is a part of what they have read
     for stage in stages:
         record = manifest.stages.get(stage.name)
         if record is not None and record.argv != list(stage.argv):
@@ -308,8 +314,12 @@ def _run_stage(stage: Stage, work: _Work) -> None:
     if good:
         record.lost = exit.code == 1 and not stage.gaps
         record.rows = count_rows(out, stage)
+        if dry := shortage(work.config, stage, record.rows):
+            record.state = "failed"
+            manifest.save(out)
+            raise StageError(dry, exit_code=2)
         record.flops = work.flops(stage, record.rows)
-        record_digests(out, record)
+        record_digests(out, record, adds_to=stage.adds_to)
         if record.lost and stage.sources:
             record.sources = sources_digest(stage.sources, since_s=started)
         if record.before not in (None, record.content):

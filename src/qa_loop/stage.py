@@ -53,6 +53,8 @@ class Stage:
         Files and folders outside the run that it reads, absolute.
     gaps : bool
         Rows may be missing without anything being lost: an empty answer has no confidence, and is scored all the same.
+    adds_to : str
+        Folder of another stage that it puts files into, beside `out`.
     serves : str
         Model that has to be on the server of the run while the command runs; empty where it asks none.
     """
@@ -71,6 +73,7 @@ class Stage:
     sources: tuple[str, ...] = ()
     section: str = ""
     serves: str = ""
+    adds_to: str = ""
 
     @property
     def command(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from qa_contract.pages.parts import Part
 from qa_contract.pages.text import percent
 
 from qa_loop.errors import QALoopError
+from qa_loop.pools import short_rounds
 from qa_loop.report.others import other_pages
 from qa_loop.report.proposers import proposers_sections
 from qa_loop.report.run import Run
@@ -100,7 +101,7 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
         facts_section(run),
     ]
     about = (
-        f"{config.train.model} on {config.scenes.dataset}: {config.run.rounds} rounds of "
+        f"{config.train.model} on {', '.join(one.called for one in config.scenes)}: {config.run.rounds} rounds of "
         f"{config.questions_per_round:,} questions, seed {config.run.seed}."
     )
     return Page(config.run.name, sections, about, warnings=warnings_of(run, tables))
@@ -109,6 +110,11 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
 def warnings_of(run: Run, tables: RunTables) -> list[str]:
     """Say what stands above everything: nothing held out, video after images, lost general ability, letters alone."""
     found = [*([IN_SAMPLE] if run.config.main_eval.in_sample else []), *run.config.cautions]
+    for number, n in short_rounds(run.config, run.manifest):
+        found.append(
+            f"Round {number} trains on {n:,} of {run.config.questions_per_round:,} questions, some of them repeatedly: "
+            "the scenes and gates left no more."
+        )
     for drop in guard_drops(run.config, run.folder):
         found.append(
             f"General ability fell: after round {drop.round} the guard scores {percent(drop.score)}, before training "

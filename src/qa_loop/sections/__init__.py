@@ -3,6 +3,7 @@
 from qa_loop.sections.asking import (
     OF_THE_ROUND,
     SCENE_FLAGS,
+    DataSet,
     FramesSection,
     GatesSection,
     GenerateSection,
@@ -19,6 +20,7 @@ __all__ = [
     "OF_THE_ROUND",
     "SCENE_FLAGS",
     "ConfidenceSection",
+    "DataSet",
     "EvalSection",
     "FramesSection",
     "GatesSection",

@@ -98,6 +98,7 @@ def write_generation(
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
                 "question_types": dict(sorted(generation.of_types.items())),
+                **({"collections": generation.of_collections} if request.collections else {}),
                 "refused": generation.refusals.by_type(),
                 "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
                 "choices": [asdict(cell) for cell in cells],
@@ -121,4 +122,5 @@ def _config(request: Request, past: Past) -> Mapping[str, object]:
     asked = asdict(request)
     given |= {"state": config_hash(past.state)} if past.state else {}
     quiet = {"screen": False, "reference": "name", "paraphrase": False, "explore": None, "shuffled_of": None}
+    quiet |= {"collections": ()}
     return {name: value for name, value in asked.items() if name not in quiet or value != quiet[name]} | given
