@@ -35,7 +35,6 @@ HINTS: dict[str, str] = {
     "score": "Clean passes come with confidence.profile = 'calibrated'; confidence.sample is their size.",
     "run.stop_gain": "It is [stop] min_gain, beside on = the name of an [[eval]] on split 'val'.",
     "run.patience": "It is [stop] patience, beside on = the name of an [[eval]] on split 'val'.",
-    "run.keep": "[stop] on = NAME of an [[eval]] on split 'val' names the best round; every round is kept.",
     "train.processes": "Write the launcher: train.launch = 'accelerate launch --num_processes 8'.",
     "train.launcher": "Write the whole launcher: train.launch = 'accelerate launch --num_processes 8'.",
     "train.lr_schedule": "It is train.schedule.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from qa_contract.files import write_json
 
 from qa_loop.manifest import Record
+from qa_loop.stage import removed
 
 DIGESTS = "digests"
 """Folder of the run with a list of files and their SHA-256 per stage; the manifest holds the digest of the list."""
@@ -76,6 +77,7 @@ def sources_digest(paths: Sequence[str], *, since_s: float | None = None) -> str
 def damage(folder: Path, record: Record) -> list[str]:
     """Say which files of a finished stage are missing or differ from what it wrote; files beside them do not count.
 
+    Nor do weights that were removed on purpose.
     A stage that an older version finished has no digests; nothing is said of it.
     """
     if record.digest is None:
@@ -84,6 +86,8 @@ def damage(folder: Path, record: Record) -> list[str]:
     if not listed.is_file() or _digest(listed) != record.digest:
         return [f"{listed}: the list of the stage's files is missing or damaged"]
     wanted: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    gone = tuple(f"{record.out}/{name}/" for name in removed(folder / record.out))
+    wanted = {name: digest for name, digest in wanted.items() if not name.startswith(gone)}
     there = {name: folder / name for name in wanted if (folder / name).is_file()}
     found = dict(zip(there, _digests(list(there.values())), strict=True))
     return [

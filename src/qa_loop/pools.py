@@ -185,6 +185,8 @@ def _of_store(config: LoopConfig, store: Path, folder: Path) -> list[Pool]:
 
 def _made(config: LoopConfig, scenes: DataSet, stages: Sequence[Stage], folder: Path) -> Pool:
     """Make some of the generated scenes of a data set and count in them."""
+    import polars as pl
+
     here, total = folder / scenes.called, scenes.scenes or SAMPLE_SCENES
     here.mkdir()
     n = min(SAMPLE_SCENES, total)
@@ -195,7 +197,7 @@ def _made(config: LoopConfig, scenes: DataSet, stages: Sequence[Stage], folder: 
         _run(words, here)
     whole = n == total
     rows = _ask_all(config, here / STORE, here, split=config.generate.split if whole else None)
-    counted = rows.group_by("question_type", "cell").sum().sort("question_type", "cell")
+    counted = rows.group_by("question_type", "cell").agg(pl.col("n").sum()).sort("question_type", "cell")
     counts = {(kind, cell): n for kind, cell, n in counted.select("question_type", "cell", "n").iter_rows()}
     of = round(total * _share_of(scenes, config.generate.split))
     if not whole:

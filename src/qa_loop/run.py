@@ -22,6 +22,7 @@ from qa_loop.config import LoopConfig
 from qa_loop.costs import Costs, estimated
 from qa_loop.digests import DIGESTS, damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
+from qa_loop.keeping import prune, reads_weights
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.mixtures import mixtures
 from qa_loop.offers import check_scenes, engine_datasets, model_folder, with_folder
@@ -31,11 +32,11 @@ from qa_loop.process import Ended as Exit
 from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
 from qa_loop.serving import Serving, served_words
-from qa_loop.stage import SERVER, STORE, Stage, dependents
+from qa_loop.stage import SERVER, STORE, Stage, dependents, removed
 from qa_loop.stages import plan
 from qa_loop.stopping import Ended, ended, has_flops_budget
 
-SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
+SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"), ("run", "keep"))
 """Keys that may change between starts: they do not change what is written."""
 COUNTED = ("train", "reinforce", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
 """Kinds of stages whose floating-point operations are estimated."""
@@ -149,13 +150,37 @@ def _run_stages(config: LoopConfig, work: _Work) -> Ended | None:
     passed: set[str] = set()
     while True:
         over = ended(config, work.out, manifest=work.manifest)
-        work.stages = plan(config, rounds=over.round if over else None)
+        last = over.round if over else config.run.rounds
+        work.stages = plan(config, rounds=last)
         work.progress.plan(work.stages)
+        prune(config, work.out, work.stages, work.manifest.stages, last=last)
         stage = next((stage for stage in work.stages if stage.name not in passed), None)
         if stage is None:
             return over
+        if lacking := _lacking(stage, work):
+            _restore(lacking, work)
+            passed.discard(lacking.name)
+            continue
         _run_stage(stage, work)
         passed.add(stage.name)
+
+
+def _lacking(stage: Stage, work: _Work) -> Stage | None:
+    """Find a training whose weights a stage that is to be run needs, and which were removed."""
+    record = work.manifest.stages.get(stage.name)
+    if record is not None and record.state == "done" and stage.complete(work.out):
+        return None
+    trainings = [other for other in work.stages if other.out in stage.inputs and removed(work.out / other.out)]
+    return next((other for other in trainings if reads_weights(stage, other)), None)
+
+
+def _restore(training: Stage, work: _Work) -> None:
+    """Have a training done again; those that read it are kept, for it writes the same."""
+    record = work.manifest.stages.get(training.name)
+    if record is not None and record.state == "done":
+        record.state, record.before = "failed", record.content
+        work.manifest.save(work.out)
+    work.progress.bars.say(f"{training.name}: its weights were removed and are needed again")
 
 
 @dataclass
@@ -286,7 +311,7 @@ def _run_stage(stage: Stage, work: _Work) -> None:
         work.progress.skip(stage)
         return
     _check_inputs(stage, work)
-    if old is None or old.state == "done" or not stage.resumes:
+    if old is None or old.state == "done" or not stage.resumes or removed(out / stage.out):
         _remove(out / stage.out)
     _remove_leftovers(out / stage.out)
     record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ STORE = "store"
 
 LOCAL_RUNNERS = ("transformers", "blind")
 """Runners of `qa-eval run` that load a model."""
+
+PRUNED = "pruned.json"
+"""File beside what a stage of training wrote that names the folders that were removed."""
 
 SERVER = "{server}"
 """Stands in a command for the address of the server of the run, up to /v1."""
@@ -104,8 +108,17 @@ class Stage:
         return f"logs/{self.name}.log"
 
     def complete(self, folder: Path) -> bool:
-        """Tell whether every file of the output is there."""
-        return all((folder / name).exists() for name in self.files)
+        """Tell whether every file of the output is there, or was removed on purpose."""
+        gone = {f"{self.out}/{name}" for name in removed(folder / self.out)}
+        return all(name in gone or (folder / name).exists() for name in self.files)
+
+
+def removed(folder: Path) -> tuple[str, ...]:
+    """Name the folders of an output that were removed on purpose, see `qa_loop.keeping`."""
+    try:
+        return tuple(json.loads((folder / PRUNED).read_text(encoding="utf-8"))["removed"])
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 def dependents(stages: Iterable[Stage], changed: Stage) -> set[str]:

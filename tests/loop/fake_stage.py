@@ -118,10 +118,16 @@ def main():
         print(json.dumps({**cost, "weights_bytes": 4, "optimizer_bytes": 8}))
         return
     if command in ("datasets", "models"):
-        options = ["--scenes", "--frames-per-scene", "--size"]
+        options = ["--scenes", "--frames-per-scene", "--size", "--first-scene"]
         print(json.dumps([{"name": "rooms", "options": options, "settings": {}}] if command == "datasets" else []))
         return
-    if command == "ingest":
+    if command == "ingest" and "--add" in sys.argv:
+        name = option("--collection")
+        Path("store/added").mkdir(exist_ok=True)
+        Path(f"store/images/{name}.png").write_bytes(name.encode())
+        tables = {f"{table}.parquet": f"{table}.parquet" for table in ("scenes", "objects", "frames")}
+        all_or_nothing(f"store/added/{name}", tables, ["store"], f"store_{name}")
+    elif command == "ingest":
         names = ("scenes.parquet", "objects.parquet", "frames.parquet", "images")
         all_or_nothing(out, {name: name for name in names}, [], stage)
     elif command == "observe":

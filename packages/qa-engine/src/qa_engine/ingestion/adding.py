@@ -7,14 +7,16 @@ is killed leaves the store as it was.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
 from qa_contract.files import fsync
-from qa_contract.tableio import ADDED, read_table
+from qa_contract.tableio import ADDED, read_table, table_files
 from qa_contract.tables import SCENES
 
 from qa_engine.errors import QAEngineError
@@ -30,7 +32,7 @@ class Known:
     Attributes
     ----------
     scenes : mapping of str to str
-        Name of a scene to its data set.
+        Name of a scene to the data set that it was ingested as, which may call its scenes by those they come from.
     places : mapping of str to str
         `scene_group` to its split: a rescan of a place comes to the split of that place, however the rest is split.
     collections : frozenset of str
@@ -49,13 +51,22 @@ def known_scenes(store: Path) -> Known:
     TableError
         There is no store.
     """
-    columns = ["scene_name", "dataset", "scene_group", "split", "collection"]
-    table = read_table(store, "scenes", SCENES, columns=columns)
+    columns = ["scene_name", "scene_group", "split", "collection"]
+    parts = {path: read_table(path, "scenes", SCENES, columns=columns) for path in table_files(store, "scenes")}
+    table = pl.concat(parts.values())
     return Known(
-        dict(table.select("scene_name", "dataset").iter_rows()),
+        {name: _ingested_as(path.parent) for path, part in parts.items() for name in part["scene_name"]},
         dict(table.select("scene_group", "split").iter_rows()),
         frozenset(table["collection"].drop_nulls()),
     )
+
+
+def _ingested_as(folder: Path) -> str:
+    """Read which data set the tables of a folder were ingested as; empty where they do not say."""
+    try:
+        return str(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["config"]["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def check_collection(name: str, known: Known, dataset: str, scenes: Iterable[str]) -> None:
