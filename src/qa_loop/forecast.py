@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_loop.costs import Costs, estimated
+from qa_loop.keeping import most_held
 from qa_loop.offers import check_scenes, engine_datasets
 from qa_loop.options import check_options
 from qa_loop.pools import Pool, check_panel, pools
@@ -104,6 +105,8 @@ class Forecast:
         return self.rounds * self._steps
 
     _steps: int = 0
+    held: int = 1
+    """Rounds whose weights are on disk at the same time, at most."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the forecast as plain values."""
@@ -165,16 +168,18 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     steps = sum(stage.steps or 0 for stage in config.train.stages)
     kinds = Counter(stage.kind for stage in stages)
     return Forecast(
-        *(
-            config.run.name,
-            dict(kinds),
-            rounds,
-            per_round,
-            offered,
-            supply,
-            data_sets if len(config.scenes) > 1 else [],
-        ),
-        *((sum(pool.seen for pool in found), sum(pool.scenes for pool in found)), costs, notes, steps),
+        config.run.name,
+        stages=dict(kinds),
+        rounds=rounds,
+        per_round=per_round,
+        offered=offered,
+        supply=supply,
+        data_sets=data_sets if len(config.scenes) > 1 else [],
+        seen_of=(sum(pool.seen for pool in found), sum(pool.scenes for pool in found)),
+        costs=costs,
+        notes=notes,
+        _steps=steps,
+        held=most_held(config),
     )
 
 

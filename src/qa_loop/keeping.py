@@ -57,7 +57,7 @@ def prune(
     """
     if config.run.keep == "all":
         return
-    done = {stage.name for stage in stages if stage.name in records and records[stage.name].state == "done"}
+    done = {s.name for s in stages if s.name in records and records[s.name].state == "done" and s.complete(folder)}
     whole = [t for t in range(1, last + 1) if all(s.name in done for s in stages if s.round == t)]
     n = 1 if config.run.keep == "best" else config.run.keep
     kept = {last, *whole[-n:]}
@@ -67,10 +67,18 @@ def prune(
         if training.kind not in TRAINING or training.round not in whole or training.round in kept:
             continue
         if all(stage.name in done for stage in stages if reads_weights(stage, training)):
-            _remove_weights(folder / training.out)
+            remove_weights(folder / training.out)
 
 
-def _remove_weights(out: Path) -> None:
+def most_held(config: LoopConfig) -> int:
+    """Count the rounds whose weights are on disk at the same time, at most: those kept, and the one being trained."""
+    keep, rounds = config.run.keep, config.run.rounds
+    if keep == "all":
+        return rounds
+    return min(rounds, (1 if keep == "best" else keep) + (config.stop is not None and config.stop.on is not None) + 1)
+
+
+def remove_weights(out: Path) -> None:
     """Say what goes, then remove it; a hidden name first, so that no folder is ever there by half."""
     if not (out / PRUNED).is_file():
         write_json(out / PRUNED, {"removed": [name for name in WEIGHTS if (out / name).is_dir()]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 
@@ -12,6 +11,7 @@ import pytest
 from qa_loop.config import load_config, parse_config
 from qa_loop.digests import damage
 from qa_loop.errors import QALoopError, StageError
+from qa_loop.forecast import forecast
 from qa_loop.manifest import load_manifest
 from qa_loop.pools import Pool, check_panel
 from qa_loop.report import write_report
@@ -32,6 +32,7 @@ dataset = "rooms"
 scenes = 3
 frames = 2
 size = 32
+split = "train=0.6,val=0.0,test=0.4"
 share = 0.5
 [[scenes]]
 dataset = "rooms"
@@ -40,6 +41,7 @@ first_scene = 3
 scenes = 2
 frames = 2
 size = 32
+split = "train=0.6,val=0.0,test=0.4"
 share = 0.5
 """
 ONE = """[scenes]
@@ -47,6 +49,7 @@ dataset = "rooms"
 scenes = 3
 frames = 2
 size = 32
+split = "train=0.6,val=0.0,test=0.4"
 """
 
 
@@ -122,36 +125,30 @@ def test_the_same_data_set_stands_twice_where_its_scenes_are_told_apart():
 @pytest.fixture
 def two(fakes):
     fakes.change(ONE, TWO)
+    fakes.change("rounds = 2", "rounds = 1")
+    fakes.change("[frames]\nframes = 2\n", "")
+    fakes.change("per_scene = 3", "per_scene = 3\nrunners = []")
     return fakes
 
 
-def test_killed_while_scenes_are_added_ends_as_undisturbed_and_every_file_is_watched(two):
+def test_scenes_are_added_whole_watched_and_taken_away(two):
     out, undisturbed = two.folder / "out", two.folder / "one"
     run_loop(load_config(two.config), undisturbed)
     two.fault("store_more", "kill")
     assert two.run("run", two.config, "--out", out).returncode == -signal.SIGKILL
-    done = two.run("run", two.config, "--out", out)
-    assert done.returncode == 0, done.stderr
+    run_loop(load_config(two.config), out)
     assert traces(out) == traces(undisturbed)
     records = load_manifest(out).stages
     (out / "store/images/more.png").write_bytes(b"other")
     assert damage(out, records["ingest-more"]) == [f"{out}/store/images/more.png: differs from what the stage wrote"]
     assert damage(out, records["ingest"]) == []
-
-
-def test_a_data_set_that_is_taken_away_takes_what_was_made_of_it(two, finished_run):
-    out = two.folder / "out"
-    run_loop(load_config(two.config), out)
-    rest = TWO.split("[[scenes]]")[2]
-    two.change("[[scenes]]" + rest, "")
+    two.change("[[scenes]]" + TWO.split("[[scenes]]")[2], "")
     two.change("share = 0.5", "share = 1")
     run_loop(load_config(two.config), out, force=True)
     assert not (out / "store/added/more").exists()
-    records = load_manifest(out).stages
-    assert "ingest-more" not in records
-    assert {records[name].attempts for name in ("ingest", "observe", "round_02-train")} == {1}
-    starts = (out / "logs/observe.log").read_text().count("wrote")
-    assert starts == 2, "what was observed of scenes that are gone stays"
+    assert "ingest-more" not in load_manifest(out).stages
+    logs = {name: (out / f"logs/{name}.log").read_text().count("wrote") for name in ("ingest", "eval-questions")}
+    assert logs == {"ingest": 1, "eval-questions": 2}, "questions about scenes that are gone stay"
 
 
 def test_plan_counts_every_data_set(two, tables):
@@ -160,25 +157,24 @@ def test_plan_counts_every_data_set(two, tables):
     named = pl.Series("collection", ["rooms", "rooms", "more"])
     scenes = pl.read_parquet(tables / "scenes.parquet").with_columns(named, split=pl.lit("train"))
     scenes.write_parquet(store / "scenes.parquet")
-    told = json.loads(two.run("plan", two.config, "--store", store, "--json").stdout)
-    assert [(one["name"], one["scenes"], one["available"], one["asked"]) for one in told["data_sets"]] == [
-        ("rooms", 2, 6, 12),
-        ("more", 1, 3, 12),
+    told = forecast(load_config(two.config), store=store)
+    assert [(one.name, one.scenes, one.available, one.asked) for one in told.data_sets] == [
+        ("rooms", 2, 6, 6),
+        ("more", 1, 3, 6),
     ]
-    assert {item["data_set"] for item in told["supply"]} == {"rooms", "more"}
+    assert {item.data_set for item in told.supply} == {"rooms", "more"}
     done = two.run("plan", two.config, "--store", store)
-    assert "more            1          3         12" in done.stdout
-    assert "Panel and rounds ask 12 questions of more, and its scenes hold 3" in done.stderr
+    assert "more            1          3          6" in done.stdout
+    assert "Panel and rounds ask 6 questions of more, and its scenes hold 3" in done.stderr
     scenes.with_columns(collection=pl.lit("rooms")).write_parquet(store / "scenes.parquet")
-    done = two.run("plan", two.config, "--store", store)
-    assert (done.returncode, "has no training scenes of more; it holds rooms" in done.stderr) == (2, True)
+    with pytest.raises(QALoopError, match="has no training scenes of more; it holds rooms"):
+        forecast(load_config(two.config), store=store)
 
 
 def test_a_panel_larger_than_the_pool_is_refused_before_the_first_stage(fakes):
     fakes.config.write_text(fakes.config.read_text() + '[confidence]\nprofile = "calibrated"\npanel = 10\n')
-    done = fakes.run("run", fakes.config, "--out", fakes.folder / "out")
-    assert done.returncode == 2
-    assert "The panel wants 10 questions that are never trained on, and the training scenes hold 9." in done.stderr
+    with pytest.raises(QALoopError, match=r"panel wants 10 questions .* never trained on, and .* scenes hold 9\."):
+        run_loop(load_config(fakes.config), fakes.folder / "out")
     assert not (fakes.folder / "out").exists()
 
 

@@ -66,8 +66,8 @@ def _show(found: Forecast) -> None:
     hours = found.hours or 0
     typer.echo(
         f"Memory of training {costs.memory_bytes / 1e9:.2f} of {costs.available_bytes / 1e9:.1f} GB; disk "
-        f"{found.rounds * costs.round_bytes / 1e9:.2f} GB for {found.rounds} rounds; training about {hours:.2f} hours "
-        "on this device."
+        f"{found.held * costs.round_bytes / 1e9:.2f} GB, weights of {found.held} rounds; training about {hours:.2f} "
+        "hours on this device."
     )
     typer.echo(
         f"A question costs {costs.seen:.2e} FLOPs with frames, {costs.unseen:.2e} without, thrice that in training."
