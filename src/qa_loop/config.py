@@ -239,7 +239,7 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     )
 
 
-_PATH_OPTIONS = ("videos", "answers", "majority_from", "majority-from")
+_PATH_OPTIONS = ("videos", "images", "answers", "majority_from", "majority-from")
 """Options of `qa-eval run` that name files of the user; stages run in the run's folder."""
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from qa_loop.costs import Costs, estimated
+from qa_loop.guarding import check_guard
 from qa_loop.keeping import most_held
-from qa_loop.offers import check_scenes, engine_datasets
+from qa_loop.offers import check_scenes, choices_alone, engine_datasets
 from qa_loop.options import check_options
 from qa_loop.pools import Pool, check_panel, pools
-from qa_loop.sections import LoopConfig
+from qa_loop.sections import LETTERS, LoopConfig
 from qa_loop.stages import plan
 
 
@@ -133,6 +134,7 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
         check_scenes(scenes, engine_datasets())
     stages = plan(config)
     check_options(stages)
+    check_guard(config)
     gates = config.gating
     per_round = config.questions_per_round
     offered = math.ceil(per_round * gates.offer) if gates else per_round
@@ -151,7 +153,9 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     data_sets = [
         DataSetSupply(pool.name, pool.scenes, pool.seen, pool.available, _asked_of(pool, asked)) for pool in found
     ]
-    notes = [*config.cautions, *_notes(supply, data_sets, asked=asked)]
+    letters = bool(config.generate.tasks) and choices_alone(config.generate.tasks)
+    cautions = [*config.cautions, *([LETTERS.format("every round")] if letters else [])]
+    notes = [*cautions, *_notes(supply, data_sets, asked=asked)]
     if not whole:
         missing = {one.called for one in config.scenes} - {pool.name for pool in found}
         of = f" of {', '.join(sorted(missing))}" if len(config.scenes) > 1 else ""

@@ -22,15 +22,17 @@ from qa_loop.config import LoopConfig
 from qa_loop.costs import Costs, estimated
 from qa_loop.digests import DIGESTS, damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
+from qa_loop.guarding import check_guard, guard_questions
 from qa_loop.keeping import prune, reads_weights
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.mixtures import mixtures
-from qa_loop.offers import check_scenes, engine_datasets, model_folder, with_folder
+from qa_loop.offers import check_scenes, choices_alone, engine_datasets, model_folder, with_folder
 from qa_loop.options import check_options
 from qa_loop.pools import check_panel_beforehand, shortage
 from qa_loop.process import Ended as Exit
 from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
+from qa_loop.sections import LETTERS
 from qa_loop.serving import Serving, served_words
 from qa_loop.stage import SERVER, STORE, Stage, dependents, removed
 from qa_loop.stages import plan
@@ -113,6 +115,7 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
             check_scenes(scenes, engine_datasets())
     if not (out / MANIFEST).exists() or force:
         check_options(stages)
+        check_guard(config)
     if not (out / STORE).exists():
         check_panel_beforehand(config, stages)
     if has_flops_budget(config) and estimated(config) is None:
@@ -125,12 +128,13 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
         for leftover in [*out.glob(HALF_WRITTEN), *(out / DIGESTS).glob(HALF_WRITTEN)]:
             _remove(leftover)
         manifest = _open_manifest(config, out, stages, force=force)
-        for path, text in mixtures(config).items():
+        for path, text in {**mixtures(config), **guard_questions(config)}.items():
             (out / path).parent.mkdir(exist_ok=True)
             with atomic_path(out / path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
-        for caution in config.cautions:
+        letters = bool(config.generate.tasks) and choices_alone(config.generate.tasks)
+        for caution in [*config.cautions, *([LETTERS.format("every round")] if letters else [])]:
             progress.bars.say(f"warning: {caution}")
         _take_up_lost(manifest, out, stages, every=redo_lost)
         limits = Limits(config.run.stage_timeout, config.run.heartbeat)

@@ -15,6 +15,8 @@ FRAME_SETS = f"{STORE}/frame_sets.parquet"
 OBSERVATIONS = f"{STORE}/observations.parquet"
 EVAL_QUESTIONS = "eval_questions"
 PANEL = "panel"
+GUARD_QUESTIONS = "guard/questions.jsonl"
+"""A guard in TRL's form as the evaluator reads it, which the loop writes before it starts."""
 MIXTURES = "mixtures"
 """Folder with a mixture file per round, which the loop writes before it starts."""
 
@@ -89,6 +91,8 @@ class _Planner:
 
     def _asked(self, entry: EvalSection | GuardSection) -> str:
         """Questions of an evaluation."""
+        if isinstance(entry, GuardSection) and entry.form == "trl":
+            return GUARD_QUESTIONS
         if entry.questions is not None:
             return entry.questions
         assert isinstance(entry, EvalSection)  # a guard names its questions

@@ -41,7 +41,7 @@ def attempts(out):
 @pytest.fixture
 def three(fakes):
     """Three rounds without frames and comparisons."""
-    fakes.change("rounds = 2", "rounds = 3")
+    fakes.change('rounds = 2\nkeep = "all"', "rounds = 3")
     fakes.change("[frames]\nframes = 2\n", "")
     fakes.change("per_scene = 3", "per_scene = 3\nrunners = []")
     return fakes

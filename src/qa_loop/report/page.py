@@ -25,6 +25,7 @@ from qa_loop.report.sections import (
 from qa_loop.report.signal import further_sections, gates_sections, signal_sections
 from qa_loop.report.tables import RunTables
 from qa_loop.results import finished
+from qa_loop.sections import LETTERS
 from qa_loop.stopping import best_round, ended, guard_drops
 
 REPORT = "report.html"
@@ -121,11 +122,7 @@ def warnings_of(run: Run, tables: RunTables) -> list[str]:
             f"{percent(drop.first)}, and the intervals do not touch."
         )
     if rounds := tables.rounds_of_letters():
-        named = ", ".join(map(str, rounds))
-        found.append(
-            f"Every target of round {named} is a letter: training on short answers alone is known to damage general "
-            "ability within a few steps. Mix in other answers, or general data by share."
-        )
+        found.append(LETTERS.format(f"round {', '.join(map(str, rounds))}"))
     return found
 
 

@@ -70,12 +70,23 @@ class StopSection(Section):
 
 
 class GuardSection(Section):
-    """`[guard]`: a small set of general questions that every round answers; a drop is a warning, or ends the run."""
+    """`[guard]`: a small set of general questions that every round answers; a drop is a warning, or ends the run.
+
+    Form `questions` is what the benchmark reads; form `trl` has `messages`, or `prompt` and `completion`: one question
+    in text, whose answer is a number, or a letter where its last lines are options.
+    """
 
     questions: str
+    form: Literal["questions", "trl"] = "questions"
     store: str | None = None
     benchmark: str = "questions"
     parser: str | None = None
     batch_size: int = Field(default=8, ge=1)
     stop: bool = False
     options: Options = {}
+
+    @model_validator(mode="after")
+    def _conversations_are_rows(self) -> GuardSection:
+        if self.form == "trl" and self.benchmark != "questions":
+            raise ValueError("form = 'trl' is scored by benchmark = 'questions'; remove one of the two")
+        return self

@@ -13,6 +13,12 @@ from qa_loop.sections.measuring import EvalSection, GuardSection, StopSection
 from qa_loop.sections.running import RunSection, ServeSection
 from qa_loop.sections.training import ConfidenceSection, TrainSection
 
+LETTERS = (
+    "Every target of {} is a letter: training on short answers alone is known to damage general ability within a few "
+    "steps. Mix in other answers, or general data by share."
+)
+"""What to say of rounds whose questions are all choices."""
+
 
 class LoopConfig(Section):
     """A whole configuration, with every default filled in and every path absolute."""
