@@ -52,7 +52,7 @@ def test_score_says_means_of_types_by_tag(questions, call, capfd):
     assert tags["level:measurement"] == tags["frames:many"] == tags["ability:size"] == {"mean": 90, "n": 1, "types": 1}
     assert (tags["ability:depth"]["mean"], tags["frames:one"]["mean"]) == (50, 75)
     assert call(*words) == 0
-    assert "  level:relation                 3    75.00   mean of 2 types" in capfd.readouterr().out
+    assert "  level:relation                 3    75.00   question types: 2" in capfd.readouterr().out
 
 
 def test_questions_of_others_have_no_tags(questions, call, capfd):

@@ -126,7 +126,7 @@ def summary_table(summary: dict[str, Any]) -> str:
     for name, value in summary.get("read_by", {}).items():
         lines.append(f"{'  read by ' + name:<28} {n:>5}  {100 * value:7.2f}")
     for name, cell in summary.get("tags", {}).items():
-        lines.append(f"{'  ' + name:<28} {cell['n']:>5}  {100 * cell['mean']:7.2f}   mean of {cell['types']} types")
+        lines.append(f"{'  ' + name:<28} {cell['n']:>5}  {100 * cell['mean']:7.2f}   question types: {cell['types']}")
     for name, cell in summary.get("frame_budgets", {}).items():
         lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")

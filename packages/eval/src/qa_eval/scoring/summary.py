@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.frame_lists import PREFIX
 from qa_contract.options import option_letter, option_text
 
 from qa_eval.benchmarks.base import Benchmark
@@ -119,8 +120,11 @@ def diagnostics(scored: Scored) -> dict[str, Any]:
 
 
 def frame_budgets(scored: Scored, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
-    """Score each frame budget on its own, fractions of 1; empty where the rows do not name several."""
-    named = scored.frame.drop_nulls("frames")
+    """Score each frame budget on its own, fractions of 1; empty where the rows do not name several.
+
+    Frames that a question lists itself, as those about single images do, are no budget.
+    """
+    named = scored.frame.drop_nulls("frames").filter(~pl.col("frames").str.starts_with(PREFIX))
     if named["frames"].n_unique() < 2:
         return {}
     found = {}
