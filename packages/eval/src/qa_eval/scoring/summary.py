@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from qa_contract.frame_lists import PREFIX
 from qa_contract.options import option_letter, option_text
 
 from qa_eval.benchmarks.base import Benchmark
@@ -124,7 +123,12 @@ def frame_budgets(scored: Scored, benchmark: Benchmark) -> dict[str, dict[str, A
 
     Frames that a question lists itself, as those about single images do, are no budget.
     """
-    named = scored.frame.drop_nulls("frames").filter(~pl.col("frames").str.starts_with(PREFIX))
+    named = scored.frame.drop_nulls("frames")
+    if named["frames"].n_unique() < 2:
+        return {}
+    from qa_contract.frame_lists import PREFIX  # opens a database, which most files do not need
+
+    named = named.filter(~pl.col("frames").str.starts_with(PREFIX))
     if named["frames"].n_unique() < 2:
         return {}
     found = {}

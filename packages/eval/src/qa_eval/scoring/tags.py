@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qa_contract.tableio import read_table
-from qa_contract.tables import QUESTION_TYPES
-
 Tags = Mapping[str, Mapping[str, list[str]]]
 """Question type to its values by tag."""
 
@@ -20,6 +17,9 @@ def read_tags(questions: Path | None) -> Tags:
     folder = Path(questions) if Path(questions).is_dir() else Path(questions).parent
     if not (folder / "question_types.parquet").is_file():
         return {}
+    from qa_contract.tableio import read_table  # opens a database, which most files do not need
+    from qa_contract.tables import QUESTION_TYPES
+
     columns = ["question_type", "level", "abilities", "frames_needed"]
     rows = read_table(folder, "question_types", QUESTION_TYPES, columns=columns).iter_rows()
     return {name: {"level": [level], "ability": list(can), "frames": [frames]} for name, level, can, frames in rows}
