@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from qa_contract.files import write_json
+from qa_contract.remote import fetch_all
 
 from qa_loop.manifest import Record
 
@@ -77,6 +78,7 @@ def damage(folder: Path, record: Record) -> list[str]:
     if not listed.is_file() or _digest(listed) != record.digest:
         return [f"{listed}: the list of the stage's files is missing or damaged"]
     wanted: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    fetch_all(folder / name for name in wanted)
     there = {name: folder / name for name in wanted if (folder / name).is_file()}
     found = dict(zip(there, _digests(list(there.values())), strict=True))
     return [

@@ -179,6 +179,7 @@ class _Answerer:
 
 def _load(store: Store, names: list[str], profile: str, sightings: SightingIndex) -> Batch:
     """Load scenes with the distances that questions usually ask for; those that cannot be read are missing."""
+    store.expect(names)
     facts = []
     for name in names:
         with suppress(QAEngineError):

@@ -121,6 +121,7 @@ class _Replayer:
 
     def replay(self, batch: Sequence[tuple[str | None, str | None, pl.DataFrame]]) -> list[tuple[int, Difference]]:
         """Compare the rows of some scenes, given as scene, profile and rows: number of the row, and what differs."""
+        self.store.expect([name for name, *_ in batch if name is not None])
         known: list[Facts | QAEngineError] = [
             _facts(self.store, name, profile, self.looks) for name, profile, _ in batch
         ]
