@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from qa_contract.chat import chat_url
 from qa_contract.errors import suggest
+from qa_contract.remote import is_address
 
 from qa_loop.errors import QALoopError
 from qa_loop.sections import EvalSection, GuardSection, LoopConfig, ProposerSection
@@ -269,6 +270,10 @@ def existing_path(text: str, folder: Path, *, where: str) -> str:
                 f"{where} is '{text}', but the environment variable {name} is not set. "
                 f"Set it to the folder that holds the data: export {name}=/path/to/data"
             )
+    if is_address(text):
+        raise QALoopError(
+            f"{where} is '{text}': files name paths of this machine. Copy the folder, or give the address to a command."
+        )
     expanded = _VARIABLE.sub(lambda match: os.environ[match[1]], text)
     path = folder / Path(expanded).expanduser()
     if not path.exists():

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from qa_contract.files import write_json
+from qa_contract.remote import fetch_all
 
 from qa_loop.manifest import Record
 from qa_loop.stage import removed
@@ -88,6 +89,7 @@ def damage(folder: Path, record: Record) -> list[str]:
     wanted: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
     gone = tuple(f"{record.out}/{name}/" for name in removed(folder / record.out))
     wanted = {name: digest for name, digest in wanted.items() if not name.startswith(gone)}
+    fetch_all(folder / name for name in wanted)
     there = {name: folder / name for name in wanted if (folder / name).is_file()}
     found = dict(zip(there, _digests(list(there.values())), strict=True))
     return [

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -173,3 +177,60 @@ def test_the_task_of_lmms_eval_is_one_by_its_schema_and_scores_as_the_benchmark(
         row = json.loads(line)
         options = ["A. a", "B. b", "C. c", "D. d"] if row["ground_truth"] in "ABCD" else []
         assert utils.score(row["prediction"], {"answer": row["ground_truth"], "options": options}) == row["score"], row
+
+
+def answered() -> list[dict]:
+    """Answers with the scores that the evaluator gives them."""
+    rows = [json.loads(line) for line in SCORES.read_text().splitlines()]
+    for row in rows:
+        row["options"] = ["A. a", "B. b", "C. c", "D. d"] if row["ground_truth"] in "ABCD" else []
+    return rows
+
+
+def test_verl_loads_the_rows_and_its_reward_is_the_score(exported, made, tmp_path):
+    from datasets import load_dataset
+
+    out = exported("verl")
+    data = load_dataset("parquet", data_files=str(out / "train.parquet"), split="train", cache_dir=str(tmp_path / "c"))
+    asked = pl.read_parquet(made / "questions/questions.parquet")
+    assert [row["ground_truth"] for row in data["reward_model"]] == asked["ground_truth"].to_list()
+    assert [picture.size for picture in data[5]["images"]] == [(64, 64)] * 2
+    reward = runpy.run_path(str(out / "reward.py"))["compute_score"]
+    for row in answered():
+        assert reward("any", row["prediction"], row["ground_truth"], {"options": row["options"]}) == row["score"], row
+
+
+def test_reasoning_gym_registers_the_data_set_and_its_score_is_the_score(exported, made, monkeypatch):
+    gym = pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed")
+    monkeypatch.syspath_prepend(exported("reasoning-gym"))
+    importlib.import_module("spatial_questions")
+    data = gym.create_dataset("spatial_questions")
+    asked = pl.read_parquet(made / "questions/questions.parquet")
+    assert [row["answer"] for row in data] == asked["ground_truth"].to_list()
+    assert [data.score_answer(row["answer"], row) for row in data] == [1] * 24
+    assert all(Path(path).is_file() for path in data[0]["metadata"]["images"])
+    shuffled = gym.create_dataset("spatial_questions", seed=1, size=48)
+    ids = [row["metadata"]["question_id"] for row in shuffled]
+    assert ids[:24] == ids[24:] != asked["question_id"].to_list()
+    assert set(ids) == set(asked["question_id"])
+    for row in answered():
+        entry = {"answer": row["ground_truth"], "metadata": {"options": row["options"]}}
+        assert data.score_answer(row["prediction"], entry) == row["score"], row
+
+
+def test_verifiers_loads_the_environment_and_its_reward_is_the_score(exported, made, monkeypatch):
+    vf = pytest.importorskip("verifiers.v1", reason="verifiers is not installed")
+    monkeypatch.syspath_prepend(exported("verifiers"))
+    monkeypatch.delitem(sys.modules, "spatial_questions", raising=False)
+    package = importlib.import_module("spatial_questions")
+    env = package.load_environment()
+    assert [type(harness).__name__ for harness in env.config.agent_harnesses().values()] == ["NullHarnessConfig"]
+    tasks = list(vf.load_taskset(env.config.taskset))
+    asked = pl.read_parquet(made / "questions/questions.parquet")
+    assert [task.data.answer for task in tasks] == asked["ground_truth"].to_list()
+    assert [part.type for part in tasks[0].data.prompt[0].content] == ["image_url", "image_url", "text"]
+    for row in answered():
+        task = tasks[0].with_data(answer=row["ground_truth"], options=row["options"])
+        (reward,) = task.hooks("reward")
+        trace = SimpleNamespace(assistant_messages=[SimpleNamespace(content=row["prediction"])])
+        assert asyncio.run(reward(trace=trace)) == row["score"], row

@@ -80,7 +80,8 @@ def sample(command, make, vggt):
 @pytest.mark.parametrize("points", ["depth", "point"])
 def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tmp_path, points):
     import torch
-    from qa_trainer.frames.sample import _candidates, read_features, scene_points
+    from qa_contract.features import find_features, read_features
+    from qa_trainer.frames.sample import _candidates, scene_points
     from qa_trainer.frames.video import open_video
     from qa_trainer.models.spatial_mllm.release import load_vggt
     from safetensors import safe_open
@@ -106,10 +107,12 @@ def test_exactly_k_frames_with_their_indices_times_and_features(sample, vggt, tm
     model = load_vggt(vggt, heads=["camera", "depth"] if points == "depth" else ["point"])
     tokens = scene_points(model, images)[2][[candidates.index(index) for index in indices]]
     with safe_open(tmp_path / "out/features/kitchen.safetensors", "pt") as file:
-        assert file.metadata() == {"frame_ids": " ".join(chosen["frame_ids"]), "grid": "2 4"}
+        assert file.metadata()["grid"] == "[2, 4]"
         assert torch.allclose(file.get_tensor("tokens"), tokens, atol=1e-5)
     features = read_features(tmp_path / "out/features/kitchen.safetensors")
     assert torch.allclose(features, tokens.unflatten(1, (2, 4)), atol=1e-5)
+    shown = [tmp_path / "out" / path for path in frames["image_path"]]
+    assert find_features(tmp_path / "out/features", "kitchen", chosen["frame_ids"], shown).grid == (2, 4)
     again = sample(video, out=tmp_path / "again", points=points)
     assert again.code == 0
     for table in ("frames", "frame_sets"):

@@ -364,6 +364,25 @@ def test_a_schedule_goes_on_over_a_process_boundary(sft, make, tmp_path, schedul
         assert "The linear schedule ends at step 7 and the run at step 8" in ended.stderr
 
 
+def test_a_pass_over_the_questions_with_a_share_of_warmup_and_a_rate_of_its_own_for_a_part(sft, make, tmp_path):
+    import torch
+
+    asked = make.write([make.question(i) for i in range(5)], tmp_path / "asked", "questions")
+    options = {"questions": asked, "batch_size": 2, "epochs": 1, "schedule": "linear", "warmup_share": 0.4}
+    out = tmp_path / "out"
+    assert sft(out, part_learning_rate="connector=1e-4", **options).code == 0
+    rows = predictions(out)
+    # The third step is filled up from the start.
+    assert rows["question_id"].to_list() == ["q000", "q001", "q002", "q003", "q004", "q000"]
+    assert pl.read_parquet(out / "metrics.parquet")["learning_rate"].to_list() == pytest.approx([0, 5e-4, 1e-3])
+    groups = torch.load(out / "state/optimizer.pt", weights_only=True)["param_groups"]
+    assert [group["initial_lr"] for group in groups] == [1e-3, 1e-3, 1e-4, 1e-4]
+    more = options | {"model": out / "model", "state_from": out, "schedule_steps": 3}
+    ended = sft(tmp_path / "more", part_learning_rate="connector=2e-4", **more)
+    assert ended.code == 2
+    assert "its optimizer runs with part_learning_rate ['connector=1e-4'], asked for ['connector=2e-4']" in ended.stderr
+
+
 def test_every_step_is_reported_where_the_user_asks(sft, tmp_path, monkeypatch):
     from transformers import TrainerCallback
     from transformers.integrations import integration_utils

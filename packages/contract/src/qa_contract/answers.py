@@ -62,9 +62,17 @@ def relative_accuracy(predicted: float, truth: float) -> float:
     >>> relative_accuracy(9.0, 10.0), relative_accuracy(8.0, 10.0), relative_accuracy(float("nan"), 1.0)
     (0.9, 0.6, 0.0)
     """
-    if truth == 0:
-        return math.nan
-    error = abs(predicted - truth) / truth
+    return math.nan if truth == 0 else share_within(abs(predicted - truth) / truth)
+
+
+def share_within(error: float) -> float:
+    """Give the share of the ten thresholds t for which a relative error is at most ``1 - t``; 0 for NaN.
+
+    Examples
+    --------
+    >>> share_within(0.0), share_within(0.31), share_within(float("inf"))
+    (1.0, 0.4, 0.0)
+    """
     if not error <= _ERRORS[-1]:  # NaN too
         return 0.0
     return (len(_ERRORS) - bisect_left(_ERRORS, error)) / float(len(_ERRORS))

@@ -23,6 +23,8 @@ REASONS: dict[str, str] = {
     "missing_frame": "a frame of the frame set is not in the store, or a picture of the question is not there",
     "frame_outside_store": "the path of a frame leads out of the store",
     "unreadable_frame": "a frame is not a readable image",
+    "missing_features": "there are no features of the frames' scene",
+    "other_features": "the features are of other frames or images, or damaged",
     "no_video": "the frames have no growing times, or there is one only",
     "missing_video": "the folder of videos has no file of the scene",
     "unreadable_video": "the file is no video that can be decoded",

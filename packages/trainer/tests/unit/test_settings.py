@@ -40,6 +40,11 @@ def test_unknown_key_names_the_file_and_the_nearest_key(tmp_path):
         ('dtype = "float16"', "dtype needs one of auto, float32, bfloat16"),
         ("batch_size = 6\nmicro_batch_size = 4", "batch_size 6 is not a multiple of micro_batch_size 4"),
         ("steps = ", "not a TOML file"),
+        ("warmup_steps = 2\nwarmup_share = 0.1", "warmup_steps and warmup_share say the same thing"),
+        ('part_learning_rate = ["conector=1e-5"]', "'conector' is no part. Did you mean 'connector'"),
+        ('part_learning_rate = ["vision=fast"]', "'vision=fast' needs a number of at least 0"),
+        ('part_weight_decay = ["vision=0", "vision=1"]', "a part is named twice"),
+        ('freeze = ["vision"]\npart_weight_decay = ["vision=0"]', "vision has a learning rate or weight decay"),
     ],
 )
 def test_wrong_values_are_named(tmp_path, text, message):

@@ -110,6 +110,13 @@ def run_questions(
     max_pixels: Annotated[
         int | None, typer.Option(min=1, help="The same, at most.", show_default="the model's", rich_help_panel=FRAMES)
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder 'features' of 'qa-trainer sample-frames': read by a dual encoder, not computed again.",
+            rich_help_panel=FRAMES,
+        ),
+    ] = None,
     degrade: Annotated[
         str | None,
         typer.Option(
@@ -163,6 +170,7 @@ def run_questions(
             what,
             videos=videos,
             images=images,
+            features=features,
             majority_from=majority_from,
             answers=answers,
             connection=Connection(base_url, concurrency, retries, timeout, cache),

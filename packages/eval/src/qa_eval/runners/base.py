@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from qa_contract.features import SceneFeatures
+
 from qa_eval.pictures import MARK
 
 
@@ -58,6 +60,8 @@ class Item:
         Shown as a video with these times; None = as single images.
     video : Path, optional
         File that the frames are decoded from before they are shown.
+    features : SceneFeatures, optional
+        What a geometry encoder has made of the frames.
     """
 
     question_id: str
@@ -70,6 +74,7 @@ class Item:
     frame_ids: tuple[str, ...] = ()
     clip: Clip | None = None
     video: Path | None = None
+    features: SceneFeatures | None = None
 
     @property
     def frame_input(self) -> str:
@@ -192,6 +197,8 @@ class RunnerConfig:
         Of an image, or of a whole video, as it goes into the model; None = the processor's own.
     system_prompt : str, optional
         None = the chat template's own, or none.
+    features : tuple of SceneFeatures
+        What a geometry encoder has made of the items' frames, where it is not to run again.
     connection : Connection
     """
 
@@ -208,6 +215,7 @@ class RunnerConfig:
     min_pixels: int | None = None
     max_pixels: int | None = None
     system_prompt: str | None = None
+    features: tuple[SceneFeatures, ...] = ()
     connection: Connection = field(default_factory=Connection)
 
 

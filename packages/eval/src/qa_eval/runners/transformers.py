@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa_contract.features import check_encoder, read_features
 from qa_contract.tokens import counts, letter_tokens
 
 from qa_eval.errors import QAEvalError
@@ -29,6 +30,8 @@ class TransformersRunner:
     ------
     QAEvalError
         torch or transformers is not installed, the model cannot be loaded, or it takes no videos and is to see one.
+    FileError
+        Features are not those of the model's geometry encoder.
     """
 
     def __init__(self, config: RunnerConfig) -> None:
@@ -61,6 +64,8 @@ class TransformersRunner:
             )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             raise _load_error(model, error, trust=trust) from error
+        if config.features:
+            check_encoder(config.features, self.model, model)
         self.model.to(self.device).eval()
         tokenizer = self.processor.tokenizer
         tokenizer.padding_side = "left"
@@ -187,6 +192,8 @@ class TransformersRunner:
         """
         import torch
 
+        given = [read_features(item.features.path) for item in items if item.features is not None]
+        geometry = {"geometry_tokens": [tokens.to(self.device) for tokens in given]} if given else {}
         texts = [self._chat_text(item) for item in items]
         tokenizer = self.processor.tokenizer
         seen = [[self.vision.get(key) for key in keys_of(item)] for item in items]
@@ -197,7 +204,7 @@ class TransformersRunner:
             inputs = self.processor(text=texts, **vision_inputs(items), **options)
         elif every:
             texts = [self._with_frames(text, shown) for text, shown in zip(texts, seen, strict=True)]
-            if self.prefixes is not None and all(seen):
+            if self.prefixes is not None and all(seen) and not given:
                 return self.prefixes.inputs(self._prompts(texts, items, seen))
             inputs = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
             types: dict[str, torch.Tensor] = {}
@@ -207,7 +214,7 @@ class TransformersRunner:
             inputs = {**inputs, **types, **joined(every)}
         else:
             inputs = tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False)
-        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()} | geometry
 
     def _prompts(self, texts: Sequence[str], items: Sequence[Item], seen: Sequence[Sequence[Seen]]) -> list[Prompt]:
         """Make tokens of texts that hold the placeholders of their frames.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.features import features_digest, features_in
 from qa_contract.tableio import read_table, table_files, table_metadata
 from qa_contract.tables import FRAME_SETS
 
@@ -27,6 +28,7 @@ from qa_eval.runs.items import (
     frame_shots,
     shot_keys,
     shown_frames,
+    with_features,
 )
 from qa_eval.runs.published import describe_pictures, picture_shots, pictures_hash
 from qa_eval.runs.videos import describe_videos, video_shots
@@ -76,6 +78,8 @@ class Sources:
         Folder with a video per scene, instead of a store.
     images : Path, optional
         Folder or zip file with the pictures that the questions name.
+    features : Path, optional
+        Folder with what a geometry encoder has made of the frames of the store.
     majority_from : Path, optional
         Questions that baselines are fitted on; by default `questions` itself.
     answers : Path, optional
@@ -86,6 +90,7 @@ class Sources:
     store: Path | None = None
     videos: Path | None = None
     images: Path | None = None
+    features: Path | None = None
     majority_from: Path | None = None
     answers: Path | None = None
 
@@ -221,6 +226,13 @@ def _check(options: RunOptions, sources: Sources, kind: RunnerKind) -> None:
     idle = next((flag for flag, value in local.items() if value is not None), None)
     if idle is not None and not kind.is_local:
         raise QAEvalError(f"{name} runs no local model; {idle} has no effect. A server sets it for itself.")
+    if sources.features is not None and (
+        not kind.is_local or sources.store is None or options.degrade or kind.frames == "middle"
+    ):
+        raise QAEvalError(
+            "--features go with a local model that sees all frames of a --store as they are: not with a server, "
+            "--videos, --images or --degrade."
+        )
     if options.system_prompt is not None and not kind.is_model:
         raise QAEvalError(f"{name} asks no model; --system-prompt has no effect.")
     if options.frame_input not in ("images", "video"):
@@ -298,9 +310,14 @@ def _frames(
         if options.frame_set not in known:
             raise unknown_name("frame set", options.frame_set, known.to_list())
     shown = shown_frames(table, store, shown=kind.frames)
+    hashes: dict[str, Any] = {"frames": {n: tables_hash(table_files(store, n)) for n in ("frame_sets", "frames")}}
+    shots = frame_shots(table, store, as_video=as_video)
+    if sources.features is not None:
+        shots = with_features(shots, sources.features)
+        hashes["features"] = features_digest(features_in(sources.features))
     return _Frames(
-        shots=frame_shots(table, store, as_video=as_video),
+        shots=shots,
         shown=shown | {"input": "video"} if as_video else shown,
-        hashes={"frames": {name: tables_hash(table_files(store, name)) for name in ("frame_sets", "frames")}},
+        hashes=hashes,
         depths=depth_paths(store) if options.degrade else {},
     )

@@ -10,9 +10,11 @@ from typing import Any
 
 import polars as pl
 from qa_contract.errors import FileError
+from qa_contract.features import FeaturesError, SceneFeatures, find_features
 from qa_contract.files import path_inside
 from qa_contract.frame_lists import read_frame_sets
 from qa_contract.prompts import format_prompt
+from qa_contract.remote import fetch_all
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES
 
@@ -36,12 +38,15 @@ class Shot:
         Their times, where they are shown as a video.
     video : Path, optional
         File that they are decoded from.
+    features : SceneFeatures, optional
+        What a geometry encoder has made of them.
     """
 
     paths: tuple[Path, ...] = ()
     ids: tuple[str, ...] = ()
     clip: Clip | None = None
     video: Path | None = None
+    features: SceneFeatures | None = None
 
     def middle(self) -> Shot:
         """Return the frame in the middle alone."""
@@ -89,6 +94,7 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
         .rename({"frame_ids": "frame_id"})
         .join(images, on=["scene_name", "frame_id"], how="left", maintain_order="left")
     )
+    fetch_all(store / path for path in listed["image_path"].drop_nulls())
     found: Shots = {}
     for (scene, set_id), group in listed.group_by(keys, maintain_order=True):
         rows = list(zip(group["frame_id"], group["image_path"], strict=True))
@@ -102,6 +108,18 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
             shot = _shot(store, rows)
             times_s = group["time_s"].to_list()
             found[key] = _as_video(shot, times_s, str(scene)) if as_video and isinstance(shot, Shot) else shot
+    return found
+
+
+def with_features(shots: Shots, folder: Path) -> Shots:
+    """Add to the frames of a store what a geometry encoder has made of them; where that is not there is a problem."""
+    found = dict(shots)
+    for key, shot in shots.items():
+        if isinstance(shot, Shot):
+            try:
+                found[key] = replace(shot, features=find_features(folder, key[0], shot.ids, shot.paths))
+            except FeaturesError as error:
+                found[key] = Problem(error.reason, str(error))
     return found
 
 
@@ -196,4 +214,5 @@ def _item(row: dict[str, Any], shot: Shot) -> Item:
         frame_ids=shot.ids,
         clip=shot.clip,
         video=shot.video,
+        features=shot.features,
     )

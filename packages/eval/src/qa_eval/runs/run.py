@@ -24,6 +24,7 @@ from qa_eval.runs.inputs import RunInputs, RunOptions, RunResult, Sources, make_
 from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
 from qa_eval.runs.videos import decode_frames
 from qa_eval.scoring.formats import run_summary
+from qa_eval.scoring.tags import read_tags
 
 WORK, SHOWN = "work", "shown"
 BASELINE_BATCH = 4096
@@ -39,6 +40,7 @@ def run(
     *,
     videos: Path | None = None,
     images: Path | None = None,
+    features: Path | None = None,
     majority_from: Path | None = None,
     answers: Path | None = None,
     connection: Connection | None = None,
@@ -54,7 +56,7 @@ def run(
     out : Path
         Finished batches are kept in `out/work` until the run ends; the same call continues from them.
     options : RunOptions
-    videos, images, majority_from, answers : Path, optional
+    videos, images, features, majority_from, answers : Path, optional
         See `Sources`.
     connection : Connection, optional
         How the openai runner reaches its server.
@@ -72,7 +74,7 @@ def run(
     benchmark, parser = find_benchmark(options.benchmark), find_parser(options.parser)
     kind = find_runner(options.runner)
     out = Path(out)
-    sources = Sources(questions, store, videos, images, majority_from, answers)
+    sources = Sources(questions, store, videos, images, features, majority_from, answers)
     _refuse_foreign(out, force=force)
     try:
         inputs = make_inputs(sources, options, kind, out / WORK / SHOWN)
@@ -94,7 +96,7 @@ def run(
         raise
     scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
     scored = score_rows(inputs, scored_rows, benchmark, parser)
-    summary = run_summary(scored, benchmark, seed=options.seed)
+    summary = run_summary(scored, benchmark, seed=options.seed, tags=read_tags(questions))
     summary |= {"runner": options.runner, "model_id": inputs.config["model_id"], "parser": parser.name}
     summary |= {"run_id": inputs.metadata["run_id"], "round": options.round}
     write_tables(out, inputs, rows, scored, options)
@@ -185,6 +187,7 @@ class _Job:
                 min_pixels=options.min_pixels,
                 max_pixels=options.max_pixels,
                 system_prompt=options.system_prompt,
+                features=tuple(dict.fromkeys(item.features for item in inputs.items if item.features is not None)),
                 connection=self.connection,
             )
         )

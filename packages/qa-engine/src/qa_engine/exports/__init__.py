@@ -1,71 +1,7 @@
 """Questions in the file formats of other tools."""
 
-from __future__ import annotations
+from qa_engine.exports.parts import Format
+from qa_engine.exports.registry import CALLING, FORMATS, SCORING
+from qa_engine.exports.run import Asked, Exported, export, read_files
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-
-from qa_engine.errors import QAEngineError
-from qa_engine.exports.embedded import write_hf, write_openai
-from qa_engine.exports.lines import IMAGES, write_llava, write_qwen, write_trl
-from qa_engine.exports.lmms_eval import write_lmms_eval
-from qa_engine.exports.rows import Selection, select
-
-__all__ = ["CALLING", "EMBEDDED", "FORMATS", "Selection", "export", "select"]
-
-FORMATS: dict[str, Callable[[Selection, Path, Path], None]] = {
-    "trl": write_trl,
-    "llava": write_llava,
-    "qwen": write_qwen,
-    "openai": write_openai,
-    "hf": write_hf,
-    "lmms-eval": write_lmms_eval,
-}
-"""Name on the command line to the function that writes a selection to a folder, which will stand at the last path."""
-EMBEDDED = frozenset({"openai", "hf"})
-"""Formats that hold the frames inside; the others have them beside them in `images/`."""
-CALLING = frozenset({"trl", "openai"})
-"""Formats that have a place for tool calls."""
-
-
-def export(selection: Selection, name: str, folder: Path, out: Path) -> None:
-    """Write the questions of a selection, and their frames, with what questions say is marked drawn on them.
-
-    Parameters
-    ----------
-    selection : Selection
-    name : str
-        A name in `FORMATS`.
-    folder : Path
-        Is written to.
-    out : Path
-        Where the folder will stand in the end.
-
-    Raises
-    ------
-    QAEngineError
-        A frame cannot be read.
-    """
-    try:
-        with tempfile.TemporaryDirectory() as drawn:
-            if selection.table["marks"].is_not_null().any():
-                selection = selection.with_marks(Path(drawn))
-            if name not in EMBEDDED:
-                for path in selection.images():
-                    _place(selection.file(path), folder / IMAGES / path)
-            FORMATS[name](selection, folder, out)
-    except OSError as error:
-        raise QAEngineError(f"{error.filename}: cannot be read or copied ({error.strerror}).") from error
-
-
-def _place(source: Path, target: Path) -> None:
-    """Put a file at a second place, without copying its bytes where the file system can share them."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = source.resolve()
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+__all__ = ["CALLING", "FORMATS", "SCORING", "Asked", "Exported", "Format", "export", "read_files"]

@@ -148,6 +148,7 @@ class Worker:
 
     def _find(self, work: Work) -> tuple[Found, Refusals]:
         """Find the candidates of some scenes; a scene that cannot be read becomes a reject."""
+        self.store.expect(work.names)
         facts: list[Facts] = []
         refusals = Refusals(self.all_rejects)
         for name in work.names:

@@ -24,13 +24,11 @@ from qa_engine.ingestion.adding import Known, add_to, check_collection, known_sc
 from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reader, Reading, is_done, part_folder, split_of
 from qa_engine.scenes.reviews import read_reviews
 from qa_engine.scenes.scene import SPLITS
+from qa_engine.scenes.store import ROWS_PER_GROUP
 
 __all__ = ["DEFAULT_SPLIT", "IngestReport", "ingest", "parse_settings", "parse_split", "split_of"]
 
 DEFAULT_SPLIT = {"train": 0.8, "val": 0.1, "test": 0.1}
-
-ROWS_PER_GROUP = 8192
-"""Rows of a table of a store that are read together where one scene is wanted, some MB at most."""
 
 Progress = Callable[[int, int], None]
 """Called with the scenes that are done and the scenes to do."""

@@ -21,7 +21,7 @@ from qa_contract.cli import (
     shell,
 )
 
-from qa_trainer.cli.shared import Model, StateFrom, goes_on, refused
+from qa_trainer.cli.shared import Features, Model, StateFrom, goes_on, refused
 
 if TYPE_CHECKING:
     from qa_trainer.settings.grpo import GRPOSettings
@@ -33,6 +33,7 @@ def grpo(
     model: Model,
     out: RunOut,
     settings: GRPOSettings,
+    features: Features = None,
     state_from: StateFrom = None,
     dry_run: DryRun = False,
     force: Force = False,
@@ -44,7 +45,7 @@ def grpo(
     from qa_trainer.grpo.run import GRPOInputs, preview_grpo, train_grpo
 
     started = time.perf_counter()
-    inputs = GRPOInputs(model=model, questions=questions, store=store, state_from=state_from)
+    inputs = GRPOInputs(model=model, questions=questions, store=store, state_from=state_from, features=features)
     if dry_run:
         typer.echo(json.dumps(preview_grpo(inputs, settings), indent=2))
         return

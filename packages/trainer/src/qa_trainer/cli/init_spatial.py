@@ -23,6 +23,13 @@ def init_spatial(
         str,
         typer.Option("--connector", help="mlp_add (as published), mlp_cat or cross_attention.", metavar="NAME"),
     ] = "mlp_add",
+    random_connector: Annotated[
+        bool,
+        typer.Option(
+            "--random-connector",
+            help="Start its last layer at random, as published; else the model first answers as BASE.",
+        ),
+    ] = False,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
@@ -48,7 +55,7 @@ def init_spatial(
         model, processor = assemble(
             folder,
             geometry={"type": geometry},
-            connector={"type": connector},
+            connector={"type": connector, "zero_init": not random_connector},
             geometry_weights=geometry_weights,
             seed=seed,
         )

@@ -66,7 +66,7 @@ def plan(
         recomputed = ", activations recomputed" if found.activation_checkpointing else ""
         shared = ", weights cut over the devices (configs/accelerate_fsdp2.yaml)" if found.sharded else ""
         typer.echo(f"on           {on.count} x {on.name}, {found.micro_batch} at once{recomputed}{shared}")
-        what = "a step" if found.total_seconds is not None else "a question"
+        what = "a step" if command in ("sft", "grpo") else "a question"
         typer.echo(f"{what:<12} {found.flops / 1e12:.3f} TFLOP, about {_duration(found.seconds)}")
         if found.total_seconds is not None:
             typer.echo(f"the run      about {_duration(found.total_seconds)}")

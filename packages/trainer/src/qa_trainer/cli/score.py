@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qa_contract.cli import AsJson, Force, FrameStore, Out, Progress, Questions, Wrote, close, shell
 
-from qa_trainer.cli.shared import Model, refused
+from qa_trainer.cli.shared import Features, Model, refused
 
 if TYPE_CHECKING:
     from qa_trainer.settings.score import ScoreSettings
@@ -19,6 +19,7 @@ def score(
     model: Model,
     out: Out,
     settings: ScoreSettings,
+    features: Features = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -31,7 +32,7 @@ def score(
 
     started = time.perf_counter()
     with output_folder(out, force=force) as folder, Progress("questions") as progress:
-        summary = score_questions(questions, store, model, settings, folder, reporter=progress)
+        summary = score_questions(questions, store, model, settings, folder, features=features, reporter=progress)
     cut = summary.unfinished
     close(
         Wrote(out, summary.predictions, "answers"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from qa_contract.cli import AsJson, DryRun, Force, Progress, RunOut, Wrote, close, resumable, shell
 
-from qa_trainer.cli.shared import Model, StateFrom, goes_on, refused
+from qa_trainer.cli.shared import Features, Model, StateFrom, goes_on, refused
 
 if TYPE_CHECKING:
     from qa_trainer.settings.sft import SFTSettings
@@ -29,6 +29,7 @@ def sft(
     mixture: Annotated[
         Path | None, typer.Option("--mixture", help="TOML file: more sources, and the share of each.")
     ] = None,
+    features: Features = None,
     state_from: StateFrom = None,
     dry_run: DryRun = False,
     force: Force = False,
@@ -40,7 +41,9 @@ def sft(
     from qa_trainer.sft.run import SFTInputs, read_feed, train_sft
 
     started = time.perf_counter()
-    inputs = SFTInputs(model=model, questions=questions, store=store, state_from=state_from, mixture=mixture)
+    inputs = SFTInputs(
+        model=model, questions=questions, store=store, state_from=state_from, mixture=mixture, features=features
+    )
     if dry_run:
         from qa_trainer.data.preview import preview
         from qa_trainer.models.loading import resolve_model

@@ -13,6 +13,11 @@ Model = Annotated[
 
 StateFrom = Annotated[Path | None, typer.Option("--state-from", help="--out of the run to continue: optimizer, step.")]
 
+Features = Annotated[
+    Path | None,
+    typer.Option("--features", help="Folder 'features' of 'sample-frames --features': read, not computed again."),
+]
+
 
 def goes_on(out: Path) -> str:
     """Say after Ctrl-C how a training run goes on."""

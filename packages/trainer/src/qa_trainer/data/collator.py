@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from transformers import ProcessorMixin
 from trl.data_utils import apply_chat_template
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from qa_trainer.data.features import GivenFeatures
 from qa_trainer.data.images import CachedImageProcessor, open_image, read_image, with_cache
 from qa_trainer.data.template import check_answers_follow
 
@@ -20,8 +22,17 @@ FRAMES = "frames"
 """Key of the names of a batch's images, in their order; equal names are equal images."""
 
 
+@dataclass
 class SFTCollator(DataCollatorForVisionLanguageModeling):
-    """TRL's collator for prompt and completion; it opens the frames and lets the row numbers through."""
+    """TRL's collator for prompt and completion; it opens the frames and lets the row numbers through.
+
+    Attributes
+    ----------
+    features : GivenFeatures, optional
+        What a geometry encoder has made of the frames; read here, beside the frames.
+    """
+
+    features: GivenFeatures | None = None
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Tokenize and pad the examples.
@@ -37,6 +48,7 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
             The model's inputs, `labels` (-100 outside the completion), `row` (b,) int64 and, where a processor makes
             patches of every image alone, `frames`.
         """
+        given = None if self.features is None else self.features.tokens([example["images"] for example in examples])
         decodes_itself = isinstance(self.processor.image_processor, CachedImageProcessor)
         with contextlib.ExitStack() as opened:
             for example in examples:
@@ -48,6 +60,8 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
             batch = super().torch_call(examples)
         if decodes_itself:
             batch[FRAMES] = names
+        if given:
+            batch["geometry_tokens"] = given
         batch[ROW] = torch.tensor([example[ROW] for example in examples])
         return batch
 
@@ -61,10 +75,12 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         return sum(map(len, self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]))
 
 
-def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int, later: bool = False) -> SFTCollator:
+def sft_collator(
+    processor: ProcessorMixin, *, image_cache_bytes: int, later: bool = False, features: GivenFeatures | None = None
+) -> SFTCollator:
     """Make the collator: loss on the completion only, no truncation, frames processed once per run.
 
-    With `later`, frames of Qwen-VL are bytes, for `RawPatches` to make into values.
+    With `later`, frames of Qwen-VL are bytes, for `RawPatches` to make into values. With `features`, batches hold them.
 
     Raises
     ------
@@ -74,4 +90,4 @@ def sft_collator(processor: ProcessorMixin, *, image_cache_bytes: int, later: bo
     check_answers_follow(processor)
     cached = with_cache(processor, limit_bytes=image_cache_bytes, later=later)
     # Truncation would cut image tokens.
-    return SFTCollator(processor=cached, max_length=None, completion_only_loss=True)
+    return SFTCollator(processor=cached, max_length=None, completion_only_loss=True, features=features)

@@ -41,6 +41,9 @@ class Feed:
     source: NDArray[np.int64]
     row: NDArray[np.int64]
 
+    def __len__(self) -> int:
+        return len(self.row)
+
     def examples(self, items: Sequence[int]) -> dict[str, list[Any]]:
         """Build TRL's prompt-completion rows of items, in their order."""
         found: dict[int, dict[str, Any]] = {}

@@ -205,7 +205,7 @@ def _training(
         reference_bytes=reference // parts,
         flops=flops,
         seconds=seconds,
-        total_seconds=seconds * settings.steps,
+        total_seconds=None if getattr(settings, "epochs", None) else seconds * settings.steps,
         sharded=sharded,
         activation_checkpointing=bool(settings.activation_checkpointing),
         micro_batch=micro,

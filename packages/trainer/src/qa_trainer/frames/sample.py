@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from qa_contract.features import SUFFIX, SceneFeatures, digest_bytes, digest_files
 from qa_contract.files import write_json
 from qa_contract.tableio import table_metadata, with_every_column, write_table
 from qa_contract.tables import FRAME_SETS, FRAMES, OBJECTS, REJECTS, SCENES
@@ -107,6 +108,7 @@ def sample_frames(
     videos = find_videos(inputs)
     folder = None if geometry is None else resolve_model(geometry, option="--geometry")
     model = None if folder is None else _load(folder, settings)
+    encoder = _digest(model) if model is not None and features else None
     config: dict[str, Any] = settings.content() | {"geometry": None if folder is None else model_hash(folder)}
     frames: list[dict[str, Any]] = []
     sets: list[dict[str, Any]] = []
@@ -127,7 +129,8 @@ def sample_frames(
             reporter.say(f"{path}: refused, {error}")
             continue
         if features:
-            _write_features(choice, rows, scene, out)
+            assert encoder is not None
+            _write_features(choice, rows, scene, out, encoder=encoder)
         frames += rows
         ids = [row["frame_id"] for row in rows]
         row = {
@@ -235,26 +238,6 @@ def _points(found: Mapping[str, torch.Tensor], images: torch.Tensor) -> tuple[An
     return kept, np.where(np.isfinite(kept).all(axis=-1), confidence.numpy(), 0.0)
 
 
-def read_features(path: Path) -> torch.Tensor:
-    """Read VGGT's tokens of the chosen frames of a scene, as the dual encoder's `geometry_tokens` takes them.
-
-    Parameters
-    ----------
-    path : Path
-        A file of `features/`.
-
-    Returns
-    -------
-    (frames, rows, columns, dim) Tensor
-        In the order of the frame set.
-    """
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        rows, columns = map(int, file.metadata()["grid"].split())
-        return file.get_tensor("tokens").unflatten(1, (rows, columns))
-
-
 def _candidates(video: Video, indices: Sequence[int], longest_side: int) -> torch.Tensor:
     """Decode frames at the size for VGGT: (s, 3, H, W), RGB in 0..1."""
     import numpy as np
@@ -315,14 +298,30 @@ def _write_images(video: Video, indices: Sequence[int], scene: str, out: Path) -
         }
 
 
-def _write_features(choice: Choice, rows: Sequence[Mapping[str, Any]], scene: str, out: Path) -> None:
-    """Write the tokens of the chosen frames; the header names the frames and the grid of patches."""
+def _digest(model: VGGT) -> str:
+    from qa_trainer.models.spatial_mllm.geometry_encoder import weights_digest
+
+    return weights_digest(model.aggregator)
+
+
+def _write_features(choice: Choice, rows: Sequence[Mapping[str, Any]], scene: str, out: Path, *, encoder: str) -> None:
+    """Write the tokens of the chosen frames; the header says what they were made of."""
+    import torch
     from safetensors.torch import save_file
 
     assert choice.tokens is not None
-    (out / "features").mkdir(exist_ok=True)
-    header = {"frame_ids": " ".join(row["frame_id"] for row in rows), "grid": f"{choice.grid[0]} {choice.grid[1]}"}
-    save_file({"tokens": choice.tokens.contiguous()}, out / "features" / f"{scene}.safetensors", metadata=header)
+    tokens = choice.tokens.contiguous()
+    path = out / "features" / f"{scene}{SUFFIX}"
+    path.parent.mkdir(exist_ok=True)
+    header = SceneFeatures(
+        path=path,
+        frame_ids=tuple(row["frame_id"] for row in rows),
+        grid=choice.grid,
+        encoder=encoder,
+        images=digest_files(out / row["image_path"] for row in rows),
+        tokens=digest_bytes([tokens.view(torch.uint8).numpy().data]),
+    )
+    save_file({"tokens": tokens}, path, metadata=header.metadata())
 
 
 def _write(table: str, schema: Any, rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any], out: Path) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.features import features_digest, features_in
 from qa_contract.files import write_json
 from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import METRICS, PREDICTIONS, REJECTS
 
+from qa_trainer.data.features import GivenFeatures, with_features
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.questions import Samples, load_samples, table_hash
 from qa_trainer.data.window import within_window
@@ -52,12 +54,15 @@ class GRPOInputs:
         Folder of the frames.
     state_from : Path, optional
         Output folder of the run of `grpo` that this one continues.
+    features : Path, optional
+        Folder of `sample-frames --features`.
     """
 
     model: str
     questions: Path
     store: Path
     state_from: Path | None = None
+    features: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ def train_grpo(
     hashes = {"questions": table_hash(inputs.questions, "questions"), "model": model_hash(model)}
     tables = ("frames", "frame_sets", "objects")
     hashes |= {table: table_hash(inputs.store, table, optional=True) for table in tables}
+    if inputs.features is not None:
+        hashes["features"] = features_digest(features_in(inputs.features))
     state = None
     if inputs.state_from is not None:
         state = read_state(inputs.state_from, settings, hashes["model"], command="grpo")
@@ -169,6 +176,9 @@ def _train(
     """Train, and turn the last checkpoint into the outputs."""
     from qa_trainer.grpo.train import GRPORun, train
 
+    features: GivenFeatures | None = None
+    if inputs.features is not None:
+        samples, features = with_features(samples, inputs.features)
     pairs = partners(samples, inputs.questions)
     if "consistency" in settings.rewards:
         # Partners have to be in one batch.
@@ -194,6 +204,7 @@ def _train(
         adapter=None if state_from is None else state_from / ADAPTER,
         run_id=metadata["predictions"]["run_id"],
         metadata=metadata,
+        features=features,
     )
     result = train(run, settings, folder, reporter=reporter)
     predictions = read_table(result.checkpoint / PREDICTIONS_FILE, "predictions", PREDICTIONS)

@@ -15,6 +15,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from qa_trainer.callbacks.checkpoint import SealCheckpoint
 from qa_trainer.callbacks.rollouts import RolloutRecorder
+from qa_trainer.data.features import GivenFeatures, check_given
 from qa_trainer.data.images import with_cache
 from qa_trainer.data.questions import Samples
 from qa_trainer.errors import QATrainerError, unknown_name
@@ -30,6 +31,7 @@ from qa_trainer.runs.memory import raise_if_out_of_memory
 from qa_trainer.runs.predictions import rollout_rows
 from qa_trainer.runs.processes import Team
 from qa_trainer.runs.reporter import Reporter
+from qa_trainer.runs.state import schedule_steps
 from qa_trainer.settings.grpo import GRPOSettings
 
 _COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells")
@@ -56,6 +58,8 @@ class GRPORun:
         Written into the tables.
     metadata : dict of str to dict
         Of the tables `predictions` and `metrics`.
+    features : GivenFeatures, optional
+        What the geometry encoder has made of the frames.
     """
 
     samples: Samples
@@ -67,6 +71,7 @@ class GRPORun:
     adapter: Path | None
     run_id: str
     metadata: dict[str, dict[str, str]]
+    features: GivenFeatures | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,8 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
     # With adapters these random numbers are their first values.
     torch.manual_seed(settings.seed)
     model, processor = load_model(run.model, attention=settings.attention)
+    if run.features is not None:
+        check_given(run.features, model, run.model, frozen=settings.freeze)
     freeze_parts(model, settings.freeze)
     adapts = settings.lora_rank is not None
     if settings.dtype == "bfloat16":
@@ -164,9 +171,10 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         peft_config=adapter_config(model, settings) if adapts and not continued else None,
         shows=with_cache(processor, limit_bytes=settings.image_cache_mb * 2**20, later=True),
         sources=lambda rows: samples.examples(list(rows))["images"],
+        features=run.features,
         recorder=recorder,
-        schedule_steps=settings.schedule_steps or run.last_step,
-        skip_equal=settings.skip_equal_groups,
+        settings=settings,
+        schedule_steps=schedule_steps(settings, run.last_step),
         state_only=run.state,
         callbacks=[
             log,
@@ -223,7 +231,7 @@ def arguments(settings: GRPOSettings, checkpoints: Path, last_step: int, *, use_
         beta=settings.beta,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler_type,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup(schedule_steps(settings, last_step)),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         reward_weights=None if settings.reward_weights is None else list(settings.reward_weights),

@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from safetensors import SafetensorError
 from torch.nn import functional
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from qa_trainer.callbacks.rollouts import RolloutRecorder
+from qa_trainer.data.features import GivenFeatures
 from qa_trainer.data.images import read_image
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.errors import QATrainerError
+from qa_trainer.runs.optimizer import separate_parts
+from qa_trainer.settings.grpo import GRPOSettings
 
 ROW = "row"
 """Key of the row of a question in an example."""
@@ -36,11 +40,13 @@ class FramesGRPOTrainer(GRPOTrainer):
         Processes prompts and frames; the trainer's own is the one that is saved.
     sources : callable
         Gives the image files of rows.
+    features : GivenFeatures, optional
+        What the geometry encoder has made of them.
     recorder : RolloutRecorder
+    settings : GRPOSettings
+        Whether groups with one reward count, and learning rates and weight decay of single parts.
     schedule_steps : int
         Steps over which the learning rate is scheduled, whatever the last step of this run.
-    skip_equal : bool
-        Leave completions out of the loss whose group got one reward: they say nothing about which is better.
     state_only : Path, optional
         Folder from which the optimizer goes on, and which holds no weights.
     """
@@ -50,23 +56,31 @@ class FramesGRPOTrainer(GRPOTrainer):
         *args: Any,
         shows: Any,
         sources: Callable[[Sequence[int]], list[list[str]]],
+        features: GivenFeatures | None,
         recorder: RolloutRecorder,
+        settings: GRPOSettings,
         schedule_steps: int,
-        skip_equal: bool,
         state_only: Path | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._shows = shows
         self._sources = sources
+        self._given = features
         self._recorder = recorder
         self._schedule_steps = schedule_steps
-        self._skip_equal = skip_equal
+        self._settings = settings
         self._group = int(self.num_generations or 1)
         self._state_only = state_only
         self._prompts: list[Any] = []
         self._rows: list[int] = []
         self._places: list[int] | None = None
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Give parts learning rates and weight decay of their own."""
+        optimizer = super().create_optimizer(model)
+        separate_parts(optimizer, self.model if model is None else model, self._settings)
+        return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Schedule over all rounds; the trainer itself knows this run's last step only."""
@@ -96,8 +110,9 @@ class FramesGRPOTrainer(GRPOTrainer):
         output[_PLACE] = torch.arange(len(inputs))
         equal = self._equal_groups()
         self._recorder.count_equal(int(equal.sum()))
-        if self._skip_equal:
-            # TRL's mask of the tokens that count for the loss; the completions themselves stay what they are.
+        if self._settings.skip_equal_groups:
+            # They do not say which completion is better. TRL's mask of the tokens that count keeps them out of the
+            # loss; the completions themselves stay what they are.
             counted = ~equal.repeat_interleave(self._group).to(output["completion_mask"].device)
             output["tool_mask"] = counted[:, None].expand_as(output["completion_mask"]).long()
             output["num_items_in_batch"] = (output["completion_mask"] * output["tool_mask"]).sum()
@@ -132,16 +147,19 @@ class FramesGRPOTrainer(GRPOTrainer):
             return super()._generate_single_turn(
                 prompt_ids, shown if any(shown) else None, {}, num_generations, has_tool_images
             )
-        at_once = max(self.args.per_device_train_batch_size, self._group)
+        # Features of one question have one shape, and go through TRL as one tensor.
+        at_once = self._group if self._given else max(self.args.per_device_train_batch_size, self._group)
         completions: list[list[int]] = []
         for start in range(0, len(prompt_ids), at_once):
             places = range(start, min(start + at_once, len(prompt_ids)))
             fields = self._features(places)
+            if "geometry_tokens" in fields:
+                fields["geometry_tokens"] = torch.stack(fields["geometry_tokens"])
             some = [prompt_ids[place] for place in places]
             completions += super()._generate_single_turn(some, None, fields, num_generations)[0]
         return completions, None
 
-    def _features(self, places: Sequence[int], width: int = 0, more: int = 0) -> dict[str, torch.Tensor]:
+    def _features(self, places: Sequence[int], width: int = 0, more: int = 0) -> dict[str, Any]:
         """Process the frames of completions; what goes token by token covers `width` prompt and `more` tokens."""
         prompts = [self._prompts[place] for place in places]
         sources = self._sources([self._rows[place] for place in places])
@@ -154,6 +172,8 @@ class FramesGRPOTrainer(GRPOTrainer):
         for name, value in inputs.items():
             if width and value.shape == shape:
                 inputs[name] = functional.pad(value, (width - shape[1], more))
+        if self._given is not None and (tokens := self._given.tokens(sources)):
+            inputs["geometry_tokens"] = tokens
         return inputs
 
     def compute_loss(
@@ -184,7 +204,7 @@ class FramesGRPOTrainer(GRPOTrainer):
             labels = ids.masked_fill(mask == 0, -100)
             labels[:, :-logits_to_keep] = -100
             extra = {"output_router_logits": True} if compute_aux_loss else {}
-            shown = {name: value.to(ids.device) for name, value in shown.items()}
+            shown = send_to_device(shown, ids.device)
             with self.accelerator.autocast():
                 output = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True, **shown, **extra)
             found.append(output)

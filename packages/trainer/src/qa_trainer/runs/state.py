@@ -10,7 +10,7 @@ from qa_trainer.errors import QATrainerError
 from qa_trainer.settings.shared import RunSettings
 
 FIXED_BY_STATE = (
-    *("learning_rate", "schedule", "warmup_steps", "weight_decay"),
+    *("learning_rate", "part_learning_rate", "schedule", "weight_decay", "part_weight_decay"),
     *("freeze", "lora_rank", "lora_alpha"),
 )
 """Settings that live in the state of optimizer and scheduler: another value would silently be ignored."""
@@ -61,6 +61,11 @@ def read_state(state_from: Path, settings: RunSettings, model: str | None, *, co
                 f"Pass the same {name}, or leave --state-from out to start a new optimizer."
             )
     total = schedule_steps(settings, state["global_step"] + settings.steps)
+    if (rises := state.get("warmup_steps", settings.warmup(total))) != settings.warmup(total):
+        raise QATrainerError(
+            f"--state-from {state_from}: its warm-up takes {rises} steps, asked for {settings.warmup(total)}. "
+            "Pass the same --warmup-steps, or the same --warmup-share and --schedule-steps in every round."
+        )
     if settings.falls and state.get("schedule_steps") != total:
         raise QATrainerError(
             f"--state-from {state_from}: its {settings.schedule} schedule runs over {state.get('schedule_steps')} "
@@ -73,7 +78,8 @@ def new_state(settings: RunSettings, *, command: str, run_id: str, last_step: in
     """Describe the state of a run that has ended, for `read_state`."""
     found = {"command": command, "run_id": run_id, "global_step": last_step, "model": model}
     found |= {name: settings.content()[name] for name in FIXED_BY_STATE}
-    return found | {"schedule_steps": schedule_steps(settings, last_step)}
+    total = schedule_steps(settings, last_step)
+    return found | {"schedule_steps": total, "warmup_steps": settings.warmup(total)}
 
 
 def schedule_steps(settings: RunSettings, last_step: int) -> int:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from qa_contract.features import features_digest, features_in
 from qa_contract.files import write_json
 from qa_contract.tableio import table_metadata, with_every_column, write_table
 from qa_contract.tables import PREDICTIONS as SCHEMA
 from qa_contract.tables import REJECTS
 from qa_contract.tokens import counts, letter_tokens
 
+from qa_trainer.data.features import GivenFeatures, check_given, with_features
 from qa_trainer.data.images import with_cache
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
@@ -51,9 +53,12 @@ def score_questions(
     settings: ScoreSettings,
     out: Path,
     *,
+    features: Path | None = None,
     reporter: Reporter | None = None,
 ) -> ScoreSummary:
     """Answer the questions greedily and write `predictions` (phase score), `rejects` and `manifest.json` to `out`.
+
+    With `features`, a folder of `sample-frames --features`, the geometry encoder is not run.
 
     Raises
     ------
@@ -68,6 +73,10 @@ def score_questions(
     samples = load_samples(questions, store)
     model, processor = load_model(folder, attention=settings.attention)
     samples = within_window(samples, processor, window_of(folder), room=settings.max_new_tokens)
+    given: GivenFeatures | None = None
+    if features is not None:
+        samples, given = with_features(samples, features)
+        check_given(given, model, folder)
     chosen = _chosen(samples.rows["question_id"].to_list(), settings)
     import torch
     from transformers import GenerationConfig
@@ -92,11 +101,15 @@ def score_questions(
     reporter = reporter or Silent()
     reporter("answer", 0, len(order))
     for rows in batches:
-        answers = answer(model, shows, samples, rows, max_new_tokens=settings.max_new_tokens, shared=shared)
+        answers = answer(
+            model, shows, samples, rows, max_new_tokens=settings.max_new_tokens, shared=shared, features=given
+        )
         found |= zip(rows, answers, strict=True)
         reporter("answer", len(found), len(order))
     model_id, step = _identity(folder)
     config = {"model": model_hash(folder), "sample": settings.sample, "max_new_tokens": settings.max_new_tokens}
+    if features is not None:
+        config["features"] = features_digest(features_in(features))
     config |= {"round": settings.round, "questions": _digest(samples.rows["question_id"].to_list())}
     metadata = table_metadata("predictions", PRODUCER, config, settings.seed)
     round_number = pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round)
@@ -143,6 +156,7 @@ def answer(
     *,
     max_new_tokens: int,
     shared: SharedFrames | None = None,
+    features: GivenFeatures | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Answer one batch of questions.
 
@@ -155,6 +169,8 @@ def answer(
     max_new_tokens : int
     shared : SharedFrames, optional
         Is told which images the batch shows.
+    features : GivenFeatures, optional
+        What the geometry encoder has made of them.
 
     Yields
     ------
@@ -169,6 +185,8 @@ def answer(
     if shared is not None:
         shared.expect([source for sources in examples["images"] for source in sources])
     inputs = prompt_inputs(processor, examples["prompt"], examples["images"]).to(model.device)
+    if features is not None and (tokens := features.tokens(examples["images"])):
+        inputs["geometry_tokens"] = tokens
     with torch.inference_mode():
         output = model.generate(
             **inputs,

@@ -25,6 +25,8 @@ class SFTSettings(RunSettings):
 
     execution_only = RunSettings.execution_only | {"loader_processes", "feature_cache_mb"}
 
+    epochs: int | None = setting(None, topic=OPTIMISATION, none="as --steps says", ge=1)
+    """Passes over the questions, instead of so many steps; the last step is filled up from the first questions."""
     batch_size: int = setting(64, topic=OPTIMISATION, ge=1)
     """Questions per optimizer step."""
     micro_batch_size: int | None = setting(None, topic=OPTIMISATION, none="all of a step; on a GPU 1", ge=1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeVar
+import math
+from typing import ClassVar, Literal, TypeVar, get_args
 
+from pydantic import field_validator, model_validator
 from qa_contract.cli.settings import Settings, setting
+from qa_contract.errors import suggest
 
 Part = Literal["vision", "connector", "geometry", "audio", "language"]
 """A part of the model that can be left as it is."""
@@ -51,16 +54,22 @@ class RunSettings(ContentSettings):
     """Optimizer steps of this run."""
     learning_rate: float = setting(1e-6, topic=OPTIMISATION, gt=0, allow_inf_nan=False)
     """Learning rate at its highest."""
+    part_learning_rate: tuple[str, ...] = setting((), topic=OPTIMISATION, placeholder="PART=X")
+    """Learning rates of single parts, as connector=2e-5; they follow the same schedule."""
     schedule: Literal["constant", "linear", "cosine", "polynomial", "inverse_sqrt"] = setting(
         "constant", topic=OPTIMISATION
     )
     """The learning rate after the warm-up; linear and cosine fall to 0."""
     warmup_steps: int = setting(0, topic=OPTIMISATION, ge=0)
     """Steps in which the learning rate rises from 0, at the start of the schedule."""
+    warmup_share: float = setting(0.0, topic=OPTIMISATION, ge=0, lt=1, allow_inf_nan=False)
+    """The same as a share of the schedule's steps."""
     schedule_steps: int | None = setting(None, topic=OPTIMISATION, none="to the end of this run", ge=1)
     """Steps of the schedule, all rounds together."""
     weight_decay: float = setting(0.0, topic=OPTIMISATION, ge=0, allow_inf_nan=False)
-    """Of AdamW."""
+    """Of AdamW; norms and biases have none."""
+    part_weight_decay: tuple[str, ...] = setting((), topic=OPTIMISATION, placeholder="PART=X")
+    """Weight decay of single parts, as connector=0."""
     max_grad_norm: float = setting(1.0, topic=OPTIMISATION, ge=0, allow_inf_nan=False)
     """Longer gradients are cut to this norm; 0 = none."""
     freeze: tuple[Part, ...] = setting((), topic=MODEL)
@@ -91,6 +100,44 @@ class RunSettings(ContentSettings):
     allow_benchmark_scenes: bool = setting(False, topic=RUN)
     """Also train on scenes that benchmarks test on."""
 
+    @field_validator("part_learning_rate", "part_weight_decay")
+    @classmethod
+    def _one_number_per_part(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            part, _, number = entry.partition("=")
+            if part not in get_args(Part):
+                raise ValueError(
+                    f"'{part}' is no part.{suggest(part, get_args(Part))} Valid: {', '.join(get_args(Part))}"
+                )
+            try:
+                valid = 0 <= float(number) < math.inf
+            except ValueError:
+                valid = False
+            if not valid:
+                raise ValueError(f"'{entry}' needs a number of at least 0 after '{part}='")
+        if len(by_part(entries)) < len(entries):
+            raise ValueError("a part is named twice")
+        return entries
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> RunSettings:
+        if self.warmup_steps and self.warmup_share:
+            raise ValueError("warmup_steps and warmup_share say the same thing; give one of them")
+        for part in by_part(self.part_learning_rate) | by_part(self.part_weight_decay):
+            if part in self.freeze:
+                raise ValueError(f"{part} has a learning rate or weight decay of its own and is frozen")
+        return self
+
+    def warmup(self, schedule_steps: int) -> int:
+        """Give the steps of the warm-up in a schedule of so many.
+
+        Examples
+        --------
+        >>> RunSettings(warmup_share=0.03).warmup(250), RunSettings(warmup_steps=5).warmup(250)
+        (8, 5)
+        """
+        return math.ceil(self.warmup_share * schedule_steps) if self.warmup_share else self.warmup_steps
+
     @property
     def falls(self) -> bool:
         """Tell whether the schedule comes to an end."""
@@ -99,7 +146,18 @@ class RunSettings(ContentSettings):
     @property
     def scheduler_type(self) -> str:
         """Name of the schedule in transformers' terms, where a constant one with a warm-up has its own."""
-        return "constant_with_warmup" if self.schedule == "constant" and self.warmup_steps else self.schedule
+        return "constant_with_warmup" if self.schedule == "constant" and self.warmup(2) else self.schedule
+
+
+def by_part(entries: tuple[str, ...]) -> dict[str, float]:
+    """Read entries PART=X.
+
+    Examples
+    --------
+    >>> by_part(("connector=2e-5",))
+    {'connector': 2e-05}
+    """
+    return {part: float(number) for part, _, number in (entry.partition("=") for entry in entries)}
 
 
 S = TypeVar("S", bound=RunSettings)

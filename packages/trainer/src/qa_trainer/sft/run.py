@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.features import features_digest, features_in
 from qa_contract.tableio import read_table, table_metadata, write_table
 from qa_contract.tables import METRICS, PREDICTIONS, REJECTS
 
+from qa_trainer.data.features import GivenFeatures, with_features
 from qa_trainer.data.feed import Feed, mixed, single
 from qa_trainer.data.leakage import refuse_benchmark_scenes
 from qa_trainer.data.mixture import Mixture, read_mixture
@@ -49,6 +52,8 @@ class SFTInputs:
         Output folder of the run that this one continues.
     mixture : Path, optional
         Mixture file; without one only the questions are trained on.
+    features : Path, optional
+        Folder of `sample-frames --features`: what the geometry encoder makes of the frames is read there.
     """
 
     model: str
@@ -56,6 +61,7 @@ class SFTInputs:
     store: Path | None = None
     state_from: Path | None = None
     mixture: Path | None = None
+    features: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class _Job:
     start_step: int
     identity: dict[str, Any]
     started: float
+    features: GivenFeatures | None
 
 
 def train_sft(
@@ -157,13 +164,16 @@ def train_sft(
         hashes |= {table: table_hash(inputs.store, table, optional=True) for table in ("frames", "frame_sets")}
     if mixture is not None:
         hashes["mixture"] = mixture.identity()
+    if inputs.features is not None:
+        hashes["features"] = features_digest(features_in(inputs.features))
     hashes["model"] = model_hash(model)
     state = (
         None if inputs.state_from is None else read_state(inputs.state_from, settings, hashes["model"], command="sft")
     )
     hashes["state"] = None if state is None else f"{state['run_id']}@{state['global_step']}"
     start_step = 0 if state is None else state["global_step"]
-    check_schedule(settings, start_step + settings.steps)
+    if settings.epochs is None:
+        check_schedule(settings, start_step + settings.steps)
     identity = {"settings": settings.content(), "inputs": hashes}
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
@@ -176,7 +186,10 @@ def train_sft(
             from qa_trainer.sft.train import check_reporters
 
             check_reporters(settings.report_to)
-        feed = _feed(inputs, mixture, settings, start_step, model=model)
+        feed, features = _feed(inputs, mixture, settings, start_step, model=model)
+        if settings.epochs is not None:
+            settings = settings.model_copy(update={"steps": len(feed) // settings.batch_size})
+            check_schedule(settings, start_step + settings.steps)
         for line in _check_leaks(feed, settings):
             reporter.say(line)
         _report_shares(feed, settings, reporter)
@@ -192,7 +205,7 @@ def train_sft(
         rejects_metadata = table_metadata("rejects", PRODUCER, identity, settings.seed)
         rejects = pl.concat([source.rejects for source in feed.sources])
         write_table(rejects, folder.path / "rejects.parquet", REJECTS, rejects_metadata)
-        job = team.share(_Job(folder, feed, model, settings, start_step, identity, started))
+        job = team.share(_Job(folder, feed, model, settings, start_step, identity, started, features))
         summary = _train(inputs, job, team, reporter)
         team.leave()
         return summary
@@ -208,6 +221,7 @@ def _train(inputs: SFTInputs, job: _Job, team: Team, reporter: Reporter) -> SFTS
     }
     run = SFTRun(
         feed=job.feed,
+        features=job.features,
         model=job.model,
         start_step=job.start_step,
         last_step=job.start_step + settings.steps,
@@ -265,6 +279,8 @@ def _check_sources(inputs: SFTInputs, mixture: Mixture | None) -> None:
     ------
     QATrainerError
     """
+    if mixture is not None and inputs.features is not None:
+        raise QATrainerError("--features are of the frames of one store; a mixture is trained without them.")
     given = inputs.questions is not None, inputs.store is not None
     if mixture is None or mixture.needs_questions:
         if not all(given):
@@ -287,7 +303,7 @@ def read_feed(inputs: SFTInputs, settings: SFTSettings) -> Feed:
     """
     mixture = None if inputs.mixture is None else read_mixture(inputs.mixture)
     _check_sources(inputs, mixture)
-    feed = _feed(inputs, mixture, settings, start_step=0, model=resolve_model(inputs.model))
+    feed, _ = _feed(inputs, mixture, settings, start_step=0, model=resolve_model(inputs.model))
     _check_leaks(feed, settings)
     return feed
 
@@ -298,20 +314,31 @@ def _check_leaks(feed: Feed, settings: SFTSettings) -> list[str]:
     return refuse_benchmark_scenes(pl.concat(names), allowed=settings.allow_benchmark_scenes) if names else []
 
 
-def _feed(inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int, *, model: Path) -> Feed:
+def _feed(
+    inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int, *, model: Path
+) -> tuple[Feed, GivenFeatures | None]:
     """Read everything that is trained on and fits the model's window, and put it in order."""
     processor, limit = load_processor(model), window_of(model)
-    first, count = start_step * settings.batch_size, settings.steps * settings.batch_size
+    first, steps = start_step * settings.batch_size, settings.steps
     own: Samples | None = None
     if inputs.questions is not None and inputs.store is not None:
         own = within_window(load_samples(inputs.questions, inputs.store), processor, limit)
+    features: GivenFeatures | None = None
+    if own is not None and inputs.features is not None:
+        own, features = with_features(own, inputs.features)
     if mixture is None:
         assert own is not None
-        return single("questions", own, first=first, count=count)
+        if settings.epochs is not None:
+            steps = math.ceil(settings.epochs * len(own) / settings.batch_size)
+        return single("questions", own, first=first, count=steps * settings.batch_size), features
+    if settings.epochs is not None:
+        raise QATrainerError("--epochs counts passes over one table of questions; a mixture needs --steps.")
     loaded = {name: within_window(source, processor, limit) for name, source in mixture.load().items()}
     sources = [(spec.name, spec.share, loaded.get(spec.name, own)) for spec in mixture.source]
     filled = [(name, share, source) for name, share, source in sources if source is not None]
-    return mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)
+    count = steps * settings.batch_size
+    feed = mixed(filled, first=first, count=count, batch_size=settings.batch_size, seed=settings.seed)
+    return feed, None
 
 
 def _report_shares(feed: Feed, settings: SFTSettings, reporter: Reporter) -> None:

@@ -19,6 +19,7 @@ from qa_trainer.callbacks.confidence_recorder import ConfidenceRecorder
 from qa_trainer.callbacks.progress import ReportProgress
 from qa_trainer.callbacks.step_metrics import StepMetrics
 from qa_trainer.data.collator import ROW, sft_collator
+from qa_trainer.data.features import GivenFeatures, check_given
 from qa_trainer.data.feed import Feed
 from qa_trainer.errors import QATrainerError
 from qa_trainer.models.faster_vision import quicken_vision
@@ -30,6 +31,7 @@ from qa_trainer.runs.memory import raise_if_out_of_memory
 from qa_trainer.runs.predictions import trained_rows
 from qa_trainer.runs.processes import Team, is_sharded
 from qa_trainer.runs.reporter import Reporter
+from qa_trainer.runs.state import schedule_steps
 from qa_trainer.settings.sft import SFTSettings
 from qa_trainer.sft.trainer import RecordingSFTTrainer, stopped
 
@@ -54,6 +56,8 @@ class SFTRun:
         Written into the tables.
     metadata : dict of str to dict
         Of the tables `predictions` and `metrics`.
+    features : GivenFeatures, optional
+        What the geometry encoder has made of the frames.
     """
 
     feed: Feed
@@ -64,6 +68,7 @@ class SFTRun:
     adapter: Path | None
     run_id: str
     metadata: dict[str, dict[str, str]]
+    features: GivenFeatures | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
     arguments = _arguments(settings, folder, run, team, use_cpu=use_cpu)
     adapts = settings.lora_rank is not None
     model, processor = load_model(run.model if adapts else checkpoint or run.model, attention=settings.attention)
+    if run.features is not None:
+        check_given(run.features, model, run.model, frozen=settings.freeze)
     freeze_parts(model, settings.freeze)
     if settings.dtype == "bfloat16" and not is_sharded():
         if adapts:
@@ -132,7 +139,7 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         return trained_rows(recorded, run.feed, run_id=run.run_id, round_number=settings.round, image_processor=images)
 
     cache_bytes = settings.image_cache_mb * 2**20 // max(1, settings.loaders(gpu=not use_cpu))
-    collator = sft_collator(processor, image_cache_bytes=cache_bytes, later=True)
+    collator = sft_collator(processor, image_cache_bytes=cache_bytes, later=True, features=run.features)
 
     def answer_tokens(step: int) -> int:
         items = range((step - 1) * settings.batch_size, step * settings.batch_size)
@@ -148,11 +155,12 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         recorder=recorder,
         metrics=metrics,
         names=lambda rows: run.feed.names([int(row) for row in rows]),
-        schedule_steps=settings.schedule_steps or run.last_step,
+        schedule_steps=schedule_steps(settings, run.last_step),
         answer_tokens=answer_tokens,
         raw=getattr(collator.processor.image_processor, "raw", None),
         still=still,
         shared=shared,
+        settings=settings,
         callbacks=[
             SealCheckpoint(
                 folder,
@@ -225,7 +233,7 @@ def _arguments(settings: SFTSettings, folder: RunFolder, run: SFTRun, team: Team
         gradient_accumulation_steps=settings.batch_size // together,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler_type,
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup(schedule_steps(settings, run.last_step)),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         seed=settings.seed,

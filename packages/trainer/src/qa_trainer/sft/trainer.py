@@ -18,6 +18,8 @@ from qa_trainer.data.collator import FRAMES, ROW
 from qa_trainer.data.pixels import RawPatches
 from qa_trainer.errors import QATrainerError
 from qa_trainer.models.shared_frames import SharedFrames
+from qa_trainer.runs.optimizer import separate_parts
+from qa_trainer.settings.sft import SFTSettings
 from qa_trainer.sft.label_window import LabelWindow
 
 
@@ -40,6 +42,8 @@ class RecordingSFTTrainer(SFTTrainer):
         The model takes the pixels of one frame for a patch of a still image.
     shared : SharedFrames, optional
         Is told which images a forward pass shows.
+    settings : SFTSettings
+        Learning rates and weight decay of single parts.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class RecordingSFTTrainer(SFTTrainer):
         raw: RawPatches | None,
         still: bool,
         shared: SharedFrames | None,
+        settings: SFTSettings,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
@@ -65,10 +70,17 @@ class RecordingSFTTrainer(SFTTrainer):
         self.raw = raw
         self.still = still
         self.shared = shared
+        self._settings = settings
         self._passed = 0.0
         # The Qwen-VL models decline the number of tokens of the whole batch, but the loss is TRL's, which takes it.
         # Without it every micro-batch would weigh the same, whatever the number of its answer tokens.
         self.model_accepts_loss_kwargs = True
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Give parts learning rates and weight decay of their own."""
+        optimizer = super().create_optimizer(model)
+        separate_parts(optimizer, self.model if model is None else model, self._settings)
+        return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Schedule over all rounds; the trainer itself knows this run's last step only."""

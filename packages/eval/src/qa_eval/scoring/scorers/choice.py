@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from qa_contract.answers import fold_codes
+from qa_contract.scoring import is_letter
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.parsers.base import Parser
@@ -23,14 +24,3 @@ def score_choices(table: Table, rows: NDArray[np.intp], parser: Parser, benchmar
     read = [is_letter(letter) or str(letter).lower() in WORDS for letter in letters]
     failed = ~(np.array(read, dtype=bool)[text] | hit)
     return Part(hit.astype(np.float64), failed, objects(letters)[text])
-
-
-def is_letter(text: str | None) -> bool:
-    """Whether a text is one option letter.
-
-    Examples
-    --------
-    >>> is_letter("b"), is_letter("é"), is_letter(None)
-    (True, False, False)
-    """
-    return text is not None and len(text) == 1 and text.isascii() and text.isalpha()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,10 @@ class VGGTEncoder(nn.Module):
         """Encode clips (b, s, 3, H, W), RGB in 0..1, as (b, s, patches, dim)."""
         return self.vggt_model.tokens(images)
 
+    def digest(self) -> str:
+        """Name the weights that tokens are made of."""
+        return weights_digest(self.vggt_model.aggregator)
+
 
 class TinyEncoder(nn.Module):
     """One linear map per patch and one attention over all frames; a small encoder of its own, for tests.
@@ -58,6 +63,26 @@ class TinyEncoder(nn.Module):
         normed = self.norm(tokens)
         tokens = tokens + self.attention(normed, normed, normed, need_weights=False)[0]
         return tokens.view(b, s, -1, self.dim)
+
+    def digest(self) -> str:
+        """Name the weights that tokens are made of."""
+        return weights_digest(self)
+
+
+def weights_digest(module: nn.Module) -> str:
+    """Name the weights of a module, whether they are kept in float32 or bfloat16.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(2, 2)
+    >>> weights_digest(layer) == weights_digest(layer.to(torch.bfloat16))
+    True
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 def build_geometry_encoder(options: Mapping[str, Any]) -> VGGTEncoder | TinyEncoder:

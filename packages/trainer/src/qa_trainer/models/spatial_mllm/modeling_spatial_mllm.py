@@ -51,6 +51,10 @@ class TakesTokens(ConnectorInit):
         inputs = super().prepare_inputs_for_generation(*args, inputs_embeds=inputs_embeds, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         return inputs | {"geometry_tokens": geometry_tokens}
 
+    def geometry_digest(self) -> str:
+        """Name the weights of the geometry encoder, by which `geometry_tokens` have to be made."""
+        return self.model.spatial_encoder.digest()  # pyright: ignore[reportAttributeAccessIssue]
+
 
 class GeometryBranch(ConnectorInit):
     """What the two inner models share: a geometry encoder, a connector, and the fusion of their output.
