@@ -1,11 +1,14 @@
-"""How `generate` scales with workers: service times are measured here, the crew is simulated from them.
+"""What many scenes cost, and how `generate` scales with workers, from times that are measured here.
 
 uv run python benchmarks/growth.py --out benchmarks/results/growth.json
 
-Rooms without frames are made; every batch of scenes is worked on alone, in CPU seconds; so is what the first process
-does for a result and once, and the start of a worker. The simulation then hands batches out as a crew does: to whoever
-is free, while the first process takes the results one by one. Its times are those of cores like this one, each for one
-worker alone; disks and networks are not in it.
+The first table plans the engine's stages: what a scene, a frame and a question cost, times how many there are. Frames
+are those of made rooms, so that `ingest` renders them, where it reads those of other data sets.
+
+The second table simulates a crew. Rooms without frames are made; every batch of scenes is worked on alone, in CPU
+seconds; so is what the first process does for a result and once, and the start of a worker. The simulation then hands
+batches out as a crew does: to whoever is free, while the first process takes the results one by one. Its times are
+those of cores like this one, each for one worker alone; disks and networks are not in it.
 """
 
 from __future__ import annotations
@@ -24,14 +27,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-SCENES = (20, 1_500, 1_000_000)
-"""Twenty scans of a phone, ScanNet, what synthetic houses give."""
+PLANS = {"20 phone scans": (20, 300), "ScanNet's 1,500": (1_500, 300), "1,000,000 houses": (1_000_000, 32)}
+"""Name of a plan to its scenes, and the frames of each."""
+
+STAGES = ("ingest", "observe", "generate", "verify")
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def measured(n_scenes: int) -> dict[str, Any]:
     """Measure the parts of `generate` with all default question types, in CPU seconds."""
+    from qa_contract.tableio import read_table
+    from qa_contract.tables import QUESTIONS
     from qa_engine.api import make_request
     from qa_engine.datasets import get_dataset
     from qa_engine.datasets.base import IngestOptions
@@ -39,6 +46,7 @@ def measured(n_scenes: int) -> dict[str, Any]:
     from qa_engine.generation.files import write_generation
     from qa_engine.generation.worker import Worker
     from qa_engine.ingestion.run import ingest
+    from qa_engine.replay.verify import BOUNDS, COLUMNS, verify
     from qa_engine.scenes.store import Store
 
     spans: dict[str, list[tuple[float, float]]] = {"write": [], "shard": []}
@@ -66,7 +74,12 @@ def measured(n_scenes: int) -> dict[str, Any]:
         began = time.process_time()
         run = write_generation(store, make_request(store, None), folder / "questions", executor=HERE)
         total = time.process_time() - began
-        size = sum(path.stat().st_size for path in (folder / "questions").iterdir())
+        size = disk_bytes(folder / "questions")
+        asked = read_table(folder / "questions", "questions", QUESTIONS, columns=[*COLUMNS, *BOUNDS])
+        began = time.process_time()
+        verify(store, asked)
+        verified = time.process_time() - began
+        tables = disk_bytes(folder / "store")
     batches = [end - start for start, end in spans["write"]]
     shards = sum(end - start for start, end in spans["shard"])
     # All questions of so few scenes are one file, written after the last batch: nothing else works between two batches.
@@ -75,12 +88,65 @@ def measured(n_scenes: int) -> dict[str, Any]:
         "scenes": n_scenes,
         "questions": run.n_questions,
         "bytes_per_question": size / run.n_questions,
+        "bytes_per_scene": tables / n_scenes,
         "ingest_per_scene_s": ingested / n_scenes,
+        "generate_per_scene_s": total / n_scenes,
+        "verify_per_question_s": verified / run.n_questions,
         "batch_s": batches[:-1],  # the last one is smaller
         "shard_s": shards,
         "serial_per_batch_s": statistics.median(gaps),
         "once_s": total - sum(batches) - shards - sum(gaps),
         "start_s": min(_start() for _ in range(3)),
+    }
+
+
+def measured_frames(bare: dict[str, Any], n_scenes: int, n_frames: int, size: int) -> dict[str, float]:
+    """Measure what a frame adds to `ingest` and to the store, beyond a scene without frames, and costs `observe`."""
+    from qa_engine.datasets import get_dataset
+    from qa_engine.datasets.base import IngestOptions
+    from qa_engine.ingestion.run import ingest
+    from qa_engine.scenes.store import Store
+    from qa_engine.views.observations import observe
+
+    with tempfile.TemporaryDirectory() as name:
+        store = Path(name) / "store"
+        began = time.process_time()
+        options = IngestOptions(seed=3, scenes=n_scenes, frames=n_frames, size=size)
+        ingest(get_dataset("rooms"), None, out=store, options=options)
+        ingested = time.process_time()
+        observe(Store(store))
+        observed = time.process_time()
+        of_scenes = {key: n_scenes * bare[key] for key in ("ingest_per_scene_s", "bytes_per_scene")}
+        n = n_scenes * n_frames
+        return {
+            "ingest_per_frame_s": (ingested - began - of_scenes["ingest_per_scene_s"]) / n,
+            "observe_per_frame_s": (observed - ingested) / n,
+            "bytes_per_frame": (disk_bytes(store) - of_scenes["bytes_per_scene"]) / n,
+        }
+
+
+def disk_bytes(folder: Path) -> int:
+    """Add up the files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def plan(n_scenes: int, n_frames: int, found: dict[str, Any], price: float) -> dict[str, Any]:
+    """Give frames, questions, gigabytes, hours of one core by stage, and what these cost."""
+    frames, questions = n_scenes * n_frames, n_scenes * found["questions"] / found["scenes"]
+    seconds = {
+        "ingest": n_scenes * found["ingest_per_scene_s"] + frames * found["ingest_per_frame_s"],
+        "observe": frames * found["observe_per_frame_s"],
+        "generate": n_scenes * found["generate_per_scene_s"],
+        "verify": questions * found["verify_per_question_s"],
+    }
+    sizes = ((n_scenes, "scene"), (frames, "frame"), (questions, "question"))
+    hours = {stage: s / 3600 for stage, s in seconds.items()}
+    return {
+        "frames": frames,
+        "questions": questions,
+        "gb": sum(n * found[f"bytes_per_{what}"] for n, what in sizes) / 1e9,
+        "hours": hours,
+        "cost": sum(hours.values()) * price,
     }
 
 
@@ -112,6 +178,10 @@ def main() -> None:
     """Measure, simulate, print the table and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=1025, help="rooms that are measured")
+    parser.add_argument("--frame-scenes", type=int, default=16, help="rooms with frames that are measured")
+    parser.add_argument("--frames", type=int, default=8, help="frames of each of them")
+    parser.add_argument("--size", type=int, default=256, help="pixels along a side of a frame")
+    parser.add_argument("--price", type=float, default=0.04, help="of an hour of one core, in any currency")
     parser.add_argument("--out", type=Path, help="JSON file of the result")
     asked = parser.parse_args()
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -119,15 +189,23 @@ def main() -> None:
     from qa_engine.facts.batch import SCENES_PER_BATCH
 
     found = measured(asked.scenes) | {"load": os.getloadavg()[0], "cores": os.cpu_count()}
-    print("| scenes | questions | GB | " + " | ".join(f"{n} workers" for n in WORKERS) + " |")
-    print("|---|---|---|" + "---|" * len(WORKERS))
-    plans = {}
-    for n in SCENES:
+    found |= measured_frames(found, asked.frame_scenes, asked.frames, asked.size)
+    plans = {name: plan(*sizes, found, asked.price) for name, sizes in PLANS.items()}
+    stages = " | ".join(f"{stage}, core h" for stage in STAGES)
+    print(f"| scenes | frames | questions | GB | {stages} | h on 8 cores | h on 64 | cost |")
+    print("|---" * (7 + len(STAGES)) + "|")
+    for name, made in plans.items():
+        hours = [made["hours"][stage] for stage in STAGES]
+        cells = [f"{made['frames']:,}", f"{made['questions']:,.0f}", f"{made['gb']:,.2f}"]
+        cells += [f"{h:,.3f}" for h in (*hours, sum(hours) / 8, sum(hours) / 64)]
+        print(f"| {name} | " + " | ".join(cells) + f" | {made['cost']:,.2f} |")
+    print("\n| `generate` | " + " | ".join(f"{n} workers" for n in WORKERS) + " |")
+    print("|---|" + "---|" * len(WORKERS))
+    for name, (n, _) in PLANS.items():
         seconds = {workers: simulated(n, workers, found, SCENES_PER_BATCH) for workers in WORKERS}
-        questions = n * found["questions"] / found["scenes"]
-        plans[n] = {"seconds": seconds, "questions": questions, "gb": questions * found["bytes_per_question"] / 1e9}
-        cells = [f"{s:,.1f} s, {seconds[1] / s:,.1f}x" for s in seconds.values()]
-        print(f"| {n:,} | {questions:,.0f} | {plans[n]['gb']:.3f} | " + " | ".join(cells) + " |")
+        plans[name]["generate_s"] = seconds
+        print(f"| {name} | " + " | ".join(f"{s:,.1f} s, {seconds[1] / s:,.1f}x" for s in seconds.values()) + " |")
+    print(f"\nLoad {found['load']:.1f} on {found['cores']} cores.")
     if asked.out:
         asked.out.write_text(json.dumps(found | {"plans": plans}, indent=1) + "\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 from qa_eval.benchmarks import find_benchmark
 from qa_eval.parsers import find_parser
 from qa_eval.scoring.answers import Answers

@@ -29,6 +29,7 @@ from qa_contract.pages import (
 )
 from qa_contract.pages.parts import Part
 from qa_contract.pages.text import DASH, number, percent
+from qa_contract.remote import fetched
 
 from qa_loop.report.tables import WIN, RunTables
 
@@ -108,7 +109,7 @@ class Scenes:
 
     def image(self, frame: Mapping[str, Any]) -> Image:
         """Embed a frame; what is not an image inside the store is left out."""
-        path = (self._store / (frame["image_path"] or "")).resolve()
+        path = fetched((self._store / (frame["image_path"] or "")).resolve())
         inside = self._store in path.parents
         alt = f"frame {frame['frame_id']} of {frame['scene_name']}"
         return Image(data_url(path) if inside else None, alt, width=frame["width"], height=frame["height"])

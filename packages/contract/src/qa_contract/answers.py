@@ -62,9 +62,17 @@ def relative_accuracy(predicted: float, truth: float) -> float:
     >>> relative_accuracy(9.0, 10.0), relative_accuracy(8.0, 10.0), relative_accuracy(float("nan"), 1.0)
     (0.9, 0.6, 0.0)
     """
-    if truth == 0:
-        return math.nan
-    error = abs(predicted - truth) / truth
+    return math.nan if truth == 0 else share_within(abs(predicted - truth) / truth)
+
+
+def share_within(error: float) -> float:
+    """Give the share of the ten thresholds t for which a relative error is at most ``1 - t``; 0 for NaN.
+
+    Examples
+    --------
+    >>> share_within(0.0), share_within(0.31), share_within(float("inf"))
+    (1.0, 0.4, 0.0)
+    """
     if not error <= _ERRORS[-1]:  # NaN too
         return 0.0
     return (len(_ERRORS) - bisect_left(_ERRORS, error)) / float(len(_ERRORS))
@@ -129,46 +137,6 @@ def score_choice(completion: str, truth: str) -> float:
     (1.0, 0.0)
     """
     return float(first_token(completion).lower() == truth.lower())
-
-
-def is_letter(text: str | None) -> bool:
-    """Whether a text is one option letter.
-
-    Examples
-    --------
-    >>> is_letter("b"), is_letter("é"), is_letter(None)
-    (True, False, False)
-    """
-    return text is not None and len(text) == 1 and text.isascii() and text.isalpha()
-
-
-def score_answer(completion: str, truth: str, options: Sequence[str] | None = None) -> float:
-    """Score one completion as the evaluator does: as a choice where there are options or the truth is a letter.
-
-    Parameters
-    ----------
-    completion : str
-    truth : str
-        A letter, or a number as text.
-    options : sequence of str, optional
-        ``"A. text"`` per option; None or empty for a number.
-
-    Returns
-    -------
-    float
-        0 to 1; NaN where the truth is neither, or is the number 0.
-
-    Examples
-    --------
-    >>> score_answer("b. bed", "B", ["A. sofa", "B. bed"]), score_answer("9", "10"), score_answer("3", "0")
-    (1.0, 0.9, nan)
-    """
-    if options or is_letter(truth):
-        return score_choice(completion, truth)
-    try:
-        return score_number(completion, float(truth))
-    except ValueError:
-        return math.nan
 
 
 def choice_accuracy(answer: Sequence[str | None], ground_truth: Sequence[str]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from qa_contract.errors import FileError, TableError, UserError, suggest
+from qa_contract.remote import is_address, local
 from qa_contract.tableio import check_metadata, literal_path, quote
 from qa_contract.tables import TABLES, Schema
 
@@ -197,7 +198,7 @@ def find_tables(source: Source | Sequence[Source]) -> Iterator[TableFile]:
 def _expand(sources: Iterable[Source]) -> Iterator[Path]:
     """Give the absolute paths behind paths and globs; a path that is there is no glob, whatever its name."""
     for source in sources:
-        path = Path(source).expanduser()
+        path = local(source, tables_only=True) if is_address(source) else Path(source).expanduser()
         if path.exists():
             yield Path(os.path.abspath(path))
             continue

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qa_contract.errors import FileError
+from qa_contract.remote import fetched, shown
 
 try:
     import fcntl
@@ -234,13 +235,15 @@ def check_output_file(path: Path, *, force: bool = False) -> None:
         raise FileError(f"{path}: is no {kind} and is not replaced. Choose another file, or delete it yourself.")
 
 
-def path_inside(folder: Path, relative: str) -> Path:
+def path_inside(folder: Path, relative: str, *, fetch: bool = True) -> Path:
     """Name a file of a folder that others may have written, by its path in it as tables give it.
 
     Parameters
     ----------
     folder : Path
     relative : str
+    fetch : bool
+        Fetch a file of a remote store that was left until it is opened; false for who calls `fetched` later, or never.
 
     Raises
     ------
@@ -263,7 +266,7 @@ def path_inside(folder: Path, relative: str) -> Path:
             f"{folder}: names the file {relative!r}, which leads out of the folder. "
             "Put the file itself in the place of a link, or write the folder again."
         )
-    return path
+    return fetched(path) if fetch else path
 
 
 def _home() -> Path:
@@ -271,9 +274,9 @@ def _home() -> Path:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON; the file appears whole or not at all."""
+    """Write `value` as indented JSON, whole or not at all; copies of remote folders go by their addresses."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.write_text(shown(json.dumps(value, indent=1, sort_keys=True)) + "\n", encoding="utf-8")
 
 
 def fsync(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_contract.errors import E, UserError
+from qa_contract.remote import shown
 
 MAX_VALUE = 60
 """Characters of a value in a message; hashes of many files are longer."""
@@ -89,8 +90,8 @@ def refuse_other_identity(
 
 
 def _text(value: object) -> str:
-    """Write a value as JSON in one way."""
-    return json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    """Write a value as JSON in one way, on every machine: a copy of a remote folder by its address."""
+    return shown(json.dumps(value, sort_keys=True, default=str, separators=(",", ":")))
 
 
 def _short(value: object) -> str:

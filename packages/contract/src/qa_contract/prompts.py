@@ -21,12 +21,15 @@ class Prompt:
         Last line for a question with options, and for one without.
     lists_options : bool
         Whether the options stand between; not where the question's text holds them already.
+    form : str
+        What an answer without options is, where the steps before it are asked for, too.
     """
 
     opening: str
     choice_request: str
     number_request: str
     lists_options: bool = True
+    form: str = "a single word or phrase"
 
 
 PROMPTS: dict[str, Prompt] = {
@@ -49,6 +52,19 @@ PROMPTS: dict[str, Prompt] = {
         opening="This is an image of a place.",
         choice_request="Answer with the option's letter from the given choices directly.",
         number_request="Please answer the question using a single word or phrase.",
+    ),
+    # Answers that are read by their form: a map, a box, a list of relations.
+    "video-json": Prompt(
+        opening="These are frames of a video.",
+        choice_request="",
+        number_request="Answer with the JSON and nothing else.",
+        form="as JSON",
+    ),
+    "image-json": Prompt(
+        opening="This is an image of a place.",
+        choice_request="",
+        number_request="Answer with the JSON and nothing else.",
+        form="as JSON",
     ),
     "images": Prompt(
         opening="These are two images of one place, the first image before the second.",
@@ -131,5 +147,5 @@ def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str, 
         lines += ["Options:", *options]
     request = prompt.choice_request if options else prompt.number_request
     if steps:
-        request = REASONED_REQUEST.format("the option's letter" if options else "a single word or phrase")
+        request = REASONED_REQUEST.format("the option's letter" if options else prompt.form)
     return "\n".join([*lines, request] if request else lines)

@@ -121,7 +121,7 @@ def read_table(
     columns: Sequence[str] | None = None,
     optional: Sequence[str] = (),
     unique: bool = True,
-    scenes: tuple[str, str] | None = None,
+    scenes: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Read the `columns` of a table (default: those of `schema`) with DuckDB, check their types and its key.
 
@@ -141,9 +141,9 @@ def read_table(
         Those of `columns` that files may lack; they are null there, as are those of a later minor version.
     unique : bool
         Refuse two rows with one key; false for a caller that refuses the scene alone.
-    scenes : tuple of str, optional
-        First and last name of the scenes whose rows are wanted. Of a table that is sorted by scene, as those of a store
-        are, only these groups of rows are read from disk.
+    scenes : sequence of str, optional
+        The scenes whose rows are wanted, a few thousand at most. Of a table that is sorted by scene, as those of a
+        store are, only the groups of rows with these scenes are read from disk.
 
     Raises
     ------
@@ -165,12 +165,16 @@ def read_table(
                 f"{path}: table '{table}' lacks column(s) {', '.join(missing)}; found {', '.join(present)}."
             )
     quoted = ", ".join(quote(name) if name in somewhere else f"NULL AS {quote(name)}" for name in names)
-    sql, given = (
-        f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)",
-        [[literal_path(path) for path in files], *(scenes or ())],
-    )
-    if scenes is not None:
-        sql += " WHERE scene_name BETWEEN ? AND ?"
+    given: list[Any] = [[literal_path(path) for path in files]]
+    if scenes is None:
+        sql = f"SELECT {quoted} FROM read_parquet(?, union_by_name=true)"
+    elif not scenes:
+        sql = f"SELECT {quoted} FROM read_parquet(?, union_by_name=true) WHERE false"
+    else:  # the range passes over groups of rows; the list is a join, which keeps no order
+        given += [min(scenes), max(scenes), list(scenes)]
+        rows = "read_parquet(?, union_by_name=true, file_row_number=true)"
+        wanted = "scene_name BETWEEN ? AND ? AND scene_name IN (SELECT unnest(?))"
+        sql = f"SELECT {quoted} FROM {rows} WHERE {wanted} ORDER BY file_index, file_row_number"
     try:
         with duckdb.connect() as connection:
             frame = connection.sql(sql, params=given).pl()

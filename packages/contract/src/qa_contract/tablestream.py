@@ -27,8 +27,8 @@ class TableStream:
         Rows so far.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, schema: Schema) -> None:
-        self._writer, self._schema = writer, schema
+    def __init__(self, writer: pq.ParquetWriter, schema: Schema, rows_per_group: int) -> None:
+        self._writer, self._schema, self._rows_per_group = writer, schema, rows_per_group
         self._kept: list[pl.DataFrame] = []
         self.n_rows = self._n_kept = 0
 
@@ -39,11 +39,12 @@ class TableStream:
         self._kept.append(rows.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items()))
         self.n_rows += len(rows)
         self._n_kept += len(rows)
-        if self._n_kept >= ROWS_PER_GROUP:
+        size = self._rows_per_group
+        if self._n_kept >= size:
             together = pl.concat(self._kept)
-            whole = len(together) // ROWS_PER_GROUP * ROWS_PER_GROUP
-            for start in range(0, whole, ROWS_PER_GROUP):
-                self._flush(together[start : start + ROWS_PER_GROUP])
+            whole = len(together) // size * size
+            for start in range(0, whole, size):
+                self._flush(together[start : start + size])
             self._kept, self._n_kept = [together[whole:]], len(together) - whole
 
     def finish(self) -> None:
@@ -56,7 +57,9 @@ class TableStream:
 
 
 @contextmanager
-def open_table(path: Path, schema: Schema, metadata: Mapping[str, str]) -> Iterator[TableStream]:
+def open_table(
+    path: Path, schema: Schema, metadata: Mapping[str, str], *, rows_per_group: int = ROWS_PER_GROUP
+) -> Iterator[TableStream]:
     """Open a table for writing; when the block ends well, the file appears whole.
 
     Parameters
@@ -66,6 +69,8 @@ def open_table(path: Path, schema: Schema, metadata: Mapping[str, str]) -> Itera
         The declaration of the table.
     metadata : mapping
         As of `qa_contract.tableio.table_metadata`.
+    rows_per_group : int
+        Rows that can be read alone.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def open_table(path: Path, schema: Schema, metadata: Mapping[str, str]) -> Itera
     with atomic_path(path) as temporary:
         try:
             with pq.ParquetWriter(temporary, arrow, compression="zstd") as writer:
-                stream = TableStream(writer, schema)
+                stream = TableStream(writer, schema, rows_per_group)
                 yield stream
                 stream.finish()
         except (pa.ArrowException, pl.exceptions.PolarsError) as error:

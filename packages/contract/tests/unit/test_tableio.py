@@ -128,3 +128,16 @@ def test_a_table_whose_declared_key_is_doubled_is_not_read(tmp_path):
     with pytest.raises(TableError, match=r"scene_name 'attic'.* stands in 2 rows; 1 of these keys are not unique"):
         read_table(tmp_path, "frame_sets", FRAME_SETS)
     assert read_table(tmp_path, "frame_sets", FRAME_SETS, columns=["scene_name"]).height == 2  # names may repeat
+
+
+def test_rows_of_some_scenes_come_in_their_order(tmp_path):
+    names = [f"room_{k:03d}" for k in range(200)]
+    table = pl.DataFrame({"scene_name": names}).select(pl.col("scene_name").repeat_by(300).explode())
+    table = table.with_row_index("v").with_columns(pl.col("v").cast(pl.Int64))
+    for path, part in (("t.parquet", table[:45_000]), ("added/00001/t.parquet", table[45_000:])):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        part.write_parquet(tmp_path / path, row_group_size=1024)
+    wanted = names[140:160] + names[10:90:2]
+    found = read_table(tmp_path, "t", {"v": pl.Int64}, scenes=wanted)
+    assert found["v"].to_list() == table.filter(pl.col("scene_name").is_in(wanted))["v"].to_list()
+    assert read_table(tmp_path, "t", {"v": pl.Int64}, scenes=[]).is_empty()

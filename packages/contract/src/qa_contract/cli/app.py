@@ -21,8 +21,10 @@ from typer.exceptions import TyperException
 from qa_contract.cli.help import help_page
 from qa_contract.cli.limits import in_limited_space
 from qa_contract.cli.progress import close_all
+from qa_contract.cli.remote import remote_paths
 from qa_contract.cli.usage import machine_message, path_message, usage_message
 from qa_contract.errors import ExitCode, FileError, UserError
+from qa_contract.remote import shown
 
 if TYPE_CHECKING:
     from qa_contract.cli.settings import Settings
@@ -42,7 +44,9 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> None:
         """Run the command; its result is its exit code and its files, not a value."""
         try:
-            super().invoke(ctx)
+            with remote_paths(ctx) as done_before:
+                if not done_before:
+                    super().invoke(ctx)
         except UserError:
             raise
         except Exception as error:
@@ -122,7 +126,7 @@ class Group(TyperGroup):
             if "--debug" in flags:
                 traceback.print_exception(error)
             path = " ".join([name, *(word for word in words[:1] if word in self.commands)])
-            text = usage_message(error, path) if isinstance(error, TyperException) else str(error)
+            text = usage_message(error, path) if isinstance(error, TyperException) else shown(str(error))
             typer.echo(f"error: {text}", err=True)
             code = error.exit_code if isinstance(error, UserError) else ExitCode.USER_ERROR
         finally:

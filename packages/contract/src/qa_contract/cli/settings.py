@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from qa_contract.cli.usage import wrong_value
 from qa_contract.cli.values import Value, bounds_in, value_of
 from qa_contract.errors import FileError, UserError, suggest
+from qa_contract.remote import shown
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -51,7 +52,7 @@ class Settings(BaseModel):
                     continue
                 value = "none"
             lines.append(f"{name} = {_toml(value)}\n")
-        return "".join(lines)
+        return shown("".join(lines))
 
 
 def setting(

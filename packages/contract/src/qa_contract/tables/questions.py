@@ -31,9 +31,9 @@ QUESTIONS = Table(
         "question_type": QUESTION_TYPE,
         "question": always(pl.String, "the text"),
         "options": maybe(pl.List(pl.String), '"A. text"; null for numbers'),
-        "ground_truth": always(pl.String, "letter of the option, or the number as text"),
-        "answer_type": always(pl.String, "choice, integer, number"),
-        "answer_value": maybe(pl.Float64, "unrounded; null for a choice"),
+        "ground_truth": always(pl.String, "letter of the option, the number as text, or JSON"),
+        "answer_type": always(pl.String, "choice, integer, number, json"),
+        "answer_value": maybe(pl.Float64, "unrounded; null for a choice and for JSON"),
         "answer_low": maybe(pl.Float64, "lower bound under box and pose noise"),
         "answer_high": maybe(pl.Float64, "upper bound under box and pose noise"),
         "unit": maybe(pl.String, "of answer_value"),
@@ -76,6 +76,23 @@ DETAILS = Table(
         "reference": always(pl.String, "name, description, mark, coordinate"),
         "wording": always(pl.Int32, "number of the wording, 0 for the type's own"),
         "marks": maybe(pl.List(_MARK), "boxes or points with colour and label, in pixels of their frame; null: none"),
+    },
+)
+
+QUESTION_TYPES = Table(
+    name="question_types",
+    rows="question type that was asked",
+    written_by="`qa-engine generate`",
+    about="What each type asks for; `qa-eval` reports scores by it.",
+    key=("question_type",),
+    columns={
+        "question_type": QUESTION_TYPE,
+        "family": always(pl.String, "of types that are declared together"),
+        "level": always(pl.String, "perception, measurement, relation, transformation, planning"),
+        "abilities": always(pl.List(pl.String), "what answering takes, such as depth or counting"),
+        "frames_needed": always(pl.String, "one, two, many: how many frames answer the question"),
+        "chance": maybe(pl.Float64, "score of a guess on procedural rooms; null where it was not measured"),
+        "blind_score": maybe(pl.Float64, "score of the text alone on procedural rooms; null where it was not measured"),
     },
 )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
+
+from qa_contract.structures import read_json
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Parser:
         Whether it stands for a public harness, which reads each benchmark by code of its own.
     zero_is_absolute : bool
         Whether a ground truth of 0 is scored by the absolute error; otherwise such a row has no score.
+    structure : callable
+        Completion to a JSON value, or None.
     text : callable, optional
         Completion, or reference, to the text that is compared; None where the parser reads no free text.
     same_text : callable
@@ -36,6 +41,7 @@ class Parser:
     source: str
     is_harness: bool = False
     zero_is_absolute: bool = False
+    structure: Callable[[str], Any | None] = read_json
     text: Callable[[str], str] | None = None
     same_text: Callable[[str, str], bool] = str.__eq__
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
+
+from qa_contract.structures import read_json
 
 from qa_eval.parsers.base import Parser
 from qa_eval.parsers.free_text import clean_text, contains
@@ -25,6 +28,7 @@ SPECIAL = re.compile(
 MARKS = str.maketrans({"。": ".", "、": ",", "和": " and ", "与": " and ", "或": " or "})
 BESIDE_HAN = re.compile(r"(?<=[A-Ja-j])(?=[\u3000-\u9fff\uac00-\ud7af])|(?<=[\u3000-\u9fff\uac00-\ud7af])(?=[A-Ja-j])")
 """Between a letter and a script without blanks."""
+FENCE = re.compile(r"```(?:json)?\s*.*?```", re.DOTALL)
 DECORATION = " \t\n\r*_`\"'()[]{}$"
 
 NUMBER = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?")
@@ -128,6 +132,26 @@ def lenient_text(completion: str) -> str:
     return clean_text(conclusion(completion))
 
 
+def lenient_json(completion: str) -> Any | None:
+    """Read JSON: the whole conclusion, the only code fence, or the only object or list that a text holds.
+
+    Examples
+    --------
+    >>> lenient_json('<think>[0]</think><answer>{"A": [2, 7]}</answer>'), lenient_json('The map: {"A": [2, 7]}.')
+    ({'A': [2, 7]}, {'A': [2, 7]})
+    >>> lenient_json("[1] or [2]"), lenient_json("none")
+    (None, None)
+    """
+    text = REASONING.sub(" ", completion)
+    if tagged := TAGGED.findall(text):
+        text = tagged[-1]
+    if len(fences := FENCE.findall(text)) == 1:
+        text = fences[0]
+    whole = read_json(text)
+    first, last = re.search(r"[\[{]", text), max(text.rfind("]"), text.rfind("}"))
+    return read_json(text[first.start() : last + 1]) if whole is None and first else whole
+
+
 def _after_phrase(text: str) -> str:
     """Take what follows the last "answer is" or "answer:" in its line, else a bare "answer" before an answer."""
     found = list(PHRASE.finditer(text))
@@ -148,6 +172,7 @@ LENIENT = Parser(
     number=lenient_number,
     source="qa-eval: reasoning removed, tags, boxes and decoration opened, ambiguous text is no answer; free text by "
     "the refined exact match of embodied-generalist (LEO)",
+    structure=lenient_json,
     text=lenient_text,
     same_text=contains,
 )

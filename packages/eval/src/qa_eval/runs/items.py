@@ -14,6 +14,7 @@ from qa_contract.features import FeaturesError, SceneFeatures, find_features
 from qa_contract.files import path_inside
 from qa_contract.frame_lists import read_frame_sets
 from qa_contract.prompts import format_prompt
+from qa_contract.remote import fetch_all
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES
 
@@ -90,6 +91,7 @@ def frame_shots(questions: pl.DataFrame, store: Path, *, as_video: bool = False)
         .rename({"frame_ids": "frame_id"})
         .join(images, on=["scene_name", "frame_id"], how="left", maintain_order="left")
     )
+    fetch_all(store / path for path in listed["image_path"].drop_nulls())
     found: Shots = {}
     for (scene, set_id), group in listed.group_by(keys, maintain_order=True):
         rows = list(zip(group["frame_id"], group["image_path"], strict=True))

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from qa_contract.errors import TableError
+from qa_contract.errors import TableError, UserError
+from qa_contract.remote import fetched, local
 from qa_contract.tableio import read_table, with_every_column
 from qa_contract.tables import FRAME_SETS, FRAMES, PREDICTIONS, QUESTIONS, Schema
 
@@ -54,18 +55,18 @@ class Sources:
         # Runs of older versions name the frame set alone.
         names = row["frame_ids"] or self.frame_sets.get((row["scene_name"], row["frame_set_id"]), [])
         files = [(name, self.frames.get((row["scene_name"], name))) for name in names]
-        return [(name, path) for name, path in files if path is not None]
+        return [(name, fetched(path)) for name, path in files if path is not None]
 
 
 def read_sources(stored: Stored, questions: Path | None = None, store: Path | None = None) -> Sources:
     """Open the questions and the store that a run's manifest names, or those that are given instead."""
     inputs = stored.manifest.get("inputs", {})
-    place = store or inputs.get("store")
+    place = store or _known(inputs, "store")
     sets, frames = _table(place, "frame_sets", FRAME_SETS), _table(place, "frames", FRAMES)
     paths = [] if frames is None else frames["scene_name", "frame_id", "image_path"].iter_rows()
     listed = [] if sets is None else sets["scene_name", "frame_set_id", "frame_ids"].iter_rows()
     return Sources(
-        _questions(questions or inputs.get("questions"), _benchmark(stored)),
+        _questions(questions or _known(inputs, "questions"), _benchmark(stored)),
         {(scene, name): Path(str(place)) / path for scene, name, path in paths},
         {(scene, name): ids for scene, name, ids in listed},
     )
@@ -83,13 +84,21 @@ def with_pictures(
         return sources
     images = inputs.get("images")
     try:
-        held = read_pictures(questions or Path(inputs["questions"]), benchmark)
+        held = read_pictures(questions or _known(inputs, "questions") or Path(inputs["questions"]), benchmark)
         folder = None if images is None else PictureFolder(Path(images))
     except (QAEvalError, TableError):
         return sources
     found = Unpacker(folder, unpacked).unpack({name: held[name] for name in ids if name in held})
     pictures = {name: pictures for name, pictures in found.items() if not isinstance(pictures, str)}
     return replace(sources, pictures=pictures)
+
+
+def _known(inputs: Mapping[str, Any], name: str) -> Path | None:
+    """Give an input that a manifest names, one in an object store as a copy, if it is still where it was."""
+    try:
+        return None if inputs.get(name) is None else local(inputs[name])
+    except UserError:
+        return None
 
 
 def _benchmark(stored: Stored) -> Benchmark | None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from qa_contract.answers import is_letter
+from qa_contract.scoring import metric_of
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.metrics.codes import factorize
@@ -105,10 +105,9 @@ def _metrics(
     codes = np.array([-1 if name is None else METRICS.index(name) for name in names], dtype=np.int8)
     metric = codes[type_code]
     if benchmark.open_types and (metric < 0).any():
-        has_options = frame["options"].list.len().fill_null(0).to_numpy() > 0
-        truths = frame["ground_truth"].to_list()
+        options, truths = frame["options"].to_list(), frame["ground_truth"].to_list()
         for i in np.flatnonzero(metric < 0).tolist():
-            metric[i] = METRICS.index("choice" if has_options[i] or is_letter(truths[i]) else "mra")
+            metric[i] = METRICS.index(metric_of(truths[i], options[i]))
     return metric
 
 

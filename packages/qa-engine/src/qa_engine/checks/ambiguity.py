@@ -56,6 +56,18 @@ MAX_CAMERA_DISTANCE_M = 10.0
 MIN_DEPTH_GAP_M = 0.15
 """Difference in distance to the camera from which on one thing is nearer. [code: SpatialEvo's ties; VSTI's extents]"""
 
+MIN_MAP_M = 2.0
+"""Largest distance between things on a map of 10 x 10 cells: a cell is then wider than a centre is off."""
+
+MIN_MAP_GAP_M = 0.5
+"""Distance between any two centres on a map, seen from above, so that each can tell which way the map is turned."""
+
+MAX_TILT_DEG = 1.0
+"""Tilt of a box from which on it does not stand upright. [data: boxes of ARKitScenes and ScanNet++ stand upright]"""
+
+MIN_LEVELNESS = 0.3
+"""Level part of a direction of view, of 1, from which on "ahead" means something: 73 degrees up or down."""
+
 MIN_HIDDEN_PERCENT = 10.0
 """Share of an object that is hidden from which on one would say so."""
 

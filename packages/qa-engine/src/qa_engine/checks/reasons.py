@@ -43,6 +43,8 @@ class Reason(StrEnum):
     """The scene has no outline of its floor."""
     NO_ROUTE = "no_route"
     """No way with two stops or fewer is free, or the turns do not lead there."""
+    TILTED = "tilted"
+    """The box does not stand upright, or the camera looks straight up or down."""
     NO_POSES = "no_poses"
     """A frame in between has no camera."""
     NOT_VISIBLE = "not_visible"

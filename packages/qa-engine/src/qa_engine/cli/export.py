@@ -6,14 +6,28 @@ import time
 from typing import Annotated
 
 import typer
-from qa_contract.cli import AllowBenchmarkScenes, App, AsJson, Force, FrameStore, Out, Questions, Wrote, close
+from qa_contract.cli import (
+    AllowBenchmarkScenes,
+    App,
+    AsJson,
+    Force,
+    FrameStore,
+    Out,
+    Progress,
+    Questions,
+    Workers,
+    Wrote,
+    close,
+)
+
+from qa_engine.cli.options import RayAddress, open_executor
 
 NEXT = {
     "trl": "datasets.load_dataset('json', data_files='{out}/train.jsonl')",
     "llava": "--data_path {out}/train.json --image_folder {out}",
     "qwen": "name {out}/train.jsonl as annotation_path and {out} as data_path of a dataset",
     "openai": "send the lines of {out}/train.jsonl to a server",
-    "hf": "datasets.load_dataset('parquet', data_files='{out}/train.parquet')",
+    "hf": "datasets.load_dataset('parquet', data_files='{out}/train*.parquet')",
     "lmms-eval": "python -m lmms_eval --include_path {out} --tasks spatial_questions --model MODEL",
     "verifiers": "uv pip install -e {out} && vf-eval spatial-questions --env.agent.runtime.type subprocess",
     "reasoning-gym": "PYTHONPATH={out}: import spatial_questions; reasoning_gym.create_dataset('spatial_questions')",
@@ -40,6 +54,8 @@ def export(
         typer.Option(help="Answer with the steps before the answer: text, tools or map.", show_default=False),
     ] = None,
     allow_benchmark_scenes: AllowBenchmarkScenes = False,
+    workers: Workers = 1,
+    ray_address: RayAddress = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -47,14 +63,15 @@ def export(
 
     Exit code 1: a question was refused, for it has no frames.
     """
-    from qa_contract.files import check_output_folder, output_folder
+    from qa_contract.files import check_output_folder, output_folder, write_json
     from qa_contract.leakage import benchmark_scenes
-    from qa_contract.tableio import table_metadata, write_table
+    from qa_contract.tableio import table_metadata
     from qa_contract.tables import REJECTS
+    from qa_contract.tablestream import open_table
 
     from qa_engine.errors import QAEngineError, unknown_name
-    from qa_engine.exports import CALLING, ENVIRONMENTS, FORMATS, SCORING, select
-    from qa_engine.exports import export as write
+    from qa_engine.exports import CALLING, FORMATS, SCORING, read_files
+    from qa_engine.exports import export as run
     from qa_engine.traces import TRACES
 
     began = time.perf_counter()
@@ -69,12 +86,8 @@ def export(
             f"{', '.join(sorted(fits))}."
         )
     check_output_folder(out, force=force)
-    selection = select(questions, store)
-    if trace is not None:
-        selection = selection.with_traces(trace)
-    if name in ENVIRONMENTS:
-        selection = selection.with_scores()
-    leaked = benchmark_scenes(selection.table["scene_name"].unique().sort())
+    asked = read_files(questions)
+    leaked = benchmark_scenes(sorted(asked.scene_names))
     # A task for an evaluator is the one thing that such questions are for.
     if leaked and not allow_benchmark_scenes and name != "lmms-eval":
         first, benchmark = next(iter(leaked.items()))
@@ -82,17 +95,31 @@ def export(
             f"{questions}: {len(leaked)} scenes are in benchmarks, the first is '{first}' ({benchmark}); a model must "
             "not be trained on them. Leave them out, or pass --allow-benchmark-scenes."
         )
-    with output_folder(out, force=force) as folder:
-        write(selection, name, folder, out)
-        if len(selection.rejects):
-            metadata = table_metadata("rejects", "qa-engine export", {"format": name, "trace": trace}, 0)
-            write_table(selection.rejects, folder / "rejects.parquet", REJECTS, metadata)
-    refused = dict(selection.rejects["reason"].value_counts().iter_rows())
+    metadata = table_metadata("rejects", "qa-engine export", {"format": name, "trace": trace}, 0)
+    with output_folder(out, force=force) as folder, Progress("questions") as progress:
+        rejects = folder / "rejects.parquet"
+        with open_table(rejects, REJECTS, metadata) as stream:
+            exported = run(
+                asked,
+                store,
+                name,
+                folder,
+                out,
+                stream,
+                trace=trace,
+                executor=open_executor(workers, ray_address),
+                progress=progress,
+            )
+        if not exported.refused:
+            rejects.unlink()
+        what = {"command": "qa-engine export", "format": name, "trace": trace}
+        what |= {"questions": exported.n_questions, "refused": dict(sorted(exported.refused.items()))}
+        write_json(folder / "manifest.json", what)
     close(
-        Wrote(out, len(selection), f"questions as {name}"),
+        Wrote(out, exported.n_questions, f"questions as {name}"),
         since=began,
-        rejects=refused,
-        lost=len(selection.rejects),
+        rejects=dict(exported.refused),
+        lost=exported.refused.total(),
         next=NEXT[name].format(out=out),
         as_json=as_json,
     )

@@ -10,8 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from qa_engine.exports.lines import tools, write_lines
+from qa_engine.exports.lines import lines_of, tools
 from qa_engine.exports.rows import Row, Selection
+
+ROWS_PER_FILE = 1024
+"""Questions of a Parquet file: with 32 frames each, about a gigabyte."""
 
 _TEXTS = ("id", "scene_name", "question_type", "text", "answer")
 _ROWS_PER_GROUP = 64
@@ -33,24 +36,23 @@ def openai(row: Row, urls: list[str]) -> Row:
     return {"messages": [*row["before"], {"role": "user", "content": content}, *row["turns"]]} | tools(row)
 
 
-def write_openai(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.jsonl` with the frames as data URLs."""
+def write_openai(selection: Selection, part: Path) -> None:
+    """Write lines with the frames as data URLs."""
 
     @lru_cache(maxsize=_CACHED)
     def url(path: str) -> str:
         kind = {".png": "png", ".webp": "webp"}.get(Path(path).suffix.lower(), "jpeg")
         return f"data:image/{kind};base64,{base64.b64encode(selection.file(path).read_bytes()).decode()}"
 
-    rows = (openai(row, [url(path) for path in row["images"]]) for row in selection.rows())
-    write_lines(rows, folder / "train.jsonl")
+    lines_of(lambda row: openai(row, [url(path) for path in row["images"]]))(selection, part)
 
 
-def write_hf(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.parquet`, whose column `images` datasets decodes to pictures."""
+def write_hf(selection: Selection, part: Path) -> None:
+    """Write a Parquet file whose column `images` datasets decodes to pictures."""
     import pyarrow as pa
 
     columns = {name: pa.string() for name in _TEXTS} | {"options": pa.list_(pa.string())}
-    write_rows(selection, ((row, row["images"]) for row in selection.rows()), columns, folder / "train.parquet")
+    write_rows(selection, ((row, row["images"]) for row in selection.rows()), columns, part)
 
 
 def write_rows(
@@ -81,9 +83,11 @@ def write_rows(
     read = lru_cache(maxsize=_CACHED)(lambda path: selection.file(path).read_bytes())
     every = iter(rows)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while part := list(islice(every, _ROWS_PER_GROUP)):
-            values = {name: [row[name] for row, _ in part] for name in columns}
-            values["images"] = [[{"bytes": read(file), "path": Path(file).name} for file in shown] for _, shown in part]
+        while group := list(islice(every, _ROWS_PER_GROUP)):
+            values = {name: [row[name] for row, _ in group] for name in columns}
+            values["images"] = [
+                [{"bytes": read(file), "path": Path(file).name} for file in shown] for _, shown in group
+            ]
             writer.write_table(pa.table(values, schema=schema))
 
 
@@ -96,3 +100,25 @@ def _feature(kind: Any) -> Any:
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}
     return {"dtype": str(kind), "_type": "Value"}
+
+
+def join_hf(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Name the parts as datasets does: `train.parquet`, or several files with their number."""
+    files = list(parts)
+    for k, part in enumerate(files):
+        part.rename(folder / ("train.parquet" if len(files) == 1 else f"train-{k:05d}-of-{len(files):05d}.parquet"))
+
+
+def join_parquet(path: Path, parts: Iterable[Path]) -> None:
+    """Put the rows of Parquet files together in one, a group of rows at a time."""
+    import pyarrow.parquet as pq
+
+    writer = None
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            writer = writer or pq.ParquetWriter(path, file.schema_arrow, compression="zstd")
+            for k in range(file.num_row_groups):
+                writer.write_table(file.read_row_group(k))
+        part.unlink()
+    if writer is not None:
+        writer.close()

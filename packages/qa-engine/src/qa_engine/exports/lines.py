@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from qa_engine.exports.rows import Row, Selection
@@ -23,7 +24,7 @@ def trl(row: Row) -> Row:
     ['images/a.png']
     """
     made = {
-        "images": _paths(row),
+        "images": beside(row),
         "prompt": [*row["before"], {"role": "user", "content": row["text"]}],
         "completion": row["turns"],
     }
@@ -47,39 +48,52 @@ def llava(row: Row) -> Row:
     tags = "<image>\n" * len(row["images"])
     turns = [{"from": "human", "value": tags + row["text"]}, {"from": "gpt", "value": row["answer"]}]
     found: Row = {"id": row["id"], "conversations": turns}
-    return found | ({"image": _paths(row)} if row["images"] else {})
+    return found | ({"image": beside(row)} if row["images"] else {})
 
 
-def write_lines(rows: Iterable[Row], path: Path) -> None:
-    """Write one JSON object per line."""
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def write_beside(selection: Selection, path: Path) -> None:
-    """Write the questions as they are, with paths to the frames beside the file."""
-    names = ("id", "scene_name", "question_type", "text", "options", "answer")
-    write_lines(({name: row[name] for name in names} | {"images": _paths(row)} for row in selection.rows()), path)
-
-
-def write_trl(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.jsonl` for TRL's trainers."""
-    write_lines(map(trl, selection.rows()), folder / "train.jsonl")
-
-
-def write_qwen(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.jsonl` for Qwen-VL's fine-tuning code."""
-    write_lines(map(llava, selection.rows()), folder / "train.jsonl")
-
-
-def write_llava(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.json`, one list, for LLaVA's training code."""
-    with (folder / "train.json").open("w", encoding="utf-8") as file:
-        for index, row in enumerate(selection.rows()):
-            file.write(("[\n" if index == 0 else ",\n") + json.dumps(llava(row), ensure_ascii=False))
-        file.write("\n]\n")
-
-
-def _paths(row: Row) -> list[str]:
+def beside(row: Row) -> list[str]:
+    """Name the images of a row from where the rows are."""
     return [f"{IMAGES}/{path}" for path in row["images"]]
+
+
+def plain(row: Row) -> Row:
+    """Take the question as it is, with paths to the frames beside the file."""
+    names = ("id", "scene_name", "question_type", "text", "options", "answer")
+    return {name: row[name] for name in names} | {"images": beside(row)}
+
+
+def lines_of(make: Callable[[Row], Row]) -> Callable[[Selection, Path], None]:
+    """Write one JSON object per line, made from a row."""
+
+    def write(selection: Selection, part: Path) -> None:
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(make(row), ensure_ascii=False) + "\n" for row in selection.rows())
+
+    return write
+
+
+def join_lines(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Put lines together as `train.jsonl`."""
+    join_as(folder / "train.jsonl", parts)
+
+
+def join_as(path: Path, parts: Iterable[Path]) -> None:
+    """Put the lines of parts together in one file."""
+    with path.open("wb") as file:
+        for part in parts:
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, file)
+            part.unlink()
+
+
+def join_list(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Put lines together as `train.json`, one list, for LLaVA's training code."""
+    with (folder / "train.json").open("wb") as file:
+        between = b"[\n"
+        for part in parts:
+            with part.open("rb") as lines:
+                for line in lines:
+                    file.write(between + line.removesuffix(b"\n"))
+                    between = b",\n"
+            part.unlink()
+        file.write(b"\n]\n")

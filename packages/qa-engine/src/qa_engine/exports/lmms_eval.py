@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
-from qa_engine.exports.lines import write_beside
-from qa_engine.exports.rows import Selection
+from qa_engine.exports.lines import join_as
 
 TASK = "spatial_questions"
 YAML = """\
@@ -82,9 +82,9 @@ def mean_over_types(results):
 '''
 
 
-def write_lmms_eval(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `spatial_questions.yaml`, `utils.py` and `questions.jsonl`."""
-    write_beside(selection, folder / "questions.jsonl")
+def join_lmms_eval(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Put lines together as `questions.jsonl`, and write `spatial_questions.yaml` and `utils.py`."""
+    join_as(folder / "questions.jsonl", parts)
     place = out.resolve()
     text = YAML.format(task=TASK, folder=place, data=json.dumps(str(place / "questions.jsonl")))
     (folder / f"{TASK}.yaml").write_text(text, encoding="utf-8")

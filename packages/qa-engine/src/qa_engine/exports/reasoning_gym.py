@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from qa_engine.exports.lines import write_beside
-from qa_engine.exports.rows import Selection
+from qa_engine.exports.lines import join_as
 
 MODULE = '''\
 """Spatial questions for Reasoning Gym: import this file, then reasoning_gym.create_dataset("spatial_questions").
@@ -19,7 +19,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 from reasoning_gym.factory import ProceduralDataset, register_dataset
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ register_dataset(NAME, SpatialQuestionsDataset, SpatialQuestionsConfig)
 '''
 
 
-def write_reasoning_gym(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `spatial_questions.py` and `questions.jsonl`."""
-    write_beside(selection, folder / "questions.jsonl")
+def join_reasoning_gym(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Put lines together as `questions.jsonl`, and write `spatial_questions.py`."""
+    join_as(folder / "questions.jsonl", parts)
     (folder / "spatial_questions.py").write_text(MODULE, encoding="utf-8")

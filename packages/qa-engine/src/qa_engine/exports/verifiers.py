@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from qa_engine.exports.lines import IMAGES, write_beside
-from qa_engine.exports.rows import Selection
+from qa_engine.exports.lines import IMAGES, join_as
 
 PACKAGE = "spatial_questions"
 PYPROJECT = """\
@@ -34,7 +34,7 @@ import json
 from pathlib import Path
 
 import verifiers.v1 as vf
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 from verifiers.v1.harnesses.null import NullHarness
 
 HERE = Path(__file__).resolve().parent
@@ -86,12 +86,12 @@ __all__ = ["NullHarness", "SpatialTaskset", "load_environment"]
 '''
 
 
-def write_verifiers(selection: Selection, folder: Path, out: Path) -> None:
+def join_verifiers(parts: Iterable[Path], folder: Path, out: Path) -> None:
     """Write `pyproject.toml` and the package with `questions.jsonl` and the frames."""
     package = folder / PACKAGE
     package.mkdir()
+    join_as(package / "questions.jsonl", parts)
     if (folder / IMAGES).exists():
         (folder / IMAGES).rename(package / IMAGES)  # what is not inside the package is not installed with it
-    write_beside(selection, package / "questions.jsonl")
     (package / "__init__.py").write_text(MODULE, encoding="utf-8")
     (folder / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")

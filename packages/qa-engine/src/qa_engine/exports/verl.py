@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from qa_engine.exports.embedded import write_rows
+from qa_engine.exports.embedded import join_parquet, write_rows
 from qa_engine.exports.rows import Row, Selection
 from qa_engine.tasks import TASKS
 
 REWARD = '''\
 """The reward of verl: scores as qa-eval gives them. Needs qa-contract."""
 
-from qa_contract.answers import score_answer
+from qa_contract.scoring import score_answer
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **kwargs):
@@ -20,13 +21,13 @@ def compute_score(data_source, solution_str, ground_truth, extra_info=None, **kw
 '''
 
 
-def verl(row: Row, index: int) -> Row:
+def verl(row: Row) -> Row:
     """Make verl's row; its `data_source`, by which verl reports scores, is the question type.
 
     Examples
     --------
     >>> row = {"id": "q", "scene_name": "s", "question_type": "object_height", "images": ["a.png"], "text": "How high?"}
-    >>> made = verl(row | {"options": [], "answer": "52"}, 0)
+    >>> made = verl(row | {"options": [], "answer": "52", "index": 0})
     >>> made["prompt"][0]["content"], made["ability"], made["reward_model"]
     ('<image>How high?', 'measurement', {'style': 'rule', 'ground_truth': '52'})
     """
@@ -37,7 +38,7 @@ def verl(row: Row, index: int) -> Row:
         "ability": "spatial" if task is None else task.tags.level,
         "reward_model": {"style": "rule", "ground_truth": row["answer"]},
         "extra_info": {
-            "index": index,
+            "index": row["index"],
             "question_id": row["id"],
             "scene_name": row["scene_name"],
             "options": row["options"],
@@ -45,8 +46,8 @@ def verl(row: Row, index: int) -> Row:
     }
 
 
-def write_verl(selection: Selection, folder: Path, out: Path) -> None:
-    """Write `train.parquet` and `reward.py`."""
+def write_verl(selection: Selection, part: Path) -> None:
+    """Write a Parquet file with the frames inside."""
     import pyarrow as pa
 
     text = pa.string()
@@ -59,6 +60,10 @@ def write_verl(selection: Selection, folder: Path, out: Path) -> None:
             {"index": pa.int64(), "question_id": text, "scene_name": text, "options": pa.list_(text)}
         ),
     }
-    rows = ((verl(row, index), row["images"]) for index, row in enumerate(selection.rows()))
-    write_rows(selection, rows, columns, folder / "train.parquet")
+    write_rows(selection, ((verl(row), row["images"]) for row in selection.rows()), columns, part)
+
+
+def join_verl(parts: Iterable[Path], folder: Path, out: Path) -> None:
+    """Put rows together as `train.parquet`, and write `reward.py`."""
+    join_parquet(folder / "train.parquet", parts)
     (folder / "reward.py").write_text(REWARD, encoding="utf-8")

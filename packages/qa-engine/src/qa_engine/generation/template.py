@@ -179,7 +179,7 @@ def _within_error(task: Task, batch: Batch, part: Candidates) -> Candidates:
         return part
     named = part.roles[:, task.roles_of_kind("name")]
     doubt = np.append(batch.doubt, 1.0)[named].max(axis=1, initial=1.0)  # -1 stands for a role that is not used
-    if task.answer_type != "choice":
+    if task.is_number:
         own = part.answers
         low, high = own.value - (own.value - own.low) * doubt, own.value + (own.high - own.value) * doubt
         part = replace(part, answers=replace(own, low=np.where(own.low >= 0, np.maximum(low, 0), low), high=high))
@@ -198,7 +198,7 @@ def _everywhere(task: Task, batch: Batch, part: Candidates) -> Candidates:
         roles = part.roles[rows, : len(variant.roles)]
         own, unsure[rows] = hold_everywhere(variant, batch, part.scene[rows], roles, answers.take(rows))
         answers = answers.put(rows, own)
-    if task.answer_type != "choice":
+    if task.is_number:
         unsure |= batch.in_doubt[part.scene] & too_wide(answers)
     kept, rejects = first_broken(part.scene, [(Reason.SCENE_UNSURE, unsure)])
     return replace(part, answers=answers, rejects=part.rejects + rejects).take(kept)

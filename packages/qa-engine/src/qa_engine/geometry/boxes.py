@@ -173,6 +173,17 @@ def box_footprint(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> li
     """
     import shapely
 
-    corners = box_corners(center, size, rotation)[:, :, :2]
-    hulls = [shapely.orient_polygons(shapely.convex_hull(shapely.multipoints(xy))) for xy in np.round(corners, 12)]
-    return [shapely.get_coordinates(hull)[:-1] for hull in hulls]
+    coordinates, owner = shapely.get_coordinates(footprints(center, size, rotation), return_index=True)
+    ends = np.flatnonzero(np.diff(owner, append=-1)) + 1  # each ring ends where it begins
+    return [ring[:-1] for ring in np.split(coordinates, ends[:-1])] if len(ends) else []
+
+
+def footprints(center: ArrayLike, size: ArrayLike, rotation: ArrayLike) -> NDArray[np.object_]:
+    """Outlines of boxes on the floor plan as in `box_footprint`, as (n,) shapely polygons."""
+    import shapely
+
+    corners = np.round(box_corners(center, size, rotation)[:, :, :2], 12)
+    owner = np.repeat(np.arange(len(corners)), corners.shape[1])
+    every = np.asarray(shapely.points(corners.reshape(-1, 2)), dtype=object)
+    points = shapely.multipoints(every, indices=owner)
+    return np.asarray(shapely.orient_polygons(shapely.convex_hull(points)), dtype=object)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa_engine.arrays import Array, Rows
-from qa_engine.geometry.boxes import Boxes, box_bounds, box_footprint
+from qa_engine.geometry.boxes import Boxes, box_bounds, footprints
 from qa_engine.geometry.directions import bearing_deg, turn_deg
-from qa_engine.geometry.routes import TURNS, free_legs
+from qa_engine.geometry.routes import QUARTERS_DEG, TURNS, free_legs
 from qa_engine.geometry.walls import WALL_M, thickness_m
 
 FLAT_M = 0.05
@@ -34,12 +34,11 @@ def obstacles(boxes: Boxes, structure: NDArray[np.bool_]) -> NDArray[np.object_]
 
     height = box_bounds(boxes.center, boxes.size, boxes.rotation)[:, :, 2]
     height = height - height[~structure, 0].min(initial=0.0)
-    outlines = [shapely.Polygon(outline) for outline in box_footprint(boxes.center, boxes.size, boxes.rotation)]
+    outlines = footprints(boxes.center, boxes.size, boxes.rotation)
     stops = (height[:, 1] > FLAT_M) & (height[:, 0] < ROBOT_HEIGHT_M)
     stops &= ~structure | (thickness_m(boxes) <= WALL_M)
-    return np.array(
-        [outline if stop else shapely.Polygon() for outline, stop in zip(outlines, stops, strict=True)], dtype=object
-    )
+    outlines[~stops] = shapely.Polygon()
+    return outlines
 
 
 def shortest_ways(boxes: Boxes, rows: Rows, outline: Array, most_legs: int, structure: NDArray[np.bool_]) -> list[Rows]:
@@ -106,18 +105,29 @@ def _passable(center: Array, polygons: NDArray[np.object_], wanted: NDArray[np.b
     begin, stop, goal = np.nonzero(wanted)
     if len(begin) == 0:
         return passable
-    arriving = shapely.intersection(
-        shapely.linestrings(np.stack([center[begin], center[stop]], axis=1)), polygons[stop]
-    )
-    halt = center[stop].copy()
-    corners, owner = shapely.get_coordinates(arriving, return_index=True)
-    far = np.hypot(*(corners - center[stop[owner]]).T)
-    for k in np.argsort(far, kind="stable").tolist():  # the farthest stays
-        halt[owner[k]] = corners[k]
-    onward = shapely.linestrings(np.stack([halt, center[goal]], axis=1))
-    inside = shapely.length(shapely.intersection(onward, polygons[stop])) > THROUGH_M
+    halt = _halts(center, polygons, np.asarray(wanted.any(axis=2)))[begin, stop]
     way_in = bearing_deg(center[begin], center[stop])
     turns = [turn_deg(way_in, bearing_deg(origin, center[goal])) for origin in (halt, center[stop])]
-    names = np.array(TURNS.names)[TURNS.index(turns)]
-    passable[begin, stop, goal] = ~inside & (names[0] == names[1])
+    quarter = TURNS.index(turns) % len(QUARTERS_DEG)  # the last sector is the first one again
+    same = np.flatnonzero(quarter[0] == quarter[1])
+    onward = shapely.linestrings(np.stack([halt[same], center[goal[same]]], axis=1))
+    through = shapely.length(shapely.intersection(onward, polygons[stop[same]])) > THROUGH_M
+    passable[begin, stop, goal] = False
+    good = same[~through]
+    passable[begin[good], stop[good], goal[good]] = True
     return passable
+
+
+def _halts(center: Array, polygons: NDArray[np.object_], wanted: NDArray[np.bool_]) -> Array:
+    """Where a robot from each begin halts at each stop, (u, u, 2) metres: where it meets the outline of the stop."""
+    import shapely
+
+    halts = np.broadcast_to(center, (*wanted.shape, 2)).copy()
+    begin, stop = np.nonzero(wanted)
+    legs = shapely.linestrings(np.stack([center[begin], center[stop]], axis=1))
+    corners, leg = shapely.get_coordinates(shapely.intersection(legs, polygons[stop]), return_index=True)
+    far = np.hypot(*(corners - center[stop[leg]]).T)
+    order = np.lexsort((far, leg))
+    farthest = order[np.diff(leg[order], append=-1) != 0]
+    halts[begin[leg[farthest]], stop[leg[farthest]]] = corners[farthest]
+    return halts

@@ -60,10 +60,12 @@ def free_legs(
     i, j = np.triu_indices(len(xy), k=1)
     if len(i) == 0:
         return free
-    legs = shapely.linestrings(np.stack([xy[i], xy[j]], axis=1))
+    legs = np.asarray(shapely.linestrings(np.stack([xy[i], xy[j]], axis=1)), dtype=object)
     open_legs = np.asarray(shapely.covers(shapely.Polygon(np.asarray(outline, dtype=np.float64)), legs))
-    corridors = np.asarray(shapely.buffer(legs, radius_m, cap_style="flat"), dtype=object)
+    inside = np.flatnonzero(open_legs)
+    corridors = np.asarray(shapely.buffer(legs[inside], radius_m, cap_style="flat"), dtype=object)
     leg, obstacle = shapely.STRtree(obstacles).query(corridors, predicate="intersects")
+    leg = inside[leg]
     foreign = (obstacle != places[i[leg]]) & (obstacle != places[j[leg]])
     open_legs[leg[foreign]] = False
     free[i, j] = free[j, i] = open_legs

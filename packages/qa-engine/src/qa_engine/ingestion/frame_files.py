@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from qa_contract.remote import fetched
 
 from qa_engine.errors import IngestReason, SceneError
 from qa_engine.formats.parsing import check_inside, read_bytes
@@ -151,7 +152,7 @@ def _instances(frame: Frame, scene: Scene, roots: Sequence[Path]) -> _Encoded | 
 def _whole_file(path: Path, roots: Sequence[Path], name: str, *, modes: frozenset[str] | None = None) -> _Encoded:
     """Read an image file and decode it to see that it is whole."""
     check_inside(path, roots)
-    return _whole_image(read_bytes(path, max_bytes=MAX_IMAGE_BYTES), path.name, name, modes=modes)
+    return _whole_image(read_bytes(fetched(path), max_bytes=MAX_IMAGE_BYTES), path.name, name, modes=modes)
 
 
 def _whole_image(data: bytes, title: str, name: str, *, modes: frozenset[str] | None = None) -> _Encoded:

@@ -23,7 +23,7 @@ from qa_engine.programs.operators import Operator
 from qa_engine.views.recording import Recording
 
 
-def _posed(facts: Facts, *frames: int) -> Recording:
+def posed(facts: Facts, *frames: int) -> Recording:
     """Return the recording, if the cameras of these frames are known."""
     recording = facts.recording
     if recording is None:
@@ -34,9 +34,9 @@ def _posed(facts: Facts, *frames: int) -> Recording:
     return recording
 
 
-def _seen(facts: Facts, row: int, frame: int) -> Recording:
+def seen(facts: Facts, row: int, frame: int) -> Recording:
     """Return the recording, if a frame shows an object."""
-    recording = _posed(facts)
+    recording = posed(facts)
     if not recording.pixels[frame, row]:
         name = facts.categories[facts.code[row]]
         raise ProgramError(ProgramCode.NO_VALUE, f"frame {frame} does not show this {name}.")
@@ -45,36 +45,36 @@ def _seen(facts: Facts, row: int, frame: int) -> Recording:
 
 def _image(axis: int) -> Callable[[Facts, int, int], float]:
     def middle(facts: Facts, row: int, frame: int) -> float:
-        return float(image_middles(_seen(facts, row, frame).box_2d[frame, row])[axis])
+        return float(image_middles(seen(facts, row, frame).box_2d[frame, row])[axis])
 
     return middle
 
 
 def _hidden_percent(facts: Facts, row: int, frame: int) -> float:
-    share = float(_seen(facts, row, frame).share[frame, row])
+    share = float(seen(facts, row, frame).share[frame, row])
     if not np.isfinite(share):
         raise ProgramError(ProgramCode.NO_VALUE, f"what hides objects in frame {frame} is not known.")
     return 100 * (1 - share)
 
 
 def _depth_m(facts: Facts, row: int, frame: int) -> float:
-    pose = _posed(facts, frame).world_from_camera[frame]
+    pose = posed(facts, frame).world_from_camera[frame]
     return float(box_depths_m(pose[None], facts.scene.center[row][None])[0])
 
 
 def _camera_distance_m(facts: Facts, row: int, frame: int) -> float:
-    pose, scene = _posed(facts, frame).world_from_camera[frame], facts.scene
+    pose, scene = posed(facts, frame).world_from_camera[frame], facts.scene
     found = camera_distances_m(pose[None], scene.center[row][None], scene.size[row][None], scene.rotation[row][None])
     return float(found[0])
 
 
 def _view_turn_deg(facts: Facts, frame: int, row: int) -> float:
-    pose = _posed(facts, frame).world_from_camera[frame]
+    pose = posed(facts, frame).world_from_camera[frame]
     return float(view_turns_deg(pose[None], facts.scene.center[row][None])[0])
 
 
 def _two(facts: Facts, frame: int, other: int) -> tuple[np.ndarray, np.ndarray]:
-    pose = _posed(facts, frame, other).world_from_camera
+    pose = posed(facts, frame, other).world_from_camera
     return pose[frame][None], pose[other][None]
 
 
@@ -94,7 +94,7 @@ def _yaw_deg(facts: Facts, frame: int, other: int) -> float:
 
 
 def _heading_deg(facts: Facts, frame: int) -> float:
-    return float(headings_deg(_posed(facts, frame).world_from_camera[frame][None])[0] % 360)
+    return float(headings_deg(posed(facts, frame).world_from_camera[frame][None])[0] % 360)
 
 
 def _camera_side(facts: Facts, frame: int, other: int) -> str:
@@ -107,16 +107,16 @@ def _view_side(facts: Facts, frame: int, row: int) -> str:
 
 
 def _pixels_shown(facts: Facts, row: int, frame: int) -> int:
-    return int(_posed(facts).pixels[frame, row])
+    return int(posed(facts).pixels[frame, row])
 
 
 def _count_shown(facts: Facts, category: int, frame: int) -> int:
-    return int(np.count_nonzero(_posed(facts).pixels[frame, facts.members[category]]))
+    return int(np.count_nonzero(posed(facts).pixels[frame, facts.members[category]]))
 
 
 def _path_m(facts: Facts, frame: int, other: int) -> float:
     first, last = sorted((frame, other))
-    return path_m(_posed(facts, *range(first, last + 1)).position[first : last + 1])
+    return path_m(posed(facts, *range(first, last + 1)).position[first : last + 1])
 
 
 def _seen_so_far(facts: Facts, frame_set_id: str, number: int) -> list[int]:

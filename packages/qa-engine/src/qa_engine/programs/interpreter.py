@@ -18,9 +18,17 @@ from qa_engine.programs.language import DEFAULT_BUDGET, Budget, ProgramCode, Pro
 from qa_engine.programs.lists import LIST_OPERATORS
 from qa_engine.programs.operators import SCENE_OPERATORS, Operator
 from qa_engine.programs.recording import FRAME_OPERATORS
+from qa_engine.programs.structures import STRUCTURE_OPERATORS
 from qa_engine.programs.values import TEXTS, Items, Value, combine_units, describe, number, unit_advice
 
-OPERATORS: dict[str, Operator] = SCENE_OPERATORS | FLOOR_OPERATORS | FRAME_OPERATORS | CAMERA_OPERATORS | LIST_OPERATORS
+OPERATORS: dict[str, Operator] = {
+    **SCENE_OPERATORS,
+    **FLOOR_OPERATORS,
+    **FRAME_OPERATORS,
+    **CAMERA_OPERATORS,
+    **STRUCTURE_OPERATORS,
+    **LIST_OPERATORS,
+}
 """Operator name to operator: with the variables of comprehensions, the only names in a program."""
 
 _CLOCK_STEPS = 64

@@ -179,6 +179,7 @@ class _Answerer:
 
 def _load(store: Store, names: list[str], profile: str, sightings: SightingIndex) -> Batch:
     """Load scenes with the distances that questions usually ask for; those that cannot be read are missing."""
+    store.expect(names)
     facts = []
     for name in names:
         with suppress(QAEngineError):
@@ -222,7 +223,12 @@ def _answer_type(task: Task, rows: pl.DataFrame, scenes: Batch, clouds: Store | 
         reason[good[measured.answer < 0]] = AnswerReason.NOT_SEEN if unseen else AnswerReason.NOT_AN_OPTION
     reason[good[unsure]] = AnswerReason.SCENE_UNSURE
     ids = np.append(scenes.first_instance, -1)[roles]
-    return _written(task, rows, names, ids, answer, columns, evidence, reason)
+    texts = np.full(n, None, dtype=object)
+    if task.text is not None:
+        texts[good] = task.text(scenes, scene[good], roles[good])
+    elif task.is_number:
+        texts[good] = answer_texts(columns["value"][good].tolist(), task.answer_type)
+    return _written(task, rows, names, ids, answer, texts, columns, evidence, reason)
 
 
 def _by_points(store: Store, scenes: Batch, question: Rows, first: Rows, second: Rows, n: int) -> np.ndarray:
@@ -274,6 +280,7 @@ def _written(
     names: list[list[str]],
     ids: Rows,
     answer: Rows,
+    texts: np.ndarray,
     columns: dict[str, np.ndarray],
     evidence: np.ndarray,
     reason: np.ndarray,
@@ -286,9 +293,8 @@ def _written(
         for i in good:
             prediction[i], reason[i] = _letter(options[i], _answer_text(task, [name[i] for name in names], answer[i]))
     else:
-        texts = answer_texts(columns["value"][good].tolist(), task.answer_type)
-        for i, text in zip(good, texts, strict=True):
-            prediction[i] = text
+        for i in good:
+            prediction[i] = texts[i]
     frame = pl.DataFrame({"row": rows["row"]}).with_columns(
         *(pl.Series(f"{role}_id", ids[:, k]) for k, role in enumerate(task.roles)),
         *(pl.Series(f"listed_{j}_id", ids[:, k]) for j, k in enumerate(task.listed)),

@@ -40,7 +40,7 @@ COLUMNS = (
 BOUNDS = ("answer_low", "answer_high")
 """Further columns that it reads where they are there, for scenes whose vertical or scale may be off."""
 
-ANSWER_TYPES = ("choice", "integer", "number")
+ANSWER_TYPES = ("choice", "integer", "number", "json")
 """Values of `answer_type`."""
 
 TOLERANCE = 1e-9
@@ -121,6 +121,7 @@ class _Replayer:
 
     def replay(self, batch: Sequence[tuple[str | None, str | None, pl.DataFrame]]) -> list[tuple[int, Difference]]:
         """Compare the rows of some scenes, given as scene, profile and rows: number of the row, and what differs."""
+        self.store.expect([name for name, *_ in batch if name is not None])
         known: list[Facts | QAEngineError] = [
             _facts(self.store, name, profile, self.looks) for name, profile, _ in batch
         ]
@@ -154,8 +155,10 @@ def _elsewhere(row: dict[str, Any], worlds: Sequence[Facts]) -> Iterator[Differe
         except ProgramError as error:
             yield _difference(row, "program", row["program"], f"{error.code} within the errors of the scene: {error}")
             return
-        if row["answer_type"] == "choice":
-            text = row["options"][LETTERS.index(row["ground_truth"])].partition(". ")[2]
+        if row["answer_type"] in ("choice", "json"):
+            chosen = row["answer_type"] == "choice"
+            options, truth = row["options"], row["ground_truth"]
+            text = options[LETTERS.index(truth)].partition(". ")[2] if chosen else truth
             if str(value) != text:
                 yield _difference(row, "ground_truth", text, f"{value} within the errors of the scene")
                 return
@@ -193,6 +196,10 @@ def compare(row: dict[str, Any], facts: Facts) -> Iterator[Difference]:
         yield _difference(row, "unit", row["unit"], result.unit)
     if row["answer_type"] == "choice":
         yield from _compare_choice(row, str(result.value))
+        return
+    if row["answer_type"] == "json":
+        if str(result.value) != row["ground_truth"]:
+            yield _difference(row, "ground_truth", row["ground_truth"], str(result.value))
         return
     if result.kind != "number":
         yield _difference(row, "program", row["answer_type"], f"{result.kind} {result.value!r}")

@@ -24,6 +24,7 @@ from qa_contract.pages import (
     Strip,
     href,
 )
+from qa_contract.remote import fetched
 
 from qa_engine.facts.scene import Facts as SceneFacts
 from qa_engine.review.doubts import Item
@@ -181,7 +182,7 @@ class _Writer:
                 continue
             file = Path("frames", scene.scene_name, frame.image_path.name)
             (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(frame.image_path, self._folder / file)
+            shutil.copyfile(fetched(frame.image_path), self._folder / file)
             drawing = frame_overlay(scene, frame, tones, ids)
             images.append(
                 Image(href(file), f"frame {frame.frame_id}", frame.frame_id, frame.width, frame.height, drawing)

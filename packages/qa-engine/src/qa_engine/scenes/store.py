@@ -28,10 +28,19 @@ SCENES_PER_STRIP = 1024
 worker."""
 
 SCENES_PER_FRAME_STRIP = 64
-"""The same for frames, of which a scene may have thousands."""
+"""The same for frames and what they show, of which a scene may have thousands."""
 
 STRIPS_HELD = 4
 """Strips that stay in memory; who goes through the scenes by name, or by strips, reads each one once."""
+
+ROWS_PER_GROUP = 8192
+"""Rows of a table of a store that are read together where one scene is wanted, some MB at most."""
+
+VIEWS_TOGETHER = 500_000
+"""Rows of `observations` that are read together at most, some 50 MB."""
+
+GROUPS_HELD = 2
+"""Groups of scenes of which what frames show stays in memory."""
 
 
 class Store:
@@ -39,7 +48,8 @@ class Store:
 
     The names are read at once, what is known of the scenes in strips of `SCENES_PER_STRIP`, of which a few are held:
     memory does not grow with the store. A scene is a slice of its strip. So a store is opened once and passed on, and
-    large ones are gone through in the order of `scene_names`.
+    large ones are gone through in the order of `scene_names`. Who works on scenes in another order says by `expect`
+    which come next, so that what frames show of them is read at once, and of no others.
 
     Another process gets the folder's name and opens its own: reading costs less than sending what was read, and a
     worker needs only the tables that it asks for.
@@ -60,6 +70,8 @@ class Store:
         self._root = self.path.resolve()
         self._strip = lru_cache(STRIPS_HELD)(self._read_strip)
         self._frame_strip = lru_cache(STRIPS_HELD)(self._read_frame_strip)
+        self._strip_names = lru_cache(2 * STRIPS_HELD)(self._names)
+        self._expected: tuple[str, ...] = ()
         table_files(self.path, "scenes")
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
@@ -78,6 +90,46 @@ class Store:
             return pl.DataFrame(schema=FRAME_SETS)
         return read_table(self.path, "frame_sets", FRAME_SETS)
 
+    def expect(self, names: Sequence[str]) -> None:
+        """Say which scenes are asked for next."""
+        self._expected = tuple(names)
+
+    def together(self, name: str) -> tuple[str, ...]:
+        """List the scenes of which what frames show is read together with that of one.
+
+        It is the strip of its objects. Where these show too much, it is the expected scenes, or else fewer in a row.
+        """
+        if name not in self._rows:
+            return (name,)
+        if self._few_views:
+            return self._strip_names(self._rows[name] // SCENES_PER_STRIP, SCENES_PER_STRIP)
+        if name in self._expected:
+            return self._expected
+        return self._strip_names(self._rows[name] // SCENES_PER_FRAME_STRIP, SCENES_PER_FRAME_STRIP)
+
+    @cached_property
+    def _few_views(self) -> bool:
+        """Tell whether what the frames of a strip show fits into memory at once."""
+        path = self.path / "observations.parquet"
+        if not path.is_file():
+            return True
+        return (
+            pl.scan_parquet(path).select(pl.len()).collect().item() / max(len(self._index), 1) * SCENES_PER_STRIP
+            <= VIEWS_TOGETHER
+        )
+
+    @cached_property
+    def _frame_set_ids(self) -> list[str]:
+        if not (self.path / "frame_sets.parquet").is_file():
+            return []
+        ids = read_table(self.path, "frame_sets", FRAME_SETS, columns=["frame_set_id"])
+        return ids["frame_set_id"].unique().sort().to_list()
+
+    @cached_property
+    def collections(self) -> dict[str, str | None]:
+        """What `ingest --collection` called the scenes, by scene; None where they have no name of their own."""
+        return dict(read_table(self.path, "scenes", SCENES, columns=["scene_name", "collection"]).iter_rows())
+
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self._index["scene_name"])}
@@ -87,16 +139,15 @@ class Store:
             raise unknown_name("scene", name, self._rows, f"Its store is {self.path}.")
         return self._rows[name]
 
-    def _between(self, strip: int, size: int) -> tuple[str, str]:
-        """Give the first and last name of a strip of so many scenes."""
-        names = self._index["scene_name"][strip * size : (strip + 1) * size]
-        return names[0], names[-1]
+    def _names(self, strip: int, size: int) -> tuple[str, ...]:
+        """Give the names of a strip of so many scenes."""
+        return tuple(self._index["scene_name"][strip * size : (strip + 1) * size])
 
     def _read_strip(self, number: int) -> _Strip:
-        between = self._between(number, SCENES_PER_STRIP)
-        scenes = read_table(self.path, "scenes", SCENES, scenes=between)
+        names = self._strip_names(number, SCENES_PER_STRIP)
+        scenes = read_table(self.path, "scenes", SCENES, scenes=names)
         optional = ("face_error_m", "confidence")
-        table = read_table(self.path, "objects", OBJECTS, optional=optional, unique=False, scenes=between).sort(
+        table = read_table(self.path, "objects", OBJECTS, optional=optional, unique=False, scenes=names).sort(
             "scene_name", maintain_order=True
         )
         columns: dict[str, Any] = {
@@ -122,8 +173,8 @@ class Store:
         return _Strip(scenes.sort("scene_name"), _slices(table), columns, checked)
 
     def _read_frame_strip(self, number: int) -> tuple[pl.DataFrame, dict[str, slice]]:
-        between = self._between(number, SCENES_PER_FRAME_STRIP)
-        table = read_table(self.path, "frames", FRAMES, scenes=between).sort("scene_name", maintain_order=True)
+        names = self._strip_names(number, SCENES_PER_FRAME_STRIP)
+        table = read_table(self.path, "frames", FRAMES, scenes=names).sort("scene_name", maintain_order=True)
         return table, _slices(table)
 
     def scene_names(self, split: str | None = None) -> list[str]:
@@ -181,6 +232,8 @@ class Store:
     def frames(self, scene: Scene | str) -> tuple[Frame, ...]:
         """Load the frames of a scene in the order of the recording; their paths are absolute.
 
+        Who opens one passes its path through `qa_contract.remote.fetched`: many want cameras alone.
+
         Raises
         ------
         FileError
@@ -202,7 +255,7 @@ class Store:
     def has_mesh(self, scene_name: str) -> bool:
         """Tell whether a scene has a mesh."""
         path = mesh_path(self._root, check_name(scene_name, "scene_name"))
-        return path.is_file() and path_inside(self._root, str(path.relative_to(self._root))) == path
+        return path_inside(self._root, str(path.relative_to(self._root))) == path and path.is_file()
 
     def mesh(self, scene_name: str) -> Mesh | None:
         """Read the mesh of a scene; None where it has none."""
@@ -216,7 +269,7 @@ class Store:
 
     def frame_set_ids(self) -> list[str]:
         """List the frame sets that `sample-frames` has written."""
-        return self.frame_sets["frame_set_id"].unique().sort().to_list()
+        return self._frame_set_ids
 
     def _matrix(self, table: pl.DataFrame, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Turn a column of lists into one array (n, *shape)."""
@@ -229,9 +282,9 @@ class Store:
         return Frame(
             frame_id=row["frame_id"],
             time_s=row["time_s"],
-            image_path=self._file(row["image_path"]),
-            depth_path=self._file(row["depth_path"]),
-            instance_path=self._file(row["instance_path"]),
+            image_path=self._file(row["image_path"], fetch=False),
+            depth_path=self._file(row["depth_path"], fetch=False),
+            instance_path=self._file(row["instance_path"], fetch=False),
             width=row["width"],
             height=row["height"],
             intrinsics=None if row["intrinsics"] is None else np.array(row["intrinsics"]).reshape(3, 3),
@@ -240,10 +293,10 @@ class Store:
             else np.array(row["world_from_camera"]).reshape(4, 4),
         )
 
-    def _file(self, relative: str | None) -> Path | None:
+    def _file(self, relative: str | None, *, fetch: bool = True) -> Path | None:
         if relative is None:
             return None
-        return path_inside(self._root, relative)
+        return path_inside(self._root, relative, fetch=fetch)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from qa_contract.pages import (
     href,
 )
 from qa_contract.pages.text import plural
+from qa_contract.remote import fetched
 
 from qa_engine.scenes.scene import Frame, Scene
 from qa_engine.scenes.structure import is_structure
@@ -168,7 +169,7 @@ class _ScenePage:
                 continue
             file = Path(FRAMES, name, frame.image_path.name)
             (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(frame.image_path, self._folder / file)
+            shutil.copyfile(fetched(frame.image_path), self._folder / file)
             inside = None if seen is None else seen.get((name, frame.frame_id), {})
             drawing = frame_overlay(self._scene, frame, self._tones, inside)
             time_s = "" if frame.time_s is None else f", {frame.time_s:.1f} s"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qa_contract.errors import TableError
 from qa_contract.files import atomic_path
+from qa_contract.remote import fetched
 
 from qa_engine.extras import require
 from qa_engine.geometry import box_corners
@@ -137,7 +138,7 @@ def _log_frames(
             )
             stream.log(camera, pinhole)
         if frame.image_path is not None:
-            stream.log([*camera, "image"], rr.EncodedImage(path=frame.image_path))
+            stream.log([*camera, "image"], rr.EncodedImage(path=fetched(frame.image_path)))
         known = None if seen is None else seen.get((root, frame.frame_id), {})
         outlines = _outlines(scene, frame) if known is None else known
         names = dict(zip(scene.instance_id.tolist(), scene.category.tolist(), strict=True))

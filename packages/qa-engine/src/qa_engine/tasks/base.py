@@ -110,6 +110,12 @@ def choices(answer: Rows, margin: Array) -> Answers:
     return Answers(answer, none, none, none, margin)
 
 
+def structures(margin: Array) -> Answers:
+    """Make answers that are JSON, which `Task.text` writes; `margin` is what the knob cuts, and is not written."""
+    none = np.full(len(margin), np.nan)
+    return Answers(np.full(len(margin), -1), none, none, none, margin)
+
+
 @dataclass(frozen=True)
 class Candidates:
     """The accepted candidates of one question type in a batch as columns of length n, and the refused ones.
@@ -267,7 +273,7 @@ class Task:
     ----------
     question_type : str
     answer_type : str
-        `integer` (a whole number), `number` (one decimal) or `choice`.
+        `integer` (a whole number), `number` (one decimal), `choice`, or `json`, which `text` writes.
     unit, margin_unit : str
         Of the answer and of the margin.
     roles : tuple of str
@@ -307,6 +313,8 @@ class Task:
         What is shown with a question: the `video` of the frame set, or only the `frames` of the roles.
     seen_in : tuple of int
         The frame role in which each role is shown, for questions about two images; the first one where not given.
+    text : callable, optional
+        From a `Batch`, scenes (n,) and roles (n, r) to the n answers as JSON; listed roles come in the order shown.
     tags : Tags
     """
 
@@ -332,6 +340,7 @@ class Task:
     wordings: tuple[str, ...] = ()
     shows: Literal["video", "frames"] = "video"
     seen_in: tuple[int, ...] = ()
+    text: Callable[[Batch, Rows, Rows], list[str]] | None = None
     tags: Tags = Tags()
 
     def frame_of(self, role: int) -> int:
@@ -341,6 +350,11 @@ class Task:
     def roles_of_kind(self, kind: str) -> list[int]:
         """List the roles of one kind."""
         return [k for k, own in enumerate(self.kinds or ("name",) * len(self.roles)) if own == kind]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the answer is a number, which has bounds."""
+        return self.answer_type in ("integer", "number")
 
     @property
     def n_options(self) -> int:

@@ -131,7 +131,7 @@ def declare(
         lacking = np.flatnonzero(np.bincount(scene, minlength=len(batch)) == 0).tolist()
         rejects += [Reject(Reason.TOO_FEW_OBJECTS, detail=f"needs {needs}", scene=k) for k in lacking]
         answers = answers.take(kept)
-        cut = answers.value if answer_type != "choice" else answers.margin
+        cut = answers.value if task.is_number else answers.margin
         difficulty: dict[str, NDArray[Any]] = {}
         if answer_type == "choice":
             difficulty["n_options"] = np.full(len(kept), float(task.n_options))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ from qa_engine.tasks.base import (
     Options,
     Tags,
     Task,
-    by_scene,
     choices,
     joined,
     no_candidates,
@@ -35,6 +35,9 @@ MOST_LEGS = 3
 
 ACTIONS = ("left", "right", "back")
 _ACTION_OF_SECTOR = np.array([-1, 0, 2, 1, -1])  # forward, left, back, right, forward
+
+ROWS_TOGETHER = 16_384
+"""Routes that are checked at once."""
 
 _FIELDS = ("angle_deg", "n_options")
 
@@ -73,10 +76,9 @@ class Shape:
         last = len(self.roles)
         return [0, 1, *range(1, last)] if self.forward else list(range(last))
 
-    def turns_deg(self, batch: Batch, roles: Rows) -> Array:
-        """Counter-clockwise turns to fill in, (n, blanks) degrees; roles (n, 5) may be padded."""
-        rows = batch.first_row[roles[:, self.columns]]
-        return route_turns_deg(batch.center[rows])[:, int(self.forward) :]
+    def rows(self, batch: Batch, roles: Rows) -> Rows:
+        """Rows of the objects in the order of `columns`, (n, legs + 2); roles (n, 5) may be padded."""
+        return batch.first_row[roles[:, self.columns]]
 
 
 SHAPES = (Shape(2, False), Shape(1, False), Shape(2, True), Shape(3, True), Shape(3, False))
@@ -98,9 +100,13 @@ def sequences(blanks: int) -> tuple[tuple[str, ...], ...]:
 
 def measure(batch: Batch, scene: Rows, roles: Rows, *, shape: Shape) -> Answers:
     """Take the turns between box centres; -1 where one of them is no turn."""
-    turn = shape.turns_deg(batch, roles)
+    return _answers(route_turns_deg(batch.center[shape.rows(batch, roles)])[:, int(shape.forward) :])
+
+
+def _answers(turn: Array) -> Answers:
+    """Read turns (n, blanks) as actions."""
     action = _ACTION_OF_SECTOR[TURNS.index(turn)]
-    answer = action @ len(ACTIONS) ** np.arange(shape.blanks)[::-1]
+    answer = action @ len(ACTIONS) ** np.arange(turn.shape[1])[::-1]
     return choices(np.where((action < 0).any(axis=1), -1, answer), _margin(turn))
 
 
@@ -110,31 +116,48 @@ def find(batch: Batch, rng: Draw) -> Candidates:
     At the start any object that is not on the way may be faced; a way with a stop is also asked about with a robot that
     faces the first stop.
     """
-    return by_scene(batch, partial(_find_in_scene, batch), no_candidates(_WIDTH, _FIELDS))
+    ways, refused = [], list[Reject]()
+    for k in range(len(batch)):
+        own = _ways(batch, k)
+        ways.append([np.zeros((0, _WIDTH), dtype=np.int64)] * len(SHAPES) if isinstance(own, Reject) else own[0])
+        refused += [own] if isinstance(own, Reject) else own[1]
+    parts = [no_candidates(_WIDTH, _FIELDS)]
+    for variant in range(len(SHAPES)):
+        sizes = np.array([len(own[variant]) for own in ways], dtype=np.int64)
+        for scenes in _blocks(sizes):
+            roles = np.concatenate([ways[k][variant] for k in scenes])
+            parts.append(_checked(batch, np.repeat(scenes, sizes[scenes]), roles, variant))
+    found = joined(parts)
+    rejects = sorted([*found.rejects, *refused], key=attrgetter("scene"))
+    return replace(found.take(np.argsort(found.scene, kind="stable")), rejects=rejects)
 
 
-def _find_in_scene(batch: Batch, k: int) -> Candidates:
-    outline = batch.facts[k].scene.floor_polygon
-    if outline is None:
-        detail = "scenes.floor_polygon is null"
-        return no_candidates(_WIDTH, _FIELDS, [Reject(Reason.NO_FLOOR_PLAN, detail=detail, scene=k)])
+def _blocks(sizes: Rows) -> list[Rows]:
+    """Put scenes with so many rows each together, which is faster, as long as they are few rows, which take memory."""
+    if not sizes.any():
+        return []
+    block = np.cumsum(sizes) // ROWS_TOGETHER
+    return np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(block)) + 1)
+
+
+def _ways(batch: Batch, k: int) -> tuple[list[Rows], list[Reject]] | Reject:
+    """Give the roles of all routes of a scene by shape, (n, 5) each, and what has no route; or why it has none."""
+    scene = batch.facts[k].scene
+    if scene.floor_polygon is None:
+        return Reject(Reason.NO_FLOOR_PLAN, detail="scenes.floor_polygon is null", scene=k)
     unique = batch.unique[batch.unique_start[k] : batch.unique_start[k + 1]]
     if len(unique) < 3:
-        detail = f"{len(unique)} of 3 categories with one object"
-        return no_candidates(_WIDTH, _FIELDS, [Reject(Reason.TOO_FEW_OBJECTS, detail=detail, scene=k)])
+        return Reject(Reason.TOO_FEW_OBJECTS, detail=f"{len(unique)} of 3 categories with one object", scene=k)
     rows = batch.first_row[unique] - batch.row_start[k]
-    scene = batch.facts[k].scene
-    ways = shortest_ways(scene.boxes, rows, outline, MOST_LEGS, is_structure(scene.category))
+    ways = shortest_ways(scene.boxes, rows, scene.floor_polygon, MOST_LEGS, is_structure(scene.category))
     n_none = len(unique) * (len(unique) - 1) - sum(map(len, ways))
-    parts = []
-    for variant, shape in enumerate(SHAPES):
+    found = []
+    for shape in SHAPES:
         places = ways[shape.legs - 1] if shape.forward else _with_faced(ways[shape.legs - 1], len(unique))
         roles = np.full((len(places), _WIDTH), -1, dtype=np.int64)
         roles[:, : places.shape[1]] = unique[places]
-        parts.append(_checked(batch, k, roles, variant))
-    found = joined(parts)
-    found.rejects.extend([Reject(Reason.NO_ROUTE, n=n_none, scene=k)] if n_none else [])
-    return found
+        found.append(roles)
+    return found, [Reject(Reason.NO_ROUTE, n=n_none, scene=k)] if n_none else []
 
 
 def _with_faced(ways: Rows, u: int) -> Rows:
@@ -145,11 +168,12 @@ def _with_faced(ways: Rows, u: int) -> Rows:
     return places[(repeated != faced[:, None]).all(axis=1)]
 
 
-def _checked(batch: Batch, k: int, roles: Rows, variant: int) -> Candidates:
+def _checked(batch: Batch, scene: Rows, roles: Rows, variant: int) -> Candidates:
     """Refuse routes whose turns are unclear, and those that not exactly one sequence of turns completes."""
-    shape, scene = SHAPES[variant], np.full(len(roles), k)
-    answers = measure(batch, scene, roles, shape=shape)
-    rows = batch.first_row[roles[:, shape.columns]]
+    shape = SHAPES[variant]
+    rows = shape.rows(batch, roles)
+    turn = route_turns_deg(batch.center[rows])[:, int(shape.forward) :]
+    answers = _answers(turn)
     walked = np.delete(rows, 1, axis=1)
     legs = [(rows[:, 0], rows[:, 1]), *((walked[:, i], walked[:, i + 1]) for i in range(shape.legs))]
     rules = [
@@ -158,7 +182,7 @@ def _checked(batch: Batch, k: int, roles: Rows, variant: int) -> Candidates:
         (Reason.NEAR_SECTOR_BORDER, answers.margin < MIN_SECTOR_MARGIN_DEG),
     ]
     if batch.profile == "exact":
-        rules.append((Reason.UNSTABLE, _unstable(batch, roles, shape)))
+        rules.append((Reason.UNSTABLE, _unstable(batch.center[rows, :2], turn, shape)))
     first = ("forward",) if shape.forward else ()
     completed = reaches_goal(batch.center[rows], [first + names for names in sequences(shape.blanks)])
     right = completed[np.arange(len(rows)), answers.answer] & (completed.sum(axis=1) == 1)
@@ -177,14 +201,12 @@ def _margin(turn: Array) -> Array:
     return np.abs(turn[..., None] - borders).min(axis=(1, 2), initial=180.0)
 
 
-def _unstable(batch: Batch, roles: Rows, shape: Shape) -> NDArray[np.bool_]:
-    """Tell for which routes the noise of boxes turns one action into another."""
-    turn = shape.turns_deg(batch, roles)
-    xy = batch.center[batch.first_row[roles[:, shape.columns]], :2]
+def _unstable(xy: Array, turn: Array, shape: Shape) -> NDArray[np.bool_]:
+    """Tell for which routes the noise of boxes turns one action into another; xy (n, legs + 2, 2), turn (n, blanks)."""
     walked = np.delete(xy, 1, axis=1)
     length = np.linalg.norm(np.diff(walked, axis=1), axis=2)
     to_faced = np.linalg.norm(xy[:, 1] - xy[:, 0], axis=1)
-    unstable = np.zeros(len(roles), dtype=bool)
+    unstable = np.zeros(len(xy), dtype=bool)
     for blank in range(shape.blanks):
         leg = blank + shape.forward
         if leg == 0:

@@ -81,6 +81,9 @@ def word_questions(
         shown = _shown(task, digests, order, answer)
         options = _options(task, roles, shown, references)
         truth = pl.Series(list(LETTERS[: task.n_options]))[np.argmax(shown == answer[:, None], axis=1)]
+    elif task.text is not None:
+        options = pl.lit(None, dtype=QUESTIONS["options"])
+        truth = pl.Series(task.text(references.batch, scene, _in_shown_order(task, roles, order)), dtype=pl.String)
     else:
         options = pl.lit(None, dtype=QUESTIONS["options"])
         truth = pl.Series(answer_texts(answers.value.tolist(), task.answer_type), dtype=pl.String)
@@ -107,7 +110,7 @@ def word_questions(
         unit=pl.lit(task.unit),
         program=fill(task.program),
         operands=references.operands(task, roles),
-        margin=_nullable(answers.margin),
+        margin=_nullable(answers.margin if task.text is None else np.full(len(found), np.nan)),
         margin_unit=pl.lit(task.margin_unit),
         cell=pl.Series(task.knob.cells)[cells],
         difficulty=_difficulty(found.difficulty),
@@ -127,6 +130,8 @@ def word_questions(
 
 def prompt_of(task: Task) -> str:
     """Name the prompt that goes around the questions of a type: by what is shown with them."""
+    if task.answer_type == "json":
+        return "video-json" if task.shows == "video" else "image-json"
     if task.shows == "video":
         return PROMPT_ID
     return "image" if len(task.roles_of_kind("frame")) == 1 else "images"
@@ -221,6 +226,13 @@ def _operand_columns(
         for suffix in ("", "_id", "_literal")
         if name + suffix in used
     ]
+
+
+def _in_shown_order(task: Task, roles: Rows, order: Rows) -> Rows:
+    """Put the listed roles in the order in which the question lists them."""
+    shown = roles.copy()
+    shown[:, task.listed] = np.take_along_axis(roles[:, task.listed], order, axis=1)
+    return shown
 
 
 def _shown(task: Task, digests: NDArray[np.uint64], order: Rows, answer: Rows) -> Rows:

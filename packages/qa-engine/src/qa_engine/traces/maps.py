@@ -12,12 +12,10 @@ from qa_contract.prompts import reasoned
 
 from qa_engine.arrays import Array
 from qa_engine.facts.scene import Facts
+from qa_engine.facts.structures import CELLS, grid_cells
 from qa_engine.scenes.structure import is_structure
 from qa_engine.traces.sentences import told
 from qa_engine.traces.steps import trace_of
-
-CELLS = 10
-"""Cells along a side of the map (arXiv 2412.14171)."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,6 @@ def cognitive_map(facts: Facts, frame_set_id: str | None = None, frame_id: str |
     frame_id : str, optional
         The first frame, in whose direction of view up is, where its camera is known.
 
-    Notes
-    -----
-    The square is the smallest one around the centres with half a cell of margin, so that every object lies inside.
-
     Examples
     --------
     >>> from qa_engine.scenes.scene import Scene
@@ -76,17 +70,12 @@ def cognitive_map(facts: Facts, frame_set_id: str | None = None, frame_id: str |
         shown = shown & evidence.seen
     ahead = _ahead(facts, frame_id)
     up = np.array([0.0, 1.0]) if ahead is None else ahead
-    plan = facts.scene.center[shown][:, :2] @ np.stack([[up[1], -up[0]], up], axis=1)
-    low, high = plan.min(axis=0, initial=np.inf), plan.max(axis=0, initial=-np.inf)
-    side = float((high - low).max(initial=0.0)) * CELLS / (CELLS - 1) if len(plan) else 0.0
-    side = side or 1.0
-    corner = (low + high - side) / 2
-    cell = np.clip((plan - corner) / side * CELLS, 0, CELLS - 1).astype(int)
+    cell, cell_m = grid_cells(facts.scene.center[shown][:, :2], up)
     cells: dict[str, list[list[int]]] = {}
     names = facts.scene.category[shown].tolist()
     for name, place in sorted(zip(names, cell.tolist(), strict=True)):
         cells.setdefault(name, []).append(place)
-    return CognitiveMap(cells, side / CELLS, ahead is not None)
+    return CognitiveMap(cells, cell_m, ahead is not None)
 
 
 def _ahead(facts: Facts, frame_id: str | None) -> Array | None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from qa_contract.tableio import read_table
-from qa_contract.tables import FRAMES, OBSERVATIONS
+from qa_contract.tables import FRAME_SETS, FRAMES, OBSERVATIONS
 
 from qa_engine.arrays import Rows
 from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.scenes.scene import Scene
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import GROUPS_HELD, Store
 
 MIN_IMAGE_SHARE = 0.0005
 """Share of an image that a recognised object covers at least: 154 pixels of 640 x 480, a square of 12."""
@@ -117,7 +117,7 @@ def evidence(
 
 
 class EvidenceIndex:
-    """What one frame set shows of each scene of a store.
+    """What one frame set shows of each scene of a store, read for some scenes at a time, see `Store.together`.
 
     Parameters
     ----------
@@ -141,14 +141,15 @@ class EvidenceIndex:
             )
         self._store = store
         self._frame_set_id = frame_set_id
+        self._read = lru_cache(GROUPS_HELD)(self._read_scenes)
 
-    @cached_property
-    def _frames(self) -> pl.DataFrame:
+    def _frames(self, names: tuple[str, ...]) -> pl.DataFrame:
         """Frames of the set in their order, with their pixels and whether they say what they show."""
-        sets = self._store.frame_sets.filter(frame_set_id=self._frame_set_id)
+        folder = self._store.path
+        sets = read_table(folder, "frame_sets", FRAME_SETS, scenes=names).filter(frame_set_id=self._frame_set_id)
         chosen = sets.select("scene_name", frame_id="frame_ids").explode("frame_id").drop_nulls()
         columns = ["scene_name", "frame_id", "width", "height", "intrinsics", "world_from_camera", "instance_path"]
-        frames = read_table(self._store.path, "frames", FRAMES, columns=columns).select(
+        frames = read_table(folder, "frames", FRAMES, columns=columns, scenes=names).select(
             "scene_name",
             "frame_id",
             frame_px=(pl.col("width") * pl.col("height")).fill_null(0),
@@ -159,18 +160,12 @@ class EvidenceIndex:
             frames, on=["scene_name", "frame_id"], maintain_order="left"
         )
 
-    @cached_property
-    def _frame_ids(self) -> dict[str, list[str]]:
-        """Frames of each scene, for the scenes that have a frame which says what it shows."""
-        scenes = self._frames.group_by("scene_name").agg("frame_id", pl.col("tells").any()).filter("tells")
-        return dict(zip(scenes["scene_name"].to_list(), scenes["frame_id"].to_list(), strict=True))
-
-    @cached_property
-    def _recognised(self) -> dict[str, tuple[Rows, Rows, Rows]]:
-        """Recognised objects of each scene: instance id, ascending, place of the best frame, place of the first."""
+    def _read_scenes(self, names: tuple[str, ...]) -> dict[str, _Seen]:
+        """Read what the frames show, for the scenes that have a frame which says what it shows."""
+        frames = self._frames(names)
         columns = ["scene_name", "frame_id", "instance_id", "visible_px", "visible_fraction"]
-        seen = read_table(self._store.path, "observations", OBSERVATIONS, columns=columns)
-        views = seen.join(self._frames, on=["scene_name", "frame_id"]).filter(recognised())
+        seen = read_table(self._store.path, "observations", OBSERVATIONS, columns=columns, scenes=names)
+        views = seen.join(frames, on=["scene_name", "frame_id"]).filter(recognised())
         objects = (
             views.sort("visible_px", "place", descending=[True, False])
             .group_by("scene_name", "instance_id")
@@ -179,23 +174,34 @@ class EvidenceIndex:
         )
         runs = objects["scene_name"].rle().struct.unnest()
         stops = runs["len"].cum_sum().to_list()
+        part = {name: slice(stop - n, stop) for name, n, stop in zip(runs["value"], runs["len"], stops, strict=True)}
         ids, best, first = (objects[name].to_numpy() for name in ("instance_id", "best", "first"))
-        return {
-            name: (ids[stop - n : stop], best[stop - n : stop], first[stop - n : stop])
-            for name, n, stop in zip(runs["value"], runs["len"], stops, strict=True)
-        }
+        told = frames.group_by("scene_name").agg("frame_id", pl.col("tells").any()).filter("tells")
+        found = {}
+        for name, frame_ids in zip(told["scene_name"], told["frame_id"].to_list(), strict=True):
+            rows = part.get(name, slice(0, 0))
+            found[name] = _Seen(tuple(frame_ids), ids[rows], best[rows], first[rows])
+        return found
 
     def scene(self, scene_name: str, instance_id: Rows) -> Evidence | None:
         """Find what the frames show of one scene; None where they cannot tell: no frames, or none with a camera."""
-        frame_ids = self._frame_ids.get(scene_name)
-        if frame_ids is None:
+        seen = self._read(self._store.together(scene_name)).get(scene_name)
+        if seen is None:
             return None
-        none = np.zeros(0, dtype=np.int64)
-        ids, best, first = self._recognised.get(scene_name, (none, none, none))
-        place = np.searchsorted(ids, instance_id)
-        known = np.append(ids, -1)[place] == instance_id
-        rows = [np.where(known, np.append(column, -1)[place], -1) for column in (best, first)]
-        return Evidence(tuple(frame_ids), *rows)
+        place = np.searchsorted(seen.instance_id, instance_id)
+        known = np.append(seen.instance_id, -1)[place] == instance_id
+        rows = [np.where(known, np.append(column, -1)[place], -1) for column in (seen.best, seen.first)]
+        return Evidence(seen.frame_ids, *rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The frames of a set in one scene, and the objects that they show, ascending, with places as in `Evidence`."""
+
+    frame_ids: tuple[str, ...]
+    instance_id: Rows
+    best: Rows
+    first: Rows
 
 
 class FrameEvidence:

@@ -18,7 +18,7 @@ from qa_contract.tables import FRAME_SETS, QUESTIONS
 from qa_engine.errors import QAEngineError, unknown_name
 from qa_engine.executor import HERE, Executor
 from qa_engine.scenes.cameras import camera_of
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import ROWS_PER_GROUP, Store
 from qa_engine.views.coverage import best_views, filled, most_covering, voxel_bits
 from qa_engine.views.observations import read_observations, surface_points
 
@@ -194,7 +194,7 @@ def sample_frames(
     table = pl.concat([others, pl.DataFrame(rows, schema=dict(FRAME_SETS))]).sort("frame_set_id", "scene_name")
     config = {"frame_set_ids": table["frame_set_id"].unique().sort().to_list()}
     metadata = table_metadata("frame_sets", producer="qa-engine sample-frames", config=config, seed=0)
-    write_table(table, store.path / "frame_sets.parquet", FRAME_SETS, metadata)
+    write_table(table, store.path / "frame_sets.parquet", FRAME_SETS, metadata, rows_per_group=ROWS_PER_GROUP)
     return SamplingReport(
         frame_set_id=frame_set_id,
         n_scenes=len(rows),

@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
-from qa_contract.tableio import read_table, table_metadata, write_frame, write_table
+from qa_contract.remote import fetched
+from qa_contract.tableio import read_table, table_metadata, write_frame
 from qa_contract.tables import OBSERVATIONS
+from qa_contract.tablestream import open_table
 
 from qa_engine.errors import QAEngineError
 from qa_engine.executor import HERE, Executor
@@ -23,7 +25,7 @@ from qa_engine.scenes.cameras import RAYS_PER_SIDE, back_project, camera_of
 from qa_engine.scenes.fields import MAX_PIXELS
 from qa_engine.scenes.meshes import Mesh
 from qa_engine.scenes.scene import Frame, Scene
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import ROWS_PER_GROUP, Store
 from qa_engine.views.boxes import SURFACE_TOLERANCE_M, Views, first_surface, see_boxes
 from qa_engine.views.meshes import MeshCaster
 
@@ -234,12 +236,13 @@ def observe(
     if not found["n_frames"]:
         shutil.rmtree(parts_folder)
         raise QAEngineError(f"{store.path}: no frame has a camera with pose or an instance image, so none can be seen.")
-    table = pl.concat([pl.read_parquet(path) for path in paths])
     config = CONFIG | ({"meshes": found["n_meshes"]} if found["n_meshes"] else {})
     metadata = table_metadata("observations", producer="qa-engine observe", config=config, seed=0)
-    write_table(table, target, OBSERVATIONS, metadata)
+    with open_table(target, OBSERVATIONS, metadata, rows_per_group=ROWS_PER_GROUP) as table:
+        for path in paths:
+            table.write(pl.read_parquet(path))
     shutil.rmtree(parts_folder)
-    return ObserveReport(n_observations=table.height, **found, seconds=time.perf_counter() - started)
+    return ObserveReport(n_observations=table.n_rows, **found, seconds=time.perf_counter() - started)
 
 
 def _is_whole(part: Path) -> bool:
@@ -301,7 +304,7 @@ def _grey(path: Path, frame: Frame) -> NDArray[np.uint16]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG"]) as image:
+            with Image.open(fetched(path), formats=["PNG"]) as image:
                 if image.size != (frame.width, frame.height) or image.width * image.height > MAX_PIXELS:
                     raise QAEngineError(f"{path}: {image.size} pixels, its frame has {frame.width} x {frame.height}.")
                 return np.asarray(image).astype(np.uint16)

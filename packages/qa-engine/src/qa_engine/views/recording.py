@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from qa_contract.tables import FRAMES, OBSERVATIONS
 from qa_engine.arrays import Array, Rows
 from qa_engine.geometry.moves import move_poses
 from qa_engine.scenes.scene import Scene
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import GROUPS_HELD, Store
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,7 +96,7 @@ class Recording:
 
 
 class RecordingIndex:
-    """Recordings by scene; the tables are read when a scene is first asked for.
+    """Recordings by scene; the tables are read for some scenes at a time, see `Store.together`.
 
     Parameters
     ----------
@@ -105,30 +105,33 @@ class RecordingIndex:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._frames = lru_cache(GROUPS_HELD)(self._read_frames)
+        self._views = lru_cache(GROUPS_HELD)(self._read_views)
 
-    @cached_property
-    def _frames(self) -> dict[str, pl.DataFrame]:
+    def _read_frames(self, names: tuple[str, ...]) -> dict[str, pl.DataFrame]:
         columns = ["scene_name", "frame_id", "time_s", "width", "height", "intrinsics", "world_from_camera"]
-        table = read_table(self.store.path, "frames", FRAMES, columns=columns)
-        return {str(name): part for (name,), part in table.group_by("scene_name", maintain_order=True)}
+        return _by_scene(read_table(self.store.path, "frames", FRAMES, columns=columns, scenes=names))
 
-    @cached_property
-    def _views(self) -> dict[str, pl.DataFrame]:
-        table = read_table(self.store.path, "observations", OBSERVATIONS)
-        return {str(name): part for (name,), part in table.group_by("scene_name", maintain_order=True)}
+    def _read_views(self, names: tuple[str, ...]) -> dict[str, pl.DataFrame]:
+        return _by_scene(read_table(self.store.path, "observations", OBSERVATIONS, scenes=names))
 
     def of(self, scene: Scene) -> Recording | None:
         """Get the recording of a scene; None where it has no frames or nobody observed it."""
         if not (self.store.path / "observations.parquet").is_file():
             return None
-        frames = self._frames.get(scene.scene_name)
+        names = self.store.together(scene.scene_name)
+        frames = self._frames(names).get(scene.scene_name)
         if frames is None:
             return None
-        views = self._views.get(scene.scene_name, pl.DataFrame(schema=dict(OBSERVATIONS)))
+        views = self._views(names).get(scene.scene_name, pl.DataFrame(schema=dict(OBSERVATIONS)))
         recording = make_recording(frames, views, scene.instance_id)
         if scene.world_from_store is None:
             return recording
         return replace(recording, world_from_camera=move_poses(recording.world_from_camera, scene.world_from_store))
+
+
+def _by_scene(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {str(name): part for (name,), part in table.group_by("scene_name", maintain_order=True)}
 
 
 def make_recording(frames: pl.DataFrame, views: pl.DataFrame, instance_id: Rows) -> Recording:

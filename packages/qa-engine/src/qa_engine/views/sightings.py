@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES, OBSERVATIONS
 
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import GROUPS_HELD, Store
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Sightings:
 
 
 class SightingIndex:
-    """Sightings by scene; the tables are read when a scene is first asked for.
+    """Sightings by scene; the tables are read for some scenes at a time, see `Store.together`.
 
     Parameters
     ----------
@@ -90,33 +90,27 @@ class SightingIndex:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._read = lru_cache(GROUPS_HELD)(self._read_scenes)
 
-    @cached_property
-    def _table(self) -> dict[str, pl.DataFrame]:
-        if not (self.store.path / "observations.parquet").is_file():
-            return {}
+    def _read_scenes(self, names: tuple[str, ...]) -> dict[str, Sightings]:
         keys = ["scene_name", "frame_id"]
-        seen = read_table(self.store.path, "observations", OBSERVATIONS, columns=[*keys, "instance_id", "visible_px"])
-        joined = seen.join(self._frames.drop("time_s"), on=keys).drop("frame_id")
-        return {str(name): part for (name,), part in joined.group_by("scene_name", maintain_order=True)}
-
-    @cached_property
-    def _frames(self) -> pl.DataFrame:
-        """Frames with a time, by time and else in the order of the recording, and their place in their scene."""
-        columns = ["scene_name", "frame_id", "time_s"]
-        frames = read_table(self.store.path, "frames", FRAMES, columns=columns).drop_nulls()
+        columns = [*keys, "instance_id", "visible_px"]
+        seen = read_table(self.store.path, "observations", OBSERVATIONS, columns=columns, scenes=names)
+        frames = read_table(self.store.path, "frames", FRAMES, columns=[*keys, "time_s"], scenes=names).drop_nulls()
+        # Places by time, and else in the order of the recording.
         place = pl.int_range(pl.len(), dtype=pl.Int64).over("scene_name").alias("frame")
-        return frames.sort("time_s", maintain_order=True).with_columns(place)
-
-    @cached_property
-    def _times(self) -> dict[str, NDArray[np.float64]]:
-        return {str(name): part["time_s"].to_numpy() for (name,), part in self._frames.group_by("scene_name")}
+        frames = frames.sort("time_s", maintain_order=True).with_columns(place)
+        times = {str(name): part["time_s"].to_numpy() for (name,), part in frames.group_by("scene_name")}
+        joined = seen.join(frames.drop("time_s"), on=keys)
+        found: dict[str, Sightings] = {}
+        for (key,), part in joined.group_by("scene_name", maintain_order=True):
+            name = str(key)
+            frame, instance_id, visible_px = (part[c].to_numpy() for c in ("frame", "instance_id", "visible_px"))
+            found[name] = Sightings(times[name][frame], instance_id, visible_px, times[name], frame)
+        return found
 
     def of(self, scene_name: str) -> Sightings | None:
         """Get the sightings of a scene; None where it was not observed or its frames have no times."""
-        part = self._table.get(scene_name)
-        if part is None:
+        if not (self.store.path / "observations.parquet").is_file():
             return None
-        frame, instance_id, visible_px = (part[name].to_numpy() for name in ("frame", "instance_id", "visible_px"))
-        times = self._times[scene_name]
-        return Sightings(times[frame], instance_id, visible_px, times, frame)
+        return self._read(self.store.together(scene_name)).get(scene_name)

@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import runpy
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ from PIL import Image
 from qa_contract.prompts import format_prompt
 from qa_contract.tableio import table_metadata, write_table
 from qa_contract.tables import FRAME_SETS, FRAMES, QUESTIONS
-from qa_engine.exports import EMBEDDED, FORMATS
+from qa_engine.exports import FORMATS
 
 CHOICE = ["A. sofa", "B. bed"]
 
@@ -81,7 +83,7 @@ def test_every_format_has_the_prompt_the_answer_and_the_frames_in_order(export, 
         assert code == 0, name
         inside = outs[name] / "spatial_questions" if name == "verifiers" else outs[name]
         beside = {path.relative_to(inside).as_posix() for path in inside.rglob("*.png")}
-        assert beside == (set() if name in EMBEDDED else set(shown)), name
+        assert beside == (set() if FORMATS[name].embeds else set(shown)), name
     trl = lines(outs["trl"] / "train.jsonl")
     assert [row["images"] for row in trl] == [shown, []]
     assert [row["prompt"][0]["content"] for row in trl] == texts
@@ -187,3 +189,55 @@ def test_scenes_of_benchmarks_are_for_evaluation_only(export, capsys):
     assert not out.exists()
     assert export(rows, "hf", "--allow-benchmark-scenes")[0] == 0
     assert export(rows, "lmms-eval", out="task")[0] == 0
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def sharded(store, tmp_path):
+    """Questions in two files, of which every fourth has a frame set that is not there."""
+    folder = tmp_path / "asked"
+    rows = [question(k, frame_set_id="uniform-9" if k % 4 == 3 else "uniform-2") for k in range(11)]
+    for k, part in enumerate((rows[:6], rows[6:])):
+        path = write(part, folder, "questions", QUESTIONS)
+        path.rename(folder / f"questions-{k:05d}-of-00002.parquet")
+    return folder
+
+
+def test_parts_are_put_together_in_the_order_of_the_table(call, sharded, store, tmp_path, monkeypatch):
+    for name in ("trl", "llava", "hf"):  # one of each way of putting together
+        out = tmp_path / name
+        words = ("export", sharded, "--store", store, "--format", name, "--force", "--out", out)
+        assert call(*words) == 1
+        expected = contents(out)
+        monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], rows_per_part=2))
+        assert call(*words) == 1
+        found = contents(out)
+        if name == "hf":
+            names = [f"train-{k:05d}-of-{n:05d}.parquet" for n in (2, 6) for k in range(n)]
+            before, after = (
+                pl.concat(pl.read_parquet(files.pop(Path(path))) for path in names if Path(path) in files)
+                for files in (expected, found)
+            )
+            assert before.equals(after)
+        assert found == expected, name
+        rejects = pl.read_parquet(out / "rejects.parquet")
+        assert rejects["item"].to_list() == ["q3", "q7"], name
+
+
+def test_two_workers_write_the_same_bytes(call, sharded, store, tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, "trl", replace(FORMATS["trl"], rows_per_part=1))
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        assert call("export", sharded, "--store", store, "--format", "trl", "--workers", workers, "--out", out) == 1
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_an_id_that_two_files_have_is_refused(call, sharded, store, tmp_path, capsys):
+    path = sharded / "questions-00001-of-00002.parquet"
+    table = pl.read_parquet(path).with_columns(question_id=pl.col("question_id").replace("q8", "q2"))
+    write_table(table, path, QUESTIONS, table_metadata("questions", "test", {}, 0))
+    assert call("export", sharded, "--store", store, "--format", "trl", "--out", tmp_path / "out") == 2
+    assert "question_id 'q2' stands in 2 rows" in capsys.readouterr().err

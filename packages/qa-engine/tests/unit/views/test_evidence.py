@@ -10,6 +10,8 @@ from qa_engine.views import evidence as check
 from qa_engine.views.evidence import EvidenceIndex, FrameEvidence, evidence
 from qa_engine.views.frame_sets import sample_frames
 from qa_engine.views.observations import observe
+from qa_engine.views.recording import RecordingIndex
+from qa_engine.views.sightings import SightingIndex
 
 
 def table(rows):
@@ -49,7 +51,7 @@ def test_of_equal_views_the_first_frame_is_the_evidence():
     assert found.best.tolist() == [0]
 
 
-def test_an_index_of_a_frame_set_is_as_a_look_at_each_scene(tmp_path):
+def test_an_index_of_a_frame_set_is_as_a_look_at_each_scene(tmp_path, monkeypatch):
     path = tmp_path / "store"
     ingest(get_dataset("rooms"), None, out=path, options=IngestOptions(seed=7, scenes=2, frames=6, size=64))
     with pytest.raises(QAEngineError, match="Unknown frame set"):
@@ -72,4 +74,16 @@ def test_an_index_of_a_frame_set_is_as_a_look_at_each_scene(tmp_path):
         )  # fmt: skip
         assert 0 < found.seen.sum() <= len(ids)
         assert not index.scene(name, ids + 1000).seen.any()
+        alone = Store(path)
+        assert set(alone.together(name)) == set(store.scene_names())
+        monkeypatch.setattr("qa_engine.scenes.store.VIEWS_TOGETHER", 0)
+        alone = Store(path)
+        alone.expect([name])
+        assert alone.together(name) == (name,)
+        monkeypatch.undo()
+        assert EvidenceIndex(alone, "uniform-2").scene(name, ids).best.tolist() == found.best.tolist()
+        one, all_ = (SightingIndex(each).of(name) for each in (alone, store))
+        assert (one.time_s.tolist(), one.frame.tolist()) == (all_.time_s.tolist(), all_.frame.tolist())
+        seen, whole = (RecordingIndex(each).of(store.load_scene(name)) for each in (alone, store))
+        assert np.array_equal(seen.box_2d, whole.box_2d, equal_nan=True)
     assert index.scene("nowhere", ids) is None

@@ -79,11 +79,11 @@ def test_a_stopped_run_goes_on(store, monkeypatch):
 
 def test_parts_of_changed_boxes_are_not_taken_over(store, monkeypatch):
     (store.path / ".observations.partial").mkdir()
-    real = observations.write_table
-    monkeypatch.setattr(observations, "write_table", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    real = observations.open_table
+    monkeypatch.setattr(observations, "open_table", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         observe(store)
-    monkeypatch.setattr(observations, "write_table", real)
+    monkeypatch.setattr(observations, "open_table", real)
     objects = pl.read_parquet(store.path / "objects.parquet")
     objects.with_columns(size=pl.col("size").list.eval(pl.element() * 1.1)).write_parquet(
         store.path / "objects.parquet"

@@ -25,7 +25,7 @@ def test_frames_of_equal_times_are_neither_merged_nor_exchanged(tmp_path):
     tables = {"frames": frames, "observations": views}
     for name, table in tables.items():
         table.write_parquet(tmp_path / f"{name}.parquet")
-    found = SightingIndex(SimpleNamespace(path=tmp_path)).of("s")
+    found = SightingIndex(SimpleNamespace(path=tmp_path, together=lambda name: (name,))).of("s")
     assert found.frame_time_s.tolist() == [0, 1, 1, 2]  # m, z, a, b
     assert found.first_frame(np.arange(4), 100).tolist() == [2, 3, 1, 0]
     assert found.first_seen_s(np.arange(4), 100).tolist() == [1, 2, 1, 0]

@@ -13,11 +13,13 @@ from qa_eval.scoring.scorers.base import Part, Table
 from qa_eval.scoring.scorers.choice import score_choices
 from qa_eval.scoring.scorers.number import score_numbers
 from qa_eval.scoring.scorers.special import score_special
+from qa_eval.scoring.scorers.structure import score_structures
 from qa_eval.scoring.scorers.text import score_texts
 
 SCORERS: dict[str, Callable[[Table, NDArray[np.intp], Parser, Benchmark], Part]] = {
     "choice": score_choices,
     "mra": score_numbers,
+    "json": score_structures,
     "text": score_texts,
     "special": score_special,
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from qa_contract.answers import fold_codes, is_letter
+from qa_contract.answers import fold_codes
+from qa_contract.scoring import is_letter
 
 from qa_eval.benchmarks.base import Benchmark
 from qa_eval.parsers.base import Parser

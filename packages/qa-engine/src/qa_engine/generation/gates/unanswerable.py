@@ -54,6 +54,7 @@ def _hidden(questions: pl.DataFrame, store: Store) -> pl.DataFrame:
         .drop_nulls("instance_id")
         .select("question_id", "scene_name", "frame_set_id", "instance_id")
         .unique(maintain_order=True)
+        .sort("scene_name", maintain_order=True)  # what frames show is read for scenes that follow each other
     )
     parts = [pl.DataFrame(schema={"question_id": pl.String, "hidden": pl.Int64})]
     indexes: dict[str, EvidenceIndex | None] = {}

@@ -15,6 +15,7 @@ from qa_engine.programs.interpreter import OPERATORS
 from qa_engine.programs.language import DEFAULT_BUDGET
 from qa_engine.programs.notations import to_gbnf, to_lark
 from qa_engine.programs.recording import FRAME_OPERATORS
+from qa_engine.programs.structures import STRUCTURE_OPERATORS
 from qa_engine.programs.values import TEXTS
 from qa_engine.tasks import DEFAULT, TASKS
 
@@ -26,6 +27,7 @@ def words_of(facts: Facts) -> Words:
     """Collect what a model may name in a scene: the objects it is told of, and operators that have a value there."""
     rows = things(facts)
     left_out = {name for name, operator in OPERATORS.items() if ("frame_set", "text") in operator.parameters}
+    left_out |= {*STRUCTURE_OPERATORS}  # their values are no option and no number
     if facts.sightings is None:
         left_out |= {*FRAME_OPERATORS, *CAMERA_OPERATORS, "appearance_order"}
     if facts.scene.floor_polygon is None:

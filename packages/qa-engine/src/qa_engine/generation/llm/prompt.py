@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from qa_contract.remote import fetched
+
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import LANGUAGE, OPERATORS
 from qa_engine.scenes.scene import Frame
@@ -125,5 +127,5 @@ def _image(frame: Frame) -> dict[str, Any]:
     """Embed the image of a frame as it is."""
     assert frame.image_path is not None
     kind = mimetypes.guess_type(frame.image_path.name)[0] or "image/png"
-    data = base64.b64encode(frame.image_path.read_bytes()).decode()
+    data = base64.b64encode(fetched(frame.image_path).read_bytes()).decode()
     return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
