@@ -155,6 +155,12 @@ def test_ray_gives_the_same_bytes(call, write_vsi, vsi_entry, tmp_path, monkeypa
         assert call("generate", tmp_path / "store_here", "--out", asked, "--count", 15, *where) == 0
         assert call("verify", store, asked, *where) == 0
         assert call("answer", store, asked, "--out", tmp_path / f"{name}.parquet", *where) == 0
+        train = tmp_path / f"train_{name}"
+        assert (
+            call("export", asked, "--store", store, "--format", "trl", "--trace", "text", "--out", train, *where) == 0
+        )
+    train = [(tmp_path / f"train_{name}" / "train.jsonl").read_bytes() for name in ("here", "ray")]
+    assert train[0] == train[1]
     for left, right in (("store_here", "store_ray"), ("questions_here", "questions_ray")):
         for path in (tmp_path / left).glob("*.parquet"):
             assert path.read_bytes() == (tmp_path / right / path.name).read_bytes(), path.name
