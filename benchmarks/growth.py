@@ -169,6 +169,7 @@ def simulated(n_scenes: int, workers: int, found: dict[str, Any]) -> float:
 
     A worker that gets a batch of a strip which it does not hold reads that strip first.
     """
+    from qa_engine.executor.runs import in_runs
     from qa_engine.facts.batch import SCENES_PER_BATCH
     from qa_engine.scenes.store import SCENES_PER_STRIP, STRIPS_HELD
 
@@ -181,15 +182,16 @@ def simulated(n_scenes: int, workers: int, found: dict[str, Any]) -> float:
     heapq.heapify(free)
     held: list[deque[int]] = [deque(maxlen=STRIPS_HELD) for _ in range(workers)]
     taken = 0.0  # when the first process has taken the last result
-    for k in range(n_batches):
-        service = (rng.choice(found["batch_s"]) + share) * (last if k == n_batches - 1 else 1)
-        begin, worker = heapq.heappop(free)
-        strip = k * SCENES_PER_BATCH // SCENES_PER_STRIP
+    for batches in in_runs(range(n_batches), SCENES_PER_STRIP // SCENES_PER_BATCH, workers):
+        end, worker = heapq.heappop(free)
+        strip = batches[0] * SCENES_PER_BATCH // SCENES_PER_STRIP
         if strip not in held[worker]:
             held[worker].append(strip)
-            service += strip_s
-        heapq.heappush(free, (begin + service, worker))
-        taken = max(taken, begin + service) + found["serial_per_batch_s"]
+            end += strip_s
+        for k in batches:
+            end += (rng.choice(found["batch_s"]) + share) * (last if k == n_batches - 1 else 1)
+        heapq.heappush(free, (end, worker))
+        taken = max(taken, end) + len(batches) * found["serial_per_batch_s"]
     return found["once_s"] + max(taken, *(end for end, _ in free))
 
 

@@ -49,6 +49,7 @@ def test_results_come_in_order_and_workers_are_made_once(tmp_path, workers):
         assert list(crew.map("square", iter([]))) == []
         assert list(crew.map("square", iter(range(7)))) == [x * x for x in range(7)]
         assert [future.result() for future in beside] == [0, 1, 4, 9, 16]
+        assert list(crew.map("slow", range(40), run=4)) == [x * x for x in range(40)]
     assert len(list(tmp_path.iterdir())) <= workers
 
 
@@ -73,7 +74,7 @@ def test_a_worker_that_is_killed_costs_no_result(tmp_path, workers):
     with LocalExecutor(workers, said.append).crew(Squares, tmp_path) as crew:
         beside = []
         results = []
-        for x, result in zip(range(400), crew.map("die_elsewhere", range(400)), strict=True):
+        for x, result in zip(range(400), crew.map("die_elsewhere", range(400), run=workers), strict=True):
             results.append(result)
             if x % 50 == 0:
                 time.sleep(0.2)  # until the others are there
