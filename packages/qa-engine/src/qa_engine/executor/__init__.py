@@ -2,8 +2,8 @@
 
 An executor opens a *crew*: workers that are made once, from a class and its arguments, and then keep what they have
 read. `Crew.map` hands the items out one by one, or those together that read the same, to whoever is free, and gives the
-results in the order of the items, so that the number of workers, and where they are, changes nothing in the output. What is
-large goes through files that all workers see; items and results are names and figures.
+results in the order of the items, so that the number of workers, and where they are, changes nothing in the output.
+What is large goes through files that all workers see; items and results are names and figures.
 """
 
 from __future__ import annotations
