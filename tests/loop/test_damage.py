@@ -140,3 +140,18 @@ def test_full_disk_in_a_stage_is_told_without_a_traceback(fakes, finished_run, m
     assert result.exit_code == 2
     assert "logs/round_02-blind.log: no space left on the disk" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_run_in_an_object_store_is_checked_whole_its_frames_too(finished_run, tmp_path, monkeypatch):
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("QA_CACHE", str(tmp_path / "cache"))
+    there = Path(shutil.copytree(finished_run, tmp_path / "bucket/run"))
+    image = next((there / "store/images").iterdir())
+    assert command("status", f"file://{there}").exit_code == 0
+    assert not list((tmp_path / "cache").rglob(image.name))
+    checked = command("status", f"file://{there}", "--check")
+    assert checked.exit_code == 0, checked.output
+    flip(image)
+    checked = command("status", f"file://{there}", "--check")
+    assert checked.exit_code == 1
+    assert f"file://{image}: differs from what the stage wrote" in checked.output

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import typer
 from qa_contract.cli import Out, Wrote, close, make_app, shell
-from qa_contract.remote import _addresses
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -17,8 +16,7 @@ fsspec = pytest.importorskip("fsspec")
 def bucket(tmp_path, monkeypatch):
     monkeypatch.setenv("QA_CACHE", str(tmp_path / "cache"))
     (tmp_path / "bucket").mkdir()
-    yield tmp_path / "bucket"
-    _addresses.clear()
+    return tmp_path / "bucket"
 
 
 @pytest.fixture
@@ -49,7 +47,7 @@ def test_a_command_reads_and_writes_addresses_and_names_them(copy, bucket, tmp_p
     (tmp_path / "b").write_text("2\n")
     code, lines = copy(f"file://{bucket}/a", tmp_path / "b", "--out", f"file://{bucket}/out")
     assert (code, (bucket / "out/rows.txt").read_text()) == (1, "1\n2")  # a row is lost, and the output is there
-    assert lines[0].startswith("fetch: 1 of 1 files")
+    assert lines[0].startswith("transfer: 1 of 1 files")
     assert lines[1].startswith(f"Wrote file://{bucket}/out: 2 rows (lost: 1) in ")
     assert lines[1].endswith(f"Next: show file://{bucket}/out")
     assert lines[-1] == f"Uploaded file://{bucket}/out: 1 file."

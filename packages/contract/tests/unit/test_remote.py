@@ -24,7 +24,6 @@ def bucket(tmp_path, monkeypatch):
     (tmp_path / "bucket").mkdir()
     yield tmp_path / "bucket"
     remote.close_mirrors()
-    remote._addresses.clear()
 
 
 def put(folder: Path, **texts: str) -> Path:
@@ -194,10 +193,11 @@ def test_the_longest_unused_copies_go_but_not_those_in_use_or_with_own_work(buck
 
 
 def test_manifests_hashes_and_messages_name_the_address(bucket, tmp_path):
-    copy = opened(bucket / "run", output=True)
-    write_json(tmp_path / "manifest.json", {"store": str(copy / "a")})
-    assert json.loads((tmp_path / "manifest.json").read_text()) == {"store": f"file://{bucket}/run/a"}
-    assert config_hash({"store": copy}) == config_hash({"store": f"file://{bucket}/run"})
+    copy = opened(bucket / "Räume", output=True)
+    write_json(tmp_path / "manifest.json", {"store": str(copy / "ä")})
+    assert json.loads((tmp_path / "manifest.json").read_text()) == {"store": f"file://{bucket}/Räume/ä"}
+    assert config_hash({"store": copy}) == config_hash({"store": f"file://{bucket}/Räume"})
+    assert remote.shown(f"see {copy}/ä, not {copy.parents[1]}") == f"see file://{bucket}/Räume/ä, not {copy.parents[1]}"
 
 
 @pytest.mark.parametrize(

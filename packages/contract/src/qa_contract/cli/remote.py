@@ -85,7 +85,7 @@ class _Opened:
 
     def __init__(self, progress: Progress) -> None:
         self.any = False
-        self._report = progress.stage("fetch")
+        self._report = progress.stage("transfer")
 
     def of(self, value: Any, name: str) -> Any:
         """Give a value with copies in the place of addresses."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qa_contract.remote.addresses import SCHEMES, RemoteError, address_of, is_address
+from qa_contract.remote.cache import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 _mirrors: dict[str, Mirror] = {}
-_addresses: dict[str, str] = {}
-"""Folder of a copy to its address; kept until the process ends, for messages that come late."""
 
 
 def local(
@@ -71,9 +70,7 @@ def local(
 
     address = address_of(path)
     if address not in _mirrors:
-        mirror = Mirror(address, tables_only=tables_only, output=output, report=report or silent)
-        _mirrors[address] = mirror
-        _addresses[str(mirror.path)] = address
+        _mirrors[address] = Mirror(address, tables_only=tables_only, output=output, report=report or silent)
     return _mirrors[address].path
 
 
@@ -141,16 +138,3 @@ def fetch_all(paths: Iterable[Path]) -> None:
         from qa_contract.remote.mirror import fetch_files
 
         fetch_files(missing)
-
-
-def shown(text: str) -> str:
-    """Write addresses in a text in the place of the folders of their copies.
-
-    Examples
-    --------
-    >>> shown("Wrote rooms")
-    'Wrote rooms'
-    """
-    for folder, address in _addresses.items():
-        text = text.replace(folder, address)
-    return text

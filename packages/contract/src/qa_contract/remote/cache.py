@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,15 +30,46 @@ TREE, STATE, USED, SYNC = "tree", "state.json", "used", "sync"
 
 def cache_folder() -> Path:
     """Folder of all mirrors: `QA_CACHE`, or `qa-remote` in the user's cache."""
-    if folder := os.environ.get(FOLDER):
-        return Path(folder).expanduser().resolve()
-    return (Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qa-remote").resolve()
+    return _resolved(os.environ.get(FOLDER), os.environ.get("XDG_CACHE_HOME"))
+
+
+@functools.cache
+def _resolved(given: str | None, of_user: str | None) -> Path:
+    folder = Path(given).expanduser() if given else Path(of_user or Path.home() / ".cache") / "qa-remote"
+    return folder.resolve()
+
+
+def shown(text: str) -> str:
+    """Write addresses in a text, plain or JSON, in the place of the folders of their copies.
+
+    It goes by what the copies say of themselves, so that the stages of a loop and worker processes, which get paths of
+    copies, write the same.
+
+    Examples
+    --------
+    >>> shown("Wrote rooms")
+    'Wrote rooms'
+    """
+    for write in (str, _as_json):
+        folder = write(f"{cache_folder()}{os.sep}")
+        if folder in text:
+            for name in set(re.findall(re.escape(folder) + r"([^/\s]+)/" + TREE, text)):
+                with contextlib.suppress(FileNotFoundError):
+                    address = json.loads((cache_folder() / name / STATE).read_text(encoding="utf-8"))["address"]
+                    copy = write(f"{name}/{TREE}/{address.rpartition('/')[2]}")
+                    text = text.replace(f"{folder}{copy}", write(address))
+    return text
+
+
+def _as_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
 
 
 def place_of(address: str) -> Path:
-    """Folder of the mirror of an address; its name can be read and is short enough for every file system."""
-    digest = hashlib.sha256(address.encode()).hexdigest()[:12]
-    return cache_folder() / f"{address.rpartition('/')[2][:40]}-{digest}"
+    """Folder of the mirror of an address; its name can be read, and fits every file system and JSON."""
+    digest = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", address.rpartition("/")[2])[:40]
+    return cache_folder() / f"{name}-{digest}"
 
 
 @contextlib.contextmanager
