@@ -77,7 +77,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--tasks", default="all")
+    parser.add_argument("--tasks", default="every")
     parser.add_argument("--audit", type=int, default=0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()

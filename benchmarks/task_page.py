@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from qa_engine.tasks import TASKS, Task
+from qa_engine.tasks import BLIND, TASKS, Task
 
 PAGE = Path(__file__).parents[1] / "docs" / "tasks.md"
 HEAD = "## Types"
@@ -27,7 +27,7 @@ def examples() -> dict[str, dict[str, Any]]:
             ("ingest", "rooms", *ROOMS, "--out", store),
             ("observe", store),
             ("sample-frames", store, "--frames", "8"),
-            ("generate", store, "--tasks", "all", "--per-scene", "2000", "--out", questions),
+            ("generate", store, "--tasks", "every", "--per-scene", "2000", "--out", questions),
         ):
             command = [Path(sys.executable).with_name("qa-engine"), *map(str, words)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -43,10 +43,19 @@ def line(task: Task, row: dict[str, Any] | None) -> str:
     options = [] if row is None else row["options"] or []
     right = "" if row is None else next((o[3:] for o in options if o[0] == row["ground_truth"]), row["ground_truth"])
     example = f"{said} → **{right}**" if right else f"*{said}*"
-    needed = task.tags.frames_needed
+    needed, wordings = task.tags.frames_needed, (task.question, *task.wordings)
     shown = f"video, {needed}" if task.shows == "video" else "one image" if needed == "one" else "two images"
-    cells = (f"`{task.question_type}`", answer, task.tags.level, shown, len((task.question, *task.wordings)), example)
+    cells = (f"`{task.question_type}`", answer, task.tags.level, shown, blind(task), len(wordings), example)
     return "| " + " | ".join(str(cell).replace("\n", " ").replace("|", "\\|") for cell in cells) + " |"
+
+
+def blind(task: Task) -> str:
+    """Write the score without looking and that of chance, in percent; bold where the type is not in `all`."""
+    found = BLIND.get(task.question_type)
+    if found is None:
+        return ""
+    text = f"{100 * found.score:.0f} / {100 * found.chance:.0f}"
+    return f"**{text}**" if found.is_shortcut else text
 
 
 def main() -> None:
@@ -56,12 +65,15 @@ def main() -> None:
     for task in TASKS.values():
         families.setdefault(task.tags.family, []).append(task)
     parts = [
-        f"{HEAD}\n\n{len(TASKS)} types. A wording in italics is one that procedural rooms have no example of. "
+        f"{HEAD}\n\n{len(TASKS)} types. A wording in italics is one that procedural rooms have no example of. *Blind* "
+        "is the score of the text alone and that of chance, in percent; types in bold are not in `all`. "
         "`benchmarks/task_page.py` writes this part.\n"
     ]
     for family, tasks in families.items():
         parts.append(f"### {family}\n")
-        parts.append("| type | answer | level | shown; frames needed | wordings | example |\n|---|---|---|---|---|---|")
+        parts.append(
+            "| type | answer | level | shown; frames needed | blind | wordings | example |\n" + "|---" * 7 + "|"
+        )
         parts += [line(task, found.get(task.question_type)) for task in tasks]
         parts.append("")
     text = PAGE.read_text(encoding="utf-8")

@@ -95,6 +95,7 @@ class Asking:
         values = {
             **{"tasks": ",".join(wanted.tasks) or None, "split": wanted.split, "seed": self.config.run.seed},
             **{"round": self.number, "count": count, "feedback": feedback, "sampler": sampler},
+            **{"collections": self.config.shares, "may-fall-short": True},
             **{"explore": wanted.explore, "sampler-state": state, "exclude": self.asked, "confidence": labels},
         }
         read = [path for path in (feedback, state, *self.asked, *labels) if path]
@@ -107,9 +108,8 @@ class Asking:
         values: dict[str, object] = {
             **{"split": wanted.split, "seed": self.config.run.seed, "round": self.number, "count": count},
             **{"feedback": feedback, "exclude": self.asked, "confidence": self.labels},
+            **{"collections": self.config.shares, "may-fall-short": True},
         }
-        if wanted.by_template:
-            values["may-fall-short"] = True
         read = [path for path in (feedback, *self.asked, *self.labels) if path]
         model = {"base": self.config.train.model, "current": self.before}.get(str(proposer.model), str(proposer.model))
         if proposer.model == "current" and self.trained is not None:
@@ -156,7 +156,7 @@ class Asking:
         out, seed = f"{round_folder(self.number)}/{self.name}", self.config.run.seed
         outs = [part.out for part in parts]
         argv = ["qa-engine", "mix", *outs, "--out", out, *flags({"take": list(shares), "exclude": self.asked})]
-        argv += flags({"seed": seed, "round": self.number})
+        argv += flags({"seed": seed, "round": self.number, "may-fall-short": True})
         files = tuple(f"{out}/{name}" for name in ("questions.parquet", "rejects.parquet", "manifest.json"))
         return Stage(
             name=f"{round_folder(self.number)}-{self.name}",

@@ -36,11 +36,10 @@ HINTS: dict[str, str] = {
     "score": "Clean passes come with confidence.profile = 'calibrated'; confidence.sample is their size.",
     "run.stop_gain": "It is [stop] min_gain, beside on = the name of an [[eval]] on split 'val'.",
     "run.patience": "It is [stop] patience, beside on = the name of an [[eval]] on split 'val'.",
-    "run.keep": "[stop] on = NAME of an [[eval]] on split 'val' names the best round; every round is kept.",
     "train.processes": "Write the launcher: train.launch = 'accelerate launch --num_processes 8'.",
     "train.launcher": "Write the whole launcher: train.launch = 'accelerate launch --num_processes 8'.",
     "train.lr_schedule": "It is train.schedule.",
-    "scenes.datasets": "A run reads one data set, scenes.dataset; several are not supported.",
+    "scenes.datasets": "Write [[scenes]] with a dataset and a share for each.",
     "eval.model": "The model of the round is evaluated.",
     "eval.runner": "A server in place of 'transformers' is the section [serve].",
     "generate.proposers": "Write [[generate.proposer]] with a name and a share for each.",
@@ -95,8 +94,9 @@ def parse_config(raw: dict[str, Any], *, source: str) -> LoopConfig:
         return LoopConfig.model_validate(_with_profile(raw))
     except ValidationError as error:
         found = problems_of(error, source=source)
-        if isinstance(raw.get("eval"), dict):  # a single section has no number
-            found = [text.replace(": eval.0", ": eval", 1) for text in found]
+        for name in ("scenes", "eval"):
+            if isinstance(raw.get(name), dict):  # a single section has no number
+                found = [text.replace(f": {name}.0", f": {name}", 1) for text in found]
         raise QALoopError("\n".join(found)) from None
 
 
@@ -190,7 +190,9 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
         return None if value is None else existing_path(value, folder, where=f"{source}: {key}")
 
     keys = ("root", "annotations", "frames_dir")
-    scenes = {key: there(getattr(config.scenes, key), f"scenes.{key}") for key in keys}
+    scenes = [
+        one.model_copy(update={key: there(getattr(one, key), f"scenes.{key}") for key in keys}) for one in config.scenes
+    ]
     train: dict[str, Any] = {"launch": _with_files(config.train.launch, folder)}
     if config.train.model.startswith(LOCAL_MODEL):
         train["model"] = there(config.train.model, "train.model")
@@ -227,7 +229,7 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
 
     return config.model_copy(
         update={
-            "scenes": config.scenes.model_copy(update=scenes),
+            "scenes": scenes,
             "generate": config.generate.model_copy(update={"proposer": [*map(writing, config.generate.proposer)]}),
             "train": config.train.model_copy(update=train),
             "eval": [asked(entry, "eval") for entry in config.eval],
@@ -238,7 +240,7 @@ def _with_paths(config: LoopConfig, folder: Path, *, source: str) -> LoopConfig:
     )
 
 
-_PATH_OPTIONS = ("videos", "answers", "majority_from", "majority-from")
+_PATH_OPTIONS = ("videos", "images", "answers", "majority_from", "majority-from")
 """Options of `qa-eval run` that name files of the user; stages run in the run's folder."""
 
 

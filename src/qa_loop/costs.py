@@ -71,7 +71,8 @@ class Costs:
 
 def estimated(config: LoopConfig) -> Costs | None:
     """Estimate the costs of a run; None where the trainer cannot tell."""
-    train, frames, side = config.train, config.frames.frames if config.frames else 0, config.scenes.size
+    train, frames = config.train, config.frames.frames if config.frames else 0
+    side = max((one.size for one in config.scenes if one.size), default=None)
     found = estimate(train.model, train.stages[0].batch_size or 1, train.options, frames=frames, side=side)
     if found is None:
         return None

@@ -12,6 +12,7 @@ from qa_contract.files import write_json
 from qa_contract.remote import fetch_all
 
 from qa_loop.manifest import Record
+from qa_loop.stage import removed
 
 DIGESTS = "digests"
 """Folder of the run with a list of files and their SHA-256 per stage; the manifest holds the digest of the list."""
@@ -22,7 +23,7 @@ TIMED = ("manifest.json", "metrics.parquet")
 """Files that hold times, so that they differ from run to run."""
 
 
-def record_digests(folder: Path, record: Record) -> None:
+def record_digests(folder: Path, record: Record, *, adds_to: str = "") -> None:
     """Write the digest of every file of a finished stage; its record gets `digest` and `content`.
 
     Parameters
@@ -31,8 +32,15 @@ def record_digests(folder: Path, record: Record) -> None:
         Of the run.
     record : Record
         Of the stage.
+    adds_to : str
+        A folder that other stages fill, too: what none of them has listed is this stage's.
     """
     files = _files(folder / record.out)
+    if adds_to:
+        lists = [path for path in (folder / DIGESTS).glob("*.json") if path != _list(folder, record)]
+        listed = {name for path in lists for name in json.loads(path.read_text(encoding="utf-8"))}
+        files = [*files, *(path for path in _files(folder / adds_to) if str(path.relative_to(folder)) not in listed)]
+        files = sorted({*files})
     found = dict(zip((str(path.relative_to(folder)) for path in files), _digests(files), strict=True))
     path = _list(folder, record)
     path.parent.mkdir(exist_ok=True)
@@ -70,6 +78,7 @@ def sources_digest(paths: Sequence[str], *, since_s: float | None = None) -> str
 def damage(folder: Path, record: Record) -> list[str]:
     """Say which files of a finished stage are missing or differ from what it wrote; files beside them do not count.
 
+    Nor do weights that were removed on purpose.
     A stage that an older version finished has no digests; nothing is said of it.
     """
     if record.digest is None:
@@ -78,6 +87,8 @@ def damage(folder: Path, record: Record) -> list[str]:
     if not listed.is_file() or _digest(listed) != record.digest:
         return [f"{listed}: the list of the stage's files is missing or damaged"]
     wanted: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    gone = tuple(f"{record.out}/{name}/" for name in removed(folder / record.out))
+    wanted = {name: digest for name, digest in wanted.items() if not name.startswith(gone)}
     fetch_all(folder / name for name in wanted)
     there = {name: folder / name for name in wanted if (folder / name).is_file()}
     found = dict(zip(there, _digests(list(there.values())), strict=True))

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from qa_loop.costs import Costs, estimated
-from qa_loop.errors import QALoopError
-from qa_loop.offers import check_scenes, engine_datasets
+from qa_loop.guarding import check_guard
+from qa_loop.keeping import most_held
+from qa_loop.offers import check_scenes, choices_alone, engine_datasets
 from qa_loop.options import check_options
-from qa_loop.process import find_program
-from qa_loop.sections import LoopConfig
-from qa_loop.stage import STORE, Stage, flags
+from qa_loop.pools import Pool, check_panel, pools
+from qa_loop.sections import LETTERS, LoopConfig
 from qa_loop.stages import plan
-
-GENERATED = "rooms"
-SAMPLE_SCENES = 24
-"""Generated scenes that are made to estimate what all of them hold."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +25,8 @@ class Supply:
 
     Attributes
     ----------
+    data_set : str
+        Empty for all of them, where scenes are asked alike or there is one.
     available : int
         Questions; an estimate where only some scenes were looked at.
     asked : int
@@ -38,11 +35,31 @@ class Supply:
         Rounds that it lasts, asked evenly.
     """
 
+    data_set: str
     question_type: str
     cell: str
     available: int
     asked: int
     lasts: int
+
+
+@dataclass(frozen=True)
+class DataSetSupply:
+    """A data set of several: its training scenes, what they hold, and what panel and rounds ask of it.
+
+    Attributes
+    ----------
+    available : int
+        Questions; an estimate where `seen` is less than `scenes`.
+    asked : int or None
+        None without shares: scenes are asked alike.
+    """
+
+    name: str
+    scenes: int
+    seen: int
+    available: int
+    asked: int | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,8 @@ class Forecast:
         Rounds, questions trained on and candidates offered in each.
     supply : list of Supply
         Empty where the scenes are not there.
+    data_sets : list of DataSetSupply
+        Empty where there is one.
     seen_of : (int, int)
         Scenes that were looked at, and training scenes in all.
     costs : Costs or None
@@ -71,6 +90,7 @@ class Forecast:
     per_round: int
     offered: int
     supply: list[Supply]
+    data_sets: list[DataSetSupply]
     seen_of: tuple[int, int]
     costs: Costs | None
     notes: list[str]
@@ -86,6 +106,8 @@ class Forecast:
         return self.rounds * self._steps
 
     _steps: int = 0
+    held: int = 1
+    """Rounds whose weights are on disk at the same time, at most."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the forecast as plain values."""
@@ -106,21 +128,38 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     Raises
     ------
     QALoopError
-        An option, a data set or a key is wrong.
+        An option, a data set or a key is wrong, or the panel larger than what the training scenes hold.
     """
-    check_scenes(config.scenes, engine_datasets())
+    for scenes in config.scenes:
+        check_scenes(scenes, engine_datasets())
     stages = plan(config)
     check_options(stages)
+    check_guard(config)
     gates = config.gating
     per_round = config.questions_per_round
     offered = math.ceil(per_round * gates.offer) if gates else per_round
-    counted, seen_of = _counted(config, stages, store)
-    panel = config.confidence.n_panel if config.confidence.calibrated else 0
-    supply = _supply(counted, seen_of, panel=panel, offered=offered, rounds=config.run.rounds)
-    notes = [*config.cautions]
-    notes += _notes(supply, panel=panel, asked=panel + offered * config.run.rounds)
-    if not supply:
-        notes.append("The scenes are not there yet, so nothing is said of what they hold: pass --store, or a run.")
+    found = pools(config, stages, store=store)
+    check_panel(config, found)
+    panel, rounds = config.confidence.n_panel if config.confidence.calibrated else 0, config.run.rounds
+    whole = len(found) == len(config.scenes)
+    if config.shares is None:
+        groups = [("", found, 1.0)] if whole else []
+    else:
+        groups = [(pool.name, [pool], pool.share or 0.0) for pool in found]
+    supply: list[Supply] = []
+    for name, held, share in groups:
+        supply += _supply(name, held, panel=panel * share, offered=offered * share, rounds=rounds)
+    asked = panel + offered * rounds
+    data_sets = [
+        DataSetSupply(pool.name, pool.scenes, pool.seen, pool.available, _asked_of(pool, asked)) for pool in found
+    ]
+    letters = bool(config.generate.tasks) and choices_alone(config.generate.tasks)
+    cautions = [*config.cautions, *([LETTERS.format("every round")] if letters else [])]
+    notes = [*cautions, *_notes(supply, data_sets, asked=asked)]
+    if not whole:
+        missing = {one.called for one in config.scenes} - {pool.name for pool in found}
+        of = f" of {', '.join(sorted(missing))}" if len(config.scenes) > 1 else ""
+        notes.append(f"The scenes{of} are not there yet, so nothing is said of what they hold: pass --store, or a run.")
     written = sum(one.share for one in config.generate.proposers if one.name == "llm")
     if written:
         rest = "templates fill up what they leave open" if config.generate.by_template else "nobody fills up"
@@ -133,102 +172,56 @@ def forecast(config: LoopConfig, *, store: Path | None = None) -> Forecast:
     steps = sum(stage.steps or 0 for stage in config.train.stages)
     kinds = Counter(stage.kind for stage in stages)
     return Forecast(
-        config.run.name, dict(kinds), config.run.rounds, per_round, offered, supply, seen_of, costs, notes, steps
+        config.run.name,
+        stages=dict(kinds),
+        rounds=rounds,
+        per_round=per_round,
+        offered=offered,
+        supply=supply,
+        data_sets=data_sets if len(config.scenes) > 1 else [],
+        seen_of=(sum(pool.seen for pool in found), sum(pool.scenes for pool in found)),
+        costs=costs,
+        notes=notes,
+        _steps=steps,
+        held=most_held(config),
     )
 
 
-def _counted(
-    config: LoopConfig, stages: list[Stage], store: Path | None
-) -> tuple[dict[tuple[str, str], int], tuple[int, int]]:
-    """Count the candidates of the training scenes by type and cell, on a store or on a few generated scenes."""
-    wanted = config.generate
-    if not wanted.by_template:
-        return {}, (0, 0)
-    with tempfile.TemporaryDirectory() as folder:
-        here = Path(folder)
-        total = None
-        if store is None:
-            if config.scenes.dataset != GENERATED:
-                return {}, (0, 0)
-            total = config.scenes.scenes
-            _make(config, stages, here)
-        source = (store or here / STORE).resolve()
-        options = {"tasks": ",".join(wanted.tasks) or None, "seed": config.run.seed, "workers": wanted.workers}
-        options |= {"split": wanted.split if store is not None else None, **wanted.evaluation_options}
-        _run(["qa-engine", "generate", str(source), "--out", "all", *flags(options)], here)
-        import polars as pl
-        from qa_contract.tableio import read_table
-        from qa_contract.tables import SCENES
-
-        questions = pl.scan_parquet(str(here / "all" / "questions*.parquet"))
-        rows = questions.group_by("question_type", "cell").len().collect()
-        scenes = read_table(source, "scenes", SCENES, columns=["scene_name", "split"])
-    counted = {(kind, cell or "-"): n for kind, cell, n in rows.sort("question_type", "cell").iter_rows()}
-    if store is not None:
-        n = scenes.filter(pl.col("split") == wanted.split).height
-        return counted, (n, n)
-    return counted, (len(scenes), round((total or len(scenes)) * _share(config)))
+def _asked_of(pool: Pool, asked: int) -> int | None:
+    return None if pool.share is None else round(pool.share * asked)
 
 
-def _make(config: LoopConfig, stages: list[Stage], folder: Path) -> None:
-    """Make a few of the generated scenes."""
-    n = min(SAMPLE_SCENES, config.scenes.scenes or SAMPLE_SCENES)
-    for stage in stages:
-        if stage.kind not in ("ingest", "observe", "sample-frames"):
-            continue
-        words = list(stage.command)
-        if "--scenes" in words:
-            words[words.index("--scenes") + 1] = str(n)
-        _run(words, folder)
-
-
-def _run(words: list[str], folder: Path) -> None:
-    done = subprocess.run(
-        [str(find_program(words[0])), *words[1:]],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode not in (0, 1):
-        raise QALoopError(f"'{' '.join(words)}' failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
-
-
-def _share(config: LoopConfig) -> float:
-    """Share of the scenes that is trained on."""
-    if config.scenes.split is None:
-        return 0.8
-    parts = dict(part.split("=") for part in config.scenes.split.replace(" ", "").split(","))
-    return float(parts.get(config.generate.split, 0))
-
-
-def _supply(
-    counted: dict[tuple[str, str], int], seen_of: tuple[int, int], *, panel: int, offered: int, rounds: int
-) -> list[Supply]:
+def _supply(name: str, held: Sequence[Pool], *, panel: float, offered: float, rounds: int) -> list[Supply]:
     """Set what there is against an even share of panel and rounds."""
-    seen, total = seen_of
-    types = Counter(kind for kind, _ in counted)
+    counts: Counter[tuple[str, str]] = Counter()
+    for pool in held:
+        counts.update(pool.counts)
+    types = Counter(kind for kind, _ in counts)
     found = []
-    for (kind, cell), n in counted.items():
-        available = round(n * total / seen) if seen else 0
+    for (kind, cell), available in sorted(counts.items()):
         share = 1 / (len(types) * types[kind])
         lasts = max(0, math.floor((available - panel * share) / (offered * share) + 1e-9))
         asked = round(share * (panel + rounds * offered))
-        found.append(Supply(kind, cell, available, asked, min(lasts, rounds)))
+        found.append(Supply(name, kind, cell, available, asked, min(lasts, rounds)))
     return found
 
 
-def _notes(supply: list[Supply], *, panel: int, asked: int) -> list[str]:
+def _notes(supply: list[Supply], data_sets: list[DataSetSupply], *, asked: int) -> list[str]:
     """Say what runs out."""
     notes, held = [], sum(item.available for item in supply)
-    if supply and panel > held:
-        notes.append(f"The panel wants {panel:,} questions, and the scenes hold {held:,}: take a smaller panel.")
-    elif supply and asked > held:
-        notes.append(f"Panel and rounds ask {asked:,} questions, and the scenes hold {held:,}: rows will be missing.")
+    short = [one for one in data_sets if one.asked is not None and one.asked > one.available]
+    for one in short:
+        notes.append(
+            f"Panel and rounds ask {one.asked:,} questions of {one.name}, and its scenes hold {one.available:,}: "
+            "rounds will be smaller, and the run ends where nothing is left."
+        )
+    if supply and asked > held and not short:
+        notes.append(f"Panel and rounds ask {asked:,} questions, and the scenes hold {held:,}: rounds will be smaller.")
     for item in supply:
         if item.asked > item.available:
             notes.append(
-                f"{item.question_type} {item.cell}: {item.available:,} questions, {item.asked:,} if asked evenly; "
-                f"it lasts {item.lasts} rounds, then other cells take its share."
+                f"{' '.join(filter(None, (item.data_set, item.question_type, item.cell)))}: {item.available:,} "
+                f"questions, {item.asked:,} if asked evenly; it lasts {item.lasts} rounds, then other cells take its "
+                "share."
             )
     return notes

@@ -62,6 +62,13 @@ def engine_datasets() -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in _ask("qa-engine", "datasets", "--json")}
 
 
+def choices_alone(tasks: Sequence[str]) -> bool:
+    """Tell whether every question of some types is answered by a letter; empty: of those asked by default."""
+    found = _ask("qa-engine", "tasks", "--json")
+    asked = [one for one in found if (one["question_type"] in tasks if tasks else one["asked_by_default"])]
+    return bool(asked) and all(one["answer_type"] == "choice" for one in asked)
+
+
 @cache
 def shipped_models() -> dict[str, str]:
     """Ask the trainer for the models that come with it: name to folder."""

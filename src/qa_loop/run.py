@@ -22,19 +22,23 @@ from qa_loop.config import LoopConfig
 from qa_loop.costs import Costs, estimated
 from qa_loop.digests import DIGESTS, damage, record_digests, sources_digest
 from qa_loop.errors import QALoopError, StageError
+from qa_loop.guarding import check_guard, guard_questions
+from qa_loop.keeping import prune, reads_weights
 from qa_loop.manifest import CONFIG, MANIFEST, Manifest, Record, load_manifest, load_resolved, now
 from qa_loop.mixtures import mixtures
-from qa_loop.offers import check_scenes, engine_datasets, model_folder, with_folder
+from qa_loop.offers import check_scenes, choices_alone, engine_datasets, model_folder, with_folder
 from qa_loop.options import check_options
+from qa_loop.pools import check_panel_beforehand, shortage
 from qa_loop.process import Ended as Exit
 from qa_loop.process import Limits, find_program, lock_folder, run_command
 from qa_loop.progress import RunProgress, last_lines
+from qa_loop.sections import LETTERS
 from qa_loop.serving import Serving, served_words
-from qa_loop.stage import SERVER, STORE, Stage, dependents
+from qa_loop.stage import SERVER, STORE, Stage, dependents, removed
 from qa_loop.stages import plan
 from qa_loop.stopping import Ended, ended, has_flops_budget
 
-SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"))
+SPEED_KEYS = (("generate", "workers"), ("run", "heartbeat"), ("run", "stage_timeout"), ("run", "keep"))
 """Keys that may change between starts: they do not change what is written."""
 COUNTED = ("train", "reinforce", "eval", "blind", "panel-pass", "panel-blind", "clean-pass", "clean-blind")
 """Kinds of stages whose floating-point operations are estimated."""
@@ -107,9 +111,13 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
         served_words(config.serve)
     _check_folder(out)
     if not (out / STORE).exists():
-        check_scenes(config.scenes, engine_datasets())
+        for scenes in config.scenes:
+            check_scenes(scenes, engine_datasets())
     if not (out / MANIFEST).exists() or force:
         check_options(stages)
+        check_guard(config)
+    if not (out / STORE).exists():
+        check_panel_beforehand(config, stages)
     if has_flops_budget(config) and estimated(config) is None:
         raise QALoopError(
             f"stop.flops needs an estimate, and 'qa-trainer plan --model {config.train.model}' gives none: the model "
@@ -120,12 +128,13 @@ def run_loop(config: LoopConfig, out: Path, *, force: bool = False, redo_lost: b
         for leftover in [*out.glob(HALF_WRITTEN), *(out / DIGESTS).glob(HALF_WRITTEN)]:
             _remove(leftover)
         manifest = _open_manifest(config, out, stages, force=force)
-        for path, text in mixtures(config).items():
+        for path, text in {**mixtures(config), **guard_questions(config)}.items():
             (out / path).parent.mkdir(exist_ok=True)
             with atomic_path(out / path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         progress = RunProgress(config.run.name, stages, folder=out)
-        for caution in config.cautions:
+        letters = bool(config.generate.tasks) and choices_alone(config.generate.tasks)
+        for caution in [*config.cautions, *([LETTERS.format("every round")] if letters else [])]:
             progress.bars.say(f"warning: {caution}")
         _take_up_lost(manifest, out, stages, every=redo_lost)
         limits = Limits(config.run.stage_timeout, config.run.heartbeat)
@@ -145,13 +154,37 @@ def _run_stages(config: LoopConfig, work: _Work) -> Ended | None:
     passed: set[str] = set()
     while True:
         over = ended(config, work.out, manifest=work.manifest)
-        work.stages = plan(config, rounds=over.round if over else None)
+        last = over.round if over else config.run.rounds
+        work.stages = plan(config, rounds=last)
         work.progress.plan(work.stages)
+        prune(config, work.out, work.stages, work.manifest.stages, last=last)
         stage = next((stage for stage in work.stages if stage.name not in passed), None)
         if stage is None:
             return over
+        if lacking := _lacking(stage, work):
+            _restore(lacking, work)
+            passed.discard(lacking.name)
+            continue
         _run_stage(stage, work)
         passed.add(stage.name)
+
+
+def _lacking(stage: Stage, work: _Work) -> Stage | None:
+    """Find a training whose weights a stage that is to be run needs, and which were removed."""
+    record = work.manifest.stages.get(stage.name)
+    if record is not None and record.state == "done" and stage.complete(work.out):
+        return None
+    trainings = [other for other in work.stages if other.out in stage.inputs and removed(work.out / other.out)]
+    return next((other for other in trainings if reads_weights(stage, other)), None)
+
+
+def _restore(training: Stage, work: _Work) -> None:
+    """Have a training done again; those that read it are kept, for it writes the same."""
+    record = work.manifest.stages.get(training.name)
+    if record is not None and record.state == "done":
+        record.state, record.before = "failed", record.content
+        work.manifest.save(work.out)
+    work.progress.bars.say(f"{training.name}: its weights were removed and are needed again")
 
 
 @dataclass
@@ -244,6 +277,8 @@ def _drop_changed(manifest: Manifest, out: Path, stages: Sequence[Stage]) -> Non
         if out.resolve() in (out / record.out).resolve().parents:
             _remove(out / record.out)
         manifest.drop([record.name])
+        for whole in (stage for stage in stages if Path(stage.out) in Path(record.out).parents):
+            manifest.drop(dependents(stages, whole))  # what it held is a part of what they have read
     for stage in stages:
         record = manifest.stages.get(stage.name)
         if record is not None and record.argv != list(stage.argv):
@@ -280,7 +315,7 @@ def _run_stage(stage: Stage, work: _Work) -> None:
         work.progress.skip(stage)
         return
     _check_inputs(stage, work)
-    if old is None or old.state == "done" or not stage.resumes:
+    if old is None or old.state == "done" or not stage.resumes or removed(out / stage.out):
         _remove(out / stage.out)
     _remove_leftovers(out / stage.out)
     record = Record(stage.name, stage.out, list(stage.argv), list(stage.command), "running", now())
@@ -308,8 +343,12 @@ def _run_stage(stage: Stage, work: _Work) -> None:
     if good:
         record.lost = exit.code == 1 and not stage.gaps
         record.rows = count_rows(out, stage)
+        if dry := shortage(work.config, stage, record.rows):
+            record.state = "failed"
+            manifest.save(out)
+            raise StageError(dry, exit_code=2)
         record.flops = work.flops(stage, record.rows)
-        record_digests(out, record)
+        record_digests(out, record, adds_to=stage.adds_to)
         if record.lost and stage.sources:
             record.sources = sources_digest(stage.sources, since_s=started)
         if record.before not in (None, record.content):

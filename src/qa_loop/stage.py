@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ STORE = "store"
 
 LOCAL_RUNNERS = ("transformers", "blind")
 """Runners of `qa-eval run` that load a model."""
+
+PRUNED = "pruned.json"
+"""File beside what a stage of training wrote that names the folders that were removed."""
 
 SERVER = "{server}"
 """Stands in a command for the address of the server of the run, up to /v1."""
@@ -53,6 +57,8 @@ class Stage:
         Files and folders outside the run that it reads, absolute.
     gaps : bool
         Rows may be missing without anything being lost: an empty answer has no confidence, and is scored all the same.
+    adds_to : str
+        Folder of another stage that it puts files into, beside `out`.
     serves : str
         Model that has to be on the server of the run while the command runs; empty where it asks none.
     """
@@ -71,6 +77,7 @@ class Stage:
     sources: tuple[str, ...] = ()
     section: str = ""
     serves: str = ""
+    adds_to: str = ""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -101,8 +108,17 @@ class Stage:
         return f"logs/{self.name}.log"
 
     def complete(self, folder: Path) -> bool:
-        """Tell whether every file of the output is there."""
-        return all((folder / name).exists() for name in self.files)
+        """Tell whether every file of the output is there, or was removed on purpose."""
+        gone = {f"{self.out}/{name}" for name in removed(folder / self.out)}
+        return all(name in gone or (folder / name).exists() for name in self.files)
+
+
+def removed(folder: Path) -> tuple[str, ...]:
+    """Name the folders of an output that were removed on purpose, see `qa_loop.keeping`."""
+    try:
+        return tuple(json.loads((folder / PRUNED).read_text(encoding="utf-8"))["removed"])
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 def dependents(stages: Iterable[Stage], changed: Stage) -> set[str]:

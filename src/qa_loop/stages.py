@@ -15,6 +15,8 @@ FRAME_SETS = f"{STORE}/frame_sets.parquet"
 OBSERVATIONS = f"{STORE}/observations.parquet"
 EVAL_QUESTIONS = "eval_questions"
 PANEL = "panel"
+GUARD_QUESTIONS = "guard/questions.jsonl"
+"""A guard in TRL's form as the evaluator reads it, which the loop writes before it starts."""
 MIXTURES = "mixtures"
 """Folder with a mixture file per round, which the loop writes before it starts."""
 
@@ -27,19 +29,34 @@ class _Planner:
     stages: list[Stage] = field(default_factory=list)
 
     @property
+    def stored(self) -> tuple[str, ...]:
+        """Outputs of the stages that fill the store, one per data set."""
+        return (STORE, *(f"{STORE}/added/{one.called}" for one in self.config.scenes[1:]))
+
+    @property
     def seeing(self) -> tuple[str, ...]:
         """Inputs of a stage that looks at frames."""
-        return (STORE, FRAME_SETS) if self.config.frames else (STORE,)
+        return (*self.stored, FRAME_SETS) if self.config.frames else self.stored
 
     def ingest(self) -> None:
-        scenes = self.config.scenes
-        argv = ["qa-engine", "ingest", scenes.dataset, *([scenes.root] if scenes.root else [])]
-        argv += ["--out", STORE, *flags({"only": scenes.only})]
-        argv += flags({flag.removeprefix("--"): getattr(scenes, key) for key, flag in SCENE_FLAGS.items()})
-        argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
-        files = tuple(f"{STORE}/{table}.parquet" for table in ("scenes", "objects", "frames"))
-        sources = tuple(path for path in (scenes.root, scenes.annotations, scenes.frames_dir) if path)
-        self.stages.append(Stage("ingest", "ingest", None, tuple(argv), STORE, (), files, "scenes", sources=sources))
+        """Read the first data set into a store, and add the others to it."""
+        several = len(self.config.scenes) > 1
+        for k, (scenes, out) in enumerate(zip(self.config.scenes, self.stored, strict=True)):
+            argv = ["qa-engine", "ingest", scenes.dataset, *([scenes.root] if scenes.root else [])]
+            argv += ["--out", STORE, *(["--add"] if k else []), *flags({"only": scenes.only})]
+            argv += flags({flag.removeprefix("--"): getattr(scenes, key) for key, flag in SCENE_FLAGS.items()})
+            argv += flags({"seed": scenes.seed, "split": scenes.split, **scenes.options})
+            argv += flags({"collection": scenes.called if several or scenes.share else None})
+            self.stages.append(
+                Stage(
+                    f"ingest-{scenes.called}" if k else "ingest",
+                    *("ingest", None, tuple(argv), out, self.stored[:k]),
+                    tuple(f"{out}/{table}.parquet" for table in ("scenes", "objects", "frames")),
+                    "scenes",
+                    sources=tuple(path for path in (scenes.root, scenes.annotations, scenes.frames_dir) if path),
+                    adds_to=STORE if k else "",
+                )
+            )
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -52,14 +69,15 @@ class _Planner:
             return
         argv = ("qa-engine", "observe", STORE)
         files = (OBSERVATIONS,)
-        self.stages.append(Stage("observe", "observe", None, argv, OBSERVATIONS, (STORE,), files, "observations"))
+        self.stages.append(Stage("observe", "observe", None, argv, OBSERVATIONS, self.stored, files, "observations"))
 
     def sample_frames(self) -> None:
         frames = self.config.frames
         if frames is None:
             return
         argv = ("qa-engine", "sample-frames", STORE, *flags({"method": frames.method, "frames": frames.frames}))
-        stage = Stage("sample-frames", "sample-frames", None, argv, FRAME_SETS, (STORE,), (FRAME_SETS,), "frame_sets")
+        what = "frame_sets"
+        stage = Stage("sample-frames", "sample-frames", None, argv, FRAME_SETS, self.stored, (FRAME_SETS,), what)
         self.stages.append(stage)
 
     def eval_questions(self, entry: EvalSection) -> None:
@@ -67,11 +85,14 @@ class _Planner:
             return
         name = _named("eval-questions", entry, self.config.main_eval)
         size = {"per-scene": entry.per_scene, "count": entry.count}
+        size |= {"collections": entry.scenes and f"{entry.scenes}=1"}
         split = self.config.split_of(entry)
         self._generate("eval-questions", name, self._asked(entry), split, entry.seed, size)
 
     def _asked(self, entry: EvalSection | GuardSection) -> str:
         """Questions of an evaluation."""
+        if isinstance(entry, GuardSection) and entry.form == "trl":
+            return GUARD_QUESTIONS
         if entry.questions is not None:
             return entry.questions
         assert isinstance(entry, EvalSection)  # a guard names its questions
@@ -79,7 +100,7 @@ class _Planner:
 
     def panel(self) -> None:
         confidence = self.config.confidence
-        size = {"count": confidence.n_panel}
+        size = {"count": confidence.n_panel, "collections": self.config.shares}
         self._generate("panel", "panel", PANEL, self.config.generate.split, confidence.seed, size)
 
     def look(self, number: int) -> None:
@@ -204,7 +225,7 @@ class _Planner:
             return
         out, earlier = f"{here}/questions", [f"{round_folder(t)}/questions" for t in range(1, number)]
         argv = ["qa-engine", "gate", f"{here}/candidates", "--out", out, "--store", STORE]
-        argv += flags({"gates": ",".join(gates.use), "count": self.config.questions_per_round})
+        argv += flags({"gates": ",".join(gates.use), "count": self.config.questions_per_round, "may-fall-short": True})
         inputs = [f"{here}/candidates", *self.observed, *earlier]
         if self.config.confidence.calibrated:
             signals = [f"{round_folder(t)}/signal" for t in range(1, number + 1)]

@@ -11,7 +11,7 @@ from qa_loop.digests import damage
 from qa_loop.errors import QALoopError
 from qa_loop.manifest import load_manifest, load_resolved
 from qa_loop.process import folder_is_locked
-from qa_loop.stage import Stage
+from qa_loop.stage import Stage, removed
 from qa_loop.stages import plan
 from qa_loop.stopping import ended
 
@@ -43,12 +43,15 @@ class RunStatus:
     next : str
     damage : list of str
         Files that are missing or differ from what their stage wrote, where that was looked for.
+    pruned : list of str
+        Stages whose weights were removed, as [run] keep says.
     """
 
     name: str
     stages: list[StageStatus]
     next: str
     damage: list[str] = field(default_factory=list)
+    pruned: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
@@ -109,12 +112,14 @@ def run_status(folder: Path, *, check: bool = False) -> RunStatus:
 
     stages: list[StageStatus] = []
     over = ended(config, folder)
-    for stage in plan(config, rounds=over.round if over else None):
+    planned = plan(config, rounds=over.round if over else None)
+    for stage in planned:
         record = records.get(stage.name)
         rows, *used = (record.rows, record.seconds, record.cpu_s, record.peak_mb) if record else (None,) * 4
         stages.append(StageStatus(stage.name, standing(stage), rows, stage.table, *used, log=stage.log))
     found = [text for texts in damaged.values() for text in texts]
-    return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work), found)
+    pruned = [stage.name for stage in planned if removed(folder / stage.out)]
+    return RunStatus(config.run.name, stages, _next(folder, stages, at_work=at_work), found, pruned)
 
 
 def _next(folder: Path, stages: list[StageStatus], *, at_work: bool) -> str:

@@ -13,7 +13,7 @@ HEAD = """\
 
 Packages exchange Parquet files and nothing else. `qa_contract.tables` declares every table once; this page is written
 from it. A table is `<table>.parquet` in its folder, or shards `<table>-00000-of-000NN.parquet`; commands take the
-folder or the file. In a store that scenes were added to, `added/00001` and so on hold their rows. Files are written
+folder or the file. In a store that scenes were added to, folders below `added` hold their rows. Files are written
 under a temporary name and renamed. Readers check the columns that they need and name file, expectation and finding.
 
 Lengths are metres, Z is up, cameras follow OpenCV (x right, y down, z forward). What a source lacks is null. A new

@@ -27,6 +27,7 @@ CONFIG = """
 name = "fake & small"
 seed = 5
 rounds = 2
+keep = "all"
 [scenes]
 dataset = "rooms"
 scenes = 3

@@ -117,11 +117,20 @@ def main():
         cost = {"flops": 3e6, "seconds": 0.1, "total_bytes": 10, "available_bytes": 20}
         print(json.dumps({**cost, "weights_bytes": 4, "optimizer_bytes": 8}))
         return
+    if command == "tasks":
+        print(json.dumps([{"question_type": "letters", "answer_type": "choice", "asked_by_default": False}]))
+        return
     if command in ("datasets", "models"):
-        options = ["--scenes", "--frames-per-scene", "--size"]
+        options = ["--scenes", "--frames-per-scene", "--size", "--first-scene"]
         print(json.dumps([{"name": "rooms", "options": options, "settings": {}}] if command == "datasets" else []))
         return
-    if command == "ingest":
+    if command == "ingest" and "--add" in sys.argv:
+        name = option("--collection")
+        Path("store/added").mkdir(exist_ok=True)
+        Path(f"store/images/{name}.png").write_bytes(name.encode())
+        tables = {f"{table}.parquet": f"{table}.parquet" for table in ("scenes", "objects", "frames")}
+        all_or_nothing(f"store/added/{name}", tables, ["store"], f"store_{name}")
+    elif command == "ingest":
         names = ("scenes.parquet", "objects.parquet", "frames.parquet", "images")
         all_or_nothing(out, {name: name for name in names}, [], stage)
     elif command == "observe":
@@ -186,7 +195,7 @@ def main():
         kind = {"transformers": "eval", "openai": "eval", "openai-blind": "blind"}.get(runner, runner)
         ask_server()
         files = {f"{kind}_{number}_{name}": name for name in ("predictions.parquet", "scores.parquet", "summary.json")}
-        trained = [str(Path(option("--model")).parent)] if option("--model").startswith("round_") else []
+        trained = [str(Path(option("--model")).parent)] if option("--model", "").startswith("round_") else []
         reads = [*([] if sys.argv[3].startswith("/") else [sys.argv[3]]), *trained]
         resuming(out, files, reads, stage)
     elif command == "report":

@@ -15,7 +15,7 @@ from qa_loop.stages import plan
 MORE = """
 [confidence]
 profile = "calibrated"
-panel = 9
+panel = 7
 sample = 9
 [generate]
 sampler = "progress"

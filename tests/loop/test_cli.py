@@ -167,7 +167,7 @@ def test_plan_says_what_runs_out_and_starts_nothing(fakes, tables):
     assert done.returncode == 0, done.stderr
     assert "9 rounds of 12 questions" in done.stdout
     assert "it lasts 0 rounds, then other cells take its share" in done.stderr
-    assert "rows will be missing" in done.stderr
+    assert "rounds will be smaller" in done.stderr
     assert "A question costs 1.67e+05 FLOPs" in done.stdout
     told = json.loads(fakes.run("plan", fakes.config, "--store", store, "--json").stdout)
     assert sum(item["available"] for item in told["supply"]) == 9

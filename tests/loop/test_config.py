@@ -117,7 +117,7 @@ def test_paths_are_relative_to_the_file_and_hub_names_are_no_paths(tmp_path):
     (tmp_path / "meta.json").write_text("{}")
     (tmp_path / "model").mkdir()
     config = load_config(write(tmp_path, VSI.format(root="meta.json", model="./model")))
-    assert config.scenes.root == str(tmp_path / "meta.json")
+    assert config.scenes[0].root == str(tmp_path / "meta.json")
     assert config.train.model == str(tmp_path / "model")
     assert load_config(write(tmp_path, VSI.format(root="meta.json", model="Qwen/Q"))).train.model == "Qwen/Q"
 

@@ -69,7 +69,7 @@ def test_a_model_behind_a_server_is_asked_by_a_command_of_its_own():
         "round_03-questions"
     ]
     assert third.argv[1] == "propose"
-    assert not {"--tasks", "--points", "--may-fall-short"}.intersection(third.argv)
+    assert not {"--tasks", "--points"}.intersection(third.argv)
     told = {"--base-url": "http://h/v1", "--model": "m", "--guide": "gbnf", "--feedback": "round_02/feedback"}
     assert {name: value(third, name) for name in told} == told
     assert value(third, "--profile") == "vsi-bench"

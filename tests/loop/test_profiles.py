@@ -32,7 +32,8 @@ def places(tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", [*LOOPS, ROOT / "src/qa_loop/configs/demo.toml"], ids=lambda path: path.stem)
 def test_configuration_plans_and_its_commands_take_its_options(places, path):
     config = load_config(path)
-    check_scenes(config.scenes, engine_datasets())
+    for scenes in config.scenes:
+        check_scenes(scenes, engine_datasets())
     check_options(plan(config))
 
 

@@ -92,14 +92,18 @@ def test_pruning_stops_at_the_target_and_writes_what_is_left(call, tmp_path, cap
     pytest.importorskip("sklearn")
     monkeypatch.setattr("qa_engine.audit.blind.TREES", 10)
     rows = order_questions(40, leaky=False) + size_questions(60, leaky=True)
+    drawn = {"id": "m", "scene_name": "s0", "question_type": "map", "question": "?", "options": None}
+    written = [rows[0], drawn | {"ground_truth": '{"A": [2, 7]}'}, *rows[1:]]  # no predictor here draws a map
     source = tmp_path / "questions.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source.write_text("".join(json.dumps(row) + "\n" for row in written))
     for name in ("a", "b"):
         assert call("audit", source, "--out", tmp_path / name, "--prune", 0.3, "--folds", 3) == 0
     assert "left" in capfd.readouterr().err
     report = json.loads((tmp_path / "a" / "report.json").read_text())
     assert report["pruning"]["iterations"] > 0
     left = [json.loads(line) for line in (tmp_path / "a" / "questions.jsonl").open()]
+    assert report["not_audited"] == 1
+    left.remove(written[1])
     assert len(left) == report["pruning"]["kept"] < len(rows)
     bias = pl.read_parquet(tmp_path / "a" / "bias.parquet")
     assert bias.filter(dropped_in=0)["question_id"].to_list() == [str(row["id"]) for row in left]

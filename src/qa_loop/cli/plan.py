@@ -43,13 +43,19 @@ def _show(found: Forecast) -> None:
     )
     typer.echo(f", of {found.offered:,} offered" if found.offered != found.per_round else "")
     typer.echo("  " + ", ".join(f"{kind} {n}" for kind, n in found.stages.items()))
+    if found.data_sets:
+        width = max(len("data set"), *(len(one.name) for one in found.data_sets))
+        typer.echo(f"{'data set':<{width}}  {'scenes':>7}  {'available':>9}  {'asked':>9}")
+        for one in found.data_sets:
+            asked = "alike" if one.asked is None else f"{one.asked:,}"
+            typer.echo(f"{one.name:<{width}}  {one.scenes:>7,}  {one.available:>9,}  {asked:>9}")
     if found.supply:
         seen, scenes = found.seen_of
-        width = max(len(f"{item.question_type} {item.cell}") for item in found.supply)
+        names = [" ".join(filter(None, (item.data_set, item.question_type, item.cell))) for item in found.supply]
+        width = max(map(len, names))
         typer.echo(f"{'question type and cell':<{width}}  {'available':>9}  {'asked evenly':>12}  lasts")
-        for item in found.supply:
+        for name, item in zip(names, found.supply, strict=True):
             lasts = "all rounds" if item.lasts >= found.rounds else f"{item.lasts} rounds"
-            name = f"{item.question_type} {item.cell}"
             typer.echo(f"{name:<{width}}  {item.available:>9,}  {item.asked:>12,}  {lasts}")
         if seen < scenes:
             typer.echo(f"Estimated from {seen} scenes for {scenes} that are trained on.")
@@ -60,8 +66,8 @@ def _show(found: Forecast) -> None:
     hours = found.hours or 0
     typer.echo(
         f"Memory of training {costs.memory_bytes / 1e9:.2f} of {costs.available_bytes / 1e9:.1f} GB; disk "
-        f"{found.rounds * costs.round_bytes / 1e9:.2f} GB for {found.rounds} rounds; training about {hours:.2f} hours "
-        "on this device."
+        f"{found.held * costs.round_bytes / 1e9:.2f} GB, weights of {found.held} rounds; training about {hours:.2f} "
+        "hours on this device."
     )
     typer.echo(
         f"A question costs {costs.seen:.2e} FLOPs with frames, {costs.unseen:.2e} without, thrice that in training."

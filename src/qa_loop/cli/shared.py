@@ -63,6 +63,8 @@ def run_and_report(
         except StageError as error:
             kept = f"Finished stages are kept. When it is fixed: {again}"
             raise StageError(f"{error}\n{kept}", exit_code=error.exit_code) from None
+        from qa_loop.manifest import load_manifest
+        from qa_loop.pools import short_rounds
         from qa_loop.report import write_report
         from qa_loop.results import comparison, format_comparison
 
@@ -72,6 +74,9 @@ def run_and_report(
         typer.echo(format_comparison(table))
     answers = sum(row.model.n for row in table.rows if row.model and not row.is_overall)
     notes = [f"{config.run.rounds} rounds of {config.questions_per_round:,} questions"]
+    if short := short_rounds(config, load_manifest(out)):
+        named = ", ".join(f"{number} ({n:,} questions)" for number, n in short)
+        notes.append(f"smaller than asked: round {named}; the scenes and gates left no more")
     if outcome.lossy:
         notes.append(
             f"rows are missing in {', '.join(outcome.lossy)}: the reasons are in their rejects and in {out / 'logs'}; "

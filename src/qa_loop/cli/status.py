@@ -56,6 +56,8 @@ def _show(found: RunStatus, last: list[str] | None = None) -> None:
         used = ["" if value is None else f"{value:,.1f}" for value in (stage.seconds, stage.cpu_s, stage.peak_mb)]
         cells = "  ".join(f"{text:>8}" for text in used)
         typer.echo(f"{stage.name:<{width}}  {stage.state:<12}  {rows:>9}  {cells}".rstrip())
+    if found.pruned:
+        typer.echo(f"Weights were removed, as [run] keep says: {', '.join(found.pruned)}")
     for text in [*found.damage, *(last or ())]:
         typer.echo(text)
     typer.echo(f"Next: {found.next}", err=True)

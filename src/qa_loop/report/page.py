@@ -11,6 +11,7 @@ from qa_contract.pages.parts import Part
 from qa_contract.pages.text import percent
 
 from qa_loop.errors import QALoopError
+from qa_loop.pools import short_rounds
 from qa_loop.report.others import other_pages
 from qa_loop.report.proposers import proposers_sections
 from qa_loop.report.run import Run
@@ -24,6 +25,7 @@ from qa_loop.report.sections import (
 from qa_loop.report.signal import further_sections, gates_sections, signal_sections
 from qa_loop.report.tables import RunTables
 from qa_loop.results import finished
+from qa_loop.sections import LETTERS
 from qa_loop.stopping import best_round, ended, guard_drops
 
 REPORT = "report.html"
@@ -100,7 +102,7 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
         facts_section(run),
     ]
     about = (
-        f"{config.train.model} on {config.scenes.dataset}: {config.run.rounds} rounds of "
+        f"{config.train.model} on {', '.join(one.called for one in config.scenes)}: {config.run.rounds} rounds of "
         f"{config.questions_per_round:,} questions, seed {config.run.seed}."
     )
     return Page(config.run.name, sections, about, warnings=warnings_of(run, tables))
@@ -109,17 +111,18 @@ def run_page(run: Run, tables: RunTables, links: Sequence[Part] = (), truth: Pat
 def warnings_of(run: Run, tables: RunTables) -> list[str]:
     """Say what stands above everything: nothing held out, video after images, lost general ability, letters alone."""
     found = [*([IN_SAMPLE] if run.config.main_eval.in_sample else []), *run.config.cautions]
+    for number, n in short_rounds(run.config, run.manifest):
+        found.append(
+            f"Round {number} trains on {n:,} of {run.config.questions_per_round:,} questions, some of them repeatedly: "
+            "the scenes and gates left no more."
+        )
     for drop in guard_drops(run.config, run.folder):
         found.append(
             f"General ability fell: after round {drop.round} the guard scores {percent(drop.score)}, before training "
             f"{percent(drop.first)}, and the intervals do not touch."
         )
     if rounds := tables.rounds_of_letters():
-        named = ", ".join(map(str, rounds))
-        found.append(
-            f"Every target of round {named} is a letter: training on short answers alone is known to damage general "
-            "ability within a few steps. Mix in other answers, or general data by share."
-        )
+        found.append(LETTERS.format(f"round {', '.join(map(str, rounds))}"))
     return found
 
 

@@ -3,6 +3,7 @@
 from qa_loop.sections.asking import (
     OF_THE_ROUND,
     SCENE_FLAGS,
+    DataSet,
     FramesSection,
     GatesSection,
     GenerateSection,
@@ -13,12 +14,14 @@ from qa_loop.sections.base import Options, Section
 from qa_loop.sections.measuring import EvalSection, GuardSection, StopSection
 from qa_loop.sections.running import RunSection, ServeSection
 from qa_loop.sections.training import ConfidenceSection, GeneralData, TrainSection, TrainStage
-from qa_loop.sections.whole import LoopConfig
+from qa_loop.sections.whole import LETTERS, LoopConfig
 
 __all__ = [
+    "LETTERS",
     "OF_THE_ROUND",
     "SCENE_FLAGS",
     "ConfidenceSection",
+    "DataSet",
     "EvalSection",
     "FramesSection",
     "GatesSection",

@@ -60,6 +60,33 @@ class ScenesSection(Section):
         return split
 
 
+class DataSet(ScenesSection):
+    """`[scenes]` or `[[scenes]]` of a run: one of several data sets, with its name and its share of the questions.
+
+    Scenes of several come to one store. A rescan of a place that an earlier entry has comes to the split of that place,
+    so that it stands in one split whatever `split` says. Without shares scenes are asked alike.
+    """
+
+    name: str | None = Field(default=None, pattern="^[a-z0-9][a-z0-9_-]{0,63}$")
+    share: float | None = Field(default=None, gt=0, le=1)
+
+    @property
+    def called(self) -> str:
+        """Its name: that of the data set where it has none of its own."""
+        return self.name or self.dataset
+
+    def overlaps(self, other: DataSet) -> bool:
+        """Tell whether both surely hold the same scenes; of other folders only the engine knows."""
+        if (self.dataset, self.root, self.frames_dir) != (other.dataset, other.root, other.frames_dir):
+            return False
+        if self.root is not None:
+            return not self.only or not other.only or bool({*self.only} & {*other.only})
+        if self.seed != other.seed or self.scenes is None or other.scenes is None:
+            return False
+        first, second = self.first_scene or 0, other.first_scene or 0
+        return first < second + other.scenes and second < first + self.scenes
+
+
 class FramesSection(Section):
     """`[frames]`: which frames of a scene the model sees. Without the section, questions are asked on text alone.
 

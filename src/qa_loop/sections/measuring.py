@@ -13,6 +13,7 @@ class EvalSection(Section):
     """`[eval]` or `[[eval]]`: a fixed question set, drawn before round 1, and what is measured on it.
 
     The first entry is the main one. `questions` is a table or a benchmark's published file in place of drawn questions.
+    `scenes` is the name of the one `[[scenes]]` that they are drawn from; default: all of them alike.
     """
 
     name: str = Field(default="eval", pattern="^[a-z0-9][a-z0-9_-]*$")
@@ -20,6 +21,7 @@ class EvalSection(Section):
     store: str | None = None
     benchmark: str | None = None
     parser: str | None = None
+    scenes: str | None = None
     split: str | None = None
     in_sample: bool = False
     per_scene: int | None = Field(default=None, ge=1)
@@ -36,7 +38,8 @@ class EvalSection(Section):
         sizes = [name for name in ("per_scene", "count") if getattr(self, name) is not None]
         if self.questions is None and len(sizes) != 1:
             raise ValueError("give per_scene or count, one of the two, or a file of questions")
-        drawn = [*sizes, *(name for name in ("split",) if self.split is not None), *(["in_sample"] * self.in_sample)]
+        named = [name for name in ("scenes", "split") if getattr(self, name) is not None]
+        drawn = [*sizes, *named, *(["in_sample"] * self.in_sample)]
         if self.questions is not None and drawn:
             raise ValueError(f"{drawn[0]} is for questions that are drawn; with questions = '...' remove it")
         if self.store is not None and self.questions is None:
@@ -67,12 +70,23 @@ class StopSection(Section):
 
 
 class GuardSection(Section):
-    """`[guard]`: a small set of general questions that every round answers; a drop is a warning, or ends the run."""
+    """`[guard]`: a small set of general questions that every round answers; a drop is a warning, or ends the run.
+
+    Form `questions` is what the benchmark reads; form `trl` has `messages`, or `prompt` and `completion`: one question
+    in text, whose answer is a number, or a letter where its last lines are options.
+    """
 
     questions: str
+    form: Literal["questions", "trl"] = "questions"
     store: str | None = None
     benchmark: str = "questions"
     parser: str | None = None
     batch_size: int = Field(default=8, ge=1)
     stop: bool = False
     options: Options = {}
+
+    @model_validator(mode="after")
+    def _conversations_are_rows(self) -> GuardSection:
+        if self.form == "trl" and self.benchmark != "questions":
+            raise ValueError("form = 'trl' is scored by benchmark = 'questions'; remove one of the two")
+        return self

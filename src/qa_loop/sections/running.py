@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -15,6 +15,9 @@ class RunSection(Section):
 
     `heartbeat` is the longest silence of a stage in seconds: no CPU time and no new line in its log. `stage_timeout` is
     the longest time of a stage as a whole. A stage that was ended goes on when the run is started again.
+
+    `keep` says which rounds keep their weights: `all`, `best` (the best by [stop] on, and the last), or a number of
+    last rounds beside the best. Tables stay.
     """
 
     name: str = Field(min_length=1)
@@ -23,6 +26,7 @@ class RunSection(Section):
     profile: Literal["paper"] | None = None
     heartbeat: float = Field(default=1800, gt=0, allow_inf_nan=False)
     stage_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    keep: Literal["all", "best"] | Annotated[int, Field(ge=1)] = "best"
 
 
 class ServeSection(Section):

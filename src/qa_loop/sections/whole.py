@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from qa_loop.sections.asking import FramesSection, GatesSection, GenerateSection, ScenesSection
+from qa_loop.sections.asking import DataSet, FramesSection, GatesSection, GenerateSection
 from qa_loop.sections.base import Section
 from qa_loop.sections.measuring import EvalSection, GuardSection, StopSection
 from qa_loop.sections.running import RunSection, ServeSection
 from qa_loop.sections.training import ConfidenceSection, TrainSection
+
+LETTERS = (
+    "Every target of {} is a letter: training on short answers alone is known to damage general ability within a few "
+    "steps. Mix in other answers, or general data by share."
+)
+"""What to say of rounds whose questions are all choices."""
 
 
 class LoopConfig(Section):
     """A whole configuration, with every default filled in and every path absolute."""
 
     run: RunSection
-    scenes: ScenesSection
+    scenes: list[DataSet] = Field(min_length=1)
     frames: FramesSection | None = None
     generate: GenerateSection = GenerateSection()
     train: TrainSection
@@ -29,10 +36,32 @@ class LoopConfig(Section):
     guard: GuardSection | None = None
     serve: ServeSection | None = None
 
-    @field_validator("eval", mode="before")
+    @field_validator("scenes", "eval", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return [value] if isinstance(value, dict) else value
+
+    @field_validator("scenes")
+    @classmethod
+    def _data_sets_are_told_apart(cls, scenes: list[DataSet]) -> list[DataSet]:
+        shares = [one.share for one in scenes if one.share is not None]
+        if shares and len(shares) < len(scenes):
+            raise ValueError("give every [[scenes]] a share, or none: then scenes are asked alike")
+        if shares and abs(sum(shares) - 1) > 1e-6:
+            parts = " + ".join(f"{share:g}" for share in shares)
+            raise ValueError(f"the shares must add up to 1, found {parts} = {sum(shares):g}")
+        for k, one in enumerate(scenes):
+            for before in scenes[:k]:
+                if before.called == one.called:
+                    raise ValueError(
+                        f"two entries are called '{one.called}': give each a name of its own, name = '...'"
+                    )
+                if one.overlaps(before):
+                    raise ValueError(
+                        f"'{before.called}' and '{one.called}' hold the same scenes of '{one.dataset}'; tell them "
+                        + ("apart by only" if one.root is not None else "apart by first_scene or seed")
+                    )
+        return scenes
 
     @model_validator(mode="after")
     def _held_out_unless_said(self) -> LoopConfig:
@@ -42,6 +71,9 @@ class LoopConfig(Section):
         for entry in self.eval:
             if entry.questions is not None:
                 continue
+            known = [one.called for one in self.scenes]
+            if entry.scenes is not None and entry.scenes not in known:
+                raise ValueError(f"eval.scenes is '{entry.scenes}', which is no [[scenes]]; valid: {', '.join(known)}")
             split = self.split_of(entry)
             if entry.in_sample and split != self.generate.split:
                 raise ValueError(
@@ -95,6 +127,11 @@ class LoopConfig(Section):
             raise ValueError(f"stop.on is '{self.stop.on}', which is scored every {entry.every} rounds; set every = 1")
         return self
 
+    @property
+    def shares(self) -> str | None:
+        """Shares of the data sets as `--collections` takes them; None where scenes are asked alike."""
+        return ",".join(f"{one.called}={one.share:g}" for one in self.scenes if one.share is not None) or None
+
     def served(self, what: str) -> bool:
         """Tell whether `eval`, `passes` or `proposer` asks the server of the run."""
         return self.serve is not None and what in self.serve.use
@@ -118,18 +155,19 @@ class LoopConfig(Section):
     @property
     def cautions(self) -> list[str]:
         """What the configuration may do and probably should not: a model is trained on images and shown video."""
+        if any(_shows_video(stage.options) for stage in self.train.stages):
+            return []
         asked = [
             *((entry.name, entry.options) for entry in self.eval),
             *([("guard", self.guard.options)] if self.guard else []),
         ]
-        shown = [
-            name for name, options in asked if (options.get("frame_input") or options.get("frame-input")) == "video"
-        ]
+        shown = [name for name, options in asked if _shows_video(options)]
         if not shown or self.frames is None:
             return []
         return [
             f"Training shows frames as images, and {', '.join(shown)} as video: the model meets another kind of input "
-            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there."
+            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there, or 'video' in the "
+            "options of [train], too."
         ]
 
     @property
@@ -146,3 +184,8 @@ class LoopConfig(Section):
             for stage in self.train.stages
         ]
         return math.ceil(max(sizes) - 1e-9)
+
+
+def _shows_video(options: Mapping[str, Any]) -> bool:
+    """Tell whether the options of a stage show frames as a video."""
+    return (options.get("frame_input") or options.get("frame-input")) == "video"

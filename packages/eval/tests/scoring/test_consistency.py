@@ -48,6 +48,25 @@ def test_one_question_in_two_frame_sets_is_a_pair(questions, answered):
     assert run_consistency([answered], questions)["same"]["n"] == 1
 
 
+def test_questions_about_one_fact_are_pairs(questions, answered):
+    path = questions / "questions.parquet"
+    meta, table = read_metadata(path), pl.read_parquet(path)
+    scene = table.filter(pl.col("question_id").is_in(["n0", "d0"]))["scene_name"][0]
+    programs = {
+        "n0": "height_cm(3)",
+        "n1": "height_cm(3)",  # the same height, in another image
+        "n2": "height_cm(4)",
+        "d0": '"left" if image_x(1, 0) > image_x(2, 0) else "right"',
+        "d1": '"left" if image_x(2, 0) > image_x(1, 0) else "right"',
+    }
+    program = pl.col("question_id").replace_strict(programs, default=None, return_dtype=pl.String)
+    named = pl.when(pl.col("question_id").is_in(list(programs))).then(pl.lit(scene)).otherwise("scene_name")
+    table.with_columns(program=program, scene_name=named).write_parquet(path, metadata=meta)
+    found = run_consistency([answered], questions)
+    assert (found["same"]["n"], found["same"]["consistent"]) == (1, 0)  # 2 and 3
+    assert (found["inverse"]["n"], found["inverse"]["consistent"]) == (1, 1)  # left and right
+
+
 def test_two_runs_of_the_same_questions(questions, answered, tmp_path):
     run(questions, None, tmp_path / "oracle", RunOptions("oracle"))
     found = run_consistency([answered, tmp_path / "oracle"], questions)

@@ -6,6 +6,7 @@ from qa_eval.metrics.aggregate import aggregate
 from qa_eval.parsers import find_parser
 from qa_eval.scoring.answers import Answers
 from qa_eval.scoring.score import score_answers
+from qa_eval.scoring.summary import summarise
 
 VSI, OPEN, OFFICIAL = find_benchmark("vsi-bench"), find_benchmark("questions"), find_parser("official")
 
@@ -80,3 +81,11 @@ def test_unknown_names_suggest():
         find_parser("oficial")
     with pytest.raises(QAEvalError, match="Did you mean 'vsi-bench'"):
         find_benchmark("vsibench")
+
+
+def test_frames_that_a_question_lists_are_no_budget():
+    benchmark = find_benchmark("questions")
+    shown = ["uniform-8", "uniform-16", "frames/00003", "frames/00004"]
+    rows = Answers(range(4), ["side"] * 4, ["A"] * 4, ["A"] * 4, frames=shown)
+    scored = score_answers(rows, benchmark, find_parser("official"))
+    assert list(summarise(scored, benchmark).frame_budgets) == ["uniform-8", "uniform-16"]

@@ -11,11 +11,13 @@ Seen from above (metres; boxes are along the axes and stand on the floor, the la
 
 import numpy as np
 import pytest
+from posed_room import facts_of, pose, scene_with
 from qa_engine.facts.scene import Facts
 from qa_engine.generation.template import TemplateProposer
 from qa_engine.replay.verify import compare
 from qa_engine.scenes.scene import Scene
 from qa_engine.tasks import TASKS, select_tasks
+from qa_engine.tasks.base import Conditions
 
 OBJECTS = [
     ("table", (0, 0, 0.4), (2, 1, 0.8)),
@@ -143,3 +145,17 @@ def test_answers_are_those_worked_out_by_hand(asked, kind):
 
 def test_every_program_gives_the_answer(asked, facts):
     assert [difference for row in asked for difference in compare(row, facts)] == []
+
+
+def test_what_the_video_has_shown_so_far():
+    # One stool ahead, one to the right, two to the left, one behind; the camera turns on the spot.
+    stools = [(0, 3), (3, 0), (-3, 0.6), (-3, -0.6), (0, -3)]
+    boxes = [("stool", (x, y, 0.4), (0.6, 0.6, 0.8)) for x, y in stools]
+    facts = facts_of(scene_with(boxes, [pose((0, 0, 1), ahead) for ahead in ((0, 1), (1, 0), (-1, 0), (0, -1))]))
+    task = select_tasks(["count_so_far"])[0].under(Conditions(screened_by="all"))
+    proposer = TemplateProposer([task], seed=0, round=0, frame_set_id="all")
+    asked = proposer.write(proposer.find([facts]))
+    # Frame 1 is the first and frame 4 the last, of which plain counting is the answer.
+    found = {row["question"][-2]: row["ground_truth"] for row in asked.to_dicts()}
+    assert found == {"2": "2", "3": "4"}
+    assert [difference for row in asked.to_dicts() for difference in compare(row, facts)] == []

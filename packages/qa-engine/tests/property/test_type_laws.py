@@ -57,7 +57,7 @@ def moved(scene, angle, shift):
 
 
 def asked(facts, reference="name"):
-    tasks = [task.under(Conditions(screened_by="all")) for task in select_tasks(["all"])]
+    tasks = [task.under(Conditions(screened_by="all")) for task in select_tasks(["every"])]
     proposer = TemplateProposer(tasks, seed=0, round=0, frame_set_id="all", reference=reference)
     return proposer.write(proposer.find([facts])).to_dicts()
 

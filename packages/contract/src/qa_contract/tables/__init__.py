@@ -15,7 +15,7 @@ DECLARATIONS: dict[str, Table] = {
     for table in (
         *(scenes.SCENES, scenes.OBJECTS, scenes.FRAMES, scenes.FRAME_SETS, scenes.OBSERVATIONS),
         *(scenes.CLOUD, scenes.MESH),
-        *(questions.QUESTIONS, questions.DETAILS, questions.CHOICES, questions.REJECTS),
+        *(questions.QUESTIONS, questions.DETAILS, questions.QUESTION_TYPES, questions.CHOICES, questions.REJECTS),
         *(answers.PREDICTIONS, answers.METRICS, answers.CONFIDENCE, answers.FEEDBACK, answers.SCORES),
         *(questions.BIAS, questions.PROGRAM_OUTCOMES),
         reviews.REVIEWS,
@@ -41,6 +41,7 @@ CLOUD = TABLES["cloud"]
 MESH = TABLES["mesh"]
 QUESTIONS = TABLES["questions"]
 DETAILS = TABLES["details"]
+QUESTION_TYPES = TABLES["question_types"]
 CHOICES = TABLES["choices"]
 REJECTS = TABLES["rejects"]
 PREDICTIONS = TABLES["predictions"]

@@ -79,6 +79,23 @@ DETAILS = Table(
     },
 )
 
+QUESTION_TYPES = Table(
+    name="question_types",
+    rows="question type that was asked",
+    written_by="`qa-engine generate`",
+    about="What each type asks for; `qa-eval` reports scores by it.",
+    key=("question_type",),
+    columns={
+        "question_type": QUESTION_TYPE,
+        "family": always(pl.String, "of types that are declared together"),
+        "level": always(pl.String, "perception, measurement, relation, transformation, planning"),
+        "abilities": always(pl.List(pl.String), "what answering takes, such as depth or counting"),
+        "frames_needed": always(pl.String, "one, two, many: how many frames answer the question"),
+        "chance": maybe(pl.Float64, "score of a guess on procedural rooms; null where it was not measured"),
+        "blind_score": maybe(pl.Float64, "score of the text alone on procedural rooms; null where it was not measured"),
+    },
+)
+
 CHOICES = Table(
     name="choices",
     rows="question, in the order of `questions`",

@@ -10,7 +10,8 @@ SCENES = Table(
     name="scenes",
     rows="scene",
     written_by="`qa-engine ingest`, `align`",
-    about="Scans or rooms, their split and their floor. Files without the columns of `align` are of version 1.",
+    about="Scans or rooms, their split and their floor. Files without the columns of `align` are of version 1, without "
+    "collections of 1.1.",
     key=("scene_name",),
     columns={
         "scene_name": SCENE_NAME,
@@ -56,8 +57,11 @@ SCENES = Table(
             "what `align` concluded gravity, floor, yaw and scale from: value and error (95%) of each, and in words",
             since="1.1",
         ),
+        "collection": maybe(
+            pl.String, "what `ingest --collection` called the scenes; null: they have no name of their own", since="1.2"
+        ),
     },
-    version="1.1",
+    version="1.2",
 )
 
 OBJECTS = Table(

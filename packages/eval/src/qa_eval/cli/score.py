@@ -66,6 +66,7 @@ def score(
     from qa_eval.scoring.inputs import keep_ids, read_answers, read_ids
     from qa_eval.scoring.outputs import check_output_file, write_scores
     from qa_eval.scoring.score import score_answers
+    from qa_eval.scoring.tags import read_tags
 
     started = time.perf_counter()
     chosen, reader = find_benchmark(benchmark), find_parser(parser)
@@ -90,8 +91,9 @@ def score(
         raise QAEvalError(f"{predictions}: none of the {n} rows can be scored ({_first_reason(scored)}).")
     if out is not None:
         write_scores(out, scored, is_table=stored.is_table, benchmark=chosen.name, parser=name, force=force)
+    tags = read_tags(questions)
     if as_json:
-        summary = percent_summary(scored, chosen)
+        summary = percent_summary(scored, chosen, tags)
         summary |= {"benchmark": chosen.name, "parser": name, "unknown_predictions": len(stored.unknown)}
         if judged is not None:
             summary["judge"] = {
@@ -103,7 +105,7 @@ def score(
         typer.echo(json.dumps(summary, indent=1))
     else:
         typer.echo(f"benchmark {chosen.name}, parser {name}")
-        typer.echo(summary_table(run_summary(scored, chosen, seed=seed)))
+        typer.echo(summary_table(run_summary(scored, chosen, seed=seed, tags=tags)))
     if chosen.hint and scored.parse_failed.sum() > n / 2:
         typer.echo(f"hint: {int(scored.parse_failed.sum())} of {n} answers cannot be read; {chosen.hint}.", err=True)
     if judged is not None:

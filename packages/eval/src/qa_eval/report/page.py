@@ -45,7 +45,8 @@ ANSWER_CHARACTERS = 300
 
 def build_page(runs: Sequence[RunReport], title: str) -> Page:
     """Build the page of one or more runs."""
-    sections = [scores(runs), _types(runs), _confidence(runs), _degraded(runs), _letters(runs), _examples(runs)]
+    parts = (scores, _tags, _types, _confidence, _degraded, _letters, _examples)
+    sections = [part(runs) for part in parts]
     how = [Details(run.name, [Facts(_facts(run))]) for run in runs]
     overall = [_score(run.summary["overall"]) for run in runs]
     totals = [f"{cell.text} ({cell.note})" if cell.note else str(cell.text) for cell in overall]
@@ -99,6 +100,24 @@ def scores(runs: Sequence[RunReport]) -> Section:
     )
     guess = " Chance is a uniform guess among the options." if chance else ""
     return Section("Scores", [table, Note(f"95% intervals by a bootstrap over scenes.{guess}")], id="scores")
+
+
+def _tags(runs: Sequence[RunReport]) -> Section | None:
+    """Lay the scores by level, ability and frames out as a table, in percent."""
+    cells = [run.summary.get("tags", {}) for run in runs]
+    names = list(dict.fromkeys(name for own in cells for name in own))
+    if not names:
+        return None
+    columns = [Column("asked for", "text"), *(Column(r.name, tone=series_tone(i)) for i, r in enumerate(runs))]
+    rows = []
+    for name in names:
+        found = [own.get(name) for own in cells]
+        first = next(cell for cell in found if cell)
+        said = " ".join(name.split(":"))
+        rows.append([Cell(said), *map(_score, found), Cell(first["types"]), Cell(first["n"])])
+    columns += [Column("types"), Column("n")]
+    table = Table(columns, rows, caption="Mean of the question types, in percent", id="tags-table")
+    return Section("By what is asked for", [table], id="tags")
 
 
 def _further(runs: Sequence[RunReport]) -> dict[str, list[dict[str, Any] | None]]:

@@ -24,6 +24,7 @@ from qa_eval.runs.inputs import RunInputs, RunOptions, RunResult, Sources, make_
 from qa_eval.runs.outputs import SHARD, absolute, build_manifest, prediction_rows, score_rows, write_tables
 from qa_eval.runs.videos import decode_frames
 from qa_eval.scoring.formats import run_summary
+from qa_eval.scoring.tags import read_tags
 
 WORK, SHOWN = "work", "shown"
 BASELINE_BATCH = 4096
@@ -95,7 +96,7 @@ def run(
         raise
     scored_rows = rows.with_columns(completion=pl.when(pl.col("error").is_null()).then("completion"))
     scored = score_rows(inputs, scored_rows, benchmark, parser)
-    summary = run_summary(scored, benchmark, seed=options.seed)
+    summary = run_summary(scored, benchmark, seed=options.seed, tags=read_tags(questions))
     summary |= {"runner": options.runner, "model_id": inputs.config["model_id"], "parser": parser.name}
     summary |= {"run_id": inputs.metadata["run_id"], "round": options.round}
     write_tables(out, inputs, rows, scored, options)

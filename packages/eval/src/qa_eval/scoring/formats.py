@@ -11,9 +11,10 @@ from qa_eval.metrics.bootstrap import Interval
 from qa_eval.metrics.compare import Comparison, Difference
 from qa_eval.scoring.answers import Scored
 from qa_eval.scoring.summary import RESAMPLES, Summary, clusters, diagnostics, intervals, summarise
+from qa_eval.scoring.tags import Tags, tag_means
 
 
-def percent_summary(scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
+def percent_summary(scored: Scored, benchmark: Benchmark, tags: Tags | None = None) -> dict[str, Any]:
     """Build the aggregate object of `score --json`: percent per task and type, overall, micro, counts.
 
     The tasks and `overall` stand at the top level under their own names, as in VSI-Bench's output.
@@ -39,11 +40,13 @@ def percent_summary(scored: Scored, benchmark: Benchmark) -> dict[str, Any]:
         summary["read_by"] = {name: value * 100 for name, value in found.beside.items()}
     if found.figures:
         summary["figures"] = {name: value * 100 for name, value in found.figures.items()}
+    if by_tag := tag_means(_means(found), tags or {}):
+        summary["tags"] = {name: cell | {"mean": 100 * cell["mean"]} for name, cell in by_tag.items()}
     summary["absent_tasks"] = [task for task in benchmark.tasks if task not in means.tasks]
     return summary
 
 
-def run_summary(scored: Scored, benchmark: Benchmark, *, seed: int) -> dict[str, Any]:
+def run_summary(scored: Scored, benchmark: Benchmark, *, seed: int, tags: Tags | None = None) -> dict[str, Any]:
     """Build `summary.json`: means from 0 to 1 with 95% intervals by a bootstrap over scenes."""
     found, limits = summarise(scored, benchmark), intervals(scored, benchmark, seed=seed)
     means = found.means
@@ -68,8 +71,14 @@ def run_summary(scored: Scored, benchmark: Benchmark, *, seed: int) -> dict[str,
         **({"text_metrics": found.text_metrics} if found.text_metrics else {}),
         **({"read_by": found.beside} if found.beside else {}),
         **({"figures": found.figures} if found.figures else {}),
+        **({"tags": by_tag} if (by_tag := tag_means(_means(found), tags or {})) else {}),
         "interval": f"95%, bootstrap over scenes, {RESAMPLES} resamples, seed {seed}",
     }
+
+
+def _means(found: Summary) -> dict[str, dict[str, float | int]]:
+    """Mean and rows of each question type."""
+    return {name: {"mean": mean, "n": found.means.counts[name]} for name, mean in found.means.types.items()}
 
 
 def _cell(mean: float | None, limits: Interval) -> dict[str, float | None]:
@@ -116,6 +125,8 @@ def summary_table(summary: dict[str, Any]) -> str:
         lines.append(f"{'  ' + name:<28} {'':>5}  {100 * value:7.2f}")
     for name, value in summary.get("read_by", {}).items():
         lines.append(f"{'  read by ' + name:<28} {n:>5}  {100 * value:7.2f}")
+    for name, cell in summary.get("tags", {}).items():
+        lines.append(f"{'  ' + name:<28} {cell['n']:>5}  {100 * cell['mean']:7.2f}   question types: {cell['types']}")
     for name, cell in summary.get("frame_budgets", {}).items():
         lines.append(f"{'  frames ' + name:<28} {cell['n']:>5}  {100 * cell['overall']:7.2f}")
     lines.append(f"parse failures: {summary['parse_failures']} of {n}")

@@ -119,8 +119,16 @@ def diagnostics(scored: Scored) -> dict[str, Any]:
 
 
 def frame_budgets(scored: Scored, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
-    """Score each frame budget on its own, fractions of 1; empty where the rows do not name several."""
+    """Score each frame budget on its own, fractions of 1; empty where the rows do not name several.
+
+    Frames that a question lists itself, as those about single images do, are no budget.
+    """
     named = scored.frame.drop_nulls("frames")
+    if named["frames"].n_unique() < 2:
+        return {}
+    from qa_contract.frame_lists import PREFIX  # opens a database, which most files do not need
+
+    named = named.filter(~pl.col("frames").str.starts_with(PREFIX))
     if named["frames"].n_unique() < 2:
         return {}
     found = {}

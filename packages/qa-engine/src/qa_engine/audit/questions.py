@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+from qa_contract.scoring import metric_of
 
 from qa_engine.errors import QAEngineError
 from qa_engine.replay.external import read_question_rows
@@ -62,6 +63,12 @@ def read_table_of(source: Path) -> pl.DataFrame:
     if missing:
         raise QAEngineError(f"{source}: lacks {', '.join(missing)}; found {', '.join(table.columns)}.")
     return table
+
+
+def has_structure(table: pl.DataFrame) -> pl.Series:
+    """Tell which questions are answered by JSON, which no predictor here guesses; (n,) bool."""
+    rows = table.select("ground_truth", "options").iter_rows()
+    return pl.Series([metric_of(str(truth), options) == "json" for truth, options in rows], dtype=pl.Boolean)
 
 
 def read_items(table: pl.DataFrame) -> list[AuditItem]:

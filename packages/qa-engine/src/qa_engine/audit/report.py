@@ -16,7 +16,7 @@ from qa_contract.tables import BIAS, QUESTIONS
 from qa_engine.audit.artefacts import NOTABLE, Artefact, find_artefacts
 from qa_engine.audit.blind import BlindScores, blind_scores
 from qa_engine.audit.prune import Pruning, prune
-from qa_engine.audit.questions import AuditItem, read_items, read_table_of
+from qa_engine.audit.questions import AuditItem, has_structure, read_items, read_table_of
 
 PRODUCER = "qa-engine audit"
 
@@ -38,7 +38,8 @@ def write_audit(
     """
     with output_folder(out, force=force) as folder:
         table = read_table_of(source)
-        items = read_items(table)
+        structured = has_structure(table)
+        items = read_items(table.filter(~structured))
         scores = blind_scores(
             items, folds=folds, seed=seed, progress=lambda done, of: progress("answer blind", done, of)
         )
@@ -53,13 +54,16 @@ def write_audit(
                 progress=lambda iteration, kept: progress("prune", len(items) - kept, len(items)),
             )
         report = _summary(items, scores, pruning, {"folds": folds, "target": target, "seed": seed})
+        report["not_audited"] = int(structured.sum())
         config = {"folds": folds, "target": target}
         bias = _bias_table(items, scores, pruning)
         write_table(bias, folder / "bias.parquet", BIAS, table_metadata("bias", PRODUCER, config, seed))
         write_json(folder / "report.json", report)
         (folder / "report.md").write_text(markdown(report), encoding="utf-8")
         if pruning is not None:
-            _write_kept(source, table, pruning, folder)
+            kept = structured.clone()
+            kept[np.flatnonzero(~structured.to_numpy())] = pruning.kept
+            _write_kept(source, table.filter(kept), folder)
     return report
 
 
@@ -77,9 +81,8 @@ def _bias_table(items: list[AuditItem], scores: BlindScores, pruning: Pruning | 
     )
 
 
-def _write_kept(source: Path, table: pl.DataFrame, pruning: Pruning, folder: Path) -> None:
+def _write_kept(source: Path, kept: pl.DataFrame, folder: Path) -> None:
     """Write the questions that are left."""
-    kept = table.filter(pl.Series(pruning.kept))
     path = table_files(source, "questions")[0]
     if path.suffix != ".parquet":
         kept.write_ndjson(folder / "questions.jsonl")
@@ -149,6 +152,7 @@ def markdown(report: dict[str, Any]) -> str:
         _line({"question_type": "mean of types", "n": report["questions"]} | report["overall"]),
         "",
         "The forest sees question and options only. What it scores above chance needs no frames.",
+        *([f"{n} questions that are answered by JSON were not looked at."] if (n := report["not_audited"]) else []),
         "",
         "## Artefacts",
         "",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from qa_contract.cli import App, AsJson, Force, Out, Questions, Seed, Wrote, close, shell
 
-from qa_engine.cli.options import NEXT_ROUND, Explore, Round, SamplerState, ShuffledOf
+from qa_engine.cli.options import NEXT_ROUND, Explore, MayFallShort, Round, SamplerState, ShuffledOf
 
 Evidence = Annotated[list[Path] | None, typer.Option(help="Tables 'confidence' of 'qa-confidence signal'.")]
 
@@ -26,6 +26,7 @@ def mix(
     out: Out,
     take: Annotated[list[int], typer.Option(min=0, help="Questions wanted of each, in the same order.")],
     exclude: Annotated[list[Path] | None, typer.Option(help="Questions asked before.")] = None,
+    may_fall_short: MayFallShort = False,
     round: Round = 0,
     seed: Seed = 0,
     force: Force = False,
@@ -58,7 +59,7 @@ def mix(
         since=began,
         notes=[f"{share.source} {share.taken} of {share.share}" for share in mixed.shares],
         rejects=dict(mixed.rejects["reason"].value_counts().sort("reason").iter_rows()),
-        lost=missing,
+        lost=0 if may_fall_short else missing,
         next=shell("qa-engine", "gate", out, "--out", "DIR"),
         summary={"sources": [asdict(share) for share in mixed.shares]},
         as_json=as_json,
@@ -78,6 +79,7 @@ def gate(
     ] = None,
     audit: Annotated[list[Path] | None, typer.Option(help="Tables 'bias' of 'qa-engine audit --prune'.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions to keep of those that pass.")] = None,
+    may_fall_short: MayFallShort = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -116,7 +118,7 @@ def gate(
         Wrote(out, len(passed.questions), "questions"),
         since=began,
         rejects={one.gate: one.refused for one in passed.yields},
-        lost=missing,
+        lost=0 if may_fall_short else missing,
         next=shell("qa-trainer", "sft", out, "--store", "STORE", "--out", "RUN"),
         summary={"gates": [asdict(one) for one in passed.yields]},
         as_json=as_json,

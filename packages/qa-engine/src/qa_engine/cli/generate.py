@@ -12,10 +12,12 @@ from qa_contract.cli import App, AsJson, Force, Out, Progress, Seed, Store, Work
 from qa_engine.cli.moved import without
 from qa_engine.cli.options import (
     NEXT_ROUND,
+    Collections,
     Confidence,
     Exclude,
     Explore,
     FrameSet,
+    MayFallShort,
     MinVisiblePx,
     Profile,
     RayAddress,
@@ -60,6 +62,7 @@ def generate(
     out: Out,
     tasks: Annotated[str | None, typer.Option(help="Question types, with commas; see 'qa-engine tasks'.")] = None,
     split: Split = None,
+    collections: Collections = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions in all.")] = None,
     per_scene: Annotated[int | None, typer.Option(min=1, help="At most so many questions per scene.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Stop, and write nothing, above so many questions.")] = 1_000_000,
@@ -93,6 +96,7 @@ def generate(
     exclude: Exclude = None,
     reviews: Reviews = None,
     confidence: Confidence = None,
+    may_fall_short: MayFallShort = False,
     seed: Seed = 0,
     all_rejects: Annotated[
         bool,
@@ -116,6 +120,7 @@ def generate(
     from qa_engine.errors import QAEngineError
     from qa_engine.generation.files import write_generation
     from qa_engine.generation.inputs import read_past
+    from qa_engine.generation.shares import read_shares
     from qa_engine.scenes.store import Store as SceneStore
 
     check_output_folder(out, force=force)
@@ -130,6 +135,7 @@ def generate(
         frame_set=frame_set,
         screen=screen,
         split=split,
+        collections=read_shares(collections),
         count=count,
         per_scene=per_scene,
         seed=seed,
@@ -172,12 +178,15 @@ def generate(
     missing = 0 if count is None else count - run.n_questions
     if missing:
         typer.echo(f"{missing} of {count} questions are missing: the scenes give no more.", err=True)
+    for name, (wanted, found) in run.of_collections.items():
+        if found < wanted:
+            typer.echo(f"{wanted - found} of {wanted} are missing of collection '{name}'.", err=True)
     checked = f"visible in the frames of '{request.frame_set_id}'" if request.screen else "visibility not checked"
     close(
         Wrote(out, run.n_questions, "questions"),
         since=began,
         notes=[f"{run.n_scenes} scenes", checked],
-        lost=missing + run.n_bad_scenes,
+        lost=(0 if may_fall_short else missing) + run.n_bad_scenes,
         next=shell("qa-engine", "verify", store, out),
         summary={"scenes": run.n_scenes, "candidates": run.n_available},
         as_json=as_json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,7 +47,7 @@ def datasets(*, as_json: AsJson = False) -> None:
 
 def tasks(*, as_json: AsJson = False) -> None:
     """List the question types: answer, cells of their difficulty, and what a scene needs."""
-    from qa_engine.tasks import DEFAULT, FAMILIES, TASKS
+    from qa_engine.tasks import BLIND, DEFAULT, FAMILIES, TASKS
 
     if as_json:
         _print(
@@ -67,6 +68,8 @@ def tasks(*, as_json: AsJson = False) -> None:
                 "wordings": [task.question, *task.wordings],
                 "program": task.program,
                 "asked_by_default": task.question_type in DEFAULT,
+                "in_all": task.question_type in FAMILIES["all"],
+                "blind": asdict(BLIND[task.question_type]) if task.question_type in BLIND else None,
             }
             for task in TASKS.values()
         )
@@ -76,8 +79,13 @@ def tasks(*, as_json: AsJson = False) -> None:
         answer = f"{task.answer_type}{', ' + task.unit if task.unit else ''}"
         typer.echo(f"{task.question_type:{width}}  {answer:15}  {' '.join(task.knob.cells)} ({task.knob.unit})")
         typer.echo(f"{'':{width}}  needs {task.needs}")
+        if task.question_type not in FAMILIES["all"]:
+            blind = BLIND[task.question_type]
+            scores = f"{100 * blind.score:.0f}% without looking, {100 * blind.chance:.0f}% by chance"
+            typer.echo(f"{'':{width}}  not in 'all': {scores}")
     for family, names in FAMILIES.items():
-        typer.echo(f"{family:{width}}  = {', '.join(names) if len(names) < len(TASKS) else 'every type above'}")
+        said = f"= {', '.join(names)}" if len(names) < len(TASKS) else "= every type above"
+        typer.echo(f"{family:{width}}  {f'{len(names)} types' if ':' in family else said}")
 
 
 def samplers(*, as_json: AsJson = False) -> None:

@@ -25,6 +25,13 @@ NEXT_ROUND = "Next round"
 
 Round = Annotated[int, typer.Option(min=0, help="Number of the loop's round.", rich_help_panel=NEXT_ROUND)]
 Split = Annotated[str | None, typer.Option(help="Scenes of this split: train, val or test.")]
+Collections = Annotated[
+    str | None,
+    typer.Option(help="NAME=SHARE,...: shares of what 'ingest --collection' named; the rest is left out."),
+]
+MayFallShort = Annotated[
+    bool, typer.Option("--may-fall-short", help="Fewer than --count are no loss: the exit code is 0.")
+]
 FrameSet = Annotated[str | None, typer.Option(help="Frame set of the questions, if there are several.")]
 Exclude = Annotated[list[Path] | None, typer.Option(help="Questions asked before.", rich_help_panel=NEXT_ROUND)]
 Confidence = Annotated[

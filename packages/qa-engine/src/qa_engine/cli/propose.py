@@ -23,7 +23,17 @@ from qa_contract.cli import (
     shell,
 )
 
-from qa_engine.cli.options import NEXT_ROUND, Confidence, Exclude, FrameSet, Profile, Round, Split
+from qa_engine.cli.options import (
+    NEXT_ROUND,
+    Collections,
+    Confidence,
+    Exclude,
+    FrameSet,
+    MayFallShort,
+    Profile,
+    Round,
+    Split,
+)
 from qa_engine.generation.llm.request import CONCURRENCY, Connection, ProposeRequest
 
 MODEL, PROMPT = "Model", "Prompt"
@@ -39,6 +49,7 @@ def propose(
     *,
     out: Out,
     split: Split = None,
+    collections: Collections = None,
     count: Annotated[int | None, typer.Option(min=1, help="Questions in all, at most.")] = None,
     per_scene: Annotated[int, typer.Option(min=1, help="Questions to ask for per scene.")] = ProposeRequest.per_scene,
     profile: Profile = "exact",
@@ -93,10 +104,7 @@ def propose(
         Path | None,
         typer.Option(help="Table 'feedback': how the model does per type.", rich_help_panel=NEXT_ROUND),
     ] = None,
-    may_fall_short: Annotated[
-        bool,
-        typer.Option("--may-fall-short", help="Fewer than --count are no loss: others fill up."),
-    ] = False,
+    may_fall_short: MayFallShort = False,
     seed: Seed = 0,
     workers: Workers = 1,
     force: Force = False,
@@ -113,6 +121,7 @@ def propose(
     from qa_engine.facts.profiles import get_profile
     from qa_engine.generation.llm.files import write_proposals
     from qa_engine.generation.llm.local import local_name
+    from qa_engine.generation.shares import read_shares
     from qa_engine.scenes.store import Store as SceneStore
     from qa_engine.views.frame_sets import choose_frame_set
 
@@ -135,6 +144,7 @@ def propose(
     request = ProposeRequest(
         model=model,
         split=split,
+        collections=read_shares(collections),
         count=count,
         per_scene=per_scene,
         seed=seed,

@@ -62,6 +62,9 @@ def ingest(
     seed: Seed = 0,
     workers: Workers = 1,
     ray_address: RayAddress = None,
+    collection: Annotated[
+        str | None, typer.Option(help="Name of these scenes, by which 'generate --collections' shares out.")
+    ] = None,
     add: Annotated[
         bool, typer.Option("--add", help="Add the scenes to the store that --out holds.", rich_help_panel=COMMON)
     ] = False,
@@ -104,6 +107,7 @@ def ingest(
             unaligned=unaligned,
             executor=open_executor(workers, ray_address),
             add=add,
+            collection=collection,
             force=force,
             progress=progress.stage("ingest"),
         )

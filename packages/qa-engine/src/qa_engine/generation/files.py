@@ -10,8 +10,8 @@ from pathlib import Path
 
 from qa_contract.files import output_folder, write_json
 from qa_contract.identity import config_hash
-from qa_contract.tableio import table_metadata
-from qa_contract.tables import REJECTS
+from qa_contract.tableio import table_metadata, write_table
+from qa_contract.tables import QUESTION_TYPES, REJECTS
 from qa_contract.tablestream import open_table
 
 from qa_engine.executor import HERE, Executor
@@ -22,6 +22,7 @@ from qa_engine.generation.samplers import Past
 from qa_engine.generation.samplers.base import explain_cells
 from qa_engine.generation.shards import Drafts
 from qa_engine.scenes.store import Store
+from qa_engine.tasks.listing import type_table
 
 PRODUCER = "qa-engine generate"
 
@@ -39,7 +40,7 @@ def write_generation(
     progress: Progress = lambda stage, done, of: None,
     say: Callable[[str], None] = lambda message: None,
 ) -> Generation:
-    """Generate questions into a folder: `questions`, `choices`, `rejects`, `sampler.json` and `manifest.json`.
+    """Generate `questions` into a folder with `question_types`, `choices`, `rejects`, `sampler.json`, `manifest.json`.
 
     The folder appears whole or not at all. More than `ROWS_PER_SHARD` questions are cut into shards. `choices` is there
     where fewer questions were wanted than there may be. `rejects` has every lost scene; of refused candidates it has
@@ -83,6 +84,9 @@ def write_generation(
             for k in range(n_shards):
                 suffix = f"-{k:05d}-of-{n_shards:05d}" if n_shards > 1 else ""
                 drafts.part(name, k).rename(folder / f"{name}{suffix}.parquet")
+        of_types = table_metadata("question_types", PRODUCER, config, request.seed)
+        types = type_table(sorted(generation.of_types))
+        write_table(types, folder / "question_types.parquet", QUESTION_TYPES, of_types)
         cells = explain_cells(sampler)
         left = {"sampler": request.sampler, "round": request.round, "state": sampler.state()}
         write_json(folder / STATE_FILE, left)
@@ -98,6 +102,7 @@ def write_generation(
                 "candidates": generation.n_available,
                 "questions": generation.n_questions,
                 "question_types": dict(sorted(generation.of_types.items())),
+                **({"collections": generation.of_collections} if request.collections else {}),
                 "refused": generation.refusals.by_type(),
                 "weights": {f"{cell.question_type} {cell.cell}": cell.weight for cell in cells},
                 "choices": [asdict(cell) for cell in cells],
@@ -121,4 +126,5 @@ def _config(request: Request, past: Past) -> Mapping[str, object]:
     asked = asdict(request)
     given |= {"state": config_hash(past.state)} if past.state else {}
     quiet = {"screen": False, "reference": "name", "paraphrase": False, "explore": None, "shuffled_of": None}
+    quiet |= {"collections": ()}
     return {name: value for name, value in asked.items() if name not in quiet or value != quiet[name]} | given

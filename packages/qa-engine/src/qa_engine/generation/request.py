@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qa_engine.generation.samplers import Cells, Past, Sampler, get_sampler
+from qa_engine.generation.shares import Shares
 from qa_engine.tasks import Task, select_tasks
 from qa_engine.tasks.base import Conditions
 from qa_engine.views.thresholds import FIRST_SEEN_PX, MIN_TIME_GAP_S
@@ -34,6 +35,8 @@ class Request:
         Share of the questions that is spread over types and cells alike; None: as the sampler has it.
     shuffled_of : str, optional
         Of the sampler `shuffled`: the one that it is a control of.
+    collections : tuple of (str, float)
+        Shares of the collections of the store's scenes; the others are left out. None: all scenes alike.
     screen : bool
         Ask only what the frames of the frame set show, and count what they show; needs observations.
     reference : str
@@ -58,6 +61,7 @@ class Request:
     paraphrase: bool = False
     explore: float | None = None
     shuffled_of: str | None = None
+    collections: Shares = ()
 
     def select_tasks(self) -> list[Task]:
         """Look up the tasks, as they are under this request."""

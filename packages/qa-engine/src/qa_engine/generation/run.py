@@ -18,8 +18,8 @@ from qa_engine.facts.batch import SCENES_PER_BATCH
 from qa_engine.generation.refusals import Refusals
 from qa_engine.generation.request import Request
 from qa_engine.generation.samplers import Sampler
-from qa_engine.generation.samplers.quota import allot
 from qa_engine.generation.shards import ROWS_PER_SHARD, Drafts, Shard
+from qa_engine.generation.shares import counts_of, groups_of, share_quotas
 from qa_engine.generation.worker import Result, Work, Worker
 from qa_engine.scenes.store import SCENES_PER_STRIP, Store
 from qa_engine.seeding import scene_rng
@@ -45,6 +45,8 @@ class Generation:
         Its counts; the rows are in the table.
     of_types : Counter of str
         Questions per type.
+    of_collections : dict of str to (int, int)
+        Questions wanted of each collection with a share, and those that there are.
     """
 
     n_scenes: int = 0
@@ -53,6 +55,7 @@ class Generation:
     n_shards: int = 0
     refusals: Refusals = field(default_factory=Refusals)
     of_types: Counter[str] = field(default_factory=Counter)
+    of_collections: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def n_bad_scenes(self) -> int:
@@ -93,10 +96,8 @@ def generate(
         Questions above which the run stops with a QAEngineError.
     progress : callable
     """
-    names = store.scene_names(request.split)
-    if not names:
-        where = f"in split {request.split!r}" if request.split else "in the store"
-        raise QAEngineError(f"{store.path}: no scenes {where}, so there is nothing to ask about.")
+    groups = groups_of(store, request.split, request.collections)
+    names = sorted(name for group in groups for name in group.scenes)
     run = Generation(n_scenes=len(names), refusals=Refusals(all_rejects))
     names = _shuffled(names, scene_rng(request.seed, "", "generate/scenes", request.round))
     batches = [names[i : i + SCENES_PER_BATCH] for i in range(0, len(names), SCENES_PER_BATCH)]
@@ -105,7 +106,7 @@ def generate(
 
     def results(crew: Crew, stage: str) -> Iterator[Result]:
         of, done = sum(len(part.names) for part in work), 0
-        for result in crew.map(stage, work):
+        for result in crew.map(stage, work, run=SCENES_PER_STRIP // SCENES_PER_BATCH):
             if stage == "count" or request.count is None:  # a counting pass has refused the same before
                 run.n_available += int(result.available.sum())
                 run.refusals.merge(result.refusals)
@@ -119,8 +120,13 @@ def generate(
     with executor.crew(Worker, store, request, sampler, drafts, all_rejects) as crew:
         if request.count is not None:
             available = np.concatenate([result.available for result in results(crew, "count")])
-            rng = scene_rng(request.seed, "", "generate/plan", request.round)
-            shares = allot(available, sampler.weights(), sampler.cells.types, request.count, rng)
+            seeds = {"seed": request.seed, "round": request.round}
+            weights, types = sampler.weights(), sampler.cells.types
+            shares = share_quotas(groups, names, available, weights, types, request.count, **seeds)
+            if request.collections:
+                wanted = counts_of(groups, request.count)
+                found = [int(shares[np.isin(names, group.scenes)].sum()) for group in groups]
+                run.of_collections = {g.name: (n, m) for g, n, m in zip(groups, wanted, found, strict=True)}
             quotas = np.split(shares, np.cumsum([len(batch) for batch in batches])[:-1])
             work = [replace(part, quota=quota) for part, quota in zip(work, quotas, strict=True) if quota.any()]
         written: deque[Future[int]] = deque()

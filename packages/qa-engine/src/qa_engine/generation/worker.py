@@ -85,17 +85,42 @@ class Worker:
             rows = [self._scene_quota(name, row) for name, row in zip(names, available, strict=True)]
             quota = np.stack(rows)
         by_scene = self.request.per_scene is not None
+        together = self._together(names)
         if quota is not None:
-            drawn = self.sampler.pool(quota, by_scene=by_scene)
+            drawn = np.zeros_like(quota)
+            for rows in together:
+                drawn[rows] = self.sampler.pool(quota[rows], by_scene=by_scene)
             found = self.proposer.choose(found, drawn[_places(names, found.batch.scene_name)])
         questions = self.proposer.write(found)
         if quota is not None:
-            places, wanted = ([[name] for name in names], quota) if by_scene else ([names], quota.sum(axis=0)[None])
-            questions = self.sampler.choose(questions, places, wanted)
+            places = [[name] for name in names] if by_scene else [[names[k] for k in rows] for rows in together]
+            wanted = quota if by_scene else np.stack([quota[rows].sum(axis=0) for rows in together])
+            questions = self._shared(self.sampler.choose(questions, places, wanted))
         frame_set = pl.coalesce("frame_set_id", pl.lit(self.request.frame_set_id, pl.String))
         n_questions = self.drafts.put(work.number, questions.with_columns(frame_set_id=frame_set))
         of_types = dict(questions["question_type"].value_counts().iter_rows())
         return Result(work.number, len(names), available, n_questions, refusals, of_types)
+
+    def _together(self, names: list[str]) -> list[list[int]]:
+        """Rows of the scenes that share a quota: all of a batch, or those of each collection with a share."""
+        if not self.request.collections:
+            return [list(range(len(names)))]
+        groups: dict[str | None, list[int]] = {}
+        for row, name in enumerate(names):
+            groups.setdefault(self.store.collections[name], []).append(row)
+        return list(groups.values())
+
+    def _shared(self, questions: pl.DataFrame) -> pl.DataFrame:
+        """Say of every question how large the share of its collection is."""
+        if not self.request.collections:
+            return questions
+        words = {
+            name: f"collection '{name}' has {share:.4g} of all questions" for name, share in self.request.collections
+        }
+        of_scene = {scene: words.get(name or "") for scene, name in self.store.collections.items()}
+        text = pl.col("scene_name").replace_strict(of_scene, default=None, return_dtype=pl.String)
+        chosen_by = [pl.col("chosen_by")] if "chosen_by" in questions.columns else []
+        return questions.with_columns(chosen_by=pl.concat_str([*chosen_by, text], separator="; ", ignore_nulls=True))
 
     def shard(self, shard: Shard) -> int:
         """Write the questions of some batches, shuffled; return how many there are."""

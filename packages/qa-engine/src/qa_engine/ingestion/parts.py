@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class Reading:
         Decisions of a person about the objects.
     unaligned : bool
         Scenes whose vertical or scale is doubted are taken, with that error stated.
+    places : mapping of str to str
+        Split of the groups that the store has already.
+    collection : str, optional
+        What the scenes are called together.
     """
 
     dataset: Dataset
@@ -63,6 +67,8 @@ class Reading:
     checks: bool
     reviews: Reviews | None = None
     unaligned: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
+    collection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,8 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
         rows.reject(source.item, source.scene_name, unreadable)
         return
     if reading.split is not None:
-        scene = replace(scene, split=split_of(scene.scene_group, reading.split, seed=reading.seed))
+        split = reading.places.get(scene.scene_group) or split_of(scene.scene_group, reading.split, seed=reading.seed)
+        scene = replace(scene, split=split)
     for error in scene.refused:
         stage = "check" if error.reason in NOTES else "ingest"
         rows.reject(source.item, scene.scene_name, error, stage=stage)
@@ -183,7 +190,7 @@ def _ingest_scene(reading: Reading, source: SceneSource, rows: _Rows, staging: P
             scene = replace(scene, room_size_m2=area, floor_polygon=polygon)
     if scene.room_size_m2 is None and scene.floor_polygon is None and (floor := floor_within_walls(scene)):
         scene = replace(scene, room_size_m2=floor[0], floor_polygon=floor[1])
-    rows.add(scene, frames.rows, cloud_path)
+    rows.add(scene, frames.rows, cloud_path, reading.collection)
 
 
 def _with_errors(scene: Scene, found: Sequence[Finding]) -> tuple[Scene, Sequence[Finding]]:
@@ -210,7 +217,7 @@ class _Rows:
         row |= {"reason": error.reason.value, "detail": _clean(f"{item}: {error}. {error.reason.fix}")}
         self._parts["rejects"].append(_frame([row], REJECTS))
 
-    def add(self, scene: Scene, frames: list[dict[str, Any]], cloud_path: str | None) -> None:
+    def add(self, scene: Scene, frames: list[dict[str, Any]], cloud_path: str | None, collection: str | None) -> None:
         """Note a scene that is in the store."""
         row = {
             "scene_name": scene.scene_name,
@@ -228,6 +235,7 @@ class _Rows:
             "floor_error_m": scene.floor_error_m,
             "scale_error": scene.scale_error,
             "clues": [asdict(clue) for clue in scene.clues] or None,
+            "collection": collection,
         }
         self._parts["scenes"].append(_frame([row], SCENES))
         n_points: Sequence[Any] | np.ndarray = [None] * len(scene)

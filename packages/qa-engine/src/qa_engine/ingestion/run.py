@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from qa_contract.tables import DECLARATIONS
 from qa_engine.datasets.base import Dataset, IngestOptions, SceneSource, flag
 from qa_engine.errors import IngestReason, QAEngineError, unknown_name
 from qa_engine.executor import HERE, Executor
-from qa_engine.ingestion.adding import add_to, known_scenes
+from qa_engine.ingestion.adding import Known, add_to, check_collection, known_scenes
 from qa_engine.ingestion.parts import SCENES_PER_PART, TABLES, Part, Reader, Reading, is_done, part_folder, split_of
 from qa_engine.scenes.reviews import read_reviews
 from qa_engine.scenes.scene import SPLITS
@@ -129,6 +129,7 @@ def ingest(
     unaligned: bool = False,
     executor: Executor = HERE,
     add: bool = False,
+    collection: str | None = None,
     force: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> IngestReport:
@@ -145,7 +146,8 @@ def ingest(
     options : IngestOptions
         Those that the dataset understands, and the seed.
     split : mapping of str to float, optional
-        Fraction of the groups per split, sum 1; None keeps those that scenes have.
+        Fraction of the groups per split, sum 1; None keeps those that scenes have. A rescan of a place that the store
+        has, to which scenes are added, comes to the split of that place.
     only : sequence of str
         Names of the scenes to take; empty = all.
     checks : bool
@@ -158,6 +160,8 @@ def ingest(
         Where the work is done, which changes nothing in the store.
     add : bool
         Add the scenes to the store that is there; one whose name it has is refused.
+    collection : str, optional
+        What the scenes are called together, so that questions can be shared out by it.
     force : bool
         Replace an existing store.
     progress : callable
@@ -174,21 +178,31 @@ def ingest(
     _check_options(dataset, root, options)
     if add and force:
         raise QAEngineError("--add and --force contradict each other: one keeps the store, the other replaces it.")
-    known = known_scenes(out, split or DEFAULT_SPLIT, options.seed) if add else frozenset()
+    known = known_scenes(out) if add else Known()
     _check_out(out, [root, options.annotations, options.frames_dir], force=force or add)
     sources = _selected(dataset.discover(root, options), only, root)
+    if collection is not None:
+        check_collection(collection, known, dataset.name, (source.scene_name for source in sources))
     decided = None if reviews is None else read_reviews(reviews)
     config = _config(dataset, options, split, only, checks) | ({"reviews": decided.digest} if decided else {})
     config |= {"unaligned": True} if unaligned else {}
-    parts = _parts(sources, known)
+    config |= {"collection": collection} if collection is not None else {}
+    parts = _parts(sources, known.scenes.keys())
     what = {"config": config, "seed": options.seed, "sources": _digest(root, sources)}
-    fingerprint = config_hash(what | ({"known": sorted(known)} if add else {}))
+    fingerprint = config_hash(what | ({"known": sorted(known.scenes), "places": dict(known.places)} if add else {}))
     with _staging(out, fingerprint) as staging:
         done = [part for part in parts if is_done(staging, part.number)]
         finished = {part.number for part in done}
         n_resumed = n_done = sum(len(part.sources) for part in done)
         reading = Reading(
-            dataset, None if split is None else dict(split), options.seed, checks, decided, unaligned=unaligned
+            dataset,
+            None if split is None else dict(split),
+            options.seed,
+            checks,
+            decided,
+            unaligned=unaligned,
+            places=known.places,
+            collection=collection,
         )
         left = [part for part in parts if part.number not in finished]
         with executor.crew(Reader, reading, staging) as crew:
@@ -214,7 +228,7 @@ def ingest(
         manifest = {"command": "qa-engine ingest", "config": config, "root": None if root is None else str(root)}
         write_json(place / "manifest.json", manifest | {"seed": options.seed, "seconds": round(seconds, 3)})
         if add:
-            add_to(out, staging)
+            add_to(out, staging, collection)
             shutil.rmtree(staging)
             return _report(tables, seconds, n_resumed)
         with output_folder(out, force=force) as folder:
@@ -255,7 +269,7 @@ def _config(
     return {"dataset": dataset.name, "split": None if split is None else dict(split), "only": sorted(only), **given}
 
 
-def _parts(sources: Sequence[SceneSource], known: frozenset[str]) -> list[Part]:
+def _parts(sources: Sequence[SceneSource], known: Iterable[str]) -> list[Part]:
     """Cut the scenes into parts; those whose name is known, or came before, are doubles."""
     seen = set(known)
     double = [source.scene_name in seen or seen.add(source.scene_name) is not None for source in sources]

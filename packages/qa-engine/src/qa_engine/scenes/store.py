@@ -126,6 +126,11 @@ class Store:
         return ids["frame_set_id"].unique().sort().to_list()
 
     @cached_property
+    def collections(self) -> dict[str, str | None]:
+        """What `ingest --collection` called the scenes, by scene; None where they have no name of their own."""
+        return dict(read_table(self.path, "scenes", SCENES, columns=["scene_name", "collection"]).iter_rows())
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self._index["scene_name"])}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from qa_engine.errors import unknown_name
 from qa_engine.tasks import (
@@ -25,6 +25,7 @@ from qa_engine.tasks import (
     structures,
 )
 from qa_engine.tasks.base import Candidates, Knob, Task, answer_texts
+from qa_engine.tasks.shortcuts import BLIND
 
 TASKS: dict[str, Task] = {
     task.question_type: task
@@ -55,15 +56,28 @@ TASKS: dict[str, Task] = {
 DEFAULT: tuple[str, ...] = tuple(name for name, task in TASKS.items() if task.tags.family == "vsi-bench")
 """Question types that are asked where none is named: those of VSI-Bench."""
 
+TAGS: dict[str, Callable[[Task], tuple[str, ...]]] = {
+    "level": lambda task: (task.tags.level,),
+    "ability": lambda task: task.tags.abilities,
+    "frames": lambda task: (task.tags.frames_needed,),
+}
+"""What types are tagged by; `TAG:VALUE` stands for those that are tagged so."""
+
 FAMILIES: dict[str, tuple[str, ...]] = {
     "object_rel_direction": tuple(name for name in TASKS if name.startswith("object_rel_direction")),
     **{
         family: tuple(name for name, task in TASKS.items() if task.tags.family == family)
         for family in dict.fromkeys(task.tags.family for task in TASKS.values())
     },
-    "all": tuple(TASKS),
+    "all": tuple(name for name in TASKS if name not in BLIND or not BLIND[name].is_shortcut),
+    "every": tuple(TASKS),
+    **{
+        f"{tag}:{value}": tuple(name for name, task in TASKS.items() if value in values(task))
+        for tag, values in TAGS.items()
+        for value in sorted({value for task in TASKS.values() for value in values(task)})
+    },
 }
-"""Names that stand for several question types."""
+"""Names that stand for several question types; `all` leaves out those that are answered without looking."""
 
 
 def select_tasks(names: Iterable[str] | None = None) -> list[Task]:
@@ -89,4 +103,4 @@ def select_tasks(names: Iterable[str] | None = None) -> list[Task]:
     return [task for name, task in TASKS.items() if name in wanted]
 
 
-__all__ = ["DEFAULT", "FAMILIES", "TASKS", "Candidates", "Knob", "Task", "answer_texts", "select_tasks"]
+__all__ = ["BLIND", "DEFAULT", "FAMILIES", "TASKS", "Candidates", "Knob", "Task", "answer_texts", "select_tasks"]

@@ -181,7 +181,7 @@ def test_a_doubtful_scan_goes_from_ingest_to_verified_questions(tmp_path, call):
     assert {clue.about for clue in scene.clues} >= {"gravity", "scale", "floor"}
     assert scene.split == Store(raw).load_scene("scan1").split
     assert Store(store).load_scene("scan0").gravity_error_deg is None
-    assert call("generate", store, "--tasks", "all", "--per-scene", "200", "--out", questions) == 0
+    assert call("generate", store, "--tasks", "every", "--per-scene", "200", "--out", questions) == 0
     assert call("verify", store, questions) == 0
     table = pl.read_parquet(questions / "questions*.parquet")
     sizes = table.filter(pl.col("question_type") == "object_size_estimation")

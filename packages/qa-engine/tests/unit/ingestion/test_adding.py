@@ -1,10 +1,11 @@
 import hashlib
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from qa_contract.errors import FileError
 from qa_contract.tableio import read_table
-from qa_contract.tables import QUESTIONS
+from qa_contract.tables import QUESTIONS, SCENES
 from qa_engine.api import make_request
 from qa_engine.datasets import get_dataset
 from qa_engine.datasets.base import IngestOptions
@@ -83,7 +84,7 @@ def test_an_interrupted_run_leaves_the_store_as_it_was_and_the_next_one_ends_it(
 
     with monkeypatch.context() as patched:
         add_to = adding.add_to
-        patched.setattr("qa_engine.ingestion.run.add_to", lambda out, staging: add_to(out, Path(staging)))
+        patched.setattr("qa_engine.ingestion.run.add_to", lambda out, staging, name: add_to(out, Path(staging), name))
         with pytest.raises(KeyboardInterrupt):
             rooms(store, 3, 2, add=True)
     assert len(Store(store).scene_names()) == 3
@@ -97,17 +98,42 @@ def test_an_interrupted_run_leaves_the_store_as_it_was_and_the_next_one_ends_it(
     assert digests(store).keys() == undisturbed.keys()
 
 
-@pytest.mark.parametrize(
-    ("how", "message"),
-    [
-        ({"seed": 6}, "was split by --split train=1,val=0,test=0 --seed 5"),
-        ({"split": {"train": 0.5, "val": 0.5, "test": 0.0}}, "was split by"),
-        ({"force": True}, "contradict"),
-    ],
-)
-def test_what_would_mix_the_splits_is_refused(store, how, message):
-    with pytest.raises(QAEngineError, match=message):
-        rooms(store, 3, 1, add=True, **how)
+@pytest.mark.parametrize("how", [{"seed": 6}, {"split": {"train": 0.0, "val": 0.0, "test": 1.0}}])
+def test_a_rescan_comes_to_the_split_of_its_place_whatever_the_rest_is_split_by(tmp_path, how):
+    plain = get_dataset("rooms")
+    scans = replace(plain, load=lambda source: replace(plain.load(source), scene_group=source.scene_name[-1]))
+    store = tmp_path / "store"
+    options = IngestOptions(seed=5, scenes=3, frames=0)
+    ingest(scans, None, out=store, options=options, split=SPLIT)
+    options = replace(options, seed=how.get("seed", 5), first_scene=10, scenes=5)
+    ingest(scans, None, out=store, options=options, split=how.get("split", SPLIT), add=True)
+    found = dict(read_table(store, "scenes", SCENES).select("scene_name", "split").iter_rows())
+    added = {name[-1]: split for name, split in found.items() if name[-2] == "1"}
+    other = "test" if "split" in how else "train"
+    assert added == {"0": "train", "1": "train", "2": "train", "3": other, "4": other}
+
+
+def test_collections_are_named_and_have_a_folder_of_their_own(store, tmp_path):
+    rooms(tmp_path / "two", 0, 2, collection="small")
+    rooms(tmp_path / "two", 4, 2, add=True, collection="flat-2")
+    assert (tmp_path / "two" / "added" / "flat-2" / "scenes.parquet").is_file()
+    names = Store(tmp_path / "two").collections
+    assert names == {f"room_5_{k:05d}": "small" if k < 2 else "flat-2" for k in (0, 1, 4, 5)}
+    assert {*Store(store).collections.values()} == {None}
+    before = digests(tmp_path / "two")
+    for first, name, message in (
+        (8, "small", "has a collection of this name"),
+        (8, "../flat", "use small letters"),
+        (1, "more", r"has room_5_00001 from 'rooms' already.*--first-scene"),
+    ):
+        with pytest.raises(QAEngineError, match=message):
+            rooms(tmp_path / "two", first, 1, add=True, collection=name)
+    assert digests(tmp_path / "two") == before
+
+
+def test_keeping_a_store_and_replacing_it_contradict_each_other(store):
+    with pytest.raises(QAEngineError, match="contradict"):
+        rooms(store, 3, 1, add=True, force=True)
 
 
 def test_there_must_be_a_store(tmp_path):

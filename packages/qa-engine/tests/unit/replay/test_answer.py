@@ -144,7 +144,7 @@ def test_no_questions_no_answers(store):
 
 def test_every_type_is_answered_as_it_was_asked_or_said_to_depend_on_more_than_its_text(store):
     facts = Facts(Store(store).load_scene("s"))
-    proposer = TemplateProposer(select_tasks(["all"]), seed=0, round=0)
+    proposer = TemplateProposer(select_tasks(["every"]), seed=0, round=0)
     asked = proposer.write(proposer.find([facts])).rename({"question_id": "id"})
     answered = answer_questions(Store(store), asked)
     assert (answered["prediction"].fill_null("") == asked["ground_truth"]).equals(answered["status"] == "answered")

@@ -12,7 +12,7 @@ from qa_engine.facts.batch import Batch
 from qa_engine.generation.files import write_generation
 from qa_engine.generation.request import Request
 from qa_engine.scenes.store import Store
-from qa_engine.tasks import DEFAULT, FAMILIES, TASKS, select_tasks
+from qa_engine.tasks import BLIND, DEFAULT, FAMILIES, TASKS, select_tasks
 from qa_engine.tasks.base import PLACEHOLDER
 from qa_engine.tasks.pools import MAX_PER_SCENE, drawn_sets, of_scene
 
@@ -33,9 +33,14 @@ def test_a_type_is_whole(task):
         assert set(PLACEHOLDER.findall(other)) == said or not said - {"frame"}, other
 
 
-def test_default_is_vsi_bench_and_all_is_everything():
+def test_default_is_vsi_bench_and_all_is_what_has_to_be_looked_at():
     assert [task.question_type for task in select_tasks()] == list(DEFAULT)
-    assert len(select_tasks(["all"])) == len(TASKS) >= 60
+    assert len(select_tasks(["every"])) == len(TASKS) >= 60
+    kept = {task.question_type for task in select_tasks(["all"])}
+    assert BLIND.keys() <= TASKS.keys()
+    assert kept == {name for name in TASKS if name not in BLIND or BLIND[name].score <= BLIND[name].chance + 0.02}
+    assert "object_largest" not in kept
+    assert select_tasks(["object_largest"])[0].question_type == "object_largest"
     assert {task.tags.family for task in select_tasks(["images"])} == {"images"}
 
 
@@ -53,6 +58,10 @@ def test_tasks_json_says_family_inputs_wordings_and_level(call, capfd):
     assert len(pair["wordings"]) == 2
     assert by_name["object_counting"]["asked_by_default"]
     assert not pair["asked_by_default"]
+    largest = by_name["object_largest"]
+    assert not largest["in_all"]
+    assert largest["blind"]["score"] > largest["blind"]["chance"] + 0.02
+    assert by_name["cognitive_map"]["blind"] is None
 
 
 @pytest.mark.skipif(not PAGE.is_file(), reason="the package is alone, without the workspace's docs")

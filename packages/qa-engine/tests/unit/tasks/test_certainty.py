@@ -23,7 +23,7 @@ PER_TYPE = 12
 
 
 def questions(scene, per_type=PER_TYPE):
-    proposer = TemplateProposer(select_tasks(["all"]), seed=0, round=0)
+    proposer = TemplateProposer(select_tasks(["every"]), seed=0, round=0)
     found = proposer.find([Facts(scene)])
     few = [part.take(np.arange(min(len(part), per_type))) for part in found.found]
     rejects = {str(reject.reason) for part in found.found for reject in part.rejects}
@@ -103,7 +103,7 @@ def test_commands_heed_the_errors_of_a_store(tmp_path, call):
     assert call("ingest", "rooms", "--scenes", "1", "--frames", "4", "--size", "48", "--out", store) == 0
     assert call("observe", store) == 0
     assert call("sample-frames", store, "--frames", "4") == 0
-    assert call("generate", store, "--tasks", "all", "--out", asked) == 0
+    assert call("generate", store, "--tasks", "every", "--out", asked) == 0
     path = store / "scenes.parquet"
     assert "scale_error" not in pl.read_parquet_schema(path)
     name = Store(store).scene_names()[0]
@@ -112,7 +112,7 @@ def test_commands_heed_the_errors_of_a_store(tmp_path, call):
     before = pl.read_parquet(asked / "questions*.parquet")
     told = {difference.problem for difference in verify(Store(store), before)}
     assert {"answer_low", "answer_high", "ground_truth"} >= told > set()
-    assert call("generate", store, "--tasks", "all", "--out", tmp_path / "wider") == 0
+    assert call("generate", store, "--tasks", "every", "--out", tmp_path / "wider") == 0
     assert call("verify", store, tmp_path / "wider") == 0
     images = pl.read_parquet(tmp_path / "wider" / "questions*.parquet")["question_type"].str.starts_with("image_")
     assert images.any()

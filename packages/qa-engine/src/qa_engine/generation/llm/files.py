@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from qa_engine.generation.llm.local import LocalClient
 from qa_engine.generation.llm.prompt import PROPOSE, RECHECK, REPAIR, template_id
 from qa_engine.generation.llm.proposer import LLMProposer, SceneInput
 from qa_engine.generation.llm.request import CONCURRENCY, Connection, ProposeRequest
+from qa_engine.generation.shares import counts_of, groups_of
 from qa_engine.programs.pool import ProgramPool
 from qa_engine.scenes.scene import Frame
 from qa_engine.scenes.store import Store
@@ -86,12 +88,12 @@ def write_proposals(
                 allow_benchmark_scenes=request.allow_benchmark_scenes,
                 recheck=request.recheck,
             )
-            asked = _ask(proposer, iter(inputs), request.count, concurrency, progress, len(inputs))
+            asked = _ask_all(proposer, inputs, concurrency, progress)
         rng = scene_rng(request.seed, "", "llm/shuffle", request.round)
         questions = asked.questions[rng.permutation(len(asked.questions))]
         rejects = asked.rejects
         config = (
-            asdict(request) | inputs.digests() | {"templates": [template_id(x) for x in (PROPOSE, REPAIR, RECHECK)]}
+            _config(request) | inputs.digests() | {"templates": [template_id(x) for x in (PROPOSE, REPAIR, RECHECK)]}
         )
         choices = questions.select("question_id").join(asked.choices, on="question_id", maintain_order="left")
         written = (("questions", questions, QUESTIONS), ("choices", choices, CHOICES), ("rejects", rejects, REJECTS))
@@ -134,13 +136,37 @@ class _Asked:
     n_lost: int
 
 
+def _config(request: ProposeRequest) -> dict[str, object]:
+    """Collect what decides the content of the output; what is not given leaves no trace in the files."""
+    return {name: value for name, value in asdict(request).items() if name != "collections" or value}
+
+
+def _ask_all(proposer: LLMProposer, inputs: _Inputs, concurrency: int, progress: Callable[[int, int], None]) -> _Asked:
+    """Ask about the scenes of each collection until its share is written."""
+    request, done = inputs.request, 0
+    groups = groups_of(inputs.store, request.split, request.collections)
+    counts = [None] * len(groups) if request.count is None else counts_of(groups, request.count)
+    n_all = sum(len(group.scenes) for group in groups)
+    parts: list[_Asked] = []
+    for group, count in zip(groups, counts, strict=True):
+        tick = partial(lambda before, n: progress(before + n, n_all), done)
+        parts.append(_ask(proposer, inputs.of(group.scenes), count, concurrency, tick))
+        done += parts[-1].n_scenes
+    return _Asked(
+        pl.concat([part.questions for part in parts]),
+        pl.concat([part.choices for part in parts]),
+        pl.concat([part.rejects for part in parts]),
+        done,
+        sum(part.n_lost for part in parts),
+    )
+
+
 def _ask(
     proposer: LLMProposer,
     scenes: Iterator[SceneInput],
     count: int | None,
     concurrency: int,
-    progress: Callable[[int, int], None],
-    n_all: int,
+    tick: Callable[[int], None],
 ) -> _Asked:
     """Ask about scenes, `concurrency` at a time, until there are `count` questions or no more scenes.
 
@@ -162,7 +188,7 @@ def _ask(
         ]
         n_scenes += len(found)
         n_lost += sum(result.lost for result in found)
-        progress(n_scenes, n_all)
+        tick(n_scenes)
     table = pl.DataFrame(rejects, schema=dict(REJECTS), orient="row")
     asked = pl.concat(questions)
     why = pl.col("scene_name").replace_strict(whys, default=None, return_dtype=pl.String)
@@ -208,11 +234,8 @@ class _Inputs:
         tables = {"asked": self.asked, "labelled": self.labelled, "feedback": self.feedback}
         return {name: None if table is None else table_digest(table) for name, table in tables.items()}
 
-    def __len__(self) -> int:
-        return len(self.store.scene_names(self.request.split))
-
-    def __iter__(self) -> Iterator[SceneInput]:
-        names = self.store.scene_names(self.request.split)
+    def of(self, names: list[str]) -> Iterator[SceneInput]:
+        """Yield some scenes in the order in which they are asked about."""
         order = scene_rng(self.request.seed, "", "llm/scenes", self.request.round).permutation(len(names))
         for i in order.tolist():
             yield self._scene(names[i])

@@ -21,6 +21,8 @@ class ProposeRequest:
     ----------
     model : str
     split : str or None
+    collections : tuple of (str, float)
+        Shares of the collections of the store's scenes; the others are left out. None: all scenes alike.
     count : int or None
         Questions in all, at most; every scene is asked about where it is None.
     per_scene : int
@@ -40,6 +42,7 @@ class ProposeRequest:
 
     model: str
     split: str | None = None
+    collections: tuple[tuple[str, float], ...] = ()
     count: int | None = None
     per_scene: int = 5
     seed: int = 0
