@@ -7,8 +7,9 @@ are those of made rooms, so that `ingest` renders them, where it reads those of 
 
 The second table simulates a crew. Rooms without frames are made; every batch of scenes is worked on alone, in CPU
 seconds; so is what the first process does for a result and once, and the start of a worker. The simulation then hands
-batches out as a crew does: to whoever is free, while the first process takes the results one by one. Its times are
-those of cores like this one, each for one worker alone; disks and networks are not in it.
+batches out as a crew does: to whoever is free and reads the strip of scenes that it does not hold, while the first
+process takes the results one by one. Its times are those of cores like this one, each for one worker alone; disks and
+networks are not in it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,21 +51,22 @@ def measured(n_scenes: int) -> dict[str, Any]:
     from qa_engine.replay.verify import BOUNDS, COLUMNS, verify
     from qa_engine.scenes.store import Store
 
-    spans: dict[str, list[tuple[float, float]]] = {"write": [], "shard": []}
+    spans: dict[str, list[tuple[float, float]]] = {"write": [], "shard": [], "_read_strip": []}
 
-    def timed(name: str) -> None:
-        work = getattr(Worker, name)
+    def timed(of: type, name: str) -> None:
+        work = getattr(of, name)
 
-        def replacement(self: Worker, item: Any) -> Any:
+        def replacement(self: Any, item: Any) -> Any:
             began = time.process_time()
             result = work(self, item)
             spans[name].append((began, time.process_time()))
             return result
 
-        setattr(Worker, name, replacement)
+        setattr(of, name, replacement)
 
-    timed("write")
-    timed("shard")
+    timed(Worker, "write")
+    timed(Worker, "shard")
+    timed(Store, "_read_strip")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = IngestOptions(seed=3, scenes=n_scenes, frames=0)
@@ -72,6 +75,7 @@ def measured(n_scenes: int) -> dict[str, Any]:
         ingested = time.process_time() - began
         store = Store(folder / "store")
         began = time.process_time()
+        spans["_read_strip"].clear()
         run = write_generation(store, make_request(store, None), folder / "questions", executor=HERE)
         total = time.process_time() - began
         size = disk_bytes(folder / "questions")
@@ -80,7 +84,9 @@ def measured(n_scenes: int) -> dict[str, Any]:
         verify(store, asked)
         verified = time.process_time() - began
         tables = disk_bytes(folder / "store")
-    batches = [end - start for start, end in spans["write"]]
+    strips = spans["_read_strip"]
+    read = [sum(e - s for s, e in strips if start <= s < end) for start, end in spans["write"]]
+    batches = [end - start - own for (start, end), own in zip(spans["write"], read, strict=True)]
     shards = sum(end - start for start, end in spans["shard"])
     # All questions of so few scenes are one file, written after the last batch: nothing else works between two batches.
     gaps = [later - end for (_, end), (later, _) in pairwise(spans["write"])]
@@ -95,7 +101,8 @@ def measured(n_scenes: int) -> dict[str, Any]:
         "batch_s": batches[:-1],  # the last one is smaller
         "shard_s": shards,
         "serial_per_batch_s": statistics.median(gaps),
-        "once_s": total - sum(batches) - shards - sum(gaps),
+        "strip_s": max(read),  # of a whole one
+        "once_s": total - sum(batches) - sum(read) - shards - sum(gaps),
         "start_s": min(_start() for _ in range(3)),
     }
 
@@ -157,21 +164,35 @@ def _start() -> float:
     return float(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout)
 
 
-def simulated(n_scenes: int, workers: int, found: dict[str, Any], scenes_per_batch: int) -> float:
-    """Give the seconds that a crew takes: batches go to whoever is free, their results through one process."""
+def simulated(n_scenes: int, workers: int, found: dict[str, Any]) -> float:
+    """Give the seconds that a crew takes: batches go to whoever is free, their results through one process.
+
+    A worker that gets a batch of a strip which it does not hold reads that strip first.
+    """
+    from qa_engine.executor.runs import in_runs
+    from qa_engine.facts.batch import SCENES_PER_BATCH
+    from qa_engine.scenes.store import SCENES_PER_STRIP, STRIPS_HELD
+
     rng = random.Random(0)
-    n_batches = -(-n_scenes // scenes_per_batch)
-    last = (n_scenes - (n_batches - 1) * scenes_per_batch) / scenes_per_batch
+    n_batches = -(-n_scenes // SCENES_PER_BATCH)
+    last = (n_scenes - (n_batches - 1) * SCENES_PER_BATCH) / SCENES_PER_BATCH
+    strip_s = found["strip_s"] * min(n_scenes / SCENES_PER_STRIP, 1)
     share = found["shard_s"] / len(found["batch_s"])
-    free = [found["start_s"] * (1 if k == 0 else 2) for k in range(workers)]  # others start when the first is up
+    free = [(found["start_s"] * (1 if k == 0 else 2), k) for k in range(workers)]  # others start when the first is up
     heapq.heapify(free)
+    held: list[deque[int]] = [deque(maxlen=STRIPS_HELD) for _ in range(workers)]
     taken = 0.0  # when the first process has taken the last result
-    for k in range(n_batches):
-        service = (rng.choice(found["batch_s"]) + share) * (last if k == n_batches - 1 else 1)
-        done = heapq.heappop(free) + service
-        heapq.heappush(free, done)
-        taken = max(taken, done) + found["serial_per_batch_s"]
-    return found["once_s"] + max([taken, *free])
+    for batches in in_runs(range(n_batches), SCENES_PER_STRIP // SCENES_PER_BATCH, workers):
+        end, worker = heapq.heappop(free)
+        strip = batches[0] * SCENES_PER_BATCH // SCENES_PER_STRIP
+        if strip not in held[worker]:
+            held[worker].append(strip)
+            end += strip_s
+        for k in batches:
+            end += (rng.choice(found["batch_s"]) + share) * (last if k == n_batches - 1 else 1)
+        heapq.heappush(free, (end, worker))
+        taken = max(taken, end) + len(batches) * found["serial_per_batch_s"]
+    return found["once_s"] + max(taken, *(end for end, _ in free))
 
 
 def main() -> None:
@@ -186,8 +207,6 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from qa_engine.facts.batch import SCENES_PER_BATCH
-
     found = measured(asked.scenes) | {"load": os.getloadavg()[0], "cores": os.cpu_count()}
     found |= measured_frames(found, asked.frame_scenes, asked.frames, asked.size)
     plans = {name: plan(*sizes, found, asked.price) for name, sizes in PLANS.items()}
@@ -202,7 +221,7 @@ def main() -> None:
     print("\n| `generate` | " + " | ".join(f"{n} workers" for n in WORKERS) + " |")
     print("|---|" + "---|" * len(WORKERS))
     for name, (n, _) in PLANS.items():
-        seconds = {workers: simulated(n, workers, found, SCENES_PER_BATCH) for workers in WORKERS}
+        seconds = {workers: simulated(n, workers, found) for workers in WORKERS}
         plans[name]["generate_s"] = seconds
         print(f"| {name} | " + " | ".join(f"{s:,.1f} s, {seconds[1] / s:,.1f}x" for s in seconds.values()) + " |")
     print(f"\nLoad {found['load']:.1f} on {found['cores']} cores.")

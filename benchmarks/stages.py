@@ -97,7 +97,8 @@ def engine_commands(folder: Path, *, scenes: int, workers: int) -> dict[str, dic
         "generate": command("generate", store, "--out", asked, *many),
         "verify": command("verify", store, asked, *many),
         "answer": command("answer", store, asked, "--out", folder / f"answers{workers}.parquet", *many),
-        "export": command("export", asked, "--store", store, "--format", "trl", "--out", folder / f"export{workers}"),
+        "export": command("export", asked, "--store", store, "--format", "trl", "--out", folder / f"export{workers}",
+                          *many),
     }  # fmt: skip
     return found
 

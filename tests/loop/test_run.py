@@ -256,5 +256,7 @@ def test_video_after_images_is_warned_of_at_the_start_and_on_the_page(fakes, cap
     run_loop(load_config(fakes.config), out)
     assert "warning: Training shows frames as images, and eval as video" in capfd.readouterr().err
     assert "Training shows frames as images" in write_report(out, others=False).read_text()
+    fakes.change("[eval]", 'options = { frame_input = "video" }\n[eval]')
+    assert load_config(fakes.config).cautions == []
     fakes.change('frame_input = "video"', 'frame_input = "images"')
     assert load_config(fakes.config).cautions == []

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from qa_contract.tableio import read_table
 from qa_contract.tables import METRICS, PREDICTIONS
+from qa_trainer.rewards import REWARDS
 
 GRPO = {"device": "cpu", "steps": 2, "batch_size": 2, "group_size": 4, "max_completion_length": 4}
 
@@ -65,7 +66,7 @@ def test_reinforcement_runs_with_every_reward_and_moves_the_weights(grpo, make, 
         for name, x in (("bed", 0.0), ("tv", 3.0))
     ]
     make.write(boxes, store, "objects")
-    rewards = ["mra", "choice", "format", "length", "consistency", "cognitive_map", "confidence"]
+    rewards = [name for name in REWARDS if not name.startswith("reasoning")]
     ended = grpo(tmp_path / "out", "--json", *(f"--reward={name}" for name in rewards), questions=questions)
     (store / "objects.parquet").unlink()
     assert ended.code == 0, ended.stderr
@@ -74,6 +75,17 @@ def test_reinforcement_runs_with_every_reward_and_moves_the_weights(grpo, make, 
     assert 0.5 < steps[0]["rewards/length/mean"] <= 1
     before, after = weights(warm_model, "model.safetensors"), weights(tmp_path / "out")
     assert any(not before[name].equal(after[name]) for name in before)
+
+
+def test_steps_are_asked_for_and_rewards_read_the_answer_behind_them(grpo, make, tmp_path):
+    asked = make.write([make.question(0)], tmp_path, "questions")
+    words = ["--ask-steps", "--reward=choice", "--reward=reasoning", "--dry-run"]
+    shown = json.loads(grpo(tmp_path / "out", *words, questions=asked).stdout)
+    assert "between <think> and </think>, then the answer alone" in shown["text"]
+    said = ["<think>far</think><answer>2.0</answer>", "2.0"]
+    columns = {"ground_truth": ["2.0"] * 2, "options": [None] * 2}
+    assert REWARDS["mra"](said, reasons=[True] * 2, **columns) == [1.0, 0.0]
+    assert REWARDS["mra"](said, reasons=[False] * 2, **columns) == [0.0, 1.0]
 
 
 def test_a_killed_run_goes_on_with_the_same_weights_and_rewards(

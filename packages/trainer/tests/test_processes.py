@@ -23,11 +23,11 @@ FSDP2 = (
 
 
 def launch(
-    make, *words: object, launcher: tuple[str, ...] = DDP, **options: object
+    make, *words: object, kind: str = "sft", launcher: tuple[str, ...] = DDP, **options: object
 ) -> subprocess.CompletedProcess[str]:
-    """Start `qa-trainer sft` in two processes on the CPU."""
+    """Start `qa-trainer` in two processes on the CPU."""
     program = ["-m", "qa_trainer"] if launcher == DDP else [str(Path(__file__).with_name("fsdp_on_cpu.py"))]
-    command = [*LAUNCH, *launcher, "--main_process_port", "0", *program, "sft"]
+    command = [*LAUNCH, *launcher, "--main_process_port", "0", *program, kind]
     command += [*map(str, words), *make.flags(options)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
@@ -91,6 +91,35 @@ def test_a_sharded_model_trains_as_a_whole_one(sft, make, questions, store, tiny
     parts = pl.concat([pl.read_parquet(folder / "predictions.parquet") for folder in (first, out)])
     assert parts["question_id"].to_list() == [f"q{i:03d}" for i in range(8)]
     assert json.loads((out / "manifest.json").read_text())["processes"] == 2
+
+
+@pytest.mark.slow
+def test_reinforcement_in_two_processes_counts_the_completions_of_both(make, questions, store, tiny_model, tmp_path):
+    from qa_trainer.rewards import REWARDS
+
+    names, out = ["format", "length"], tmp_path / "out"
+    words = [f"--reward={name}" for name in names]
+    options = {"store": store, "device": "cpu", "batch_size": 4, "group_size": 2, "micro_batch_size": 2, "steps": 2}
+    options |= {"max_completion_length": 40, "beta": 0.04, "learning_rate": 1e-4, "skip_equal_groups": True}
+    ended = launch(make, questions, "--out", out, *words, kind="grpo", model=tiny_model, **options)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    asked = pl.read_parquet(questions).select("question_id", "options")
+    found = pl.read_parquet(out / "predictions.parquet").join(asked, on="question_id", maintain_order="left")
+    assert sorted(found["question_id"]) == [f"q{i:03d}" for i in range(8) for _ in range(2)]
+    columns = {"options": found["options"].to_list(), "completion_ids": found["token_ids"].to_list()}
+    given = {name: REWARDS[name](found["completion"].to_list(), **columns) for name in names}
+    scored = found.select("step", "question_id").with_columns(pl.DataFrame(given))
+    means = scored.group_by("step").agg(pl.col(names).mean()).sort("step")
+    metrics = pl.read_parquet(out / "metrics.parquet")
+    assert metrics["step"].to_list() == means["step"].to_list() == [1, 2]
+    for place, name in enumerate(names):
+        assert metrics["reward_means"].list.get(place).to_list() == pytest.approx(means[name].to_list()), name
+    total = scored.with_columns(total=pl.sum_horizontal(names))
+    equal = total.group_by("step", "question_id").agg(equal=pl.col("total").n_unique() == 1)
+    equal = equal.group_by("step").agg(pl.col("equal").sum()).sort("step")
+    assert metrics["equal_groups"].to_list() == equal["equal"].to_list()
+    assert json.loads((out / "manifest.json").read_text())["processes"] == 2
+    assert {path.name for path in (out / "state").glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
 
 
 @pytest.mark.parametrize("name", ["ddp", "fsdp2", "zero3"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -154,18 +155,19 @@ class LoopConfig(Section):
     @property
     def cautions(self) -> list[str]:
         """What the configuration may do and probably should not: a model is trained on images and shown video."""
+        if any(_shows_video(stage.options) for stage in self.train.stages):
+            return []
         asked = [
             *((entry.name, entry.options) for entry in self.eval),
             *([("guard", self.guard.options)] if self.guard else []),
         ]
-        shown = [
-            name for name, options in asked if (options.get("frame_input") or options.get("frame-input")) == "video"
-        ]
+        shown = [name for name, options in asked if _shows_video(options)]
         if not shown or self.frames is None:
             return []
         return [
             f"Training shows frames as images, and {', '.join(shown)} as video: the model meets another kind of input "
-            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there."
+            "than it was trained on, and the scores tell of both. Set frame_input = 'images' there, or 'video' in the "
+            "options of [train], too."
         ]
 
     @property
@@ -182,3 +184,8 @@ class LoopConfig(Section):
             for stage in self.train.stages
         ]
         return math.ceil(max(sizes) - 1e-9)
+
+
+def _shows_video(options: Mapping[str, Any]) -> bool:
+    """Tell whether the options of a stage show frames as a video."""
+    return (options.get("frame_input") or options.get("frame-input")) == "video"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,6 +93,23 @@ def reasoned(thought: str, answer: str) -> str:
     <answer>B</answer>
     """
     return f"<think>\n{thought}\n</think>\n<answer>{answer}</answer>"
+
+
+def read_reasoned(text: str) -> tuple[str, str] | None:
+    """Read the steps and the answer of a text that is what `reasoned` writes and nothing else, else give None.
+
+    Examples
+    --------
+    >>> read_reasoned(reasoned("1.20 m and 2.00 m.", "B"))
+    ('1.20 m and 2.00 m.', 'B')
+    >>> read_reasoned("<think>B?</think> B") is None
+    True
+    """
+    if any(text.count(tag) != 1 for tag in ("<think>", "</think>", "<answer>", "</answer>")):
+        return None
+    found = re.fullmatch(r"\s*<think>(.*)</think>\s*<answer>(.*)</answer>\s*", text, re.DOTALL)
+    thought, answer = (part.strip() for part in found.groups()) if found else ("", "")
+    return (thought, answer) if thought and answer else None
 
 
 def format_prompt(question: str, options: Sequence[str] | None, prompt_id: str, *, steps: bool = False) -> str:

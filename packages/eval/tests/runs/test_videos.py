@@ -15,7 +15,6 @@ from qa_eval.errors import QAEvalError
 from qa_eval.report.collect import read_run
 from qa_eval.runners import RunnerConfig
 from qa_eval.runners.transformers import TransformersRunner
-from qa_eval.runners.vision import video_metadata
 from qa_eval.runs.inputs import RunOptions
 from qa_eval.runs.items import build_items, frame_shots
 from qa_eval.runs.run import run
@@ -156,7 +155,7 @@ def test_decoded_frames_are_the_chosen_ones(videos, tmp_path):
     assert shot.ids == ("0", "6", "12", "19")
     assert found["s1"].fps == pytest.approx(10)
     assert shot.clip.rate == pytest.approx(2.0)
-    assert video_metadata(shot.clip)["frames_indices"] == [0, 6, 12, 19]
+    assert shot.clip.metadata()["frames_indices"] == [0, 6, 12, 19]
     (item,) = build_items(one_question("s1", "video-4"), shots)
     assert decode_frames([item]) == {}
     levels = [np.asarray(Image.open(path)).mean() for path in item.frames]

@@ -27,6 +27,7 @@ REASONS: dict[str, str] = {
     "missing_frame": "a frame of the frame set is not in the store",
     "unreadable_frame": "a frame is not a readable image",
     "frame_outside_store": "the path of a frame leads out of the store",
+    "no_video": "the frames have no growing times, or there is one only",
     "missing_features": "there are no features of the frames' scene",
     "other_features": "the features are of other frames or images, or damaged",
     "bad_conversation": "a row of general data is not a conversation that ends with an answer",

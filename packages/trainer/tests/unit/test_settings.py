@@ -64,6 +64,19 @@ def test_speed_settings_do_not_change_the_identity_of_a_run():
     assert SFTSettings(micro_batch_size=8).content() != SFTSettings().content()
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rewards": ("reasoning",)}, "need ask_steps"),
+        ({"rewards": ("reasoning_length",), "ask_steps": True}, "320 tokens or more, and max_completion_length is 64"),
+        ({"rewards": ("cognitive_map",), "ask_steps": True}, "take one"),
+    ],
+)
+def test_rewards_and_what_is_asked_for_fit_together(values, message):
+    with pytest.raises(UserError, match=message):
+        load_settings(GRPOSettings, given=values)
+
+
 @pytest.mark.parametrize(("command", "model"), [("sft", SFTSettings), ("grpo", GRPOSettings), ("score", ScoreSettings)])
 def test_every_setting_is_an_option_with_its_default_in_80_columns(command, model):
     page = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "80"}).stdout

@@ -7,38 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from qa_contract.clips import Clip
 from qa_contract.features import SceneFeatures
 
 from qa_eval.pictures import MARK
-
-
-@dataclass(frozen=True)
-class Clip:
-    """When the frames of a video were taken, as a video processor is told.
-
-    Attributes
-    ----------
-    fps : float
-        Frames per second of the whole video, which the numbers count.
-    numbers : tuple of int
-        Number of each shown frame, from 0.
-    total : int
-        Frames of the whole video.
-
-    Examples
-    --------
-    >>> Clip(30.0, (0, 30, 60), 90).rate
-    1.0
-    """
-
-    fps: float
-    numbers: tuple[int, ...]
-    total: int
-
-    @property
-    def rate(self) -> float:
-        """Shown frames per second."""
-        return len(self.numbers) / self.total * self.fps
 
 
 @dataclass(frozen=True)

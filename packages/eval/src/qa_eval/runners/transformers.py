@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa_contract.clips import set_pixel_limits
 from qa_contract.features import check_encoder, read_features
 from qa_contract.tokens import counts, letter_tokens
 
 from qa_eval.errors import QAEvalError
 from qa_eval.runners.base import Answer, Item, RunnerConfig
 from qa_eval.runners.prefixes import Prefixes, Prompt, can_share
-from qa_eval.runners.vision import Seen, VisionCache, joined, keys_of, limits, set_limits, vision_inputs
+from qa_eval.runners.vision import Seen, VisionCache, joined, keys_of, limits, vision_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +76,7 @@ class TransformersRunner:
         # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
         self.model.generation_config = GenerationConfig(eos_token_id=sorted(self.eos_ids))
         part = f"{config.frame_input.removesuffix('s')}_processor"
-        set_limits(getattr(self.processor, part, None), config.min_pixels, config.max_pixels)
+        set_pixel_limits(getattr(self.processor, part, None), config.min_pixels, config.max_pixels)
         self.system_prompt = config.system_prompt
         self.vision = VisionCache(self.processor)
         self.prefixes = Prefixes(self.model, self.processor.tokenizer.pad_token_id) if can_share(self.model) else None

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qa_eval.errors import QAEvalError
-from qa_eval.runners.base import Clip, Item
+from qa_contract.clips import Clip
+
+from qa_eval.runners.base import Item
 from qa_eval.runners.images import open_image
 
 if TYPE_CHECKING:
@@ -120,15 +121,10 @@ def vision_inputs(items: Sequence[Item]) -> dict[str, Any]:
         return {"images": [[open_image(path) for path in item.frames] for item in items]}
     return {
         "videos": [[open_image(path) for path in item.frames] for item, _ in clips],
-        "video_metadata": [video_metadata(clip) for _, clip in clips],
+        "video_metadata": [clip.metadata() for _, clip in clips],
         # The frames of the set are shown, all of them: the processor must not choose among them.
         "do_sample_frames": False,
     }
-
-
-def video_metadata(clip: Clip) -> dict[str, Any]:
-    """Describe a clip in the terms of transformers' video processors."""
-    return {"total_num_frames": clip.total, "fps": clip.fps, "frames_indices": list(clip.numbers)}
 
 
 def process_images(processor: Any, keys: Sequence[Key]) -> list[Seen]:
@@ -179,30 +175,6 @@ def joined(seen: Sequence[Seen]) -> dict[str, torch.Tensor]:
     import torch
 
     return {name: torch.cat([one.features[name] for one in seen]) for name in seen[0].features}
-
-
-def set_limits(part: Any, least: int | None, most: int | None) -> None:
-    """Set the fewest and the most pixels to which an image or video processor brings what it is shown.
-
-    Raises
-    ------
-    QAEvalError
-        The processor has no such limits, or the least is more than the most.
-    """
-    given = {"shortest_edge": least, "longest_edge": most}
-    given = {name: value for name, value in given.items() if value is not None}
-    if not given:
-        return
-    size = dict(getattr(part, "size", None) or {})
-    if not {"shortest_edge", "longest_edge"} <= size.keys() or not hasattr(part, "merge_size"):
-        raise QAEvalError(
-            f"--min-pixels, --max-pixels: {type(part).__name__} does not size images by their pixels; it holds "
-            f"{size or 'no size'}. Change its preprocessor_config.json."
-        )
-    size |= given
-    if size["shortest_edge"] > size["longest_edge"]:
-        raise QAEvalError(f"At least {size['shortest_edge']} pixels are more than at most {size['longest_edge']}.")
-    part.size = type(part.size)(**size) if not isinstance(part.size, dict) else size
 
 
 def limits(part: Any) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from qa_contract.clips import Clip, clip_of
 from qa_contract.errors import FileError
 from qa_contract.features import FeaturesError, SceneFeatures, find_features
 from qa_contract.files import path_inside
@@ -19,10 +19,7 @@ from qa_contract.tableio import read_table
 from qa_contract.tables import FRAMES
 
 from qa_eval.pictures import MARK
-from qa_eval.runners.base import Clip, Item
-
-VIDEO_CLOCK_HZ = 1000.0
-"""Rate at which the times of a store's frames are told to a video processor."""
+from qa_eval.runners.base import Item
 
 
 @dataclass(frozen=True)
@@ -134,12 +131,10 @@ def _shot(store: Path, rows: Sequence[tuple[str, str]]) -> Shot | Problem:
 
 def _as_video(shot: Shot, times_s: list[float | None], scene: str) -> Shot | Problem:
     """Give frames the times of a video; they must be at least two, later and later."""
-    known = [time for time in times_s if time is not None]
-    if len(known) < max(2, len(times_s)) or any(a >= b for a, b in itertools.pairwise(known)):
+    clip = clip_of(times_s)
+    if clip is None:
         return Problem("no_video", f"scene {scene}: a video needs two frames or more, with growing time_s")
-    numbers = tuple(round((time - known[0]) * VIDEO_CLOCK_HZ) for time in known)
-    total = max(1, round(numbers[-1] * len(known) / (len(known) - 1)))
-    return replace(shot, clip=Clip(VIDEO_CLOCK_HZ, numbers, total))
+    return replace(shot, clip=clip)
 
 
 def shown_frames(questions: pl.DataFrame, store: Path, *, shown: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from qa_contract.clips import Clip
 
 from qa_eval.errors import QAEvalError
-from qa_eval.runners.base import Clip, Item
+from qa_eval.runners.base import Item
 from qa_eval.runs.items import Problem, Shot, Shots
 
 if TYPE_CHECKING:

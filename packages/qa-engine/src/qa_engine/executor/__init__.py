@@ -1,9 +1,9 @@
 """Work on many items by several processes, here or on a cluster: one interface, and the same results in the same order.
 
 An executor opens a *crew*: workers that are made once, from a class and its arguments, and then keep what they have
-read. `Crew.map` hands the items out one by one, to whoever is free, and gives the results in the order of the items, so
-that the number of workers, and where they are, changes nothing in the output. What is large goes through files that all
-workers see; items and results are names and figures.
+read. `Crew.map` hands the items out one by one, or those together that read the same, to whoever is free, and gives the
+results in the order of the items, so that the number of workers, and where they are, changes nothing in the output.
+What is large goes through files that all workers see; items and results are names and figures.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ __all__ = ["HERE", "Crew", "Executor", "LocalExecutor", "RayExecutor", "make_exe
 class Crew(Protocol):
     """Workers that were made alike."""
 
-    def map(self, method: str, items: Iterable[Any]) -> Iterator[Any]:
-        """Call a method of a worker with each item, a few at a time; results come in the order of the items."""
+    def map(self, method: str, items: Iterable[Any], *, run: int = 1) -> Iterator[Any]:
+        """Call a method of a worker with each item, a few at a time; results come in the order of the items.
+
+        So many items in a `run` read the same, and go to one worker where there are many.
+        """
         ...
 
     def submit(self, method: str, item: Any) -> Future[Any]:

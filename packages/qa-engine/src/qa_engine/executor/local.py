@@ -19,6 +19,8 @@ from multiprocessing.connection import wait
 from threading import Lock
 from typing import Any
 
+from qa_engine.executor.runs import in_runs
+
 LOST = "a worker process was killed (is the memory full?); its work is done again here, with one process"
 
 LOOK_S = 5.0
@@ -85,36 +87,40 @@ class LocalCrew:
                 self.pool.shutdown(cancel_futures=True)
         self.thread.shutdown(cancel_futures=True)
 
-    def map(self, method: str, items: Iterable[Any]) -> Iterator[Any]:
-        """Hand items out ahead; while the next result is not there, work on an item here."""
-        left = iter(items)
-        waiting: deque[tuple[Any, Future[Any]]] = deque()
+    def map(self, method: str, items: Iterable[Any], *, run: int = 1) -> Iterator[Any]:
+        """Hand items out ahead; while the next result is not there, work here; see `Crew.map`."""
+        for results in self._map(method, in_runs(items, run, 1 + self.others)):
+            yield from results
+
+    def _map(self, method: str, parts: Iterable[list[Any]]) -> Iterator[list[Any]]:
+        left = iter(parts)
+        waiting: deque[tuple[list[Any], Future[Any]]] = deque()
         while True:
             if self.pool is not None:
                 ahead = 2 * self.others - sum(not future.done() for _, future in waiting)
-                waiting.extend((item, self._elsewhere(method, item)) for item in islice(left, max(ahead, 0)))
+                waiting.extend((part, self._elsewhere(method, part)) for part in islice(left, max(ahead, 0)))
             here = []
             if not waiting or (not waiting[0][1].done() and len(waiting) < 4 * self.others):
-                here = [(item, self._here(method, item)) for item in islice(left, 1)]
+                here = [(part, self._here(method, part)) for part in islice(left, 1)]
                 waiting.extend(here)
             if not waiting:
                 return
             if not here or waiting[0][1].done():
-                item, future = waiting.popleft()
-                yield self._result(method, item, future)
+                part, future = waiting.popleft()
+                yield self._result(method, part, future)
 
     def submit(self, method: str, item: Any) -> Future[Any]:
         """Work on one item beside those of `map`: in another process, or else in a thread."""
         if self.pool is None:
             return self.thread.submit(getattr(self.here, method), item)
-        elsewhere = self._elsewhere(method, item)
-        return self.thread.submit(self._result, method, item, elsewhere)
+        elsewhere = self._elsewhere(method, [item])
+        return self.thread.submit(lambda: self._result(method, [item], elsewhere)[0])
 
-    def _elsewhere(self, method: str, item: Any) -> Future[Any]:
+    def _elsewhere(self, method: str, items: list[Any]) -> Future[Any]:
         pool = self.pool  # another thread may have found it broken
         try:
             if pool is not None:
-                return pool.submit(_work, method, item)
+                return pool.submit(_work, method, items)
             problem: Exception = BrokenProcessPool(LOST)
         except BrokenProcessPool as error:
             problem = error
@@ -124,13 +130,13 @@ class LocalCrew:
         failed.set_exception(problem)
         return failed
 
-    def _here(self, method: str, item: Any) -> Future[Any]:
+    def _here(self, method: str, items: list[Any]) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_result(getattr(self.here, method)(item))
+        future.set_result([getattr(self.here, method)(item) for item in items])
         return future
 
-    def _result(self, method: str, item: Any, future: Future[Any]) -> Any:
-        """Wait for a result; work on the item here where its process was lost."""
+    def _result(self, method: str, items: list[Any], future: Future[Any]) -> list[Any]:
+        """Wait for the results of some items; work on them here where their process was lost."""
         try:
             while not wait_for([future], LOOK_S).done:
                 if self.pool is None or _is_dead(self.pool):
@@ -142,7 +148,7 @@ class LocalCrew:
             if pool is not None:
                 self.say(LOST)
                 _drop(pool)
-            return getattr(self.here, method)(item)
+            return [getattr(self.here, method)(item) for item in items]
 
 
 def _is_dead(pool: ProcessPoolExecutor) -> bool:
@@ -180,6 +186,6 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _work(method: str, item: Any) -> Any:
-    """Work on one item in a process of the pool."""
-    return getattr(_worker, method)(item)
+def _work(method: str, items: list[Any]) -> list[Any]:
+    """Work on some items in a process of the pool."""
+    return [getattr(_worker, method)(item) for item in items]

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from qa_engine.errors import QAEngineError
+from qa_engine.executor.runs import in_runs
 from qa_engine.extras import require
 
 AHEAD = 2
@@ -65,18 +66,22 @@ class RayCrew:
         self.ray, self.actors = ray, actors
         self.next = 0
 
-    def map(self, method: str, items: Iterable[Any]) -> Iterator[Any]:
-        """Keep every actor busy; results come in the order of the items."""
-        left, busy = iter(items), dict.fromkeys(range(len(self.actors)), 0)
+    def map(self, method: str, items: Iterable[Any], *, run: int = 1) -> Iterator[Any]:
+        """Keep every actor busy; see `Crew.map`."""
+        for results in self._map(method, in_runs(items, run, len(self.actors))):
+            yield from results
+
+    def _map(self, method: str, parts: Iterable[list[Any]]) -> Iterator[list[Any]]:
+        left, busy = iter(parts), dict.fromkeys(range(len(self.actors)), 0)
         waiting: deque[Any] = deque()
         under_way: dict[Any, int] = {}
         while True:
             # A result that is long in coming must not leave the others idle, nor pile up more than a few before it.
             room = 4 * AHEAD * len(self.actors) - len(waiting)
             free = sum(AHEAD - n for n in busy.values())
-            for item in islice(left, max(min(free, room), 0)):
+            for part in islice(left, max(min(free, room), 0)):
                 k = min(busy, key=busy.__getitem__)
-                reference = self.actors[k].work.remote(method, item)
+                reference = self.actors[k].work.remote(method, part)
                 busy[k] += 1
                 waiting.append(reference)
                 under_way[reference] = k
@@ -92,7 +97,7 @@ class RayCrew:
     def submit(self, method: str, item: Any) -> Future[Any]:
         """Give one item to the actors in turn."""
         self.next = (self.next + 1) % len(self.actors)
-        return self.actors[self.next].work.remote(method, item).future()
+        return self.actors[self.next].work_once.remote(method, item).future()
 
 
 class _Actor:
@@ -101,6 +106,10 @@ class _Actor:
     def __init__(self, make: Callable[..., object], args: tuple[Any, ...]) -> None:
         self.worker = make(*args)
 
-    def work(self, method: str, item: Any) -> Any:
+    def work(self, method: str, items: list[Any]) -> list[Any]:
+        """Work on some items."""
+        return [self.work_once(method, item) for item in items]
+
+    def work_once(self, method: str, item: Any) -> Any:
         """Work on one item."""
         return getattr(self.worker, method)(item)

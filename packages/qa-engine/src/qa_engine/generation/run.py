@@ -106,7 +106,7 @@ def generate(
 
     def results(crew: Crew, stage: str) -> Iterator[Result]:
         of, done = sum(len(part.names) for part in work), 0
-        for result in crew.map(stage, work):
+        for result in crew.map(stage, work, run=SCENES_PER_STRIP // SCENES_PER_BATCH):
             if stage == "count" or request.count is None:  # a counting pass has refused the same before
                 run.n_available += int(result.available.sum())
                 run.refusals.merge(result.refusals)

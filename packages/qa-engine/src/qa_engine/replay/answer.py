@@ -16,7 +16,7 @@ from qa_engine.executor import HERE, Executor
 from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
 from qa_engine.facts.points import use_points
 from qa_engine.facts.scene import Facts
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import SCENES_PER_STRIP, Store
 from qa_engine.tasks import TASKS, Task, answer_texts
 from qa_engine.tasks.base import PLACEHOLDER, Conditions, all_orders, fill
 from qa_engine.tasks.certainty import hold_everywhere
@@ -131,7 +131,7 @@ def answer_questions(
     batches = [_batch(part["scene_name"], parsed) for part in names.to_frame().iter_slices(SCENES_PER_BATCH)]
     done = sum(map(len, parts))
     with executor.crew(_Answerer, store, profile, points, min_visible_px) as crew:
-        for answered in crew.map("answer", batches):
+        for answered in crew.map("answer", batches, run=SCENES_PER_STRIP // SCENES_PER_BATCH):
             parts += answered
             done += sum(map(len, answered))
             progress(done, len(questions))

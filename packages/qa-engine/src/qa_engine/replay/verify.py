@@ -16,7 +16,7 @@ from qa_engine.facts.batch import SCENES_PER_BATCH, Batch
 from qa_engine.facts.profiles import get_profile
 from qa_engine.facts.scene import Facts
 from qa_engine.programs import ProgramError, run_program
-from qa_engine.scenes.store import Store
+from qa_engine.scenes.store import SCENES_PER_STRIP, Store
 from qa_engine.tasks import answer_texts
 from qa_engine.tasks.base import LETTERS
 from qa_engine.views.evidence import FrameEvidence
@@ -105,7 +105,8 @@ def verify(
     found: list[tuple[int, Difference]] = []
     done = 0
     with executor.crew(_Replayer, store) as crew:
-        for batch, differences in zip(batches, crew.map("replay", batches), strict=True):
+        replayed = crew.map("replay", batches, run=SCENES_PER_STRIP // SCENES_PER_BATCH)
+        for batch, differences in zip(batches, replayed, strict=True):
             found += differences
             done += sum(len(rows) for *_, rows in batch)
             progress(done, len(questions))

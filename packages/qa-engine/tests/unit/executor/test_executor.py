@@ -49,6 +49,7 @@ def test_results_come_in_order_and_workers_are_made_once(tmp_path, workers):
         assert list(crew.map("square", iter([]))) == []
         assert list(crew.map("square", iter(range(7)))) == [x * x for x in range(7)]
         assert [future.result() for future in beside] == [0, 1, 4, 9, 16]
+        assert list(crew.map("slow", range(40), run=4)) == [x * x for x in range(40)]
     assert len(list(tmp_path.iterdir())) <= workers
 
 
@@ -73,7 +74,7 @@ def test_a_worker_that_is_killed_costs_no_result(tmp_path, workers):
     with LocalExecutor(workers, said.append).crew(Squares, tmp_path) as crew:
         beside = []
         results = []
-        for x, result in zip(range(400), crew.map("die_elsewhere", range(400)), strict=True):
+        for x, result in zip(range(400), crew.map("die_elsewhere", range(400), run=workers), strict=True):
             results.append(result)
             if x % 50 == 0:
                 time.sleep(0.2)  # until the others are there
@@ -155,6 +156,12 @@ def test_ray_gives_the_same_bytes(call, write_vsi, vsi_entry, tmp_path, monkeypa
         assert call("generate", tmp_path / "store_here", "--out", asked, "--count", 15, *where) == 0
         assert call("verify", store, asked, *where) == 0
         assert call("answer", store, asked, "--out", tmp_path / f"{name}.parquet", *where) == 0
+        train = tmp_path / f"train_{name}"
+        assert (
+            call("export", asked, "--store", store, "--format", "trl", "--trace", "text", "--out", train, *where) == 0
+        )
+    train = [(tmp_path / f"train_{name}" / "train.jsonl").read_bytes() for name in ("here", "ray")]
+    assert train[0] == train[1]
     for left, right in (("store_here", "store_ray"), ("questions_here", "questions_ray")):
         for path in (tmp_path / left).glob("*.parquet"):
             assert path.read_bytes() == (tmp_path / right / path.name).read_bytes(), path.name

@@ -51,6 +51,8 @@ def grpo(
         return
     with resumable(goes_on(out)), Progress("steps") as progress:
         summary = train_grpo(inputs, settings, out, force=force, reporter=progress)
+    if summary is None:
+        return
     close(
         Wrote(out, summary.predictions, "predictions"),
         since=started,

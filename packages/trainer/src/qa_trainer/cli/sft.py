@@ -46,9 +46,11 @@ def sft(
     )
     if dry_run:
         from qa_trainer.data.preview import preview
-        from qa_trainer.models.loading import resolve_model
+        from qa_trainer.models.loading import load_processor, resolve_model
 
-        typer.echo(json.dumps(preview(read_feed(inputs, settings), resolve_model(model), with_answer=True), indent=2))
+        feed = read_feed(inputs, settings)
+        processor = load_processor(resolve_model(model), settings)
+        typer.echo(json.dumps(preview(feed, processor, with_answer=True), indent=2))
         return
     with resumable(goes_on(out)), Progress("steps") as progress:
         summary = train_sft(inputs, settings, out, force=force, reporter=progress)

@@ -15,6 +15,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from qa_trainer.data.features import GivenFeatures
 from qa_trainer.data.images import CachedImageProcessor, open_image, read_image, with_cache
 from qa_trainer.data.template import check_answers_follow
+from qa_trainer.data.videos import Video, WithVideos
 
 ROW = "row"
 """Key of the row numbers in an example and in a batch."""
@@ -40,7 +41,7 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         Parameters
         ----------
         examples : list of dict
-            `images` (paths, or the bytes of a file), `prompt`, `completion` and `row`.
+            `images` (paths, the bytes of a file, or a video), `prompt`, `completion` and `row`.
 
         Returns
         -------
@@ -51,13 +52,22 @@ class SFTCollator(DataCollatorForVisionLanguageModeling):
         given = None if self.features is None else self.features.tokens([example["images"] for example in examples])
         decodes_itself = isinstance(self.processor.image_processor, CachedImageProcessor)
         with contextlib.ExitStack() as opened:
+            videos = [source for example in examples for source in example["images"] if isinstance(source, Video)]
             for example in examples:
                 example["images"] = [
                     opened.enter_context(open_image(source)) if decodes_itself else read_image(source)
                     for source in example["images"]
+                    if not isinstance(source, Video)
                 ]
             names = [image.filename for example in examples for image in example["images"] if decodes_itself]
-            batch = super().torch_call(examples)
+            processor: Any = self.processor
+            # TRL knows no videos; its collator gets a processor that shows them.
+            shown: Any = WithVideos(processor, videos) if videos else processor
+            self.processor = shown
+            try:
+                batch = super().torch_call(examples)
+            finally:
+                self.processor = processor
         if decodes_itself:
             batch[FRAMES] = names
         if given:

@@ -11,12 +11,11 @@ import polars as pl
 from qa_contract.features import FeaturesError, SceneFeatures, check_encoder, find_features, read_features
 
 from qa_trainer.data.questions import Samples
+from qa_trainer.data.videos import Source, of_images
 from qa_trainer.errors import QATrainerError
 
 if TYPE_CHECKING:
     import torch
-
-Sources = Sequence[str | bytes]
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,9 @@ class GivenFeatures:
 
     of_images: Mapping[tuple[str, ...], SceneFeatures]
 
-    def tokens(self, shown: Sequence[Sources]) -> list[torch.Tensor]:
+    def tokens(self, shown: Sequence[Sequence[Source]]) -> list[torch.Tensor]:
         """Give the dual encoder's `geometry_tokens` for the images of a batch; a question without images has none."""
-        return [read_features(self.of_images[tuple(map(str, images))].path) for images in shown if images]
+        return [read_features(self.of_images[tuple(map(str, of_images(one)))].path) for one in shown if one]
 
 
 def with_features(samples: Samples, folder: Path) -> tuple[Samples, GivenFeatures]:

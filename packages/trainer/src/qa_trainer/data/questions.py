@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.clips import Clip, clip_of
 from qa_contract.errors import TableError
 from qa_contract.frame_lists import read_frame_sets, read_marks
 from qa_contract.prompts import PROMPTS, format_prompt
@@ -18,6 +19,7 @@ from qa_contract.tableio import read_table, table_files
 from qa_contract.tables import FRAMES, QUESTIONS, REJECTS
 
 from qa_trainer.data.images import check_images
+from qa_trainer.data.videos import Source, Video
 from qa_trainer.errors import QATrainerError
 
 _COLUMNS = [
@@ -30,6 +32,7 @@ _FRAMES: dict[str, Any] = {
     "frame_width": pl.Int64,
     "frame_height": pl.Int64,
     "frame_sizes": pl.List(pl.List(pl.Int64)),
+    "frame_times": pl.List(pl.Float64),
 }
 CONTROL_TOKEN = r"<\|\w+\|>"
 """Text that a tokenizer would read as a token of its own."""
@@ -44,19 +47,26 @@ class Samples:
     rows : polars.DataFrame
         The columns of `questions` that the trainer needs, and of the frames in the order in which the model sees them
         `images` (list of str, relative to `store`), `frame_ids` and `frame_sizes` (width and height, pixels on disk),
-        all empty without a frame set, and `frame_width` and `frame_height` of the first (or null).
+        `frame_times` (seconds, or null), all empty without a frame set, and `frame_width` and `frame_height` of the
+        first (or null).
     rejects : polars.DataFrame
         Table `rejects`.
     store : Path
         Folder of the images.
     revision : str, optional
         Hash of the questions' files, written into the predictions.
+    ask_steps : bool
+        The prompts ask for the steps before the answer.
+    as_video : bool
+        The frames of a question are shown as one video.
     """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
     store: Path
     revision: str | None = None
+    ask_steps: bool = False
+    as_video: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,18 +90,26 @@ class Samples:
         Returns
         -------
         dict
-            `images` (lists of paths, which the collator opens), `prompt` and `completion` (conversations), one entry
-            per index.
+            `images` (lists of paths, which the collator opens, or of one video), `prompt` and `completion`
+            (conversations), one entry per index.
         """
         batch: dict[str, list[Any]] = {"images": [], "prompt": [], "completion": []}
         for row in self.rows[[index % len(self.rows) for index in indices]].iter_rows(named=True):
-            text = format_prompt(row["question"], row["options"], row["prompt_id"])
-            content = [{"type": "image"}] * len(row["images"]) + [{"type": "text", "text": text}]
+            paths = [str(self.store / path) for path in row["images"]]
+            clip = clip_of(row["frame_times"]) if self.as_video else None
+            shown: list[Source] = [*paths] if clip is None else [Video(tuple(paths), clip)]
+            kind = "image" if clip is None else "video"
+            text = format_prompt(row["question"], row["options"], row["prompt_id"], steps=self.ask_steps)
+            content = [{"type": kind}] * len(shown) + [{"type": "text", "text": text}]
             answer = [{"type": "text", "text": row["ground_truth"]}]
-            batch["images"].append([str(self.store / path) for path in row["images"]])
+            batch["images"].append(shown)
             batch["prompt"].append([{"role": "user", "content": content}])
             batch["completion"].append([{"role": "assistant", "content": answer}])
         return batch
+
+    def clips(self) -> list[Clip | None]:
+        """Give the times of every row's frames, where they are shown as a video."""
+        return [clip_of(times) if self.as_video else None for times in self.rows["frame_times"].to_list()]
 
     def names(self, indices: list[int]) -> list[str]:
         """Name rows in a message: their question ids."""
@@ -99,7 +117,12 @@ class Samples:
 
     def text_bytes(self) -> NDArray[np.int64]:
         """Count the bytes of every row's prompt and answer."""
-        wording = {name: len(format_prompt("", ["-"], name).encode()) for name in self.rows["prompt_id"].unique()}
+        names = self.rows["prompt_id"].unique()
+        # The longer of the two requests.
+        wording = {
+            name: max(len(format_prompt("", options, name, steps=self.ask_steps).encode()) for options in (["-"], None))
+            for name in names
+        }
         own = pl.concat_str("question", pl.col("options").list.join("\n"), "ground_truth", ignore_nulls=True)
         total = own.str.len_bytes() + pl.col("prompt_id").replace_strict(wording, return_dtype=pl.Int64)
         return self.rows.select(total.cast(pl.Int64)).to_series().to_numpy()
@@ -109,7 +132,7 @@ class Samples:
         return _reject_rows(rows.with_columns(reason=pl.lit(reason), detail=pl.Series(details, dtype=pl.String)))
 
 
-def load_samples(questions: Path, store: Path) -> Samples:
+def load_samples(questions: Path, store: Path, *, as_video: bool = False) -> Samples:
     """Read the questions, join them with the frames that they were made for, and refuse those that cannot be trained.
 
     Parameters
@@ -118,6 +141,8 @@ def load_samples(questions: Path, store: Path) -> Samples:
         Table `questions`: a file or its folder.
     store : Path
         Folder with `frames` and `frame_sets` (read when a question has a frame set) and the images.
+    as_video : bool
+        Show the frames of a question as one video; they need times that grow.
 
     Raises
     ------
@@ -130,9 +155,11 @@ def load_samples(questions: Path, store: Path) -> Samples:
     marked = pl.col("question_id").is_in(read_marks(questions)["question_id"].implode())
     problem = pl.coalesce(_text_problem(), pl.when(marked).then(pl.lit("marks_not_drawn"))).alias("reason")
     rows = _with_images(asked.with_columns(problem), Path(store))
+    if as_video:
+        rows = _with_times(rows)
     refused = rows.filter(pl.col("reason").is_not_null())
     kept = rows.filter(pl.col("reason").is_null()).select(*_COLUMNS, *_FRAMES)
-    samples = Samples(kept, _reject_rows(refused), Path(store), table_hash(questions, "questions"))
+    samples = Samples(kept, _reject_rows(refused), Path(store), table_hash(questions, "questions"), as_video=as_video)
     if not len(samples):
         counts = ", ".join(f"{reason} {n}" for reason, n in refused["reason"].value_counts(sort=True).iter_rows())
         raise QATrainerError(f"{questions}: no question to train on ({counts or 'the table has no row'}).")
@@ -187,7 +214,7 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         none = {name: pl.lit([] if dtype == pl.List else None, dtype=dtype) for name, dtype in _FRAMES.items()}
         return asked.with_columns(**none, detail=pl.lit(""))
     sets = read_frame_sets(store, asked)
-    frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path"])
+    frames = read_table(store, "frames", FRAMES, columns=["scene_name", "frame_id", "image_path", "time_s"])
     shown = sets.explode("frame_ids", empty_as_null=True).join(
         frames,
         left_on=["scene_name", "frame_ids"],
@@ -218,6 +245,7 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         frame_sizes=pl.concat_list("frame_width", "frame_height"),
         images="image_path",
         frame_ids="frame_ids",
+        frame_times="time_s",
         frame_reason=pl.col("reason").drop_nulls().first(),
         detail=pl.col("detail").filter(pl.col("reason").is_not_null()).first(),
     )
@@ -232,6 +260,18 @@ def _with_images(asked: pl.DataFrame, store: Path) -> pl.DataFrame:
         images=pl.col("images").fill_null([]),
         frame_ids=pl.col("frame_ids").fill_null([]),
         frame_sizes=pl.col("frame_sizes").fill_null([]),
+        frame_times=pl.col("frame_times").fill_null([]),
+    )
+
+
+def _with_times(rows: pl.DataFrame) -> pl.DataFrame:
+    """Refuse frames that make no video."""
+    still = [bool(times) and clip_of(times) is None for times in rows["frame_times"].to_list()]
+    bad = pl.col("reason").is_null() & pl.Series(still, dtype=pl.Boolean)
+    text = "a video needs two frames or more, with growing time_s"
+    return rows.with_columns(
+        reason=pl.when(bad).then(pl.lit("no_video")).otherwise("reason"),
+        detail=pl.when(bad).then(pl.format("scene {}: {}", "scene_name", pl.lit(text))).otherwise("detail"),
     )
 
 

@@ -10,14 +10,18 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from qa_contract.clips import Clip, clip_of
 
 from qa_trainer.data.conversations import Conversations
 from qa_trainer.data.inputs import blank_image, prompt_inputs
 from qa_trainer.data.questions import Samples
+from qa_trainer.data.videos import Video
 from qa_trainer.errors import QATrainerError
 
 S = TypeVar("S", bound=Samples | Conversations)
 Size = tuple[int, int]
+_TIME_BYTES = 16
+"""Of a time and the marks around it, at most: `<12345.6 seconds>`."""
 
 
 def within_window(source: S, processor: Any, limit: int | None, *, room: int | None = None, request: str = "") -> S:
@@ -41,13 +45,18 @@ def within_window(source: S, processor: Any, limit: int | None, *, room: int | N
     """
     if limit is None:
         return source
-    frames = _frame_tokens(source.rows["frame_sizes"].to_list(), processor)
+    sizes = source.rows["frame_sizes"].to_list()
+    clips = source.clips() if isinstance(source, Samples) else [None] * len(sizes)
+    frames = _frame_tokens(sizes, [clip and _even(clip) for clip in clips], processor)
     # No token is less than a byte, so that most rows need not be tokenized.
     most = frames + source.text_bytes() + _opening_bytes(processor) + len(request.encode()) + (room or 0)
+    # The times of a video are written between its frames: a few tokens more or less.
+    most += np.array([_TIME_BYTES * len(clip.numbers) if clip else 0 for clip in clips])
     suspects = np.flatnonzero(most > limit)
     if not len(suspects):
         return source
-    counts = frames[suspects] + _text_tokens(source.examples(suspects.tolist()), processor, room, request)
+    exact = _frame_tokens([sizes[row] for row in suspects], [clips[row] for row in suspects], processor)
+    counts = exact + _text_tokens(source.examples(suspects.tolist()), processor, room, request)
     over = counts > limit
     if not over.any():
         return source
@@ -84,8 +93,17 @@ def _opening_bytes(processor: Any) -> int:
     return len(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True).encode())
 
 
-def _frame_tokens(sizes: Sequence[Sequence[Sequence[int]]], processor: Any) -> NDArray[np.int64]:
-    """Count what the images of rows add to the tokens of their text.
+def _even(clip: Clip) -> Clip:
+    """Take a clip of as many frames for all that differ in their times only."""
+    found = clip_of([float(second) for second in range(len(clip.numbers))])
+    assert found is not None
+    return found
+
+
+def _frame_tokens(
+    sizes: Sequence[Sequence[Sequence[int]]], clips: Sequence[Clip | None], processor: Any
+) -> NDArray[np.int64]:
+    """Count what the images of rows, or their videos, add to the tokens of their text.
 
     A model may treat one image otherwise than several, but among several each adds the same wherever it stands.
     """
@@ -102,4 +120,14 @@ def _frame_tokens(sizes: Sequence[Sequence[Sequence[int]]], processor: Any) -> N
     def of(images: tuple[Size, ...]) -> int:
         return sum(added(size, min(len(images), 2)) for size in images)
 
-    return np.array([of(tuple((w, h) for w, h in images)) for images in sizes], dtype=np.int64)
+    @cache
+    def of_video(images: tuple[Size, ...], clip: Clip) -> int:
+        prompt = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "?"}]}]
+        shown = [Video(tuple(blank_image(size) for size in images), clip)]
+        text = processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        own = len(processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return prompt_inputs(processor, [prompt], [shown])["input_ids"].shape[1] - own
+
+    keys = [tuple((w, h) for w, h in images) for images in sizes]
+    found = [of_video(key, clip) if clip else of(key) for key, clip in zip(keys, clips, strict=True)]
+    return np.array(found, dtype=np.int64)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from qa_contract.clips import clip_of
+
+from qa_trainer.data.inputs import blank_image, prompt_inputs
+from qa_trainer.data.videos import Source, Video
 
 _TRIED = 3
 """Frames that are processed; a model may treat one frame otherwise than several, but then every further one adds the
@@ -29,7 +35,7 @@ class Shown:
     pixel_bytes: int
 
 
-def show_frames(processor: Any, vision: Any, *, frames: int, size: tuple[int, int]) -> Shown:
+def show_frames(processor: Any, vision: Any, *, frames: int, size: tuple[int, int], as_video: bool = False) -> Shown:
     """Process blank frames and count.
 
     Parameters
@@ -39,7 +45,15 @@ def show_frames(processor: Any, vision: Any, *, frames: int, size: tuple[int, in
     frames : int
     size : (width, height)
         Pixels of a frame on disk.
+    as_video : bool
+        As one video; its frames are sized by their number, so that all have to be processed.
     """
+    if as_video and frames > 1:
+        clip = clip_of([float(second) for second in range(frames)])
+        assert clip is not None
+        content, shown = [{"type": "video"}], [Video((blank_image(size),) * frames, clip)]
+        given, none = _made(processor, vision, content, shown), _made(processor, vision, [], [])
+        return Shown(*(a - b for a, b in zip(given, none, strict=True)))
     tried = min(frames, _TRIED)
     none = _shown(processor, vision, 0, size)
     found = _shown(processor, vision, tried, size)
@@ -52,10 +66,13 @@ def show_frames(processor: Any, vision: Any, *, frames: int, size: tuple[int, in
 
 def _shown(processor: Any, vision: Any, frames: int, size: tuple[int, int]) -> tuple[int, int, int]:
     """Count tokens, patches and bytes of a short question with so many frames."""
-    from qa_trainer.data.inputs import blank_image, prompt_inputs
+    return _made(processor, vision, [{"type": "image"}] * frames, [blank_image(size)] * frames)
 
-    content = [{"type": "image"}] * frames + [{"type": "text", "text": "?"}]
-    inputs = prompt_inputs(processor, [[{"role": "user", "content": content}]], [[blank_image(size)] * frames])
+
+def _made(processor: Any, vision: Any, places: list[Any], sources: Sequence[Source]) -> tuple[int, int, int]:
+    """Count tokens, patches and bytes of a short question that shows something."""
+    content = [*places, {"type": "text", "text": "?"}]
+    inputs = prompt_inputs(processor, [[{"role": "user", "content": content}]], [sources])
     shape = inputs["input_ids"].shape
     pixels = [value for value in inputs.values() if hasattr(value, "nbytes") and value.shape != shape]
     return shape[1], _patches(inputs, vision), sum(value.nbytes for value in pixels)
@@ -63,7 +80,8 @@ def _shown(processor: Any, vision: Any, frames: int, size: tuple[int, int]) -> t
 
 def _patches(inputs: Any, vision: Any) -> int:
     """Count patches: by the grid where there is one, else by the numbers that a patch has."""
-    grid, pixels = inputs.get("image_grid_thw"), inputs.get("pixel_values")
+    grid = inputs.get("image_grid_thw", inputs.get("video_grid_thw"))
+    pixels = inputs.get("pixel_values", inputs.get("pixel_values_videos"))
     if grid is not None:
         return int(grid.prod(dim=-1).sum())
     if pixels is None:

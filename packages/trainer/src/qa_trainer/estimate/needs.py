@@ -115,8 +115,9 @@ def estimate_run(
     register_own_code(model_folder)
     freeze = settings.freeze if isinstance(settings, RunSettings) else ()
     shape = read_shape(model_folder, freeze)
-    processor: Any = load_processor(model_folder)
-    shown = show_frames(processor, _vision_config(model_folder), frames=frames, size=frame_size)
+    processor: Any = load_processor(model_folder, settings)
+    as_video = settings.frame_input == "video"
+    shown = show_frames(processor, _vision_config(model_folder), frames=frames, size=frame_size, as_video=as_video)
     if isinstance(settings, ScoreSettings):
         return _answering(shape, shown, settings, devices, frames)
     found = [

@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from qa_contract.features import features_digest, features_in
@@ -31,9 +31,13 @@ from qa_trainer.rewards.cognitive_map import REQUEST
 from qa_trainer.runs.folder import METRICS as METRICS_FILE
 from qa_trainer.runs.folder import PREDICTIONS as PREDICTIONS_FILE
 from qa_trainer.runs.folder import RunFolder, open_run
+from qa_trainer.runs.processes import Team, is_sharded, join
 from qa_trainer.runs.reporter import Reporter, Silent
 from qa_trainer.runs.state import check_schedule, new_state, read_state
 from qa_trainer.settings.grpo import GRPOSettings
+
+if TYPE_CHECKING:
+    from qa_trainer.grpo.train import GRPORun
 
 PRODUCER = "qa-trainer grpo"
 _SERVER_S = 10.0
@@ -63,6 +67,16 @@ class GRPOInputs:
     store: Path
     state_from: Path | None = None
     features: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the main process has found out and every process needs."""
+
+    folder: RunFolder
+    run: GRPORun
+    settings: GRPOSettings
+    started: float
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ def train_grpo(
     *,
     force: bool = False,
     reporter: Reporter | None = None,
-) -> GRPOSummary:
+) -> GRPOSummary | None:
     """Train and write model, state, `predictions`, `metrics`, `rewards.json`, `rejects` and `manifest.json` to `out`.
 
     Parameters
@@ -119,6 +133,11 @@ def train_grpo(
     reporter : Reporter, optional
         Takes progress.
 
+    Returns
+    -------
+    GRPOSummary or None
+        None in the processes of a launcher that only help the main one.
+
     Raises
     ------
     QATrainerError, TableError
@@ -129,6 +148,20 @@ def train_grpo(
     from qa_trainer.models.quiet import quiet_libraries
 
     quiet_libraries()
+    team = join(device=settings.device)
+    if not team.is_main:
+        job: _Job | None = team.share()
+        if job is not None:
+            _train(inputs, job, team, Silent())
+        team.leave()
+        return None
+    if is_sharded():
+        raise QATrainerError("grpo under FSDP or ZeRO-3 is not supported: every process generates with a whole model.")
+    if settings.batch_size % team.count:
+        raise QATrainerError(
+            f"batch_size {settings.batch_size} is not a multiple of {team.count} processes: the completions of a "
+            "question stay in one of them. Choose another --batch-size."
+        )
     from qa_trainer.grpo.train import check_rewards
 
     check_rewards(settings.rewards)
@@ -150,31 +183,39 @@ def train_grpo(
     with open_run(out, identity, force=force) as folder:
         if folder.status == "complete":
             folder.tidy()
+            team.share(None)
+            team.leave()
             return _summary_of(folder)
         if settings.vllm_server_url is not None:
             check_server(settings.vllm_server_url)
         samples = _samples(inputs, settings, reporter, model=model)
         from qa_trainer.estimate.advice import describe, settle_for_this_machine
 
-        settings, needs = settle_for_this_machine(model, settings, [samples], reporter, processes=1, sharded=False)
+        settings, needs = settle_for_this_machine(
+            model, settings, [samples], reporter, processes=team.count, sharded=False
+        )
         if needs is not None:
-            reporter.say(describe(needs, settings, processes=1))
-        return _train(inputs, settings, folder, samples, model, identity, start_step, reporter, started)
+            reporter.say(describe(needs, settings, processes=team.count))
+        run = _run(inputs, settings, samples, model, identity, start_step)
+        folder.begin(identity, settings.to_toml())
+        rejects = run.samples.rejects.with_columns(stage=pl.lit("grpo"))
+        write_table(rejects, folder.path / "rejects.parquet", REJECTS, run.metadata["rejects"])
+        job = team.share(_Job(folder, run, settings, started))
+        summary = _train(inputs, job, team, reporter)
+        team.leave()
+        return summary
 
 
-def _train(
+def _run(
     inputs: GRPOInputs,
     settings: GRPOSettings,
-    folder: RunFolder,
     samples: Samples,
     model: Path,
     identity: dict[str, object],
     start_step: int,
-    reporter: Reporter,
-    started: float,
-) -> GRPOSummary:
-    """Train, and turn the last checkpoint into the outputs."""
-    from qa_trainer.grpo.train import GRPORun, train
+) -> GRPORun:
+    """Put together what every process needs."""
+    from qa_trainer.grpo.train import GRPORun
 
     features: GivenFeatures | None = None
     if inputs.features is not None:
@@ -185,16 +226,15 @@ def _train(
         order = pairs.with_row_index("row").sort(pl.col("row").min().over("group"), "row")["row"]
         samples, pairs = replace(samples, rows=samples.rows[order]), pairs[order]
     cells = true_maps(samples, inputs.store) if "cognitive_map" in settings.rewards else [None] * len(samples)
-    extra = pairs.select("pair_id").with_columns(cells=pl.Series(cells, dtype=pl.String))
+    extra = pairs.select("pair_id").with_columns(
+        cells=pl.Series(cells, dtype=pl.String), reasons=pl.lit(settings.ask_steps)
+    )
     metadata = {
         table: table_metadata(table, PRODUCER, identity, settings.seed)
         for table in ("rejects", "predictions", "metrics")
     }
-    folder.begin(identity, settings.to_toml())
-    rejects = samples.rejects.with_columns(stage=pl.lit("grpo"))
-    write_table(rejects, folder.path / "rejects.parquet", REJECTS, metadata["rejects"])
     state_from = inputs.state_from
-    run = GRPORun(
+    return GRPORun(
         samples=samples,
         extra=extra,
         model=model,
@@ -206,7 +246,16 @@ def _train(
         metadata=metadata,
         features=features,
     )
-    result = train(run, settings, folder, reporter=reporter)
+
+
+def _train(inputs: GRPOInputs, job: _Job, team: Team, reporter: Reporter) -> GRPOSummary | None:
+    """Train, and in the main process turn the last checkpoint into the outputs."""
+    from qa_trainer.grpo.train import train
+
+    run, settings, folder = job.run, job.settings, job.folder
+    result = train(run, settings, folder, team=team, reporter=reporter)
+    if not team.is_main:
+        return None
     predictions = read_table(result.checkpoint / PREDICTIONS_FILE, "predictions", PREDICTIONS)
     metrics = read_table(result.checkpoint / METRICS_FILE, "metrics", METRICS)
     write_json(folder.path / "rewards.json", {"steps": result.rewards})
@@ -216,26 +265,27 @@ def _train(
         model_id=run.run_id,
         already_complete=False,
         global_step=run.last_step,
-        questions=len(samples),
-        rejects=len(samples.rejects),
+        questions=len(run.samples),
+        rejects=len(run.samples.rejects),
         predictions=len(predictions),
         equal_groups=int(metrics["equal_groups"].sum()),
         reward_first=_mean_reward(result.rewards[:tenth]),
         reward_last=_mean_reward(result.rewards[-tenth:]),
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(time.perf_counter() - job.started, 3),
     )
     manifest = {
         **asdict(summary),
         "producer": PRODUCER,
         "inputs": {name: None if value is None else str(value) for name, value in asdict(inputs).items()},
         "settings": settings.model_dump(mode="json"),
+        "processes": team.count,
         "resumed_at": result.resumed_at,
         "device": result.device,
         "attention": result.attention,
         "platform": platform.platform(),
         "versions": {name: version(name) for name in ("qa-trainer", "torch", "transformers", "trl")},
     }
-    belongs_to = result.checkpoint if settings.lora_rank is None else model
+    belongs_to = result.checkpoint if settings.lora_rank is None else run.model
     left = new_state(settings, command="grpo", run_id=run.run_id, last_step=run.last_step, model=model_hash(belongs_to))
     folder.finish(result.checkpoint, left, manifest)
     return summary
@@ -250,8 +300,11 @@ def _mean_reward(steps: list[dict[str, float]]) -> float | None:
 def _samples(inputs: GRPOInputs, settings: GRPOSettings, reporter: Reporter, *, model: Path) -> Samples:
     """Read the questions that fit the model's window, and refuse scenes that benchmarks test on."""
     samples = within_window(
-        load_samples(inputs.questions, inputs.store),
-        load_processor(model),
+        replace(
+            load_samples(inputs.questions, inputs.store, as_video=settings.frame_input == "video"),
+            ask_steps=settings.ask_steps,
+        ),
+        load_processor(model, settings),
         window_of(model),
         room=settings.max_completion_length,
         request="\n" + REQUEST if "cognitive_map" in settings.rewards else "",
@@ -275,7 +328,7 @@ def preview_grpo(inputs: GRPOInputs, settings: GRPOSettings) -> dict[str, Any]:
     model = resolve_model(inputs.model)
     samples = _samples(inputs, settings, Silent(), model=model)
     request = REQUEST if "cognitive_map" in settings.rewards else None
-    return preview(single("questions", samples, first=0, count=1), model, request=request)
+    return preview(single("questions", samples, first=0, count=1), load_processor(model, settings), request=request)
 
 
 def check_server(url: str) -> None:

@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 
 from qa_trainer.callbacks.rollouts import RolloutRecorder
 from qa_trainer.errors import QATrainerError
+from qa_trainer.runs.processes import Team
 from qa_trainer.runs.reporter import Reporter
 from qa_trainer.settings.grpo import GRPOSettings
 
@@ -29,6 +30,8 @@ class StepLog(TrainerCallback):
     question_ids : callable
         Names the questions of a step.
     reporter : Reporter
+    team : Team
+        Figures go over all processes.
     run_id : str
     """
 
@@ -39,12 +42,14 @@ class StepLog(TrainerCallback):
         question_ids: Callable[[int], list[str]],
         reporter: Reporter,
         *,
+        team: Team,
         run_id: str,
     ) -> None:
         weights = settings.reward_weights or (1.0,) * len(settings.rewards)
         self._fixed = {"run_id": run_id, "round": settings.round, "reward_names": list(settings.rewards)}
         self._fixed |= {"reward_weights": list(weights), "rows": settings.batch_size * settings.group_size}
         self._recorder = recorder
+        self._team = team
         self._question_ids = question_ids
         self._reporter = reporter
         self._rows: list[dict[str, Any]] = []
@@ -76,7 +81,7 @@ class StepLog(TrainerCallback):
             "step_seconds": now - self._ended,
             "reward": _number(figures["reward"]),
             "reward_means": [_number(figures[f"rewards/{name}/mean"]) for name in self._fixed["reward_names"]],
-            "equal_groups": self._recorder.take_equal(),
+            "equal_groups": round(self._team.sum([self._recorder.take_equal()], args.device)[0]),
         }
         self._rows.append(self._fixed | row)
         self._ended = now

@@ -34,7 +34,7 @@ from qa_trainer.runs.reporter import Reporter
 from qa_trainer.runs.state import schedule_steps
 from qa_trainer.settings.grpo import GRPOSettings
 
-_COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells")
+_COLUMNS = ("question_id", "question_type", "ground_truth", "options", "pair_id", "cells", "reasons")
 """Columns that reward functions get."""
 
 
@@ -47,7 +47,7 @@ class GRPORun:
     samples : Samples
         Questions in the order of training; they repeat when there are too few.
     extra : polars.DataFrame
-        Columns `pair_id` and `cells`, row by row.
+        Columns `pair_id`, `cells` and `reasons`, row by row.
     model : Path
         Folder of the model at the start.
     start_step, last_step : int
@@ -110,7 +110,7 @@ def check_rewards(names: tuple[str, ...]) -> None:
             raise unknown_name("reward", name, REWARDS)
 
 
-def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: Reporter) -> GRPOResult:
+def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, team: Team, reporter: Reporter) -> GRPOResult:
     """Train from the last checkpoint of `folder`, or from the beginning, up to the last step.
 
     Parameters
@@ -119,6 +119,8 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
     settings : GRPOSettings
     folder : RunFolder
         Gets the checkpoints.
+    team : Team
+        The processes that train together; each calls this function.
     reporter : Reporter
         Takes progress.
 
@@ -135,7 +137,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
     use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
     # With adapters these random numbers are their first values.
     torch.manual_seed(settings.seed)
-    model, processor = load_model(run.model, attention=settings.attention)
+    model, processor = load_model(run.model, attention=settings.attention, shown=settings)
     if run.features is not None:
         check_given(run.features, model, run.model, frozen=settings.freeze)
     freeze_parts(model, settings.freeze)
@@ -155,17 +157,17 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
         return samples.rows["question_id"][[row_of(item) for item in items]].to_list()
 
     continued = adapts and run.adapter is not None
-    checkpoint = folder.last_checkpoint()
+    checkpoint = team.share(folder.last_checkpoint())
     recorder = RolloutRecorder(processor.tokenizer, end_tokens(model, processor.tokenizer))
-    log = StepLog(settings, recorder, question_ids, reporter, run_id=run.run_id)
+    log = StepLog(settings, recorder, question_ids, reporter, team=team, run_id=run.run_id)
 
     def predictions(recorded: pl.DataFrame) -> pl.DataFrame:
-        return rollout_rows(recorded, samples, settings, run_id=run.run_id, image_processor=processor.image_processor)
+        return rollout_rows(recorded, samples, settings, run_id=run.run_id, processor=processor)
 
     trainer = FramesGRPOTrainer(
         model=add_adapter(model, settings, run.adapter) if continued else model,
         reward_funcs=[REWARDS[name] for name in settings.rewards],  # pyright: ignore[reportArgumentType]
-        args=arguments(settings, folder.checkpoints, run.last_step, use_cpu=use_cpu),
+        args=arguments(settings, folder.checkpoints, run.last_step, processes=team.count, use_cpu=use_cpu),
         train_dataset=_dataset(run, settings, row_of),
         processing_class=processor,
         peft_config=adapter_config(model, settings) if adapts and not continued else None,
@@ -183,7 +185,7 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
                 resumed=checkpoint,
                 recorder=recorder,
                 metrics=log,
-                team=Team(),
+                team=team,
                 predictions=predictions,
                 metadata=run.metadata,
             ),
@@ -200,10 +202,10 @@ def train(run: GRPORun, settings: GRPOSettings, folder: RunFolder, *, reporter: 
     except (MemoryError, RuntimeError) as error:
         raise_if_out_of_memory(error, folder.path)
         raise
-    final = folder.last_checkpoint()
+    final = team.share(folder.last_checkpoint())
     if final is None or step_of(final) != run.last_step:
         raise QATrainerError(f"{folder.path}: training ended at step {trainer.state.global_step} of {run.last_step}.")
-    if adapts:
+    if adapts and team.is_main:
         save_merged(trainer.model, processor, final)
     rewards = [_figures(entry) for entry in trainer.state.log_history if "reward" in entry]
     resumed_at = None if checkpoint is None else step_of(checkpoint)
@@ -215,16 +217,31 @@ def _figures(entry: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in entry.items() if isinstance(value, int | float) and "time" not in name}
 
 
-def arguments(settings: GRPOSettings, checkpoints: Path, last_step: int, *, use_cpu: bool) -> GRPOConfig:
-    """Write our settings in TRL's terms."""
+def arguments(
+    settings: GRPOSettings, checkpoints: Path, last_step: int, *, processes: int = 1, use_cpu: bool
+) -> GRPOConfig:
+    """Write our settings in TRL's terms.
+
+    Raises
+    ------
+    QATrainerError
+        The completions of a step cannot be shared out evenly.
+    """
+    completions = settings.batch_size * settings.group_size // processes
+    micro_batch = settings.micro_batch_size or completions
+    if completions % micro_batch:
+        raise QATrainerError(
+            f"{completions} completions of a process are not a multiple of micro_batch_size {micro_batch}. "
+            "Choose another --micro-batch-size."
+        )
     server: dict[str, Any] = {}
     if settings.vllm_server_url is not None:
         server = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": settings.vllm_server_url}
     return GRPOConfig(
         output_dir=str(checkpoints),
         max_steps=last_step,
-        per_device_train_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.batch_size * settings.group_size // settings.micro_batch,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=completions // micro_batch,
         num_generations=settings.group_size,
         max_completion_length=settings.max_completion_length,
         temperature=settings.temperature,

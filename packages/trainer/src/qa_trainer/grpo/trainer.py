@@ -115,13 +115,17 @@ class FramesGRPOTrainer(GRPOTrainer):
             # loss; the completions themselves stay what they are.
             counted = ~equal.repeat_interleave(self._group).to(output["completion_mask"].device)
             output["tool_mask"] = counted[:, None].expand_as(output["completion_mask"]).long()
-            output["num_items_in_batch"] = (output["completion_mask"] * output["tool_mask"]).sum()
+            kept = (output["completion_mask"] * output["tool_mask"]).sum()
+            every: Any = self.accelerator.gather(kept)
+            output["num_items_in_batch"] = every.sum()
         return output
 
     def _equal_groups(self) -> torch.Tensor:
-        """Tell of every group of this step whether all completions got the same reward."""
-        count = len(self._rows)
-        columns = [list(values)[-count:] for values in self._logs["rewards"].values()]
+        """Tell of every group of this step in this process whether all completions got the same reward."""
+        count, processes = len(self._rows), self.accelerator.num_processes
+        # TRL logs the rewards of all processes, one process after another.
+        own = slice(count * self.accelerator.process_index, count * (self.accelerator.process_index + 1))
+        columns = [list(values)[-count * processes :][own] for values in self._logs["rewards"].values()]
         weights = self.reward_weights.cpu()[:, None]
         rewards = (torch.tensor(columns) * weights).nansum(dim=0).view(-1, self._group)
         return (rewards - rewards[:, :1]).abs().amax(dim=1) < 1e-8

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa_contract.clips import set_pixel_limits
+
 from qa_trainer.errors import QATrainerError
+from qa_trainer.settings.shared import FrameSettings
 from qa_trainer.tiny import SHIPPED
 
 if TYPE_CHECKING:
@@ -69,13 +72,16 @@ def model_hash(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_processor(folder: Path) -> ProcessorMixin:
-    """Load a processor that shows frames.
+def load_processor(folder: Path, shown: FrameSettings | None = None) -> ProcessorMixin:
+    """Load a processor that shows frames as the settings say.
 
     Raises
     ------
     QATrainerError
-        It cannot be loaded, or lacks an image processor, a tokenizer or a chat template.
+        It cannot be loaded, lacks an image processor, a tokenizer or a chat template, or takes no videos and is to
+        show one.
+    UserError
+        It does not size frames by their pixels and is told to.
     """
     from transformers import AutoProcessor
 
@@ -90,10 +96,30 @@ def load_processor(folder: Path) -> ProcessorMixin:
         raise QATrainerError(f"{folder}: the processor lacks {' and '.join(missing)}; frames cannot be shown with it.")
     if not processor.chat_template:
         raise QATrainerError(f"{folder}: the processor has no chat template; save one with it.")
+    if shown is not None:
+        if shown.frame_input == "video":
+            _need_video(folder, processor)
+        part = f"{shown.frame_input.removesuffix('s')}_processor"
+        set_pixel_limits(getattr(processor, part, None), shown.min_pixels, shown.max_pixels)
     return processor
 
 
-def load_model(folder: Path, *, attention: str = "auto") -> tuple[PreTrainedModel, ProcessorMixin]:
+def _need_video(folder: Path, processor: Any) -> None:
+    """Refuse a processor that takes no video, or whose chat template has no place for one.
+
+    Raises
+    ------
+    QATrainerError
+    """
+    token, content = getattr(processor, "video_token", None), [{"type": "video"}, {"type": "text", "text": ""}]
+    text = processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+    if not token or token not in text or getattr(processor, "video_processor", None) is None:
+        raise QATrainerError(f"{folder}: this model's processor takes no video. Use --frame-input images.")
+
+
+def load_model(
+    folder: Path, *, attention: str = "auto", shown: FrameSettings | None = None
+) -> tuple[PreTrainedModel, ProcessorMixin]:
     """Load a vision-language model in float32, and its processor.
 
     Parameters
@@ -101,6 +127,8 @@ def load_model(folder: Path, *, attention: str = "auto") -> tuple[PreTrainedMode
     folder : Path
     attention : str
         Kernels of the attention by transformers' names, or `auto` for its choice.
+    shown : FrameSettings, optional
+        How the processor shows frames.
 
     Raises
     ------
@@ -113,7 +141,7 @@ def load_model(folder: Path, *, attention: str = "auto") -> tuple[PreTrainedMode
     from transformers import AutoModelForImageTextToText
 
     register_own_code(folder)
-    processor = load_processor(folder)
+    processor = load_processor(folder, shown)
     kernels = {} if attention == "auto" else {"attn_implementation": attention}
     try:
         model = AutoModelForImageTextToText.from_pretrained(

@@ -13,6 +13,8 @@ from qa_trainer.rewards.cognitive_map import cognitive_map
 from qa_trainer.rewards.confidence import confidence
 from qa_trainer.rewards.consistency import consistency
 from qa_trainer.rewards.length import length
+from qa_trainer.rewards.reasoning import reasoning
+from qa_trainer.rewards.reasoning_length import reasoning_length
 
 Reward = Callable[..., list[float | None]]
 
@@ -21,6 +23,8 @@ REWARDS: dict[str, Reward] = {
     "choice": choice,
     "format": form,
     "length": length,
+    "reasoning": reasoning,
+    "reasoning_length": reasoning_length,
     "consistency": consistency,
     "cognitive_map": cognitive_map,
     "confidence": confidence,

@@ -8,6 +8,7 @@ from typing import Any
 
 from qa_contract.answers import first_number, first_token, score_choice, score_number
 from qa_contract.options import option_letter
+from qa_contract.prompts import read_reasoned
 
 Completion = str | Sequence[dict[str, Any]]
 
@@ -26,10 +27,34 @@ def text_of(completion: Completion) -> str:
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
+def answers_in(completions: Sequence[Completion], reasons: Sequence[bool] | None) -> list[str]:
+    """Give what counts as the answer of every completion.
+
+    Where steps were asked for (`reasons`), it is what stands between `<answer>` and `</answer>`, and nothing where the
+    completion has not that form; else it is the whole text, as the evaluator's official parser reads it.
+
+    Examples
+    --------
+    >>> answers_in(["<think>2 + 2</think><answer>4</answer>", "4"], [True, True])
+    ['4', '']
+    >>> answers_in(["4"], None)
+    ['4']
+    """
+    texts = [text_of(completion) for completion in completions]
+    if reasons is None:
+        return texts
+    found = [read_reasoned(text) for text in texts]
+    return [
+        text if not asked else (read[1] if read else "")
+        for text, asked, read in zip(texts, reasons, found, strict=True)
+    ]
+
+
 def mra(
     completions: Sequence[Completion],
     ground_truth: Sequence[str],
     options: Sequence[Sequence[str] | None],
+    reasons: Sequence[bool] | None = None,
     **columns: Any,
 ) -> list[float | None]:
     """Mean relative accuracy of a number; None for a choice, and where the truth is 0 or no number.
@@ -40,9 +65,9 @@ def mra(
     [0.9, 0.0, None]
     """
     found: list[float | None] = []
-    for completion, truth, listed in zip(completions, ground_truth, options, strict=True):
+    for text, truth, listed in zip(answers_in(completions, reasons), ground_truth, options, strict=True):
         value = None if listed else _number(truth)
-        found.append(score_number(text_of(completion), value) if value else None)
+        found.append(score_number(text, value) if value else None)
     return found
 
 
@@ -50,6 +75,7 @@ def choice(
     completions: Sequence[Completion],
     ground_truth: Sequence[str],
     options: Sequence[Sequence[str] | None],
+    reasons: Sequence[bool] | None = None,
     **columns: Any,
 ) -> list[float | None]:
     """1 for the right letter, regardless of case, else 0; None for a question without options.
@@ -60,13 +86,16 @@ def choice(
     [1.0, 0.0, None]
     """
     return [
-        score_choice(text_of(completion), truth) if listed else None
-        for completion, truth, listed in zip(completions, ground_truth, options, strict=True)
+        score_choice(text, truth) if listed else None
+        for text, truth, listed in zip(answers_in(completions, reasons), ground_truth, options, strict=True)
     ]
 
 
 def form(
-    completions: Sequence[Completion], options: Sequence[Sequence[str] | None], **columns: Any
+    completions: Sequence[Completion],
+    options: Sequence[Sequence[str] | None],
+    reasons: Sequence[bool] | None = None,
+    **columns: Any,
 ) -> list[float | None]:
     """1 where the completion holds an answer of the asked kind, right or wrong: a listed letter, or a finite number.
 
@@ -76,8 +105,7 @@ def form(
     [1.0, 0.0, 1.0, 1.0, 0.0]
     """
     found: list[float | None] = []
-    for completion, listed in zip(completions, options, strict=True):
-        text = text_of(completion)
+    for text, listed in zip(answers_in(completions, reasons), options, strict=True):
         if listed:
             fits = first_token(text).lower() in {option_letter(option).lower() for option in listed}
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qa_contract.answers import first_token
 
-from qa_trainer.rewards.answers import Completion, choice, mra, text_of
+from qa_trainer.rewards.answers import Completion, answers_in, choice, mra
 
 
 def confidence(
@@ -15,6 +15,7 @@ def confidence(
     question_id: Sequence[str],
     ground_truth: Sequence[str],
     options: Sequence[Sequence[str] | None],
+    reasons: Sequence[bool] | None = None,
     **columns: Any,
 ) -> list[float | None]:
     """One minus the squared gap between a completion's score and the share of its group that gives the same answer.
@@ -32,9 +33,9 @@ def confidence(
     >>> [round(r, 2) for r in confidence(["A", "B", "B", "B"], ["q"] * 4, ["B"] * 4, [["A. bed", "B. tv"]] * 4)]
     [0.94, 0.94, 0.94, 0.94]
     """
-    numbers = mra(completions, ground_truth, options)
-    letters = choice(completions, ground_truth, options)
-    answers = [first_token(text_of(completion)).lower() for completion in completions]
+    numbers = mra(completions, ground_truth, options, reasons)
+    letters = choice(completions, ground_truth, options, reasons)
+    answers = [first_token(text).lower() for text in answers_in(completions, reasons)]
     groups: dict[str, list[str]] = {}
     for question, answer in zip(question_id, answers, strict=True):
         groups.setdefault(question, []).append(answer)

@@ -9,7 +9,7 @@ from typing import Any
 from qa_contract.answers import first_number, first_token, relative_accuracy
 from qa_contract.options import option_letter, option_text
 
-from qa_trainer.rewards.answers import Completion, text_of
+from qa_trainer.rewards.answers import Completion, answers_in
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ def consistency(
     pair_id: Sequence[str | None],
     ground_truth: Sequence[str],
     options: Sequence[Sequence[str] | None],
+    reasons: Sequence[bool] | None = None,
     **columns: Any,
 ) -> list[float | None]:
     """Mean agreement with the completions of the partner questions in the batch; right or wrong does not matter.
@@ -42,6 +43,8 @@ def consistency(
     ground_truth : list of str
     options : list of (list of str or None)
         Letters are compared by the text that they stand for.
+    reasons : list of bool, optional
+        Where steps were asked for before the answer.
 
     Returns
     -------
@@ -61,8 +64,8 @@ def consistency(
     [1.0, 1.0]
     """
     answers = [
-        _answer(text_of(completion), truth, listed)
-        for completion, truth, listed in zip(completions, ground_truth, options, strict=True)
+        _answer(text, truth, listed)
+        for text, truth, listed in zip(answers_in(completions, reasons), ground_truth, options, strict=True)
     ]
     members: dict[str, list[int]] = {}
     for row, pair in enumerate(pair_id):

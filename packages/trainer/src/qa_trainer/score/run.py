@@ -23,6 +23,7 @@ from qa_trainer.data.features import GivenFeatures, check_given, with_features
 from qa_trainer.data.images import with_cache
 from qa_trainer.data.inputs import prompt_inputs
 from qa_trainer.data.questions import Samples, load_samples
+from qa_trainer.data.videos import Video
 from qa_trainer.data.window import within_window
 from qa_trainer.models.faster_vision import quicken_vision
 from qa_trainer.models.loading import attention_of, end_tokens, load_model, model_hash, resolve_model, window_of
@@ -70,28 +71,16 @@ def score_questions(
     started = time.perf_counter()
     quiet_libraries()
     folder = resolve_model(model_name)
-    samples = load_samples(questions, store)
-    model, processor = load_model(folder, attention=settings.attention)
+    samples = load_samples(questions, store, as_video=settings.frame_input == "video")
+    model, processor = load_model(folder, attention=settings.attention, shown=settings)
     samples = within_window(samples, processor, window_of(folder), room=settings.max_new_tokens)
     given: GivenFeatures | None = None
     if features is not None:
         samples, given = with_features(samples, features)
         check_given(given, model, folder)
-    chosen = _chosen(samples.rows["question_id"].to_list(), settings)
-    import torch
-    from transformers import GenerationConfig
-
-    use_cpu = settings.device == "cpu" or not torch.cuda.is_available()
-    # One precision for a base saved in bfloat16 and for what was trained from it in float32.
-    placed: Any = model
-    placed.to(device="cpu" if use_cpu else "cuda", dtype=torch.float32 if use_cpu else torch.bfloat16).eval()
-    # Greedy: a penalty or a forbidden repetition of the saved configuration would choose other tokens.
-    model.generation_config = GenerationConfig(eos_token_id=sorted(end_tokens(model, processor.tokenizer)))
+    chosen = chosen_rows(samples.rows["question_id"].to_list(), settings.sample, settings.seed)
     limit = settings.frame_cache_mb * 2**20
-    shared = None
-    if can_share(model):
-        quicken_vision(model)
-        shared = SharedFrames(placed.requires_grad_(False), limit_bytes=limit)
+    shared = place(model, processor, device=settings.device, limit_bytes=limit)
     shows = with_cache(processor, limit_bytes=limit)
     images, texts = samples.rows["images"].to_list(), samples.rows["question"].to_list()
     # Questions about the same frames one after another: they are read and encoded once.
@@ -106,28 +95,24 @@ def score_questions(
         )
         found |= zip(rows, answers, strict=True)
         reporter("answer", len(found), len(order))
-    model_id, step = _identity(folder)
+    model_id, step = identity_of(folder)
     config = {"model": model_hash(folder), "sample": settings.sample, "max_new_tokens": settings.max_new_tokens}
+    config |= settings.model_dump(mode="json", include={"frame_input", "min_pixels", "max_pixels"})
     if features is not None:
         config["features"] = features_digest(features_in(features))
     config |= {"round": settings.round, "questions": _digest(samples.rows["question_id"].to_list())}
     metadata = table_metadata("predictions", PRODUCER, config, settings.seed)
-    round_number = pl.col("round").fill_null(0) if settings.round is None else pl.lit(settings.round)
-    table = pl.DataFrame(
-        [found[row] for row in chosen], schema={name: SCHEMA[name] for name in _ANSWER}, infer_schema_length=None
+    table = answered_rows(
+        samples,
+        chosen,
+        [found[row] for row in chosen],
+        processor,
+        run_id=metadata["run_id"],
+        model_id=model_id,
+        step=step,
+        round_number=settings.round,
+        decoding=f"greedy, {settings.max_new_tokens} new tokens",
     )
-    asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor.image_processor))
-    table = pl.concat([asked[chosen], table], how="horizontal").with_columns(
-        run_id=pl.lit(metadata["run_id"]),
-        model_id=pl.lit(model_id),
-        runner=pl.lit("trainer"),
-        round=round_number,
-        step=pl.lit(step),
-        phase=pl.lit("score"),
-        decoding=pl.lit(f"greedy, {settings.max_new_tokens} new tokens"),
-        versions=pl.lit(versions("torch", "transformers")),
-    )
-    table = with_every_column(table, SCHEMA)
     write_table(table, out / "predictions.parquet", SCHEMA, metadata)
     rejects_metadata = table_metadata("rejects", PRODUCER, config, settings.seed)
     rejects = samples.rejects.with_columns(stage=pl.lit("score"))
@@ -140,6 +125,51 @@ def score_questions(
         {"producer": PRODUCER, "model": str(folder), "attention": attention_of(model), **vars(summary)},
     )
     return summary
+
+
+def place(model: Any, processor: Any, *, device: str, limit_bytes: int) -> SharedFrames | None:
+    """Make a loaded model ready to answer, on its device; give what shares its frames, where that is possible."""
+    import torch
+    from transformers import GenerationConfig
+
+    use_cpu = device == "cpu" or not torch.cuda.is_available()
+    # One precision for a base saved in bfloat16 and for what was trained from it in float32.
+    model.to(device="cpu" if use_cpu else "cuda", dtype=torch.float32 if use_cpu else torch.bfloat16).eval()
+    # A penalty or a forbidden repetition of the saved configuration would choose other tokens, and its top-k fewer.
+    model.generation_config = GenerationConfig(eos_token_id=sorted(end_tokens(model, processor.tokenizer)))
+    if not can_share(model):
+        return None
+    quicken_vision(model)
+    return SharedFrames(model.requires_grad_(False), limit_bytes=limit_bytes)
+
+
+def answered_rows(
+    samples: Samples,
+    rows: Sequence[int],
+    answers: Sequence[dict[str, Any]],
+    processor: Any,
+    *,
+    run_id: str,
+    model_id: str,
+    step: int,
+    round_number: int | None,
+    decoding: str,
+) -> pl.DataFrame:
+    """Make rows of `predictions` of answers, as `answer` gives them, to the questions in `rows`."""
+    schema = {name: SCHEMA[name] for name in _ANSWER}
+    table = pl.DataFrame(answers, schema=schema, infer_schema_length=None)
+    asked = samples.rows.drop("frame_ids", "images").hstack(shown_frames(samples, processor))
+    table = pl.concat([asked[list(rows)], table], how="horizontal").with_columns(
+        run_id=pl.lit(run_id),
+        model_id=pl.lit(model_id),
+        runner=pl.lit("trainer"),
+        round=pl.col("round").fill_null(0) if round_number is None else pl.lit(round_number),
+        step=pl.lit(step),
+        phase=pl.lit("score"),
+        decoding=pl.lit(decoding),
+        versions=pl.lit(versions("torch", "transformers")),
+    )
+    return with_every_column(table, SCHEMA)
 
 
 _ANSWER = (
@@ -155,6 +185,7 @@ def answer(
     rows: Sequence[int],
     *,
     max_new_tokens: int,
+    temperature: float | None = None,
     shared: SharedFrames | None = None,
     features: GivenFeatures | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -167,6 +198,8 @@ def answer(
     rows : sequence of int
         Rows of `samples`.
     max_new_tokens : int
+    temperature : float, optional
+        Draw from the whole distribution at this temperature; by default the likeliest token is taken.
     shared : SharedFrames, optional
         Is told which images the batch shows.
     features : GivenFeatures, optional
@@ -183,15 +216,17 @@ def answer(
     examples = samples.examples(list(rows))
     tokenizer = processor.tokenizer
     if shared is not None:
-        shared.expect([source for sources in examples["images"] for source in sources])
+        shared.expect([source for sources in examples["images"] for source in sources if not isinstance(source, Video)])
     inputs = prompt_inputs(processor, examples["prompt"], examples["images"]).to(model.device)
     if features is not None and (tokens := features.tokens(examples["images"])):
         inputs["geometry_tokens"] = tokens
+    # Without a limit of its own, transformers draws among the 50 likeliest tokens.
+    drawing = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
     with torch.inference_mode():
         output = model.generate(
             **inputs,
             max_new_tokens=max_new_tokens,
-            do_sample=False,
+            **drawing,
             num_beams=1,
             pad_token_id=tokenizer.pad_token_id,
             return_dict_in_generate=True,
@@ -219,16 +254,16 @@ def answer(
         }
 
 
-def _chosen(question_ids: list[str], settings: ScoreSettings) -> list[int]:
+def chosen_rows(question_ids: Sequence[str], sample: int | None, seed: int) -> list[int]:
     """Draw the rows to answer, in the order of the file; the draw depends on seed and id only."""
     rows = range(len(question_ids))
-    if settings.sample is None or settings.sample >= len(question_ids):
+    if sample is None or sample >= len(question_ids):
         return list(rows)
-    drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{settings.seed}|{question_ids[row]}".encode()).digest())
-    return sorted(drawn[: settings.sample])
+    drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}|{question_ids[row]}".encode()).digest())
+    return sorted(drawn[:sample])
 
 
-def _identity(folder: Path) -> tuple[str, int]:
+def identity_of(folder: Path) -> tuple[str, int]:
     """Name the model as its training run does, with its last step; else by its content."""
     try:
         state = json.loads((folder.parent / "state" / "state.json").read_text(encoding="utf-8"))

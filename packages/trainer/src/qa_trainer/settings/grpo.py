@@ -7,6 +7,8 @@ from qa_contract.cli.settings import setting
 
 from qa_trainer.settings.shared import OPTIMISATION, RUN, RunSettings
 
+LEAST_TOKENS = 320
+"""Shortest completion that the reward `reasoning_length` rewards."""
 REWARD = "Reward"
 COMPLETIONS = "Completions"
 
@@ -31,11 +33,15 @@ class GRPOSettings(RunSettings):
     micro_batch_size: int | None = setting(None, topic=OPTIMISATION, none="all of a step; on a GPU 1", ge=1)
     """Completions per forward pass; gradients are accumulated."""
     rewards: tuple[str, ...] = setting(("mra", "choice", "format"), topic=REWARD, option="--reward", placeholder="NAME")
-    """Rewards, added up: mra, choice, format, length, consistency, cognitive_map, confidence."""
+    """Rewards, added up: mra, choice, format, length, reasoning, reasoning_length, consistency, cognitive_map,
+    confidence."""
     reward_weights: tuple[float, ...] | None = setting(None, topic=REWARD, none="1 each")
     """Weights of the rewards, in their order."""
     skip_equal_groups: bool = setting(False, topic=REWARD)
     """Leave out questions whose completions all got the same reward; 'metrics' counts them either way."""
+    ask_steps: bool = setting(False, topic=COMPLETIONS)
+    """Ask for the steps between <think> and </think> first; rewards then read what stands between <answer> and
+    </answer>."""
     round: int | None = setting(None, topic=RUN, none="the questions'", ge=0)
     """Round written into the predictions."""
     temperature: float = setting(1.0, topic=COMPLETIONS, gt=0, allow_inf_nan=False)
@@ -51,6 +57,25 @@ class GRPOSettings(RunSettings):
     def _one_weight_each(self) -> GRPOSettings:
         if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
             raise ValueError(f"{len(self.reward_weights)} reward_weights for {len(self.rewards)} rewards")
+        return self
+
+    @model_validator(mode="after")
+    def _shown_to_a_server(self) -> GRPOSettings:
+        if self.vllm_server_url is not None and self.frame_input == "video":
+            raise ValueError("completions of a server are made of images; frame_input video needs transformers")
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_steps(self) -> GRPOSettings:
+        if {"reasoning", "reasoning_length"} & set(self.rewards) and not self.ask_steps:
+            raise ValueError("the rewards reasoning and reasoning_length need ask_steps, or nothing asks for steps")
+        if "reasoning_length" in self.rewards and self.max_completion_length < LEAST_TOKENS:
+            raise ValueError(
+                f"reasoning_length rewards {LEAST_TOKENS} tokens or more, and max_completion_length is "
+                f"{self.max_completion_length}"
+            )
+        if "cognitive_map" in self.rewards and self.ask_steps:
+            raise ValueError("cognitive_map asks for a map after the answer, ask_steps for steps before it; take one")
         return self
 
     @model_validator(mode="after")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from qa_contract.cli.settings import Settings, setting
+from qa_contract.cli.settings import setting
 
-from qa_trainer.settings.shared import RUN, Attention, Device
+from qa_trainer.settings.shared import RUN, Attention, Device, FrameSettings
 
 ANSWERS = "Answers"
 
 
-class ScoreSettings(Settings):
+class ScoreSettings(FrameSettings):
     """What a clean pass does.
 
     Examples

@@ -19,7 +19,25 @@ Attention = Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attenti
 
 OPTIMISATION = "Optimisation"
 MODEL = "Model"
+FRAMES = "Frames"
 RUN = "Run"
+
+
+class FrameSettings(Settings):
+    """How frames go into a model; the same as in `qa-eval run`.
+
+    Examples
+    --------
+    >>> FrameSettings().frame_input
+    'images'
+    """
+
+    frame_input: Literal["images", "video"] = setting("images", topic=FRAMES)
+    """images: one by one; video: as one video with its times, which takes half of Qwen-VL's tokens."""
+    min_pixels: int | None = setting(None, topic=FRAMES, none="the model's", ge=1)
+    """Of an image, or of a whole video, in the model (Qwen-VL)."""
+    max_pixels: int | None = setting(None, topic=FRAMES, none="the model's", ge=1)
+    """The same, at most. Saved with the trained model."""
 
 
 class ContentSettings(Settings):
@@ -39,13 +57,13 @@ class ContentSettings(Settings):
         return self.model_dump(mode="json", exclude=set(self.execution_only))
 
 
-class RunSettings(ContentSettings):
+class RunSettings(FrameSettings, ContentSettings):
     """What every training run is told.
 
     Examples
     --------
-    >>> print(RunSettings(freeze=("vision",)).to_toml().splitlines()[6])
-    freeze = ["vision"]
+    >>> 'freeze = ["vision"]' in RunSettings(freeze=("vision",)).to_toml().splitlines()
+    True
     """
 
     execution_only = frozenset({"save_steps", "allow_benchmark_scenes", "image_cache_mb", "devices", "check_memory"})

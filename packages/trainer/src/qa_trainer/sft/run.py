@@ -318,11 +318,16 @@ def _feed(
     inputs: SFTInputs, mixture: Mixture | None, settings: SFTSettings, start_step: int, *, model: Path
 ) -> tuple[Feed, GivenFeatures | None]:
     """Read everything that is trained on and fits the model's window, and put it in order."""
-    processor, limit = load_processor(model), window_of(model)
+    processor, limit = load_processor(model, settings), window_of(model)
     first, steps = start_step * settings.batch_size, settings.steps
     own: Samples | None = None
+    as_video = settings.frame_input == "video"
+    if as_video and mixture is not None and any(spec.questions for spec in mixture.source):
+        raise QATrainerError(
+            "--frame-input video shows the questions of --store; a source with a store of its own has images."
+        )
     if inputs.questions is not None and inputs.store is not None:
-        own = within_window(load_samples(inputs.questions, inputs.store), processor, limit)
+        own = within_window(load_samples(inputs.questions, inputs.store, as_video=as_video), processor, limit)
     features: GivenFeatures | None = None
     if own is not None and inputs.features is not None:
         own, features = with_features(own, inputs.features)

@@ -117,7 +117,9 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
         make_deterministic(use_cpu=use_cpu)
     arguments = _arguments(settings, folder, run, team, use_cpu=use_cpu)
     adapts = settings.lora_rank is not None
-    model, processor = load_model(run.model if adapts else checkpoint or run.model, attention=settings.attention)
+    model, processor = load_model(
+        run.model if adapts else checkpoint or run.model, attention=settings.attention, shown=settings
+    )
     if run.features is not None:
         check_given(run.features, model, run.model, frozen=settings.freeze)
     freeze_parts(model, settings.freeze)
@@ -135,8 +137,7 @@ def train(run: SFTRun, settings: SFTSettings, folder: RunFolder, *, team: Team, 
     metrics = StepMetrics(recorder, team=team, run_id=run.run_id, round_number=settings.round)
 
     def predictions(recorded: pl.DataFrame) -> pl.DataFrame:
-        images = processor.image_processor
-        return trained_rows(recorded, run.feed, run_id=run.run_id, round_number=settings.round, image_processor=images)
+        return trained_rows(recorded, run.feed, run_id=run.run_id, round_number=settings.round, processor=processor)
 
     cache_bytes = settings.image_cache_mb * 2**20 // max(1, settings.loaders(gpu=not use_cpu))
     collator = sft_collator(processor, image_cache_bytes=cache_bytes, later=True, features=run.features)
