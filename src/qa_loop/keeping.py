@@ -59,7 +59,7 @@ def prune(
         return
     done = {s.name for s in stages if s.name in records and records[s.name].state == "done" and s.complete(folder)}
     whole = [t for t in range(1, last + 1) if all(s.name in done for s in stages if s.round == t)]
-    n = 1 if config.run.keep == "best" else config.run.keep
+    n = config.run.keep if isinstance(config.run.keep, int) else 1
     kept = {last, *whole[-n:]}
     if best := best_round(config, folder):
         kept.add(best[0])
@@ -75,7 +75,9 @@ def most_held(config: LoopConfig) -> int:
     keep, rounds = config.run.keep, config.run.rounds
     if keep == "all":
         return rounds
-    return min(rounds, (1 if keep == "best" else keep) + (config.stop is not None and config.stop.on is not None) + 1)
+    return min(
+        rounds, (keep if isinstance(keep, int) else 1) + (config.stop is not None and config.stop.on is not None) + 1
+    )
 
 
 def remove_weights(out: Path) -> None:

@@ -195,8 +195,13 @@ class _Planner:
                 )
             )
 
-    def _answering(self, what: str, runner: str, model: str) -> tuple[str, tuple[str, ...], str]:
-        """Say by which runner a model answers, with which further words, and which model has to be served for it."""
+    def _answering(self, what: str, runner: str, model: str, *, drawn: bool = True) -> tuple[str, tuple[str, ...], str]:
+        """Say by which runner a model answers, with which further words, and which model has to be served for it.
+
+        Questions that are drawn in a run without frames are asked on text alone, which the evaluator wants to be told.
+        """
+        if drawn and self.config.frames is None and runner == "transformers":
+            runner = "blind"
         if not self.config.served(what) or runner not in _SERVED:
             return runner, (), ""
         return _SERVED[runner], ("--base-url", SERVER), model
@@ -356,7 +361,7 @@ class _Planner:
         argv = ["qa-eval", "run", asked, *flags({"store": store})]
         model = f"{self._trained(number)}/model" if number else self.config.train.model
         argv += ["--model", model, "--out", out]
-        by, speed, serves = self._answering("eval", runner, model)
+        by, speed, serves = self._answering("eval", runner, model, drawn=entry.questions is None)
         argv += flags({"runner": by, "batch-size": entry.batch_size, "round": number})
         argv += flags({"benchmark": entry.benchmark, "parser": entry.parser})
         seed = 0 if isinstance(entry, GuardSection) else entry.seed

@@ -148,9 +148,11 @@ def test_blind_runs_before_and_after_training_and_in_between_when_asked():
 
 def test_without_frames_no_frames_are_sampled():
     raw = {name: values for name, values in BASE.items() if name != "frames"}
-    names = [stage.name for stage in plan(parse_config(raw, source="x"))]
-    assert "sample-frames" not in names
-    assert "observe" not in names
+    raw |= {"eval": [{"per_scene": 2}, {"name": "vsi", "questions": "/q"}], "confidence": {"profile": "calibrated"}}
+    found = {stage.name: stage for stage in plan(parse_config(raw, source="x"))}
+    assert not {"sample-frames", "observe"} & {*found}
+    asked = ("round_00-eval", "round_01-panel-pass", "round_00-eval-vsi")
+    assert [value(found[name], "--runner") for name in asked] == ["blind", "blind", "transformers"]
 
 
 def test_what_frames_show_is_known_before_questions_are_asked():

@@ -45,7 +45,7 @@ def values(stage: Stage, flag: str) -> list[str]:
         ({"grpo": {"steps": 2}}, "[[train.stage]] with method = 'grpo'"),
         ({"score": {"sample": 100}}, "confidence.sample is their size"),
         ({"run": {"stop_gain": 0.1}}, "[stop] min_gain"),
-        ({"run": {"keep": 0}}, "run.keep"),
+        ({"run": {"keep": "worst"}}, "run.keep: must be 'all', 'best', or a number"),
         ({"train": {"processes": 8}}, "train.launch = 'accelerate launch --num_processes 8'"),
         ({"scenes": {"datasets": ["scannet", "rooms"]}}, "Write [[scenes]] with a dataset and a share for each"),
         ({"train": {"stage": [{"method": "dpo"}]}}, "train.stage.0.method: Input should be 'sft' or 'grpo'"),

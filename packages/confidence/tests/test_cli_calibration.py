@@ -257,3 +257,14 @@ def test_calibrated_labels_say_what_they_need(clean_passes, run):
     assert done.returncode == 2
     assert "--signal" in done.stderr
     assert "--questions" in done.stderr
+
+
+def test_answers_of_a_server_without_log_probabilities_are_named(clean_passes, run, make):
+    here = clean_passes
+    told = pl.read_parquet(here / "clean1/predictions.parquet")
+    for name in ("token_logprobs", "token_mask"):
+        told = told.with_columns(pl.lit(None, told.schema[name]).alias(name))
+    make.write(told, here / "clean1", "predictions")
+    done = run("signal", here / "clean1", "--questions", here, "--out", here / "signal")
+    assert done.returncode == 2
+    assert "no answer to learn from (no_tokens 120). The answers carry no log-probabilities" in done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -26,7 +26,14 @@ class RunSection(Section):
     profile: Literal["paper"] | None = None
     heartbeat: float = Field(default=1800, gt=0, allow_inf_nan=False)
     stage_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    keep: Literal["all", "best"] | Annotated[int, Field(ge=1)] = "best"
+    keep: str | int = "best"
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_is_known(cls, keep: str | int) -> str | int:
+        if keep not in ("all", "best") and (isinstance(keep, str) or keep < 1):
+            raise ValueError("must be 'all', 'best', or a number of last rounds, at least 1")
+        return keep
 
 
 class ServeSection(Section):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 from qa_contract.cli import AsJson, Force, Out, Seed, Wrote, close, shell
 
 from qa_confidence.cli.shared import by_reason, input_ids, read_confidence, write, write_manifest
+from qa_confidence.errors import QAConfidenceError
 
 if TYPE_CHECKING:
     from qa_confidence.labelling import Labelled
@@ -53,6 +56,7 @@ def signal(
     ids = None if panel is None else read_table(panel, "questions", QUESTIONS, columns=["question_id"])["question_id"]
     seen = [_labelled(folder) for folder in clean]
     unseen = [_labelled(folder) for folder in blind or ()]
+    _check_told(seen, clean)
     earlier = read_confidence(previous) if previous else None
     result = signal_rows(
         pl.concat([one.confidence for one in seen]),
@@ -90,6 +94,21 @@ def signal(
         summary=facts,
         as_json=as_json,
     )
+
+
+def _check_told(seen: Sequence[Labelled], clean: Sequence[Path]) -> None:
+    """Refuse passes of which no answer says how sure the model was, as of a server without log-probabilities."""
+    refused = Counter(reason for one in seen for reason in one.rejects["reason"])
+    if any(len(one.confidence) for one in seen) or not refused:
+        return
+    counts = ", ".join(f"{reason} {n}" for reason, n in refused.most_common())
+    hint = (
+        " The answers carry no log-probabilities: let a server answer that gives them, such as vLLM or llama.cpp, or "
+        "the runner 'transformers'; in a loop leave 'passes' out of [serve] use."
+        if refused["no_tokens"]
+        else ""
+    )
+    raise QAConfidenceError(f"{', '.join(map(str, clean))}: no answer to learn from ({counts}).{hint}")
 
 
 def _labelled(folder: Path) -> Labelled:
