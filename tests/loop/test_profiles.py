@@ -19,6 +19,7 @@ FILES = {p: tomllib.loads(p.read_text()) for p in sorted((ROOT / "configs").glob
 LOOPS = [path for path, raw in FILES.items() if "run" in raw and "rules" not in raw]
 VARIABLES = ("ARKITSCENES_ROOT", "SCANNET_ROOT", "MY_SCANS", "SPATIAL_MLLM_MODEL", "SPATIAL_QA_DATA")
 SMALL = {"rounds = 6": "rounds = 2", "rounds = 4": "rounds = 2", "steps = 100": "steps = 2", "steps = 500": "steps = 2"}
+SMALL |= {"panel = 512": "panel = 4"}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from qa_contract.errors import UserError
 from qa_contract.tableio import read_table
 from qa_contract.tables import SCORES
 from qa_eval.cli import app
@@ -65,7 +66,7 @@ def test_system_prompt_and_size_reach_the_model(tiny_model, questions, store):
     ],
 )
 def test_settings_without_effect_are_refused(questions, store, tmp_path, options, change, message):
-    with pytest.raises(QAEvalError, match=message):
+    with pytest.raises(UserError, match=message):
         run(questions, store, tmp_path / "out", replace(options, **change))
 
 

@@ -95,7 +95,7 @@ def counts_of(groups: Sequence[Group], count: int) -> list[int]:
     Examples
     --------
     >>> counts_of([Group("a", 0.5, []), Group("b", 0.25, []), Group("c", 0.25, [])], 11)
-    [6, 3, 2]
+    [5, 3, 3]
     """
     shares = np.array([group.share for group in groups], dtype=np.float64)
     return share_out(np.full(len(groups), count), shares, count).tolist()
