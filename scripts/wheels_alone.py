@@ -3,9 +3,9 @@
 uv run python scripts/wheels_alone.py [--every-case] [PACKAGE ...] [-- PYTEST OPTIONS]
 
 A package comes with `qa-contract`, what it declares, and what its tests need, in the versions of `uv.lock`; none of the
-other packages is there. Tests that need an extra skip. Of each test the first case runs, and no law over drawn values:
-other values import and open nothing more, and the suite of the workspace runs them on the same code. Ends with 1 if a
-package fails.
+other packages is there. Tests that need an extra skip. Of each file the first tests run, of each the first case, and no
+law over drawn values: the others import and open hardly anything more, and the suite of the workspace runs them on the
+same code. Ends with 1 if a package fails.
 """
 
 from __future__ import annotations

@@ -244,11 +244,14 @@ def fakes(tmp_path: Path, tables: Path, monkeypatch: pytest.MonkeyPatch) -> Fake
 def finished_run(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that ended well; read only."""
     from qa_loop.config import load_config
+    from qa_loop.offers import shipped_models
     from qa_loop.run import run_loop
 
     fakes = Fakes(tmp_path_factory.mktemp("finished"), tables)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in fakes.environment.items():
             patch.setenv(name, value)
+        shipped_models.cache_clear()  # an earlier test may have asked the real trainer
         run_loop(load_config(fakes.config), fakes.folder / "out")
+    shipped_models.cache_clear()
     return fakes.folder / "out"
