@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from qa_contract.clips import set_pixel_limits
 
 from qa_trainer.errors import QATrainerError
-from qa_trainer.settings.shared import FrameSettings
 from qa_trainer.tiny import SHIPPED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
+
+    from qa_trainer.settings.shared import FrameSettings
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _HUB_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
