@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from qa_loop.errors import QALoopError
@@ -67,13 +68,19 @@ def check_guard(config: LoopConfig) -> None:
             source = folder / "questions.jsonl"
             source.write_text(text, encoding="utf-8")
         about = {"benchmark": guard.benchmark, "parser": guard.parser, "runner": "majority", "out": folder / "read"}
-        done = subprocess.run(
-            [str(find_program("qa-eval")), "run", str(source), *flags(about)],
-            capture_output=True,
-            text=True,
-            timeout=CHECK_TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
+        try:
+            done = subprocess.run(
+                [str(find_program("qa-eval")), "run", str(source), *flags(about)],
+                capture_output=True,
+                text=True,
+                timeout=CHECK_TIMEOUT_S,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            raise QALoopError(
+                f"guard.questions: {guard.questions} was not read within {CHECK_TIMEOUT_S} s. A guard is a few hundred "
+                "questions; name a smaller file."
+            ) from None
     said = [line for line in done.stderr.splitlines() + done.stdout.splitlines() if line.strip()]
     if done.returncode == 1:
         lost = next((line for line in said if line.startswith("UNSCORED")), said[-1] if said else "")
@@ -160,6 +167,6 @@ def _with_options(question: str) -> tuple[str, list[str] | None]:
         found.insert(0, match)
         lines.pop()
     letters = "".join(match[1] for match in found)
-    if len(found) < 2 or not "ABCDEFGHIJKLMNOPQRSTUVWXYZ".startswith(letters) or not lines:
+    if len(found) < 2 or not ascii_uppercase.startswith(letters) or not lines:
         return question, None
     return "\n".join(lines).strip(), [f"{match[1]}. {match[2].strip()}" for match in found]

@@ -91,6 +91,24 @@ def choice(
     ]
 
 
+def scores(
+    completions: Sequence[Completion],
+    ground_truth: Sequence[str],
+    options: Sequence[Sequence[str] | None],
+    reasons: Sequence[bool] | None = None,
+) -> list[float | None]:
+    """Score each answer by the one of `mra` and `choice` that applies; None where neither does.
+
+    Examples
+    --------
+    >>> scores(["9", "b. bed", "3"], ["10", "B", "0"], [None, ["A. sofa", "B. bed"], None])
+    [0.9, 1.0, None]
+    """
+    numbers = mra(completions, ground_truth, options, reasons)
+    letters = choice(completions, ground_truth, options, reasons)
+    return [letter if number is None else number for number, letter in zip(numbers, letters, strict=True)]
+
+
 def form(
     completions: Sequence[Completion],
     options: Sequence[Sequence[str] | None],

@@ -7,7 +7,7 @@ from typing import Any
 
 from qa_contract.answers import first_token
 
-from qa_trainer.rewards.answers import Completion, answers_in, choice, mra
+from qa_trainer.rewards.answers import Completion, answers_in, scores
 
 
 def confidence(
@@ -33,15 +33,13 @@ def confidence(
     >>> [round(r, 2) for r in confidence(["A", "B", "B", "B"], ["q"] * 4, ["B"] * 4, [["A. bed", "B. tv"]] * 4)]
     [0.94, 0.94, 0.94, 0.94]
     """
-    numbers = mra(completions, ground_truth, options, reasons)
-    letters = choice(completions, ground_truth, options, reasons)
+    right = scores(completions, ground_truth, options, reasons)
     answers = [first_token(text).lower() for text in answers_in(completions, reasons)]
     groups: dict[str, list[str]] = {}
     for question, answer in zip(question_id, answers, strict=True):
         groups.setdefault(question, []).append(answer)
     found: list[float | None] = []
-    for question, answer, number, letter in zip(question_id, answers, numbers, letters, strict=True):
-        score = letter if number is None else number
+    for question, answer, score in zip(question_id, answers, right, strict=True):
         share = groups[question].count(answer) / len(groups[question])
         found.append(None if score is None else 1 - (share - score) ** 2)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qa_trainer.rewards.answers import Completion, choice, mra
+from qa_trainer.rewards.answers import Completion, scores
 from qa_trainer.settings.grpo import LEAST_TOKENS
 
 MOST_TOKENS = 512
@@ -28,8 +28,6 @@ def reasoning_length(
     >>> reasoning_length(["4", "9", "4"], ids, ["4"] * 3, [None] * 3)
     [1.0, 0.0, 0.0]
     """
-    numbers = mra(completions, ground_truth, options, reasons)
-    letters = choice(completions, ground_truth, options, reasons)
-    scores = [letter if number is None else number for number, letter in zip(numbers, letters, strict=True)]
+    right = scores(completions, ground_truth, options, reasons)
     lengths = [LEAST_TOKENS <= len(ids) <= MOST_TOKENS for ids in completion_ids]
-    return [float(bool(score) and fits) for score, fits in zip(scores, lengths, strict=True)]
+    return [float(bool(score) and fits) for score, fits in zip(right, lengths, strict=True)]

@@ -21,7 +21,7 @@ from qa_trainer.data.questions import Samples, load_samples
 from qa_trainer.data.window import within_window
 from qa_trainer.errors import QATrainerError
 from qa_trainer.models.loading import attention_of, load_model, model_hash, resolve_model, window_of
-from qa_trainer.rewards.answers import choice, mra
+from qa_trainer.rewards.answers import scores
 from qa_trainer.rewards.reasoning import reasoning
 from qa_trainer.runs.reporter import Reporter, Silent
 from qa_trainer.score.run import answer, answered_rows, chosen_rows, identity_of, place
@@ -128,10 +128,8 @@ def cold_start(
 
 def chain_rewards(completions: Sequence[str], rows: pl.DataFrame) -> list[float]:
     """Score chains by their answers, as `mra` and `choice` do; one that has not the form that is asked for gets 0."""
-    columns = {"ground_truth": rows["ground_truth"].to_list(), "options": rows["options"].to_list()}
-    columns |= {"reasons": [True] * len(rows)}
-    scores = zip(mra(completions, **columns), choice(completions, **columns), reasoning(completions), strict=True)
-    return [float((letter if number is None else number) or 0) * (form or 0) for number, letter, form in scores]
+    right = scores(completions, rows["ground_truth"].to_list(), rows["options"].to_list(), [True] * len(rows))
+    return [(score or 0.0) * (form or 0.0) for score, form in zip(right, reasoning(completions), strict=True)]
 
 
 def best_chains(question_id: pl.Series, question_type: pl.Series, rewards: Sequence[float]) -> list[int]:

@@ -57,8 +57,8 @@ def heldout_figures(
     -------
     dict of str to float
         Per kind of question the share of right answers (`count`, `count_several` of two and more, `nearest`, `side`,
-        `turn`, `quadrant`), the median error in metres (`place_m`), the mean error in metres (`distance_m`), or the
-        median relative error (`room`, `size`), and beside each the same figure of the best constant answer
+        `turn`, `quadrant`, `letter`), the median error in metres (`place_m`), the mean error in metres (`distance_m`),
+        or the median relative error (`room`, `size`), and beside each the same figure of the best constant answer
         (`..._constant`).
     """
     asked: list[tuple[int, Asked]] = []
