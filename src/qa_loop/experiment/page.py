@@ -171,10 +171,10 @@ def _mean(results: Results, rows: pl.DataFrame, kind: str | None = None, *, test
     rows = rows if kind is None else rows.filter(question_type=kind)
     if rows.is_empty():
         return None
-    per_type = rows.group_by("seed", "question_type").agg(
+    per_type = rows.group_by("seed", "question_type", maintain_order=True).agg(
         score=(pl.col("n") * pl.col("score")).sum() / pl.col("n").sum()
     )
-    return float(per_type.group_by("seed").agg(pl.col("score").mean())["score"].mean())  # type: ignore[arg-type]
+    return float(per_type.group_by("seed", maintain_order=True).agg(pl.col("score").mean())["score"].mean())  # type: ignore[arg-type]
 
 
 def _types(results: Results, drawn: dict[Pool, dict[str, Curve]]) -> list[Section]:

@@ -127,7 +127,7 @@ def _group_drift(name: str, before: pl.DataFrame, after: pl.DataFrame, *, resamp
         raise QAConfidenceError(f"Group '{name}' has no scored row in one of the rounds.")
     rounds = (before, after)
     shared = before.select("question_id", first="value").join(
-        after.select("question_id", second="value"), on="question_id", how="inner"
+        after.select("question_id", second="value"), on="question_id", how="inner", maintain_order="left"
     )
     compared = (shared["first"], shared["second"]) if len(shared) else (before["value"], after["value"])
     first, second = (series.to_numpy() for series in compared)

@@ -95,7 +95,9 @@ def feedback_rows(
     clean = rows.filter(pl.col("phase").is_in(OWN_ANSWER) & pl.col("corrected").is_not_null())
     if signal is not None:
         clean = signal.filter(pl.col("label").is_not_null())
-        beside = clean.join(rows, on=["question_id", "round"], how="anti").select(list(CONFIDENCE))
+        beside = clean.join(rows, on=["question_id", "round"], how="anti", maintain_order="left").select(
+            list(CONFIDENCE)
+        )
         rows = pl.concat([rows.select(list(CONFIDENCE)), beside])
     counted = _with_clean(_count(rows.with_columns(basis=label_basis())), clean, progress)
     low, high = wilson_interval(counted["mean_confidence"].to_numpy(), counted["n"].to_numpy())

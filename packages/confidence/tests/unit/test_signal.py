@@ -150,6 +150,20 @@ def test_feedback_counts_the_clean_pass_beside_training_and_carries_progress(mak
     assert alone["n"].to_list() == alone["n_clean"].to_list()
 
 
+def test_progress_is_the_same_to_the_last_bit_for_rows_in_any_order():
+    rng = np.random.default_rng(0)
+    n = np.arange(600)
+    base = {"question_id": [f"q{i}" for i in n], "scene_name": [f"s{i % 60}" for i in n], "question_type": ["t"] * 600}
+    old, new = (
+        pl.DataFrame({**base, "cell": [f"c{i % 3}" for i in n], "panel": [True] * 600, "score": rng.random(600)})
+        for _ in range(2)
+    )
+    expected = learning_progress(new, old)
+    for seed in range(20):
+        mixed = (frame.sample(fraction=1, shuffle=True, seed=seed) for frame in (new, old))
+        assert learning_progress(*mixed).equals(expected)
+
+
 def test_what_cannot_be_used_is_a_reject_and_the_rest_goes_on(make, passes):
     clean, _ = passes
     spoilt = clean.with_columns(

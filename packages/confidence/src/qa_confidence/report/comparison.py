@@ -65,9 +65,10 @@ def compare_order(
     """Measure order bias between training-time and frozen likelihood of the same ground truths."""
     key = ["question_id", "round"]
     first_step = steps.filter(pl.col("phase") == TRAIN).group_by(key).agg(pl.col("step").min())
-    timed = training.filter(pl.col("gold_confidence").is_not_null()).join(first_step, on=key, how="inner")
+    timed = training.filter(pl.col("gold_confidence").is_not_null()).join(first_step, on=key, maintain_order="left")
     still = frozen.filter(pl.col("gold_confidence").is_not_null()).select("question_id", frozen="gold_confidence")
-    rows = timed.join(still.unique("question_id", keep="first", maintain_order=True), on="question_id", how="inner")
+    first = still.unique("question_id", keep="first", maintain_order=True)
+    rows = timed.join(first, on="question_id", maintain_order="left")
     if rows.is_empty():
         raise QAConfidenceError(
             "No question has a training step, a training-time gold_confidence and one of the frozen pass."

@@ -40,16 +40,17 @@ def learning_progress(current: pl.DataFrame, previous: pl.DataFrame) -> pl.DataF
         panel[0]
         .select(*key, "scene_name", *CELL, "score")
         .join(panel[1].select(*key, before="score"), on=key)
+        .sort("question_id")  # sums of the same numbers in another order differ in the last bit
         .with_columns(change=pl.col("score") - pl.col("before"))
         .with_columns(mean=pl.col("change").mean().over(CELL))
     )
-    by_scene = both.group_by(*CELL, "scene_name").agg(
+    by_scene = both.group_by(*CELL, "scene_name", maintain_order=True).agg(
         n=pl.len(), total=pl.col("change").sum(), off=(pl.col("change") - pl.col("mean")).sum()
     )
     n, scenes = pl.col("n").sum(), pl.len()
     spread = pl.when(scenes > 1).then((pl.col("off") ** 2).sum() * scenes / (scenes - 1))
     return (
-        by_scene.group_by(CELL)
+        by_scene.group_by(CELL, maintain_order=True)
         .agg(n_panel=n.cast(pl.Int64), progress=pl.col("total").sum() / n, progress_se=spread.sqrt() / n)
         .sort(CELL)
     )
